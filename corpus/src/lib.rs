@@ -1,0 +1,26 @@
+//! The nouns that all stages share: digests, ids, documents, licences, and the files that hold them.
+//!
+//! - `digest`, `canonical`, `merkle`: how bytes are named, written and proven
+//! - `id`: contributors and documents
+//! - `text`: what a document's text is, its salt and its commitment
+//! - `licence`: what an SPDX expression permits
+//! - `bundle`: a submission's documents, as they came, with their salts
+//! - `verdict`: what was decided about each document
+//! - `shard`: accepted documents as tokens
+//! - `parquet_file`: the one way tables are written and read
+//!
+//! Stages themselves, signatures and storage are left to others.
+
+pub mod bundle;
+pub mod canonical;
+mod digest;
+mod id;
+pub mod licence;
+pub mod merkle;
+pub mod parquet_file;
+pub mod shard;
+pub mod text;
+pub mod verdict;
+
+pub use digest::{Digest, ParseDigestError};
+pub use id::{ContributorId, DocumentRef, ParseIdError};

@@ -1,0 +1,197 @@
+//! Merkle trees over records: root, inclusion and consistency.
+//!
+//! `MTH({}) = SHA-256()`, `leaf = SHA-256(0x00 || record)`, `node = SHA-256(0x01 || left || right)`.
+//! Source: RFC 6962, section 2.1; verification follows RFC 9162, sections 2.1.3.2 and 2.1.4.2.
+
+use crate::digest::Digest;
+
+/// The hash of a record.
+pub fn leaf_hash(record: &[u8]) -> Digest {
+    Digest::of_parts(&[&[0], record])
+}
+
+/// The hash of an inner node.
+pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
+    Digest::of_parts(&[&[1], &left.0, &right.0])
+}
+
+/// The largest power of two below `n`; `n` is at least 2.
+fn split(n: usize) -> usize {
+    let half = n.next_power_of_two() / 2;
+    if half == n { n / 2 } else { half }
+}
+
+/// The root over leaf hashes.
+///
+/// Adding leaves left to right keeps one hash a level, so this needs no recursion and little memory.
+pub fn root(leaves: &[Digest]) -> Digest {
+    let mut stack: Vec<Digest> = Vec::new();
+    for (i, leaf) in leaves.iter().enumerate() {
+        stack.push(*leaf);
+        for _ in 0..(i + 1).trailing_zeros() {
+            let right = stack.pop().expect("a full subtree has two children");
+            let left = stack.pop().expect("a full subtree has two children");
+            stack.push(node_hash(&left, &right));
+        }
+    }
+    stack.into_iter().rev().reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| Digest::of(&[]))
+}
+
+/// The path from leaf `index` to the root, lowest first.
+///
+/// # Panics
+/// If `index` is not below the number of leaves.
+pub fn inclusion_proof(leaves: &[Digest], index: usize) -> Vec<Digest> {
+    assert!(index < leaves.len(), "inclusion proof of leaf {index} in a tree of {}", leaves.len());
+    if leaves.len() == 1 {
+        return Vec::new();
+    }
+    let (left, right) = leaves.split_at(split(leaves.len()));
+    let (mut path, other) = if index < left.len() { (inclusion_proof(left, index), root(right)) } else { (inclusion_proof(right, index - left.len()), root(left)) };
+    path.push(other);
+    path
+}
+
+/// Whether `path` leads from `leaf` at `index` to `root` in a tree of `size` leaves.
+pub fn verify_inclusion(leaf: &Digest, index: u64, size: u64, path: &[Digest], root: &Digest) -> bool {
+    if index >= size {
+        return false;
+    }
+    let (mut fn_, mut sn, mut r) = (index, size - 1, *leaf);
+    for p in path {
+        if sn == 0 {
+            return false;
+        }
+        if fn_ & 1 == 1 || fn_ == sn {
+            r = node_hash(p, &r);
+            while fn_ & 1 == 0 && fn_ != 0 {
+                fn_ >>= 1;
+                sn >>= 1;
+            }
+        } else {
+            r = node_hash(&r, p);
+        }
+        fn_ >>= 1;
+        sn >>= 1;
+    }
+    sn == 0 && r == *root
+}
+
+/// The proof that the tree of the first `first` leaves is a prefix of the whole.
+///
+/// # Panics
+/// If `first` is not between 1 and the number of leaves.
+pub fn consistency_proof(leaves: &[Digest], first: usize) -> Vec<Digest> {
+    assert!((1..=leaves.len()).contains(&first), "consistency proof from {first} to {}", leaves.len());
+    fn subproof(leaves: &[Digest], first: usize, whole: bool) -> Vec<Digest> {
+        if first == leaves.len() {
+            return if whole { Vec::new() } else { vec![root(leaves)] };
+        }
+        let (left, right) = leaves.split_at(split(leaves.len()));
+        let (mut path, other) = if first <= left.len() { (subproof(left, first, whole), root(right)) } else { (subproof(right, first - left.len(), false), root(left)) };
+        path.push(other);
+        path
+    }
+    subproof(leaves, first, true)
+}
+
+/// Whether `path` shows that the tree of `second` leaves grew from that of `first` leaves.
+pub fn verify_consistency(first: u64, second: u64, first_root: &Digest, second_root: &Digest, path: &[Digest]) -> bool {
+    if first == 0 || first > second {
+        return false;
+    }
+    if first == second {
+        return path.is_empty() && first_root == second_root;
+    }
+    let whole;
+    let path = if first.is_power_of_two() {
+        whole = std::iter::once(*first_root).chain(path.iter().copied()).collect::<Vec<_>>();
+        &whole
+    } else {
+        path
+    };
+    let Some((start, rest)) = path.split_first() else { return false };
+    let (mut fn_, mut sn) = (first - 1, second - 1);
+    while fn_ & 1 == 1 {
+        fn_ >>= 1;
+        sn >>= 1;
+    }
+    let (mut fr, mut sr) = (*start, *start);
+    for c in rest {
+        if sn == 0 {
+            return false;
+        }
+        if fn_ & 1 == 1 || fn_ == sn {
+            fr = node_hash(c, &fr);
+            sr = node_hash(c, &sr);
+            while fn_ & 1 == 0 && fn_ != 0 {
+                fn_ >>= 1;
+                sn >>= 1;
+            }
+        } else {
+            sr = node_hash(&sr, c);
+        }
+        fn_ >>= 1;
+        sn >>= 1;
+    }
+    sn == 0 && fr == *first_root && sr == *second_root
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaves(n: usize) -> Vec<Digest> {
+        (0..n).map(|i| leaf_hash(&(i as u64).to_be_bytes())).collect()
+    }
+
+    /// The definition of section 2.1, word for word.
+    fn definition(leaves: &[Digest]) -> Digest {
+        match leaves {
+            [] => Digest::of(b""),
+            [one] => *one,
+            more => {
+                let mut k = 1;
+                while 2 * k < more.len() {
+                    k *= 2;
+                }
+                node_hash(&definition(&more[..k]), &definition(&more[k..]))
+            }
+        }
+    }
+
+    #[test]
+    fn roots_and_proofs_of_all_small_trees_verify_and_damaged_ones_do_not() {
+        for n in 0..70 {
+            let leaves = leaves(n);
+            let tree_root = root(&leaves);
+            assert_eq!(tree_root, definition(&leaves), "{n} leaves");
+            for (i, leaf) in leaves.iter().enumerate() {
+                let mut path = inclusion_proof(&leaves, i);
+                assert!(verify_inclusion(leaf, i as u64, n as u64, &path, &tree_root), "leaf {i} of {n}");
+                assert!(!verify_inclusion(leaf, i as u64 + 1, n as u64, &path, &tree_root) || n == 1);
+                if let Some(p) = path.first_mut() {
+                    p.0[0] ^= 1;
+                    assert!(!verify_inclusion(leaf, i as u64, n as u64, &path, &tree_root));
+                }
+                let first = i + 1;
+                let first_root = root(&leaves[..first]);
+                let mut path = consistency_proof(&leaves, first);
+                assert!(verify_consistency(first as u64, n as u64, &first_root, &tree_root, &path), "{first} to {n}");
+                if let Some(p) = path.last_mut() {
+                    p.0[31] ^= 1;
+                    assert!(!verify_consistency(first as u64, n as u64, &first_root, &tree_root, &path));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn known_roots_of_rfc_6962_test_data() {
+        let records: [&[u8]; 3] = [b"", b"\x00", b"\x10"];
+        let leaves: Vec<Digest> = records.iter().map(|r| leaf_hash(r)).collect();
+        assert_eq!(root(&leaves[..1]).to_string(), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+        assert_eq!(root(&leaves[..2]).to_string(), "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125");
+        assert_eq!(root(&leaves[..3]).to_string(), "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77");
+    }
+}

@@ -1,0 +1,87 @@
+//! The one way tables are written: zstd, row groups of bounded size, no time stamp, so that one table has one file.
+
+use arrow::array::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+
+/// Largest row group, in bytes before compression.
+const ROW_GROUP_BYTES: usize = 128 << 20;
+
+/// A table that cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+#[error("parquet: {0}")]
+pub struct ParquetError(String);
+
+impl ParquetError {
+    /// An error that says `text` about a table.
+    pub fn message(text: String) -> ParquetError {
+        ParquetError(text)
+    }
+}
+
+fn failed(e: impl std::fmt::Display) -> ParquetError {
+    ParquetError(e.to_string())
+}
+
+/// A table as it was read.
+pub struct Table {
+    /// Its rows.
+    pub batches: Vec<RecordBatch>,
+    /// The footer's key-value pairs whose keys start with `assay.`.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl Table {
+    /// The value of a footer key.
+    pub fn meta(&self, key: &str) -> Option<&str> {
+        self.metadata.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+}
+
+/// Encodes `batches`, all of one schema, with `metadata` in the footer.
+///
+/// # Errors
+/// If there is no batch, or one has another schema.
+pub fn encode(batches: &[RecordBatch], metadata: &[(&str, String)]) -> Result<Vec<u8>, ParquetError> {
+    let schema = batches.first().ok_or_else(|| failed("no rows and no schema"))?.schema();
+    let pairs = metadata.iter().map(|(k, v)| KeyValue::new((*k).to_string(), v.clone())).collect();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        // The version of the writer's library would change files from build to build.
+        .set_created_by("assay".to_string())
+        .set_key_value_metadata(Some(pairs))
+        .build();
+    let mut out = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut out, schema, Some(properties)).map_err(failed)?;
+    for batch in batches {
+        writer.write(batch).map_err(failed)?;
+    }
+    writer.close().map_err(failed)?;
+    Ok(out)
+}
+
+/// Decodes a file.
+///
+/// # Errors
+/// If it is damaged or not Parquet.
+pub fn decode(bytes: &[u8]) -> Result<Table, ParquetError> {
+    let bytes = bytes::Bytes::copy_from_slice(bytes);
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(failed)?;
+    let pairs = builder.metadata().file_metadata().key_value_metadata();
+    let metadata = pairs.into_iter().flatten().filter(|kv| kv.key.starts_with("assay.")).map(|kv| (kv.key.clone(), kv.value.clone().unwrap_or_default())).collect();
+    let batches = builder.with_batch_size(65_536).build().map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
+    Ok(Table { batches, metadata })
+}
+
+/// The column `name` as an array of type `A`.
+///
+/// # Errors
+/// If it is missing or of another type.
+pub fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a A, ParquetError> {
+    let array = batch.column_by_name(name).ok_or_else(|| failed(format!("column {name} is missing")))?;
+    array.as_any().downcast_ref().ok_or_else(|| failed(format!("column {name}: unexpected type {}", array.data_type())))
+}

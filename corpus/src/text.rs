@@ -1,0 +1,33 @@
+//! What a document's text is: Unicode NFC, and a commitment to it that tells nothing without its salt.
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use crate::digest::Digest;
+
+/// The secret that the salts of one submission derive from.
+pub type SaltSecret = [u8; 32];
+
+/// `text` in Unicode normalization form C, which is what is committed to, compared, tokenized and stored in shards.
+///
+/// Source: Unicode Standard Annex 15.
+pub fn normalise(text: &str) -> String {
+    if is_nfc(text) { text.to_string() } else { text.nfc().collect() }
+}
+
+/// The salt of document `number`: HMAC-SHA-256 of its number under the submission's secret.
+///
+/// An input like the text: shards stay a function of it, and destroying it destroys what a commitment tells.
+/// Source: RFC 2104.
+pub fn salt(secret: &SaltSecret, number: u32) -> Digest {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any key length");
+    mac.update(b"assay document salt v1");
+    mac.update(&number.to_be_bytes());
+    Digest(mac.finalize().into_bytes().into())
+}
+
+/// The commitment to a normalised text: `SHA-256("assay document v1" || salt || text)`.
+pub fn commitment(salt: &Digest, normalised: &str) -> Digest {
+    Digest::of_parts(&[b"assay document v1", &salt.0, normalised.as_bytes()])
+}

@@ -1,0 +1,162 @@
+//! What was decided about each document, with the evidence.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BinaryArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+
+use crate::digest::Digest;
+use crate::id::DocumentRef;
+use crate::merkle;
+use crate::parquet_file::{self, ParquetError, column};
+
+/// The kinds of decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// It is in the corpus.
+    Accepted,
+    /// Its text is that of an earlier document.
+    Exact,
+    /// Its words are those of an earlier document; case, space or punctuation differ.
+    Formatting,
+    /// Its shingles overlap those of an earlier document above the threshold.
+    Near,
+    /// Too much of it is in the held-out pool.
+    HeldOut,
+    /// Its licence forbids the epoch's purpose.
+    Forbidden,
+    /// Its licence is not known to permit the epoch's purpose.
+    UnknownLicence,
+}
+
+impl Verdict {
+    /// All kinds.
+    pub const ALL: [Verdict; 7] = [Verdict::Accepted, Verdict::Exact, Verdict::Formatting, Verdict::Near, Verdict::HeldOut, Verdict::Forbidden, Verdict::UnknownLicence];
+
+    /// The reason code in tables.
+    pub fn code(self) -> &'static str {
+        match self {
+            Verdict::Accepted => "accepted",
+            Verdict::Exact => "exact",
+            Verdict::Formatting => "formatting-only",
+            Verdict::Near => "near",
+            Verdict::HeldOut => "held-out",
+            Verdict::Forbidden => "licence-forbids-purpose",
+            Verdict::UnknownLicence => "licence-unknown",
+        }
+    }
+
+    /// Whether it says "somebody else's, earlier".
+    pub fn is_duplicate(self) -> bool {
+        matches!(self, Verdict::Exact | Verdict::Formatting | Verdict::Near)
+    }
+}
+
+/// The decision about one document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerdictRow {
+    /// Its number in the submission.
+    pub number: u32,
+    /// Its commitment.
+    pub commitment: Digest,
+    /// The decision.
+    pub verdict: Verdict,
+    /// The earlier, kept document that it duplicates.
+    pub of: Option<DocumentRef>,
+    /// Shingles in both, for a near duplicate.
+    pub intersection: u64,
+    /// Shingles in either.
+    pub union: u64,
+    /// Its words.
+    pub words: u64,
+    /// Commitment to the counts of a held-out hit, opened at the reveal.
+    pub hit: Option<Digest>,
+}
+
+impl VerdictRow {
+    /// The record in the tree of accepted or of rejected documents.
+    pub fn record(&self) -> Vec<u8> {
+        [&self.commitment.0[..], &self.number.to_be_bytes(), self.verdict.code().as_bytes()].concat()
+    }
+}
+
+/// The decisions about one submission, in the order of its documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerdictTable {
+    /// Log index of the submission.
+    pub submission: u64,
+    /// One row a document.
+    pub rows: Vec<VerdictRow>,
+}
+
+const SUBMISSION: &str = "assay.submission";
+
+impl VerdictTable {
+    /// Number of documents with `verdict`.
+    pub fn count(&self, verdict: Verdict) -> u64 {
+        self.rows.iter().filter(|r| r.verdict == verdict).count() as u64
+    }
+
+    /// Roots over the accepted and over all other documents.
+    pub fn roots(&self) -> (Digest, Digest) {
+        let root = |accepted: bool| {
+            let leaves: Vec<Digest> = self.rows.iter().filter(|r| (r.verdict == Verdict::Accepted) == accepted).map(|r| merkle::leaf_hash(&r.record())).collect();
+            merkle::root(&leaves)
+        };
+        (root(true), root(false))
+    }
+
+    /// The table as Parquet.
+    ///
+    /// # Errors
+    /// If it has no rows.
+    pub fn encode(&self) -> Result<Vec<u8>, ParquetError> {
+        let r = &self.rows;
+        let columns: [(&str, ArrayRef); 8] = [
+            ("number", Arc::new(UInt32Array::from_iter_values(r.iter().map(|r| r.number)))),
+            ("commitment", Arc::new(BinaryArray::from_iter_values(r.iter().map(|r| r.commitment.0)))),
+            ("verdict", Arc::new(StringArray::from_iter_values(r.iter().map(|r| r.verdict.code())))),
+            ("of", Arc::new(StringArray::from_iter(r.iter().map(|r| r.of.map(|d| d.to_string()))))),
+            ("intersection", Arc::new(UInt64Array::from_iter_values(r.iter().map(|r| r.intersection)))),
+            ("union", Arc::new(UInt64Array::from_iter_values(r.iter().map(|r| r.union)))),
+            ("words", Arc::new(UInt64Array::from_iter_values(r.iter().map(|r| r.words)))),
+            ("hit", Arc::new(BinaryArray::from_iter(r.iter().map(|r| r.hit.map(|h| h.0))))),
+        ];
+        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, n == "of" || n == "hit"))).expect("columns of one length");
+        parquet_file::encode(&[batch], &[(SUBMISSION, self.submission.to_string())])
+    }
+
+    /// The inverse of [`VerdictTable::encode`].
+    ///
+    /// # Errors
+    /// If the file is not a verdict table.
+    pub fn decode(bytes: &[u8]) -> Result<VerdictTable, ParquetError> {
+        let table = parquet_file::decode(bytes)?;
+        let failed = ParquetError::message;
+        let submission = table.meta(SUBMISSION).and_then(|s| s.parse().ok()).ok_or_else(|| failed(format!("footer key {SUBMISSION} is missing")))?;
+        let mut rows = Vec::new();
+        for batch in &table.batches {
+            let number: &UInt32Array = column(batch, "number")?;
+            let commitment: &BinaryArray = column(batch, "commitment")?;
+            let verdict: &StringArray = column(batch, "verdict")?;
+            let of: &StringArray = column(batch, "of")?;
+            let intersection: &UInt64Array = column(batch, "intersection")?;
+            let union: &UInt64Array = column(batch, "union")?;
+            let words: &UInt64Array = column(batch, "words")?;
+            let hit: &BinaryArray = column(batch, "hit")?;
+            for i in 0..batch.num_rows() {
+                let digest = |bytes: &[u8]| bytes.try_into().map(Digest).map_err(|_| failed(format!("row {i}: a digest of {} bytes", bytes.len())));
+                rows.push(VerdictRow {
+                    number: number.value(i),
+                    commitment: digest(commitment.value(i))?,
+                    verdict: Verdict::ALL.into_iter().find(|v| v.code() == verdict.value(i)).ok_or_else(|| failed(format!("row {i}: unknown verdict {:?}", verdict.value(i))))?,
+                    of: if of.is_null(i) { None } else { Some(of.value(i).parse().map_err(|e| failed(format!("row {i}: {e}")))?) },
+                    intersection: intersection.value(i),
+                    union: union.value(i),
+                    words: words.value(i),
+                    hit: if hit.is_null(i) { None } else { Some(digest(hit.value(i))?) },
+                });
+            }
+        }
+        Ok(VerdictTable { submission, rows })
+    }
+}

@@ -1,0 +1,27 @@
+//! The operations that the model, its optimizer and the attribution are made of.
+//!
+//! [`Backend`] names them, with shapes, once; [`Cpu`] is the reference and the product on machines
+//! without an accelerator. Products come from the `gemm` crate, everything else is here.
+//!
+//! - `real`: the two scalar types and their vectorised exponentials
+//! - `backend`: the trait, with the contract of every operation
+//! - `cpu`: products, norms, activations and the loss on the CPU
+//! - `attention`: causal attention inside segments, forward and backward
+//! - `optimizer`: AdamW whose first moment is kept per bucket, and what prices it
+//!
+//! Results do not depend on the number of threads: work is cut into pieces of fixed size, each piece
+//! is computed by one thread, and partial sums are added in the order of the pieces.
+//!
+//! What is left to others: which operation follows which (`trainer`), and where bytes rest.
+
+mod attention;
+mod backend;
+mod cpu;
+mod optimizer;
+mod real;
+mod simd;
+
+pub use backend::{AdamW, Backend, Matrix, Segment, Shape};
+pub use cpu::{Buffer, Cpu};
+pub use real::Real;
+pub use simd::{Isa, isa};

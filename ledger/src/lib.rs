@@ -1,0 +1,29 @@
+//! The transparency log's contents and rules: pure, with no database, runtime or file system.
+//!
+//! - `key`, `note`, `tree_head`: Ed25519 keys, signed notes and cosigned tree heads, verified strictly
+//! - `tile`: where entries and hashes lie in a tiled log
+//! - `envelope`, `entry`: what an entry is and what it may say
+//! - `state`: the log replayed entry by entry; every rule about order, signers and references
+//! - `reward`: from credit to integer weights to amounts
+//! - `books`: double entry
+//! - `statement`: what one contributor is told, signed
+//!
+//! What an audit needs from shards, verdicts and runs is put together by the program.
+
+pub mod books;
+pub mod entry;
+pub mod envelope;
+pub mod key;
+pub mod note;
+pub mod reward;
+pub mod state;
+pub mod statement;
+pub mod tile;
+pub mod tree_head;
+
+pub use entry::Entry;
+pub use envelope::Envelope;
+pub use key::{KeyError, PublicKey, SecretKey};
+pub use note::{Note, NoteError, Verifier};
+pub use state::{State, Violation};
+pub use tree_head::TreeHead;

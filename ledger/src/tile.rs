@@ -1,0 +1,143 @@
+//! Where entries and hashes lie in a tiled log.
+//!
+//! Source: C2SP `tlog-tiles`: tiles of 256 hashes (or entries), `tile/<L>/<N>[.p/<W>]` and `tile/entries/<N>[.p/<W>]`.
+
+use corpus::{Digest, merkle};
+
+/// Hashes of a full tile, entries of a full bundle.
+pub const WIDTH: u64 = 256;
+
+/// A file of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tile {
+    /// Level of the hashes; `None` for entries.
+    pub level: Option<u8>,
+    /// Its number in the level.
+    pub index: u64,
+    /// Hashes or entries in it, at most [`WIDTH`].
+    pub width: u64,
+}
+
+impl Tile {
+    /// Its path below the log's folder.
+    ///
+    /// ```
+    /// let tile = ledger::tile::Tile { level: Some(0), index: 1_234_067, width: 256 };
+    /// assert_eq!(tile.path(), "tile/0/x001/x234/067");
+    /// let tile = ledger::tile::Tile { level: None, index: 0, width: 8 };
+    /// assert_eq!(tile.path(), "tile/entries/000.p/8");
+    /// ```
+    pub fn path(&self) -> String {
+        let mut number = format!("{:03}", self.index % 1000);
+        let mut rest = self.index / 1000;
+        while rest > 0 {
+            number = format!("x{:03}/{number}", rest % 1000);
+            rest /= 1000;
+        }
+        let level = self.level.map_or("entries".to_string(), |l| l.to_string());
+        let partial = if self.width == WIDTH { String::new() } else { format!(".p/{}", self.width) };
+        format!("tile/{level}/{number}{partial}")
+    }
+}
+
+/// Hashes of level 8·`level` in a tree of `size`.
+fn count(size: u64, level: u8) -> u64 {
+    size >> (8 * u32::from(level))
+}
+
+/// Every file of a tree of `size` entries, partial ones at the right edge included.
+pub fn all(size: u64) -> Vec<Tile> {
+    let mut tiles = Vec::new();
+    let mut add = |level: Option<u8>, n: u64| {
+        for index in 0..n.div_ceil(WIDTH) {
+            tiles.push(Tile { level, index, width: (n - index * WIDTH).min(WIDTH) });
+        }
+    };
+    add(None, size);
+    for level in 0..8 {
+        add(Some(level), count(size, level));
+    }
+    tiles
+}
+
+/// Files that a tree of `new` has and one of `old` has not: what an append writes.
+pub fn added(old: u64, new: u64) -> Vec<Tile> {
+    let before: std::collections::BTreeSet<Tile> = all_from(old, old).into_iter().collect();
+    all_from(old, new).into_iter().filter(|t| !before.contains(t)).collect()
+}
+
+/// Files of a tree of `size` at or right of where a tree of `from` ends.
+fn all_from(from: u64, size: u64) -> Vec<Tile> {
+    let mut tiles = Vec::new();
+    let mut add = |level: Option<u8>, first: u64, n: u64| {
+        for index in first / WIDTH..n.div_ceil(WIDTH) {
+            tiles.push(Tile { level, index, width: (n - index * WIDTH).min(WIDTH) });
+        }
+    };
+    add(None, from, size);
+    for level in 0..8 {
+        add(Some(level), count(from, level), count(size, level));
+    }
+    tiles
+}
+
+/// A bundle of entries: each with its length in two big-endian bytes.
+///
+/// # Panics
+/// If an entry is longer than 65,535 bytes, which no envelope is.
+pub fn encode_entries<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for entry in entries {
+        let length = u16::try_from(entry.len()).expect("entries are at most 65,535 bytes");
+        out.extend(length.to_be_bytes());
+        out.extend(entry);
+    }
+    out
+}
+
+/// The inverse of [`encode_entries`]; `None` if the bytes end inside an entry.
+pub fn decode_entries(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut entries = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<2>()?;
+        let (entry, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        entries.push(entry.to_vec());
+        bytes = rest;
+    }
+    Some(entries)
+}
+
+/// The bytes of a hash tile, from the hashes of all entries.
+pub fn hashes(tile: Tile, leaves: &[Digest]) -> Vec<u8> {
+    let level = tile.level.expect("a tile of hashes");
+    let span = 1usize << (8 * u32::from(level));
+    let first = (tile.index * WIDTH) as usize;
+    (first..first + tile.width as usize).flat_map(|i| merkle::root(&leaves[i * span..(i + 1) * span]).0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growing_adds_exactly_what_is_missing() {
+        for (old, new) in [(0, 0), (0, 1), (0, 256), (1, 2), (255, 256), (255, 257), (256, 300), (300, 65_536), (65_535, 65_537), (70_000, 70_001)] {
+            let before = all(old);
+            let mut grown: Vec<Tile> = all(new).into_iter().filter(|t| !before.contains(t)).collect();
+            let mut found = added(old, new);
+            grown.sort();
+            found.sort();
+            assert_eq!(found, grown, "{old} to {new}");
+        }
+        assert_eq!(all(65_537).iter().filter(|t| t.level == Some(2)).count(), 1);
+    }
+
+    #[test]
+    fn entry_bundles_survive_and_torn_ones_are_refused() {
+        let entries: Vec<Vec<u8>> = vec![vec![], vec![1], vec![7; 65_535]];
+        let bytes = encode_entries(entries.iter().map(Vec::as_slice));
+        assert_eq!(decode_entries(&bytes).unwrap(), entries);
+        assert_eq!(decode_entries(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(decode_entries(&bytes[..1]), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! What a window of steps credits to each bucket, and what it cannot explain.
+//!
+//! The held-out loss drops along the chord from a window's first to its last weights by the integral of
+//! its gradient; the step being linear in the buckets' gradients, that integral splits by bucket.
+//! The vectors that this is tested against are in `trainer/tests/vectors`.
+
+use serde::{Deserialize, Serialize};
+
+/// How the mean held-out gradient along a window's chord is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// Both ends.
+    Trapezoid,
+    /// Both ends and the middle.
+    Simpson,
+    /// Both ends, the middle and the quarter points.
+    Boole,
+}
+
+impl Rule {
+    /// Points on the chord, from 0 to 1, with their weights.
+    ///
+    /// Source: Abramowitz and Stegun 1964, 25.4.2, 25.4.5 and 25.4.14.
+    pub fn points(self) -> &'static [(f64, f64)] {
+        match self {
+            Rule::Trapezoid => &[(0.0, 0.5), (1.0, 0.5)],
+            Rule::Simpson => &[(0.0, 1.0 / 6.0), (0.5, 4.0 / 6.0), (1.0, 1.0 / 6.0)],
+            Rule::Boole => &[(0.0, 7.0 / 90.0), (0.25, 32.0 / 90.0), (0.5, 12.0 / 90.0), (0.75, 32.0 / 90.0), (1.0, 7.0 / 90.0)],
+        }
+    }
+
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::Trapezoid => "trapezoid",
+            Rule::Simpson => "simpson",
+            Rule::Boole => "boole",
+        }
+    }
+}
+
+/// The account of one window; losses and credits are nats a token of held-out text, one number a pricing half.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Its place in the run.
+    pub index: u64,
+    /// First step.
+    pub first_step: u64,
+    /// The step after its last.
+    pub end_step: u64,
+    /// The rule that priced it.
+    pub rule: Rule,
+    /// Whether the residual was above the limit with every rule.
+    pub marked: bool,
+    /// Loss at its first weights.
+    #[serde(with = "bits")]
+    pub loss_before: Vec<f64>,
+    /// Loss at its last weights.
+    #[serde(with = "bits")]
+    pub loss_after: Vec<f64>,
+    /// Credit of bucket and half, buckets outermost.
+    #[serde(with = "bits")]
+    pub credit: Vec<f64>,
+    /// Credit of weight decay.
+    #[serde(with = "bits")]
+    pub decay: Vec<f64>,
+    /// Tokens trained on, by bucket.
+    pub tokens: Vec<u64>,
+}
+
+/// Floats in JSON by their bits, so that a checkpoint holds exactly what was computed.
+mod bits {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(values.iter().map(|x| x.to_bits()))
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+        Ok(Vec::<u64>::deserialize(deserializer)?.into_iter().map(f64::from_bits).collect())
+    }
+}
+
+impl Window {
+    /// Credit of one bucket over all halves, which `shares` weighs.
+    pub fn bucket_credit(&self, bucket: usize, shares: &[f64]) -> f64 {
+        weighted(&self.credit[bucket * shares.len()..][..shares.len()], shares)
+    }
+
+    /// The measured drop.
+    pub fn drop(&self, shares: &[f64]) -> f64 {
+        weighted(&self.loss_before, shares) - weighted(&self.loss_after, shares)
+    }
+
+    /// What neither a bucket nor weight decay accounts for.
+    pub fn residual(&self, shares: &[f64]) -> f64 {
+        let credit: f64 = (0..self.tokens.len()).map(|b| self.bucket_credit(b, shares)).sum();
+        self.drop(shares) - credit - weighted(&self.decay, shares)
+    }
+}
+
+fn weighted(values: &[f64], shares: &[f64]) -> f64 {
+    values.iter().zip(shares).map(|(v, s)| v * s).sum()
+}
+
+/// All windows of a run so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accounts {
+    /// Share of the pricing tokens in each half; they sum to 1.
+    pub shares: Vec<f64>,
+    /// In their order.
+    pub windows: Vec<Window>,
+}
+
+impl Accounts {
+    /// The measured drop of the held-out loss.
+    pub fn drop(&self) -> f64 {
+        self.windows.iter().map(|w| w.drop(&self.shares)).sum()
+    }
+
+    /// `sum over windows of |residual|` as a share of the drop, so that errors cannot cancel.
+    ///
+    /// Not a number if the loss did not move.
+    pub fn residual_share(&self) -> f64 {
+        self.windows.iter().map(|w| w.residual(&self.shares).abs()).sum::<f64>() / self.drop()
+    }
+
+    /// Credit of one bucket, windows in order.
+    pub fn bucket_credit(&self, bucket: usize) -> f64 {
+        self.windows.iter().map(|w| w.bucket_credit(bucket, &self.shares)).sum()
+    }
+
+    /// Loss before the first and after the last window.
+    pub fn losses(&self) -> Option<(f64, f64)> {
+        let (first, last) = (self.windows.first()?, self.windows.last()?);
+        Some((weighted(&first.loss_before, &self.shares), weighted(&last.loss_after, &self.shares)))
+    }
+}

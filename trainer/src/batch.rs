@@ -1,0 +1,234 @@
+//! Which tokens a step sees: a pure function of (seed, step), blind to contributor and bucket.
+
+use std::ops::Range;
+
+use kernels::Segment;
+use sha2::{Digest, Sha256};
+
+use crate::error::TrainError;
+
+/// A document to train on.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// What orders it: its commitment, so that neither its contributor nor its index has a say.
+    pub key: [u8; 32],
+    /// The account that its gradient goes to.
+    pub bucket: usize,
+}
+
+/// The documents of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Corpus {
+    /// In any order; the run's order does not depend on it unless two keys are equal.
+    pub documents: Vec<Document>,
+    /// Number of buckets; a bucket may be empty.
+    pub buckets: usize,
+}
+
+impl Corpus {
+    /// Tokens in all documents.
+    pub fn tokens(&self) -> usize {
+        self.documents.iter().map(|d| d.tokens.len()).sum()
+    }
+
+    /// Checks that every token has a row in the embedding.
+    ///
+    /// # Errors
+    /// [`TrainError::Token`] names the first that has none.
+    pub fn check(&self, vocabulary: usize) -> Result<(), TrainError> {
+        for (document, d) in self.documents.iter().enumerate() {
+            if let Some(&token) = d.tokens.iter().find(|&&t| t as usize >= vocabulary) {
+                return Err(TrainError::Token { document, token, vocabulary });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A run of one document's tokens inside one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Index of the document.
+    pub document: usize,
+    /// Which of its tokens.
+    pub range: Range<usize>,
+}
+
+/// The order of all steps: documents by a hash of seed, epoch and key, laid end to end and cut into rows.
+pub struct Order<'a> {
+    corpus: &'a Corpus,
+    seed: [u8; 32],
+    context: usize,
+    rows_per_step: usize,
+    total: usize,
+}
+
+impl<'a> Order<'a> {
+    /// The order of `corpus` under `seed`.
+    ///
+    /// # Errors
+    /// [`TrainError::TooFewTokens`] if there is nothing to predict.
+    pub fn new(corpus: &'a Corpus, seed: [u8; 32], context: usize, rows_per_step: usize) -> Result<Order<'a>, TrainError> {
+        let total = corpus.tokens();
+        if total < 2 {
+            return Err(TrainError::TooFewTokens { thing: "accepted documents", expected: 2, found: total });
+        }
+        Ok(Order { corpus, seed, context, rows_per_step, total })
+    }
+
+    /// Rows of one pass over the corpus; the last may be shorter.
+    pub fn rows_per_epoch(&self) -> usize {
+        self.total.div_ceil(self.context)
+    }
+
+    /// Steps of one pass over the corpus.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.rows_per_epoch().div_ceil(self.rows_per_step) as u64
+    }
+
+    /// Documents in the order of one epoch, with the position of their first token.
+    fn epoch(&self, epoch: u64) -> Vec<(usize, usize)> {
+        let mut order: Vec<([u8; 32], usize)> = (0..self.corpus.documents.len())
+            .map(|i| {
+                let key = self.corpus.documents[i].key;
+                (Sha256::new().chain_update(self.seed).chain_update(epoch.to_le_bytes()).chain_update(key).finalize().into(), i)
+            })
+            .collect();
+        order.sort_unstable();
+        let mut at = 0;
+        order
+            .into_iter()
+            .map(|(_, i)| {
+                let start = at;
+                at += self.corpus.documents[i].tokens.len();
+                (i, start)
+            })
+            .collect()
+    }
+
+    /// The pieces of `step`, row by row.
+    pub fn step(&self, step: u64) -> Vec<Piece> {
+        let rows = self.rows_per_epoch() as u64;
+        let mut pieces = Vec::new();
+        let mut known: Option<(u64, Vec<(usize, usize)>)> = None;
+        for row in step * self.rows_per_step as u64..(step + 1) * self.rows_per_step as u64 {
+            let (epoch, row) = (row / rows, (row % rows) as usize);
+            if known.as_ref().is_none_or(|(e, _)| *e != epoch) {
+                known = Some((epoch, self.epoch(epoch)));
+            }
+            let order = &known.as_ref().expect("set above").1;
+            let (start, end) = (row * self.context, ((row + 1) * self.context).min(self.total));
+            let mut i = order.partition_point(|&(_, first)| first <= start) - 1;
+            let mut at = start;
+            while at < end {
+                let (document, first) = order[i];
+                let len = self.corpus.documents[document].tokens.len();
+                let stop = (first + len).min(end);
+                if stop > at {
+                    pieces.push(Piece { document, range: at - first..stop - first });
+                }
+                at = stop.max(at);
+                i += 1;
+            }
+        }
+        pieces
+    }
+
+    /// The step as the engine takes it.
+    pub fn batch(&self, step: u64) -> Batch {
+        Batch::new(self.corpus, &self.step(step))
+    }
+}
+
+/// Token positions of one pass, documents' runs contiguous and sorted by bucket.
+///
+/// Packing is blind to buckets; the order inside a pass has no say in what is computed except for
+/// rounding, and makes a bucket's positions one range, so that its weight gradient is one product.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Inputs `(N)`.
+    pub tokens: Vec<u32>,
+    /// Next token, or -1 where there is none to predict.
+    pub targets: Vec<i32>,
+    /// Position in the run.
+    pub positions: Vec<u32>,
+    /// The runs.
+    pub segments: Vec<Segment>,
+    /// Buckets with positions here, ascending.
+    pub buckets: Vec<(usize, Range<usize>)>,
+}
+
+impl Batch {
+    /// Lays out `pieces`; a piece predicts the token after it if its document has one.
+    pub fn new(corpus: &Corpus, pieces: &[Piece]) -> Batch {
+        let mut order: Vec<&Piece> = pieces.iter().collect();
+        order.sort_by_key(|p| corpus.documents[p.document].bucket);
+        let mut batch = Batch::default();
+        for piece in order {
+            let document = &corpus.documents[piece.document];
+            let targets = piece.range.clone().map(|i| document.tokens.get(i + 1).map_or(-1, |&t| t as i32));
+            let positions = 0..piece.range.len() as u32;
+            batch.push(document.bucket, &document.tokens[piece.range.clone()], targets, positions);
+        }
+        batch
+    }
+
+    /// Adds one run; buckets come ascending.
+    pub fn push(&mut self, bucket: usize, tokens: &[u32], targets: impl Iterator<Item = i32>, positions: impl Iterator<Item = u32>) {
+        let start = self.tokens.len();
+        self.tokens.extend_from_slice(tokens);
+        self.targets.extend(targets);
+        self.positions.extend(positions);
+        let range = start..self.tokens.len();
+        self.segments.push(Segment { range: range.clone() });
+        match self.buckets.last_mut() {
+            Some((last, rows)) if *last == bucket => rows.end = range.end,
+            last => {
+                assert!(last.is_none_or(|(l, _)| *l < bucket), "batch: buckets come ascending");
+                self.buckets.push((bucket, range));
+            }
+        }
+    }
+
+    /// Positions with something to predict.
+    pub fn target_count(&self) -> usize {
+        self.targets.iter().filter(|&&t| t >= 0).count()
+    }
+}
+
+/// Runs of at most `context` tokens, one of each document in turn, until `budget` tokens are taken.
+///
+/// A document that is left gives its next run in the next turn, so that a few long documents do not
+/// take the place of many. Runs with nothing to predict are left out.
+pub fn pieces_of(corpus: &Corpus, context: usize, budget: usize) -> Vec<Piece> {
+    let (mut pieces, mut taken, mut turn) = (Vec::new(), 0, 0);
+    loop {
+        let before = pieces.len();
+        for (document, d) in corpus.documents.iter().enumerate() {
+            let start = turn * context;
+            if taken >= budget || start + 1 >= d.tokens.len() {
+                continue;
+            }
+            let range = start..(start + context.min(budget - taken)).min(d.tokens.len());
+            taken += range.len();
+            pieces.push(Piece { document, range });
+        }
+        if pieces.len() == before {
+            return pieces;
+        }
+        turn += 1;
+    }
+}
+
+/// A batch of held-out runs: one bucket, nothing is credited to it.
+pub fn pricing_batch(corpus: &Corpus, pieces: &[Piece]) -> Batch {
+    let mut batch = Batch::default();
+    for piece in pieces {
+        let tokens = &corpus.documents[piece.document].tokens;
+        let targets = piece.range.clone().map(|i| tokens.get(i + 1).map_or(-1, |&t| t as i32));
+        batch.push(0, &tokens[piece.range.clone()], targets, 0..piece.range.len() as u32);
+    }
+    batch
+}

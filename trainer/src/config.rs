@@ -1,0 +1,149 @@
+//! Everything that decides a run: `RUN.toml`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::Rule;
+use crate::error::TrainError;
+
+/// A run's settings; its TOML text is what the log's digest is of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// The model's sizes.
+    pub model: ModelConfig,
+    /// AdamW and its learning rate.
+    pub optimizer: Optimizer,
+    /// How many steps of how many tokens.
+    pub schedule: Schedule,
+    /// How the loss drop is priced.
+    pub attribution: Attribution,
+}
+
+/// Sizes of a Llama-style model; the vocabulary comes from the tokenizer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Layers `L`.
+    pub layers: usize,
+    /// Channels `C`.
+    pub channels: usize,
+    /// Query heads `NH`.
+    pub heads: usize,
+    /// Key and value heads, a divisor of `heads`.
+    pub kv_heads: usize,
+    /// Width of the gated feed-forward.
+    pub hidden: usize,
+    /// Whether the head is the embedding.
+    pub tied: bool,
+    /// Tokens of a row `T`: the longest context.
+    pub context: usize,
+    /// Base of the rotary angles.
+    pub rope_base: f64,
+    /// Added to the mean square in the norms.
+    pub norm_eps: f64,
+}
+
+/// AdamW with clipping, warm-up and cosine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimizer {
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Steps of linear warm-up.
+    pub warmup_steps: u64,
+    /// Last learning rate as a share of the peak.
+    pub min_lr_ratio: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay of matrices.
+    pub weight_decay: f64,
+    /// Largest norm of the gradient over all parameters.
+    pub clip_norm: f64,
+}
+
+/// How long a run is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// Optimizer steps; 0 means as many as one pass over the corpus takes.
+    pub steps: u64,
+    /// Rows of `context` tokens a step.
+    pub rows_per_step: usize,
+}
+
+/// How the loss drop is priced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attribution {
+    /// The rule that prices a window first: `trapezoid` or `simpson`.
+    pub rule: Rule,
+    /// Steps of the first window.
+    pub first_window: u64,
+    /// Longest window.
+    pub max_window: u64,
+    /// Share of a window's drop that may stay unexplained before it is priced again with quarter points.
+    pub residual_limit: f64,
+    /// Share of the run's drop, summed over windows without their signs, above which nothing is settled.
+    pub settle_limit: f64,
+    /// Tokens that price, in both halves together.
+    pub pricing_tokens: usize,
+    /// Windows between two entries of progress.
+    pub progress_windows: u64,
+    /// Most buckets.
+    pub max_buckets: usize,
+}
+
+impl RunConfig {
+    /// Reads and checks a `RUN.toml`.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the line or the setting.
+    pub fn from_toml(text: &str) -> Result<RunConfig, TrainError> {
+        let config: RunConfig = toml::from_str(text).map_err(|e| TrainError::Config(e.to_string().trim_end().replace('\n', " ")))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The same settings as TOML, always the same bytes.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a run's settings are representable")
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        let m = &self.model;
+        let rules = [
+            (m.layers > 0 && m.channels > 0 && m.hidden > 0 && m.context > 1, "model: every size is positive and context at least 2"),
+            (m.heads > 0 && m.channels.is_multiple_of(m.heads), "model: heads divides channels"),
+            (m.kv_heads > 0 && m.heads.is_multiple_of(m.kv_heads), "model: kv_heads divides heads"),
+            (m.heads > 0 && (m.channels / m.heads).is_multiple_of(2), "model: the head size channels / heads is even"),
+            (m.rope_base > 1.0 && m.norm_eps > 0.0, "model: rope_base above 1, norm_eps above 0"),
+            (self.schedule.rows_per_step > 0, "schedule: rows_per_step at least 1"),
+            (self.optimizer.lr > 0.0 && self.optimizer.lr.is_finite(), "optimizer: lr above 0"),
+            ((0.0..1.0).contains(&self.optimizer.beta1) && (0.0..1.0).contains(&self.optimizer.beta2), "optimizer: beta1 and beta2 in [0, 1)"),
+            (self.optimizer.eps > 0.0 && self.optimizer.clip_norm > 0.0, "optimizer: eps and clip_norm above 0"),
+            (self.attribution.first_window > 0 && self.attribution.first_window <= self.attribution.max_window, "attribution: 1 <= first_window <= max_window"),
+            (self.attribution.progress_windows > 0, "attribution: progress_windows at least 1"),
+            (self.attribution.pricing_tokens >= 4, "attribution: pricing_tokens at least 4"),
+            (self.attribution.max_buckets > 0, "attribution: max_buckets at least 1"),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err(TrainError::Config((*rule).to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Optimizer {
+    /// Learning rate of step `step` of `total`: linear warm-up, then cosine to `min_lr_ratio`.
+    pub fn lr_at(&self, step: u64, total: u64) -> f64 {
+        if step < self.warmup_steps {
+            return self.lr * (step + 1) as f64 / self.warmup_steps as f64;
+        }
+        let done = (step - self.warmup_steps) as f64 / total.saturating_sub(self.warmup_steps).max(1) as f64;
+        self.lr * (self.min_lr_ratio + (1.0 - self.min_lr_ratio) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()))
+    }
+}
