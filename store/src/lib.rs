@@ -1,1 +1,26 @@
-//! store
+//! Where bytes rest: objects, the log's files and their one writer, and the SQL index with its job queue and books.
+//!
+//! - `files`: writes that last or did not happen
+//! - `objects`: immutable files named by SHA-256
+//! - `log`: reading a log's files, and the sequencer that appends to them
+//! - `witness`: what cosigns a tree head, once
+//! - `index`: the rebuildable database; all SQL is in it and in `jobs`
+//! - `jobs`: leased rows that workers take
+//!
+//! Order of every write: the file, its fsync, the log entry, the signed tree head, then the answer. A crash
+//! leaves a file that nothing refers to, never an entry that points at nothing.
+
+mod error;
+pub mod files;
+pub mod index;
+pub mod jobs;
+pub mod log;
+pub mod objects;
+pub mod witness;
+
+pub use error::StoreError;
+pub use index::Index;
+pub use jobs::{Job, JobState};
+pub use log::{LogFiles, Sequencer};
+pub use objects::{Class, Objects};
+pub use witness::Witness;

@@ -1,0 +1,91 @@
+//! What can go wrong where bytes rest.
+
+use std::path::PathBuf;
+
+use corpus::Digest;
+
+/// Errors of files, the log and the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Its reason.
+        source: std::io::Error,
+    },
+    /// An object that is not there.
+    #[error("object {0}: absent")]
+    Absent(Digest),
+    /// An object whose bytes are not the ones that its name says.
+    #[error("{}: expected bytes with digest {expected}, found {found}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        expected: Digest,
+        /// Its bytes' digest.
+        found: Digest,
+    },
+    /// The log's files contradict each other or their signature.
+    #[error("{}: {text}", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        text: String,
+    },
+    /// Another process has the home.
+    #[error("{}: the home is in use by another process", path.display())]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// The log on this disk is older than one that was signed here before.
+    #[error("log {origin}: this copy has {found} entries, but a tree head of {signed} was signed on this machine ({}); a restored or second copy must not sign", path.display())]
+    Fork {
+        /// The log's name.
+        origin: String,
+        /// Size signed before.
+        signed: u64,
+        /// Size of this copy.
+        found: u64,
+        /// Where the last tree head is kept.
+        path: PathBuf,
+    },
+    /// A witness will not cosign.
+    #[error("witness {witness}: {text}")]
+    Witness {
+        /// Which.
+        witness: String,
+        /// Why.
+        text: String,
+    },
+    /// The database refused.
+    #[error("database: {0}")]
+    Sql(#[from] sqlx::Error),
+    /// A migration failed.
+    #[error("database: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A job that this attempt no longer owns.
+    #[error("job {kind} {input}: attempt {attempt} has lost its lease")]
+    Fenced {
+        /// The job's kind.
+        kind: String,
+        /// Its input.
+        input: String,
+        /// The attempt.
+        attempt: i64,
+    },
+    /// The index holds something that the log does not say.
+    #[error("index: {0}")]
+    Index(String),
+}
+
+impl StoreError {
+    pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> StoreError {
+        let path = path.to_path_buf();
+        move |source| StoreError::Io { path, source }
+    }
+}

@@ -1,0 +1,89 @@
+//! Writes that last or did not happen.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::StoreError;
+
+/// Reads a whole file.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
+    fs::read(path).map_err(StoreError::io(path))
+}
+
+/// Reads a file that may be absent.
+///
+/// # Errors
+/// [`StoreError::Io`] for anything but absence.
+pub fn read_if_present(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(StoreError::io(path)(e)),
+    }
+}
+
+/// Creates a folder and its parents, durably.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn create_dir(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path).map_err(StoreError::io(path))?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+fn sync_dir(path: &Path) -> Result<(), StoreError> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path).and_then(|d| d.sync_all()).map_err(StoreError::io(path))
+}
+
+/// Writes a file so that it is there whole, or not at all, whenever the machine stops.
+///
+/// `mode` are the permission bits. A crash leaves at most a temporary file beside it.
+///
+/// # Errors
+/// [`StoreError::Io`]; the old file, if there was one, is untouched then.
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let dir = path.parent().expect("a file has a folder");
+    create_dir(dir)?;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".tmp.{}", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let written = (|| {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    if let Err(e) = written {
+        // The write's own error is the one to report.
+        let _ = fs::remove_file(&temporary);
+        return Err(StoreError::io(path)(e));
+    }
+    sync_dir(dir)
+}
+
+/// A lock that lasts as long as the value and ends with the process, however that ends.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code)] File);
+
+/// Takes the lock at `path` without waiting.
+///
+/// # Errors
+/// [`StoreError::Locked`] if another process has it.
+pub fn lock(path: &Path) -> Result<Lock, StoreError> {
+    create_dir(path.parent().expect("a lock has a folder"))?;
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(StoreError::io(path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_path_buf() }),
+        Err(fs::TryLockError::Error(e)) => Err(StoreError::io(path)(e)),
+    }
+}

@@ -1,0 +1,209 @@
+//! The rebuildable database: what `status` reads, and the books.
+//!
+//! SQLite by default, Postgres by URL, with the same tables and the same statements.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use corpus::Digest;
+use ledger::Entry;
+use ledger::books::Transfer;
+use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AnyPool, Row, SqlSafeStr};
+
+use crate::error::StoreError;
+
+/// The index and the job queue of one home.
+#[derive(Clone, Debug)]
+pub struct Index {
+    pub(crate) pool: AnyPool,
+    pub(crate) postgres: bool,
+}
+
+/// A submission as `status` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubmissionRow {
+    /// Log index.
+    pub log_index: i64,
+    /// The contributor's id.
+    pub contributor: String,
+    /// SPDX expression.
+    pub licence: String,
+    /// Documents submitted.
+    pub documents: i64,
+    /// Accepted, once judged.
+    pub accepted: Option<i64>,
+    /// Duplicates of earlier documents, once judged.
+    pub duplicates: Option<i64>,
+    /// Tokens, once in a shard.
+    pub tokens: Option<i64>,
+}
+
+/// Amounts in 39 digits, which sort and compare as text.
+fn to_sql(amount: i128) -> String {
+    format!("{amount:039}")
+}
+
+impl Index {
+    /// Opens the database at `url` and migrates it.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`] if it cannot be reached, [`StoreError::Migrate`] if its schema is another program's.
+    pub async fn open(url: &str) -> Result<Index, StoreError> {
+        sqlx::any::install_default_drivers();
+        let postgres = url.starts_with("postgres");
+        // SQLite has one writer; one connection makes its callers wait here instead of failing there.
+        let connections = if postgres { 8 } else { 1 };
+        let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(20)).connect(url).await?;
+        if !postgres {
+            sqlx::query("pragma journal_mode = wal").execute(&pool).await?;
+            sqlx::query("pragma foreign_keys = on").execute(&pool).await?;
+        }
+        let own = if postgres { include_str!("../../migrations/postgres/0002_append_only.sql") } else { include_str!("../../migrations/sqlite/0002_append_only.sql") };
+        let migration = |version, description: &'static str, sql: &'static str| Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql.into_sql_str(), false);
+        let migrations = vec![migration(1, "index", include_str!("../../migrations/0001_index.sql")), migration(2, "append only", own)];
+        Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }.run(&pool).await?;
+        Ok(Index { pool, postgres })
+    }
+
+    /// Entries applied so far.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn size(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("select count(*) as n from entries").fetch_one(&self.pool).await?;
+        Ok(row.try_get::<i64, _>("n")? as u64)
+    }
+
+    /// Whether the entries that the index knows are the first of these `digests`; if not it is of another log.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn is_prefix_of(&self, digests: &[Digest]) -> Result<bool, StoreError> {
+        let rows = sqlx::query("select log_index, digest from entries order by log_index").fetch_all(&self.pool).await?;
+        let mut same = rows.len() <= digests.len();
+        for (row, (i, digest)) in rows.iter().zip((0i64..).zip(digests)) {
+            same &= row.try_get::<i64, _>("log_index")? == i && row.try_get::<String, _>("digest")? == digest.to_string();
+        }
+        Ok(same)
+    }
+
+    /// Applies one entry; `transfers` are what a settled pool moves.
+    ///
+    /// One transaction: a crash leaves the index before or after the entry.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`], also for an entry that was applied before.
+    pub async fn apply(&self, index: u64, digest: &Digest, entry: &Entry, currency: &str, transfers: &[Transfer]) -> Result<(), StoreError> {
+        let index = index as i64;
+        let mut tx = self.pool.begin().await?;
+        sqlx::query("insert into entries (log_index, kind, digest) values ($1, $2, $3)").bind(index).bind(entry.kind()).bind(digest.to_string()).execute(&mut *tx).await?;
+        match entry {
+            Entry::Submission(e) => {
+                sqlx::query("insert into submissions (log_index, epoch, contributor, documents, size_bytes, licence) values ($1, $2, $3, $4, $5, $6)")
+                    .bind(index)
+                    .bind(i64::from(e.epoch))
+                    .bind(e.contributor.to_string())
+                    .bind(e.documents as i64)
+                    .bind(e.bytes as i64)
+                    .bind(&e.licence)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            Entry::Acceptance(e) => {
+                let count = |codes: &[&str]| codes.iter().filter_map(|c| e.counts.get(*c)).sum::<u64>() as i64;
+                sqlx::query("update submissions set accepted = $1, duplicates = $2 where log_index = $3")
+                    .bind(count(&["accepted"]))
+                    .bind(count(&["exact", "formatting-only", "near"]))
+                    .bind(e.submission as i64)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            Entry::Shard(e) => {
+                sqlx::query("update submissions set tokens = $1 where log_index = $2").bind(e.tokens as i64).bind(e.submission as i64).execute(&mut *tx).await?;
+            }
+            _ => {}
+        }
+        for (line, transfer) in (0i64..).zip(transfers) {
+            sqlx::query("insert into transfers (log_index, line, debit, credit, currency, amount_minor) values ($1, $2, $3, $4, $5, $6)")
+                .bind(index)
+                .bind(line)
+                .bind(transfer.debit.to_string())
+                .bind(transfer.credit.to_string())
+                .bind(currency)
+                .bind(to_sql(transfer.amount_minor))
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Submissions in the order of the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn submissions(&self) -> Result<Vec<SubmissionRow>, StoreError> {
+        let read = |row: &AnyRow| -> Result<SubmissionRow, sqlx::Error> {
+            Ok(SubmissionRow {
+                log_index: row.try_get("log_index")?,
+                contributor: row.try_get("contributor")?,
+                licence: row.try_get("licence")?,
+                documents: row.try_get("documents")?,
+                accepted: row.try_get("accepted")?,
+                duplicates: row.try_get("duplicates")?,
+                tokens: row.try_get("tokens")?,
+            })
+        };
+        let rows = sqlx::query("select log_index, contributor, licence, documents, accepted, duplicates, tokens from submissions order by log_index").fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+    }
+
+    /// Credits minus debits of `account`, in minor units of `currency`.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn balance(&self, account: &str, currency: &str) -> Result<i128, StoreError> {
+        Ok(self.balances(currency).await?.into_iter().find(|(name, _)| name == account).map_or(0, |(_, b)| b))
+    }
+
+    /// Every account with credits minus debits; they sum to zero.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn balances(&self, currency: &str) -> Result<Vec<(String, i128)>, StoreError> {
+        let rows = sqlx::query("select debit, credit, amount_minor from transfers where currency = $1 order by log_index, line").bind(currency).fetch_all(&self.pool).await?;
+        let mut balances = std::collections::BTreeMap::<String, i128>::new();
+        for row in rows {
+            let amount: i128 = row.try_get::<String, _>("amount_minor")?.parse().map_err(|e| StoreError::Index(format!("an amount: {e}")))?;
+            *balances.entry(row.try_get("debit")?).or_default() -= amount;
+            *balances.entry(row.try_get("credit")?).or_default() += amount;
+        }
+        Ok(balances.into_iter().collect())
+    }
+
+    /// Everything that follows from the log, as text, to compare two indexes.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn dump(&self) -> Result<String, StoreError> {
+        let mut out = String::new();
+        for row in sqlx::query("select log_index, kind, digest from entries order by log_index").fetch_all(&self.pool).await? {
+            out += &format!("entry {} {} {}\n", row.try_get::<i64, _>(0)?, row.try_get::<String, _>(1)?, row.try_get::<String, _>(2)?);
+        }
+        for row in self.submissions().await? {
+            out += &format!("{row:?}\n");
+        }
+        for row in sqlx::query("select log_index, line, debit, credit, currency, amount_minor from transfers order by log_index, line").fetch_all(&self.pool).await? {
+            let text = |i: usize| row.try_get::<String, _>(i);
+            out += &format!("transfer {} {} {} {} {} {}\n", row.try_get::<i64, _>(0)?, row.try_get::<i64, _>(1)?, text(2)?, text(3)?, text(4)?, text(5)?);
+        }
+        Ok(out)
+    }
+
+    /// Closes the connections.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,292 @@
+//! The log's files, and the one writer that appends to them.
+
+use std::path::{Path, PathBuf};
+
+use corpus::{Digest, merkle};
+use ledger::tile::{self, Tile};
+use ledger::{Note, SecretKey, TreeHead, Verifier};
+
+use crate::error::StoreError;
+use crate::files::{self, Lock};
+use crate::witness::Witness;
+
+/// A log's files as anybody reads them.
+#[derive(Clone, Debug)]
+pub struct LogFiles {
+    root: PathBuf,
+}
+
+/// A log as it was read and checked: its signed tree head and the entries under it.
+#[derive(Clone, Debug)]
+pub struct ReadLog {
+    /// The signed tree head.
+    pub note: Note,
+    /// What it says.
+    pub head: TreeHead,
+    /// Bytes of the entries.
+    pub entries: Vec<Vec<u8>>,
+    /// Their leaf hashes.
+    pub leaves: Vec<Digest>,
+}
+
+impl LogFiles {
+    /// The log in the folder `root`.
+    pub fn new(root: &Path) -> LogFiles {
+        LogFiles { root: root.to_path_buf() }
+    }
+
+    fn path(&self, tile: Tile) -> PathBuf {
+        self.root.join(tile.path())
+    }
+
+    fn checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoint")
+    }
+
+    fn error(&self, path: &Path, text: impl Into<String>) -> StoreError {
+        StoreError::Log { path: self.root.join(path), text: text.into() }
+    }
+
+    /// The signed tree head, verified; `None` if nothing was published yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Log`] if it is not signed by `log`.
+    pub fn head(&self, log: &Verifier) -> Result<Option<(Note, TreeHead)>, StoreError> {
+        let path = self.checkpoint();
+        let Some(bytes) = files::read_if_present(&path)? else { return Ok(None) };
+        let text = String::from_utf8(bytes).map_err(|_| self.error(&path, "not UTF-8"))?;
+        let note = Note::from_text(&text).map_err(|e| self.error(&path, e.to_string()))?;
+        let head = TreeHead::verify(&note, log).map_err(|e| self.error(&path, e.to_string()))?;
+        Ok(Some((note, head)))
+    }
+
+    fn entries(&self, size: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut entries = Vec::new();
+        for tile in tile::all(size).into_iter().filter(|t| t.level.is_none()) {
+            let path = self.path(tile);
+            let bundle = tile::decode_entries(&files::read(&path)?).ok_or_else(|| self.error(&path, "torn inside an entry"))?;
+            if bundle.len() as u64 != tile.width {
+                return Err(self.error(&path, format!("expected {} entries, found {}", tile.width, bundle.len())));
+            }
+            entries.extend(bundle);
+        }
+        Ok(entries)
+    }
+
+    /// Reads tree head and entries and checks one against the other; `None` if nothing was published yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Log`] names the file.
+    pub fn read(&self, log: &Verifier) -> Result<Option<ReadLog>, StoreError> {
+        let Some((note, head)) = self.head(log)? else { return Ok(None) };
+        let entries = self.entries(head.size)?;
+        let leaves: Vec<Digest> = entries.iter().map(|e| merkle::leaf_hash(e)).collect();
+        let root = merkle::root(&leaves);
+        if root != head.root {
+            return Err(self.error(&self.checkpoint(), format!("signed root {}, the entries give {root}", head.root)));
+        }
+        Ok(Some(ReadLog { note, head, entries, leaves }))
+    }
+
+    /// Every file that a tree of `size` must have, with the bytes it must hold, and every file that is there.
+    ///
+    /// Returns what differs: path and reason. Partial tiles of smaller trees are checked as prefixes.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn check_tiles(&self, read: &ReadLog) -> Result<Vec<(PathBuf, String)>, StoreError> {
+        let mut findings = Vec::new();
+        let expected = |tile: Tile| -> Vec<u8> {
+            match tile.level {
+                Some(_) => tile::hashes(tile, &read.leaves),
+                None => {
+                    let first = (tile.index * tile::WIDTH) as usize;
+                    tile::encode_entries(read.entries[first..first + tile.width as usize].iter().map(Vec::as_slice))
+                }
+            }
+        };
+        let mut known = std::collections::BTreeMap::new();
+        for tile in tile::all(read.head.size) {
+            let path = PathBuf::from(tile.path());
+            if !self.root.join(&path).is_file() {
+                findings.push((path.clone(), "missing".to_string()));
+            }
+            known.insert(path, tile);
+            // Older tree heads had narrower tiles at the right edge, which may still lie there.
+            for width in 1..tile.width {
+                let narrower = Tile { width, ..tile };
+                known.insert(PathBuf::from(narrower.path()), narrower);
+            }
+        }
+        for path in crate::objects::list(&self.root)? {
+            if path == Path::new("checkpoint") {
+                continue;
+            }
+            match known.get(&path) {
+                None => findings.push((path, "no file of this log".to_string())),
+                Some(&tile) => {
+                    if files::read(&self.root.join(&path))? != expected(tile) {
+                        findings.push((path, "its bytes are not those of the log".to_string()));
+                    }
+                }
+            }
+        }
+        Ok(findings)
+    }
+}
+
+/// The one writer of a log.
+pub struct Sequencer {
+    files: LogFiles,
+    key: SecretKey,
+    witnesses: Vec<Witness>,
+    /// The last signed tree head, kept outside the home; none for a demonstration, whose keys anybody can derive.
+    outside: Option<PathBuf>,
+    head: Option<TreeHead>,
+    note: Option<Note>,
+    leaves: Vec<Digest>,
+    entries: Vec<Vec<u8>>,
+    _lock: Lock,
+}
+
+impl Sequencer {
+    /// Opens the log in `root` for writing, with the lock at `lock`.
+    ///
+    /// `outside` is where the last signed tree head is kept, beyond the reach of a restore of the home.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another process has it, [`StoreError::Fork`] if this copy is older than what
+    /// was signed, [`StoreError::Log`] if its files are damaged.
+    pub fn open(root: &Path, lock: &Path, key: SecretKey, witnesses: Vec<Witness>, outside: Option<PathBuf>) -> Result<Sequencer, StoreError> {
+        let lock = files::lock(lock)?;
+        let files = LogFiles::new(root);
+        let verifier = Verifier { name: key.name.clone(), algorithm: key.algorithm, public: key.public() };
+        let mut read = files.read(&verifier)?;
+        if let Some(path) = &outside
+            && let Some(signed) = files::read_if_present(path)?
+        {
+            read = recover(&files, &verifier, read, &signed, path)?;
+        }
+        let (head, note, leaves, entries) = match read {
+            Some(r) => (Some(r.head), Some(r.note), r.leaves, r.entries),
+            None => (None, None, Vec::new(), Vec::new()),
+        };
+        Ok(Sequencer { files, key, witnesses, outside, head, note, leaves, entries, _lock: lock })
+    }
+
+    /// Number of entries.
+    pub fn size(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
+    /// The entries' bytes.
+    pub fn entries(&self) -> &[Vec<u8>] {
+        &self.entries
+    }
+
+    /// The entries' leaf hashes.
+    pub fn leaves(&self) -> &[Digest] {
+        &self.leaves
+    }
+
+    /// The last signed and cosigned tree head.
+    pub fn signed_head(&self) -> Option<&Note> {
+        self.note.as_ref()
+    }
+
+    /// Root hash; that of the empty tree before the first entry.
+    pub fn root(&self) -> Digest {
+        self.head.as_ref().map_or_else(|| merkle::root(&[]), |h| h.root)
+    }
+
+    /// Appends `entries` as one batch and publishes a tree head that covers them; returns the first index.
+    ///
+    /// Once this returns, the entries last and are signed and cosigned. An entry that is in the log already
+    /// must not be given again: callers look it up first.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was published, and the next append writes over what was left.
+    pub fn append(&mut self, entries: &[Vec<u8>], time: u64) -> Result<u64, StoreError> {
+        let first = self.size();
+        let mut all_entries = self.entries.clone();
+        all_entries.extend_from_slice(entries);
+        let mut leaves = self.leaves.clone();
+        leaves.extend(entries.iter().map(|e| merkle::leaf_hash(e)));
+        let size = leaves.len() as u64;
+        // A crash among these leaves files right of the signed tree head, which no reader asks for.
+        for tile in tile::added(first, size) {
+            let bytes = match tile.level {
+                Some(_) => tile::hashes(tile, &leaves),
+                None => {
+                    let start = (tile.index * tile::WIDTH) as usize;
+                    tile::encode_entries(all_entries[start..start + tile.width as usize].iter().map(Vec::as_slice))
+                }
+            };
+            files::write(&self.files.path(tile), &bytes, 0o644)?;
+        }
+        let root = merkle::root(&leaves);
+        self.check_read_back(first, size, &root)?;
+        let head = TreeHead { origin: self.key.name.clone(), size, root };
+        let mut note = Note::new(head.to_text());
+        note.sign(&self.key, time);
+        for witness in &self.witnesses {
+            witness.cosign(&mut note, &leaves, time)?;
+        }
+        let text = note.to_text();
+        if let Some(path) = &self.outside {
+            // A crash after this leaves a signed tree head that the home does not show yet; `recover` publishes it.
+            files::write(path, text.as_bytes(), 0o600)?;
+        }
+        files::write(&self.files.checkpoint(), text.as_bytes(), 0o644)?;
+        // From here on readers see the entries. Narrower tiles that the tree has outgrown are left to lie.
+        (self.entries, self.leaves, self.head, self.note) = (all_entries, leaves, Some(head), Some(note));
+        Ok(first)
+    }
+
+    /// The new entries' root once more, from the bytes on disk and by the definition instead of the stack: a
+    /// flipped bit in memory or on the way to the disk ended a log before.
+    fn check_read_back(&self, first: u64, size: u64, root: &Digest) -> Result<(), StoreError> {
+        let mut leaves = self.leaves[..(first / tile::WIDTH * tile::WIDTH) as usize].to_vec();
+        for tile in tile::added(first, size).into_iter().filter(|t| t.level.is_none()) {
+            let path = self.files.path(tile);
+            let entries = tile::decode_entries(&files::read(&path)?).ok_or_else(|| self.files.error(&path, "torn when read back"))?;
+            leaves.extend(entries.iter().map(|e| merkle::leaf_hash(e)));
+        }
+        let found = by_definition(&leaves);
+        if found == *root { Ok(()) } else { Err(self.files.error(Path::new("tile"), format!("root {root} before writing, {found} when read back"))) }
+    }
+}
+
+/// RFC 6962, section 2.1, as it is written there.
+fn by_definition(leaves: &[Digest]) -> Digest {
+    match leaves {
+        [] => Digest::of(&[]),
+        [leaf] => *leaf,
+        _ => {
+            let k = leaves.len().next_power_of_two() / 2;
+            merkle::node_hash(&by_definition(&leaves[..k]), &by_definition(&leaves[k..]))
+        }
+    }
+}
+
+/// Compares the home with the tree head kept outside: the same, one publication ahead, or a fork.
+fn recover(files: &LogFiles, log: &Verifier, read: Option<ReadLog>, signed: &[u8], path: &Path) -> Result<Option<ReadLog>, StoreError> {
+    let text = String::from_utf8_lossy(signed).into_owned();
+    let error = |e: ledger::NoteError| StoreError::Log { path: path.to_path_buf(), text: e.to_string() };
+    let note = Note::from_text(&text).map_err(error)?;
+    let head = TreeHead::verify(&note, log).map_err(error)?;
+    let found = read.as_ref().map_or(0, |r| r.head.size);
+    let fork = || StoreError::Fork { origin: head.origin.clone(), signed: head.size, found, path: path.to_path_buf() };
+    if found >= head.size {
+        let leaves = read.as_ref().map_or(&[][..], |r| &r.leaves[..]);
+        return if merkle::root(&leaves[..head.size as usize]) == head.root { Ok(read) } else { Err(fork()) };
+    }
+    // Signed, then stopped before publication: its tiles are all there, or this is an older copy.
+    let entries = files.entries(head.size).map_err(|_| fork())?;
+    let leaves: Vec<Digest> = entries.iter().map(|e| merkle::leaf_hash(e)).collect();
+    if merkle::root(&leaves) != head.root {
+        return Err(fork());
+    }
+    files::write(&files.checkpoint(), text.as_bytes(), 0o644)?;
+    Ok(Some(ReadLog { note, head, entries, leaves }))
+}
