@@ -1,1 +1,56 @@
-fn main(){}
+//! `assay`: from a signed submission to a statement, and an audit of all of it.
+//!
+//! `args` is what people type, `commands` what is done for it; `stages` has one file a stage, `quickstart` puts
+//! them in order, `rules` is what operator and auditor both compute, `audit` checks a home from files alone.
+
+mod args;
+mod audit;
+mod commands;
+mod failure;
+mod home;
+mod output;
+mod quickstart;
+mod registry;
+mod report;
+mod rules;
+mod stages;
+mod status;
+mod tables;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Seconds since 1970 by the system's clock.
+pub fn clock() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let (command, as_json) = (args.command.name(), args.json);
+    if let Some(threads) = args.threads {
+        // Fails only if the pool exists already, which it does not at the start of main.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(commands::run(args)));
+    match result {
+        Ok(output) => {
+            output.print(command, as_json);
+            ExitCode::from(output.exit)
+        }
+        Err(error) => {
+            let exit = failure::exit_code(&error);
+            if as_json {
+                println!("{}", output::error_json(command, &error, exit));
+            }
+            eprintln!("assay {command}: {error:#}");
+            ExitCode::from(exit)
+        }
+    }
+}

@@ -80,7 +80,11 @@ impl Bundle {
             let source: &StringArray = column(batch, "source")?;
             let licence: &StringArray = column(batch, "licence")?;
             let text: &LargeStringArray = column(batch, "text")?;
-            documents.extend((0..batch.num_rows()).map(|i| Submitted { source: source.value(i).into(), licence: licence.value(i).into(), text: text.value(i).into() }));
+            documents.extend((0..batch.num_rows()).map(|i| Submitted {
+                source: source.value(i).into(),
+                licence: licence.value(i).into(),
+                text: text.value(i).into(),
+            }));
         }
         Ok(Bundle { secret, documents })
     }
@@ -113,7 +117,10 @@ mod tests {
 
     #[test]
     fn bundle_survives_its_file_and_text_is_normalised() {
-        let bundle = Bundle { secret: [7; 32], documents: vec![Submitted { source: "a.txt".into(), licence: "MIT".into(), text: "cafe\u{301}".into() }] };
+        let bundle = Bundle {
+            secret: [7; 32],
+            documents: vec![Submitted { source: "a.txt".into(), licence: "MIT".into(), text: "cafe\u{301}".into() }],
+        };
         let bytes = bundle.encode().unwrap();
         assert_eq!(Bundle::decode(&bytes).unwrap(), bundle);
         assert_eq!(bundle.encode().unwrap(), bytes);
@@ -124,7 +131,9 @@ mod tests {
 
     #[test]
     fn damaged_files_are_errors() {
-        let bytes = Bundle { secret: [0; 32], documents: vec![Submitted { source: "a".into(), licence: "MIT".into(), text: "x".into() }] }.encode().unwrap();
+        let bytes = Bundle { secret: [0; 32], documents: vec![Submitted { source: "a".into(), licence: "MIT".into(), text: "x".into() }] }
+            .encode()
+            .unwrap();
         for cut in [0, 1, 4, bytes.len() / 2, bytes.len() - 1] {
             assert!(Bundle::decode(&bytes[..cut]).is_err(), "{cut} bytes were accepted");
         }

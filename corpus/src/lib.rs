@@ -6,6 +6,7 @@
 //! - `licence`: what an SPDX expression permits
 //! - `bundle`: a submission's documents, as they came, with their salts
 //! - `verdict`: what was decided about each document
+//! - `streams`: word hashes of a submission, which dedup sees
 //! - `shard`: accepted documents as tokens
 //! - `parquet_file`: the one way tables are written and read
 //!
@@ -19,6 +20,7 @@ pub mod licence;
 pub mod merkle;
 pub mod parquet_file;
 pub mod shard;
+pub mod streams;
 pub mod text;
 pub mod verdict;
 

@@ -63,12 +63,48 @@ pub struct LicenceError {
 
 /// Permissive licences: any purpose.
 const PERMISSIVE: &[&str] = &[
-    "0BSD", "AFL-3.0", "Apache-2.0", "Artistic-2.0", "BSD-1-Clause", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC0-1.0", "CDLA-Permissive-2.0", "ISC", "MIT", "MIT-0",
-    "NCSA", "ODC-By-1.0", "PDDL-1.0", "PostgreSQL", "Unicode-3.0", "Unicode-DFS-2016", "Unlicense", "WTFPL", "Zlib", "bzip2-1.0.6", "OpenSSL", "Python-2.0",
+    "0BSD",
+    "AFL-3.0",
+    "Apache-2.0",
+    "Artistic-2.0",
+    "BSD-1-Clause",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC-BY-3.0",
+    "CC-BY-4.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "NCSA",
+    "ODC-By-1.0",
+    "PDDL-1.0",
+    "PostgreSQL",
+    "Unicode-3.0",
+    "Unicode-DFS-2016",
+    "Unlicense",
+    "WTFPL",
+    "Zlib",
+    "bzip2-1.0.6",
+    "OpenSSL",
+    "Python-2.0",
 ];
 /// Share-alike licences: research and commercial use; giving weights away is left out, since what they ask of weights is disputed.
 const SHARE_ALIKE: &[&str] = &[
-    "AGPL-3.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "EPL-2.0", "GFDL-1.3", "GPL-2.0", "GPL-3.0", "LGPL-2.1", "LGPL-3.0", "MPL-2.0", "ODbL-1.0", "EUPL-1.2",
+    "AGPL-3.0",
+    "CC-BY-SA-3.0",
+    "CC-BY-SA-4.0",
+    "EPL-2.0",
+    "GFDL-1.3",
+    "GPL-2.0",
+    "GPL-3.0",
+    "LGPL-2.1",
+    "LGPL-3.0",
+    "MPL-2.0",
+    "ODbL-1.0",
+    "EUPL-1.2",
 ];
 /// Non-commercial licences: research.
 const NON_COMMERCIAL: &[&str] = &["CC-BY-NC-3.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-3.0", "CC-BY-NC-SA-4.0"];
@@ -98,7 +134,8 @@ pub fn permission(expression: &str, purpose: Purpose) -> Permission {
         Some(name.trim_end_matches("-only").trim_end_matches("-or-later").to_string())
     };
     let known = |requirement: &spdx::LicenseReq| {
-        base(requirement).is_some_and(|n| [PERMISSIVE, SHARE_ALIKE, NON_COMMERCIAL, NO_DERIVATIVES].iter().any(|list| list.contains(&n.as_str())))
+        base(requirement)
+            .is_some_and(|n| [PERMISSIVE, SHARE_ALIKE, NON_COMMERCIAL, NO_DERIVATIVES].iter().any(|list| list.contains(&n.as_str())))
     };
     let permitted = |requirement: &spdx::LicenseReq| {
         let Some(name) = base(requirement) else { return false };

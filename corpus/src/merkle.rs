@@ -47,7 +47,11 @@ pub fn inclusion_proof(leaves: &[Digest], index: usize) -> Vec<Digest> {
         return Vec::new();
     }
     let (left, right) = leaves.split_at(split(leaves.len()));
-    let (mut path, other) = if index < left.len() { (inclusion_proof(left, index), root(right)) } else { (inclusion_proof(right, index - left.len()), root(left)) };
+    let (mut path, other) = if index < left.len() {
+        (inclusion_proof(left, index), root(right))
+    } else {
+        (inclusion_proof(right, index - left.len()), root(left))
+    };
     path.push(other);
     path
 }
@@ -88,7 +92,11 @@ pub fn consistency_proof(leaves: &[Digest], first: usize) -> Vec<Digest> {
             return if whole { Vec::new() } else { vec![root(leaves)] };
         }
         let (left, right) = leaves.split_at(split(leaves.len()));
-        let (mut path, other) = if first <= left.len() { (subproof(left, first, whole), root(right)) } else { (subproof(right, first - left.len(), false), root(left)) };
+        let (mut path, other) = if first <= left.len() {
+            (subproof(left, first, whole), root(right))
+        } else {
+            (subproof(right, first - left.len(), false), root(left))
+        };
         path.push(other);
         path
     }

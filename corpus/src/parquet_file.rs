@@ -72,7 +72,12 @@ pub fn decode(bytes: &[u8]) -> Result<Table, ParquetError> {
     let bytes = bytes::Bytes::copy_from_slice(bytes);
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(failed)?;
     let pairs = builder.metadata().file_metadata().key_value_metadata();
-    let metadata = pairs.into_iter().flatten().filter(|kv| kv.key.starts_with("assay.")).map(|kv| (kv.key.clone(), kv.value.clone().unwrap_or_default())).collect();
+    let metadata = pairs
+        .into_iter()
+        .flatten()
+        .filter(|kv| kv.key.starts_with("assay."))
+        .map(|kv| (kv.key.clone(), kv.value.clone().unwrap_or_default()))
+        .collect();
     let batches = builder.with_batch_size(65_536).build().map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
     Ok(Table { batches, metadata })
 }

@@ -100,7 +100,12 @@ impl Shard {
     pub fn encode(&self) -> Result<Vec<u8>, ParquetError> {
         let d = &self.documents;
         let values = UInt32Array::from_iter_values(d.iter().flat_map(|d| d.tokens.iter().copied()));
-        let tokens = ListArray::new(Arc::new(Field::new("item", DataType::UInt32, false)), OffsetBuffer::from_lengths(d.iter().map(|d| d.tokens.len())), Arc::new(values), None);
+        let tokens = ListArray::new(
+            Arc::new(Field::new("item", DataType::UInt32, false)),
+            OffsetBuffer::from_lengths(d.iter().map(|d| d.tokens.len())),
+            Arc::new(values),
+            None,
+        );
         let contributor = self.contributor.to_string();
         let columns: [(&str, ArrayRef); 10] = [
             ("doc", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.document.to_string())))),
@@ -149,9 +154,13 @@ impl Shard {
             let tokens: &ListArray = column(batch, "tokens")?;
             let salt: &BinaryArray = column(batch, "salt")?;
             for i in 0..batch.num_rows() {
-                let digest = |bytes: &[u8]| bytes.try_into().map(Digest).map_err(|_| failed(format!("row {i}: a digest of {} bytes", bytes.len())));
+                let digest =
+                    |bytes: &[u8]| bytes.try_into().map(Digest).map_err(|_| failed(format!("row {i}: a digest of {} bytes", bytes.len())));
                 let list = tokens.value(i);
-                let list = list.as_any().downcast_ref::<UInt32Array>().ok_or_else(|| failed("column tokens: expected a list of u32".to_string()))?;
+                let list = list
+                    .as_any()
+                    .downcast_ref::<UInt32Array>()
+                    .ok_or_else(|| failed("column tokens: expected a list of u32".to_string()))?;
                 shard.contributor = contributor.value(i).parse().map_err(|e| failed(format!("row {i}: {e}")))?;
                 let document = TokenizedDocument {
                     document: doc.value(i).parse().map_err(|e| failed(format!("row {i}: {e}")))?,

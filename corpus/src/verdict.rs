@@ -30,7 +30,15 @@ pub enum Verdict {
 
 impl Verdict {
     /// All kinds.
-    pub const ALL: [Verdict; 7] = [Verdict::Accepted, Verdict::Exact, Verdict::Formatting, Verdict::Near, Verdict::HeldOut, Verdict::Forbidden, Verdict::UnknownLicence];
+    pub const ALL: [Verdict; 7] = [
+        Verdict::Accepted,
+        Verdict::Exact,
+        Verdict::Formatting,
+        Verdict::Near,
+        Verdict::HeldOut,
+        Verdict::Forbidden,
+        Verdict::UnknownLicence,
+    ];
 
     /// The reason code in tables.
     pub fn code(self) -> &'static str {
@@ -99,7 +107,8 @@ impl VerdictTable {
     /// Roots over the accepted and over all other documents.
     pub fn roots(&self) -> (Digest, Digest) {
         let root = |accepted: bool| {
-            let leaves: Vec<Digest> = self.rows.iter().filter(|r| (r.verdict == Verdict::Accepted) == accepted).map(|r| merkle::leaf_hash(&r.record())).collect();
+            let leaves: Vec<Digest> =
+                self.rows.iter().filter(|r| (r.verdict == Verdict::Accepted) == accepted).map(|r| merkle::leaf_hash(&r.record())).collect();
             merkle::root(&leaves)
         };
         (root(true), root(false))
@@ -121,7 +130,8 @@ impl VerdictTable {
             ("words", Arc::new(UInt64Array::from_iter_values(r.iter().map(|r| r.words)))),
             ("hit", Arc::new(BinaryArray::from_iter(r.iter().map(|r| r.hit.map(|h| h.0))))),
         ];
-        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, n == "of" || n == "hit"))).expect("columns of one length");
+        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, n == "of" || n == "hit")))
+            .expect("columns of one length");
         parquet_file::encode(&[batch], &[(SUBMISSION, self.submission.to_string())])
     }
 
@@ -132,7 +142,8 @@ impl VerdictTable {
     pub fn decode(bytes: &[u8]) -> Result<VerdictTable, ParquetError> {
         let table = parquet_file::decode(bytes)?;
         let failed = ParquetError::message;
-        let submission = table.meta(SUBMISSION).and_then(|s| s.parse().ok()).ok_or_else(|| failed(format!("footer key {SUBMISSION} is missing")))?;
+        let submission =
+            table.meta(SUBMISSION).and_then(|s| s.parse().ok()).ok_or_else(|| failed(format!("footer key {SUBMISSION} is missing")))?;
         let mut rows = Vec::new();
         for batch in &table.batches {
             let number: &UInt32Array = column(batch, "number")?;
@@ -144,11 +155,15 @@ impl VerdictTable {
             let words: &UInt64Array = column(batch, "words")?;
             let hit: &BinaryArray = column(batch, "hit")?;
             for i in 0..batch.num_rows() {
-                let digest = |bytes: &[u8]| bytes.try_into().map(Digest).map_err(|_| failed(format!("row {i}: a digest of {} bytes", bytes.len())));
+                let digest =
+                    |bytes: &[u8]| bytes.try_into().map(Digest).map_err(|_| failed(format!("row {i}: a digest of {} bytes", bytes.len())));
                 rows.push(VerdictRow {
                     number: number.value(i),
                     commitment: digest(commitment.value(i))?,
-                    verdict: Verdict::ALL.into_iter().find(|v| v.code() == verdict.value(i)).ok_or_else(|| failed(format!("row {i}: unknown verdict {:?}", verdict.value(i))))?,
+                    verdict: Verdict::ALL
+                        .into_iter()
+                        .find(|v| v.code() == verdict.value(i))
+                        .ok_or_else(|| failed(format!("row {i}: unknown verdict {:?}", verdict.value(i))))?,
                     of: if of.is_null(i) { None } else { Some(of.value(i).parse().map_err(|e| failed(format!("row {i}: {e}")))?) },
                     intersection: intersection.value(i),
                     union: union.value(i),

@@ -140,7 +140,8 @@ impl<N: Copy> Judge<N> {
     }
 
     fn near(&self, shingles: &[u64], signature: &Signature, bands: &[u64; BANDS]) -> Option<Decision<N>> {
-        let mut candidates: Vec<usize> = (0u8..).zip(bands).filter_map(|(b, key)| self.by_band.get(&(b, *key))).flatten().copied().collect();
+        let mut candidates: Vec<usize> =
+            (0u8..).zip(bands).filter_map(|(b, key)| self.by_band.get(&(b, *key))).flatten().copied().collect();
         candidates.sort_unstable();
         candidates.dedup();
         let Parameters { numerator, denominator } = self.parameters;
@@ -151,7 +152,9 @@ impl<N: Copy> Judge<N> {
             let kept = &self.kept[i];
             let (a, b) = (shingles.len() as u64, kept.shingles.len() as u64);
             // The union is at least the larger set, the intersection at most the smaller.
-            if denominator * a.min(b) < numerator * a.max(b) || kept.signature.as_ref().is_none_or(|s| (s.matches(signature) as f64) < least) {
+            if denominator * a.min(b) < numerator * a.max(b)
+                || kept.signature.as_ref().is_none_or(|s| (s.matches(signature) as f64) < least)
+            {
                 continue;
             }
             let both = intersection(shingles, &kept.shingles);
@@ -189,7 +192,9 @@ mod tests {
         assert_eq!(judge.judge(3, features(&text(2, 300).join(" "))), Decision::Kept);
         let mut edited = text(1, 300);
         edited[150] = "other".into();
-        let Decision::Near { of: 0, intersection, union } = judge.judge(4, features(&edited.join(" "))) else { panic!("an edited copy was kept") };
+        let Decision::Near { of: 0, intersection, union } = judge.judge(4, features(&edited.join(" "))) else {
+            panic!("an edited copy was kept")
+        };
         assert!(5 * intersection >= 4 * union && intersection < union);
     }
 
@@ -224,7 +229,10 @@ mod tests {
             found += u32::from(near);
             reached += u32::from(truly);
         }
-        assert!(reached > 200 && f64::from(found) >= 0.93 * f64::from(reached), "{found} of {reached} pairs above the threshold were found");
+        assert!(
+            reached > 200 && f64::from(found) >= 0.93 * f64::from(reached),
+            "{found} of {reached} pairs above the threshold were found"
+        );
     }
 
     #[test]

@@ -126,6 +126,9 @@ mod tests {
         assert_eq!(shingles.len(), 36);
         let signature = Signature::of(&shingles);
         let digest = signature.slots.iter().fold(0u64, |h, &s| mix(h ^ u64::from(s)));
-        assert_eq!((shingles[0], signature.bands()[0], digest), (615_591_325_361_566_075, 13_970_787_055_668_156_540, 960_281_807_156_239_635));
+        assert_eq!(
+            (shingles[0], signature.bands()[0], digest),
+            (615_591_325_361_566_075, 13_970_787_055_668_156_540, 960_281_807_156_239_635)
+        );
     }
 }

@@ -53,7 +53,11 @@ pub fn word_stream(text: &str) -> Vec<u32> {
         // Normalisation leaves ASCII as it is; a line is folded the long way only if it has anything else.
         let end = rest.find('\n').map_or(rest.len(), |i| i + 1);
         let (line, after) = rest.split_at(end);
-        if line.is_ascii() { ascii(line.as_bytes(), &mut words) } else { unicode(line, &mut words) }
+        if line.is_ascii() {
+            ascii(line.as_bytes(), &mut words)
+        } else {
+            unicode(line, &mut words)
+        }
         rest = after;
     }
     words
@@ -125,7 +129,8 @@ mod tests {
 
     #[test]
     fn scripts_without_spaces_are_cut_by_character() {
-        for (text, count) in [("漢字かな", 4), ("สวัสดี", 6), ("ភាសា", 4), ("ελληνικά γλώσσα", 2), ("हिन्दी भाषा", 2), ("한국어 글", 2)] {
+        for (text, count) in [("漢字かな", 4), ("สวัสดี", 6), ("ភាសា", 4), ("ελληνικά γλώσσα", 2), ("हिन्दी भाषा", 2), ("한국어 글", 2)]
+        {
             assert_eq!(word_stream(text).len(), count, "{text}");
         }
     }

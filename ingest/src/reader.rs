@@ -94,7 +94,10 @@ pub fn read(path: &Path, licence_is_evidence: bool) -> Result<Dataset, ReadError
 fn is_licence_name(name: &str) -> bool {
     let upper = name.to_uppercase();
     let stem = upper.split('.').next().unwrap_or_default();
-    !name.contains('/') && ["LICENSE", "LICENCE", "COPYING", "UNLICENSE"].iter().any(|known| stem == *known || stem.strip_prefix(known).is_some_and(|rest| rest.starts_with('-')))
+    !name.contains('/')
+        && ["LICENSE", "LICENCE", "COPYING", "UNLICENSE"]
+            .iter()
+            .any(|known| stem == *known || stem.strip_prefix(known).is_some_and(|rest| rest.starts_with('-')))
 }
 
 fn walk(folder: &Path, below: &str, depth: usize, files: &mut Vec<String>, problems: &mut Vec<Problem>) {
@@ -176,7 +179,13 @@ fn text_of(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.is_empty() {
         return Err("empty, expected text".into());
     }
-    let text = String::from_utf8(bytes).map_err(|e| format!("expected UTF-8, found byte 0x{:02x} at offset {}", e.as_bytes()[e.utf8_error().valid_up_to()], e.utf8_error().valid_up_to()))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        format!(
+            "expected UTF-8, found byte 0x{:02x} at offset {}",
+            e.as_bytes()[e.utf8_error().valid_up_to()],
+            e.utf8_error().valid_up_to()
+        )
+    })?;
     if let Some(at) = text.find('\0') {
         return Err(format!("expected text, found a NUL byte at offset {at}"));
     }
@@ -260,7 +269,10 @@ fn row_of(line: &[u8]) -> Result<(String, Option<String>), String> {
     }
     let row: serde_json::Value = serde_json::from_slice(line).map_err(|e| format!("expected a JSON object, found {e}"))?;
     let row = row.as_object().ok_or("expected a JSON object, found another value")?;
-    let text = TEXT_COLUMNS.iter().find_map(|c| row.get(*c)).ok_or_else(|| format!("expected one of the fields {TEXT_COLUMNS:?}, found {:?}", row.keys().collect::<Vec<_>>()))?;
+    let text = TEXT_COLUMNS
+        .iter()
+        .find_map(|c| row.get(*c))
+        .ok_or_else(|| format!("expected one of the fields {TEXT_COLUMNS:?}, found {:?}", row.keys().collect::<Vec<_>>()))?;
     let text = text.as_str().ok_or("expected text in the text field, found another value")?;
     if text.len() as u64 > MAX_DOCUMENT_BYTES {
         return Err(too_long(text.len() as u64));
@@ -273,7 +285,10 @@ fn read_parquet(path: &Path, name: &str, dataset: &mut Dataset) -> Result<(), St
     let table = parquet_file::decode(&fs::read(path).map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
     let mut row = 0;
     for batch in &table.batches {
-        let text = TEXT_COLUMNS.iter().find_map(|c| strings(batch, c)).ok_or_else(|| format!("expected one of the text columns {TEXT_COLUMNS:?}"))?;
+        let text = TEXT_COLUMNS
+            .iter()
+            .find_map(|c| strings(batch, c))
+            .ok_or_else(|| format!("expected one of the text columns {TEXT_COLUMNS:?}"))?;
         let licence = LICENCE_COLUMNS.iter().find_map(|c| strings(batch, c));
         for (i, text) in text.into_iter().enumerate() {
             row += 1;
@@ -299,7 +314,10 @@ fn strings(batch: &RecordBatch, column: &str) -> Option<Vec<Option<String>>> {
             return None;
         }
         let any = array.as_any();
-        any.downcast_ref::<StringArray>().map(|a| a.value(i)).or_else(|| any.downcast_ref::<LargeStringArray>().map(|a| a.value(i))).map(str::to_string)
+        any.downcast_ref::<StringArray>()
+            .map(|a| a.value(i))
+            .or_else(|| any.downcast_ref::<LargeStringArray>().map(|a| a.value(i)))
+            .map(str::to_string)
     };
     array.data_type().is_string().then(|| (0..array.len()).map(value).collect())
 }

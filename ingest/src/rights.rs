@@ -20,7 +20,9 @@ pub struct Evidence {
 #[derive(Debug, thiserror::Error)]
 pub enum RightsError {
     /// Nothing says which licence it has.
-    #[error("{dataset}: no licence: expected a row field `licence` or `license`, a LICENSE file, or --licence; {records} records have none")]
+    #[error(
+        "{dataset}: no licence: expected a row field `licence` or `license`, a LICENSE file, or --licence; {records} records have none"
+    )]
     Missing {
         /// The dataset.
         dataset: String,
@@ -53,8 +55,15 @@ pub enum RightsError {
 ///
 /// # Errors
 /// [`RightsError`] if a record is left without one.
-pub fn resolve(name: &str, dataset: &Dataset, manifest: Option<(&str, &[u8])>, declared: Option<&str>) -> Result<(Vec<Submitted>, Evidence), RightsError> {
-    let parse = |place: &str, expression: &str| licence::parse(expression).map_err(|source| RightsError::Expression { dataset: name.to_string(), place: place.to_string(), source });
+pub fn resolve(
+    name: &str,
+    dataset: &Dataset,
+    manifest: Option<(&str, &[u8])>,
+    declared: Option<&str>,
+) -> Result<(Vec<Submitted>, Evidence), RightsError> {
+    let parse = |place: &str, expression: &str| {
+        licence::parse(expression).map_err(|source| RightsError::Expression { dataset: name.to_string(), place: place.to_string(), source })
+    };
     let evidence = |licence: String, kind: &str, bytes: &[u8]| Evidence { licence, kind: kind.to_string(), digest: Digest::of(bytes) };
     let whole = match (manifest, &dataset.licence_file, declared) {
         (Some((expression, bytes)), _, _) => Some(evidence(parse("manifest", expression)?, "cargo-manifest", bytes)),
@@ -93,7 +102,11 @@ pub fn resolve(name: &str, dataset: &Dataset, manifest: Option<(&str, &[u8])>, d
     // All records have their own: together they are under all of these.
     let whole = whole.unwrap_or_else(|| {
         from_rows.sort();
-        let joined = from_rows.iter().map(|l| if from_rows.len() > 1 && l.contains(' ') { format!("({l})") } else { l.clone() }).collect::<Vec<_>>().join(" AND ");
+        let joined = from_rows
+            .iter()
+            .map(|l| if from_rows.len() > 1 && l.contains(' ') { format!("({l})") } else { l.clone() })
+            .collect::<Vec<_>>()
+            .join(" AND ");
         let bytes = joined.clone();
         evidence(joined, "row-field", bytes.as_bytes())
     });

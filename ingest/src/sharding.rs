@@ -47,7 +47,13 @@ pub enum ShardingError {
 ///
 /// # Errors
 /// [`ShardingError`] if verdicts and bundle do not belong together, or a document does not survive its tokens.
-pub fn build_shard(contributor: ContributorId, bundle: &Bundle, verdicts: &VerdictTable, tokenizer: &TextTokenizer, tokenizer_digest: Digest) -> Result<Option<Shard>, ShardingError> {
+pub fn build_shard(
+    contributor: ContributorId,
+    bundle: &Bundle,
+    verdicts: &VerdictTable,
+    tokenizer: &TextTokenizer,
+    tokenizer_digest: Digest,
+) -> Result<Option<Shard>, ShardingError> {
     let submission = verdicts.submission;
     if bundle.documents.len() != verdicts.rows.len() {
         return Err(ShardingError::Count { submission, verdicts: verdicts.rows.len(), documents: bundle.documents.len() });
@@ -55,7 +61,12 @@ pub fn build_shard(contributor: ContributorId, bundle: &Bundle, verdicts: &Verdi
     let mut accepted = Vec::new();
     for (prepared, row) in bundle.prepare().zip(&verdicts.rows) {
         if prepared.commitment != row.commitment {
-            return Err(ShardingError::Commitment { submission, number: prepared.number, expected: row.commitment, found: prepared.commitment });
+            return Err(ShardingError::Commitment {
+                submission,
+                number: prepared.number,
+                expected: row.commitment,
+                found: prepared.commitment,
+            });
         }
         if row.verdict == Verdict::Accepted {
             accepted.push(prepared);
@@ -70,7 +81,15 @@ pub fn build_shard(contributor: ContributorId, bundle: &Bundle, verdicts: &Verdi
             if tokenizer.decode(&tokens).map_err(|e| tokens_error(e.to_string()))? != p.text {
                 return Err(tokens_error("its tokens decode to another text; a tokenizer that changes text cannot be used".into()));
             }
-            Ok(TokenizedDocument { document, commitment: p.commitment, licence: p.licence, source: p.source, text: p.text, tokens, salt: p.salt })
+            Ok(TokenizedDocument {
+                document,
+                commitment: p.commitment,
+                licence: p.licence,
+                source: p.source,
+                text: p.text,
+                tokens,
+                salt: p.salt,
+            })
         })
         .collect();
     let documents = documents?;

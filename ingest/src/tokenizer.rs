@@ -34,7 +34,8 @@ pub fn train<'a>(texts: impl Iterator<Item = &'a str> + Send, vocabulary: usize)
         .special_tokens(vec![AddedToken::from(END, true)])
         .build();
     let byte_level = || ByteLevel::new(false, false, true);
-    let mut tokenizer: TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper> = TokenizerImpl::new(BPE::default());
+    let mut tokenizer: TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper> =
+        TokenizerImpl::new(BPE::default());
     tokenizer.with_pre_tokenizer(Some(PreTokenizerWrapper::ByteLevel(byte_level())));
     tokenizer.with_decoder(Some(DecoderWrapper::ByteLevel(byte_level())));
     tokenizer.train(&mut trainer, texts).map_err(failed)?;
@@ -86,7 +87,8 @@ mod tests {
 
     #[test]
     fn training_is_deterministic_and_encoding_is_reversible() {
-        let texts: Vec<String> = (0..300).map(|i| format!("fn item_{i}(x: &str) -> usize {{ x.len() + {i} }} // größer, 日本語 {i}\n")).collect();
+        let texts: Vec<String> =
+            (0..300).map(|i| format!("fn item_{i}(x: &str) -> usize {{ x.len() + {i} }} // größer, 日本語 {i}\n")).collect();
         let json = train(texts.iter().map(String::as_str), 500).unwrap();
         assert_eq!(train(texts.iter().map(String::as_str), 500).unwrap(), json);
         let tokenizer = TextTokenizer::from_json(&json).unwrap();

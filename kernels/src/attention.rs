@@ -81,7 +81,17 @@ pub(crate) fn forward<T: Real>(out: &mut [T], lse: &mut [T], qkv: &[T], segments
                     lse[(block + i) * shape.heads + head] = T::from_f64(max.to_f64() + sum.to_f64().ln());
                 }
                 let probabilities = View { data: &scores, rs: keys, cs: 1 };
-                product(&mut out[block * shape.out() + head * size..], shape.out(), m, size, keys, probabilities, View { data: value, rs: width, cs: 1 }, false, T::from_f64(1.0));
+                product(
+                    &mut out[block * shape.out() + head * size..],
+                    shape.out(),
+                    m,
+                    size,
+                    keys,
+                    probabilities,
+                    View { data: value, rs: width, cs: 1 },
+                    false,
+                    T::from_f64(1.0),
+                );
             }
         }
     });
@@ -133,7 +143,17 @@ pub(crate) fn backward<T: Real>(dqkv: &mut [T], dout: &[T], out: &[T], lse: &[T]
                 product(&mut d[value_at..], width, keys, size, m, p_t, dout_block, true, one);
                 product(&mut d[key_at..], width, keys, size, m, dp_t, query, true, scale);
                 let dp_rows = View { data: &dp, rs: keys, cs: 1 };
-                product(&mut d[block * width + head * size..], width, m, size, keys, dp_rows, View { data: &rows[key_at..], rs: width, cs: 1 }, true, scale);
+                product(
+                    &mut d[block * width + head * size..],
+                    width,
+                    m,
+                    size,
+                    keys,
+                    dp_rows,
+                    View { data: &rows[key_at..], rs: width, cs: 1 },
+                    true,
+                    scale,
+                );
             }
         }
     });

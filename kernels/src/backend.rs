@@ -108,7 +108,15 @@ pub trait Backend: Send + Sync {
     /// `y = x Wᵀ`, or `y += x Wᵀ`; `x (N, w.cols)`, `y (N, w.rows)`.
     fn matmul(&self, y: &mut Self::Activation, x: &Self::Activation, weights: &Self::Master, w: Matrix, n: usize, accumulate: bool);
     /// `dx = dy W`, or `dx += dy W`; `dy (N, w.rows)`, `dx (N, w.cols)`.
-    fn matmul_backward_input(&self, dx: &mut Self::Activation, dy: &Self::Activation, weights: &Self::Master, w: Matrix, n: usize, accumulate: bool);
+    fn matmul_backward_input(
+        &self,
+        dx: &mut Self::Activation,
+        dy: &Self::Activation,
+        weights: &Self::Master,
+        w: Matrix,
+        n: usize,
+        accumulate: bool,
+    );
     /// `dW += dyᵀ x` over the token positions `rows`; `dy (N, w.rows)`, `x (N, w.cols)`.
     fn matmul_backward_weight(&self, dw: &mut Self::Gradient, w: Matrix, dy: &Self::Activation, x: &Self::Activation, rows: Range<usize>);
 
@@ -122,12 +130,39 @@ pub trait Backend: Send + Sync {
     /// `x`, both terms of `sum` and `y` are `(N, C)`, `gain` is `(1, C)`.
     /// Source: Zhang and Sennrich 2019, <https://arxiv.org/abs/1910.07467>, equation 4.
     #[allow(clippy::too_many_arguments)]
-    fn rmsnorm(&self, y: &mut Self::Activation, rstd: &mut Self::Activation, x: &mut Self::Activation, sum: Option<(&Self::Activation, &Self::Activation)>, weights: &Self::Master, gain: Matrix, n: usize, eps: f64);
+    fn rmsnorm(
+        &self,
+        y: &mut Self::Activation,
+        rstd: &mut Self::Activation,
+        x: &mut Self::Activation,
+        sum: Option<(&Self::Activation, &Self::Activation)>,
+        weights: &Self::Master,
+        gain: Matrix,
+        n: usize,
+        eps: f64,
+    );
     /// `dx += ` the gradient through [`Backend::rmsnorm`] of `dy`.
     #[allow(clippy::too_many_arguments)]
-    fn rmsnorm_backward(&self, dx: &mut Self::Activation, dy: &Self::Activation, x: &Self::Activation, rstd: &Self::Activation, weights: &Self::Master, gain: Matrix, n: usize);
+    fn rmsnorm_backward(
+        &self,
+        dx: &mut Self::Activation,
+        dy: &Self::Activation,
+        x: &Self::Activation,
+        rstd: &Self::Activation,
+        weights: &Self::Master,
+        gain: Matrix,
+        n: usize,
+    );
     /// `dgain += sum over rows of dy * x * rstd`.
-    fn rmsnorm_backward_gain(&self, dw: &mut Self::Gradient, gain: Matrix, dy: &Self::Activation, x: &Self::Activation, rstd: &Self::Activation, rows: Range<usize>);
+    fn rmsnorm_backward_gain(
+        &self,
+        dw: &mut Self::Gradient,
+        gain: Matrix,
+        dy: &Self::Activation,
+        x: &Self::Activation,
+        rstd: &Self::Activation,
+        rows: Range<usize>,
+    );
 
     /// Rotates queries and keys of `qkv (N, shape.qkv())` in place by their positions; `inverse` is the way back.
     ///
@@ -140,7 +175,16 @@ pub trait Backend: Send + Sync {
     fn attention(&self, out: &mut Self::Activation, lse: &mut Self::Activation, qkv: &Self::Activation, segments: &[Segment], shape: Shape);
     /// `dqkv` (written over) from `dout`, with `out` and `lse` of the forward pass.
     #[allow(clippy::too_many_arguments)]
-    fn attention_backward(&self, dqkv: &mut Self::Activation, dout: &Self::Activation, out: &Self::Activation, lse: &Self::Activation, qkv: &Self::Activation, segments: &[Segment], shape: Shape);
+    fn attention_backward(
+        &self,
+        dqkv: &mut Self::Activation,
+        dout: &Self::Activation,
+        out: &Self::Activation,
+        lse: &Self::Activation,
+        qkv: &Self::Activation,
+        segments: &[Segment],
+        shape: Shape,
+    );
 
     /// `h = silu(gate) * up`, where a row of `gate_up (N, 2F)` holds `gate` and then `up`; `h (N, F)`.
     ///
@@ -171,7 +215,18 @@ pub trait Backend: Send + Sync {
     /// of what was added to `parts`, and `lr * weight_decay * theta` on `decayed` ranges, which is added
     /// to `decay_part`. `total` is the sum of the gradients.
     #[allow(clippy::too_many_arguments)]
-    fn adamw(&self, hyper: AdamW, theta: &mut Self::Master, second: &mut Self::Master, total: &Self::Gradient, gradients: &[Option<&Self::Gradient>], moments: &mut [Self::Master], parts: &mut [Self::Master], decay_part: &mut Self::Master, decayed: &[Range<usize>]);
+    fn adamw(
+        &self,
+        hyper: AdamW,
+        theta: &mut Self::Master,
+        second: &mut Self::Master,
+        total: &Self::Gradient,
+        gradients: &[Option<&Self::Gradient>],
+        moments: &mut [Self::Master],
+        parts: &mut [Self::Master],
+        decay_part: &mut Self::Master,
+        decayed: &[Range<usize>],
+    );
     /// `out = (1 - t) a + t b`.
     fn mix(&self, out: &mut Self::Master, a: &Self::Master, b: &Self::Master, t: f64);
     /// `<gradient, part>` in f64.

@@ -56,7 +56,17 @@ pub(crate) struct View<'a, T> {
 ///
 /// One thread; every view is checked against its slice first.
 #[allow(clippy::too_many_arguments)]
-pub(crate) fn product<T: Real>(dst: &mut [T], rs: usize, m: usize, n: usize, k: usize, lhs: View<'_, T>, rhs: View<'_, T>, accumulate: bool, scale: T) {
+pub(crate) fn product<T: Real>(
+    dst: &mut [T],
+    rs: usize,
+    m: usize,
+    n: usize,
+    k: usize,
+    lhs: View<'_, T>,
+    rhs: View<'_, T>,
+    accumulate: bool,
+    scale: T,
+) {
     if m == 0 || n == 0 {
         return;
     }
@@ -259,7 +269,9 @@ impl<T: Real> Backend for Cpu<T> {
         if T::NAME == "f32" {
             Buffer(bytes.chunks_exact(4).map(|b| T::from_f64(f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])))).collect())
         } else {
-            Buffer(bytes.chunks_exact(8).map(|b| T::from_f64(f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))).collect())
+            Buffer(
+                bytes.chunks_exact(8).map(|b| T::from_f64(f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))).collect(),
+            )
         }
     }
     fn gradient_to_host(&self, src: &Buffer<T>) -> Vec<f64> {
@@ -316,7 +328,17 @@ impl<T: Real> Backend for Cpu<T> {
         }
     }
 
-    fn rmsnorm(&self, y: &mut Buffer<T>, rstd: &mut Buffer<T>, x: &mut Buffer<T>, sum: Option<(&Buffer<T>, &Buffer<T>)>, weights: &Buffer<T>, gain: Matrix, n: usize, eps: f64) {
+    fn rmsnorm(
+        &self,
+        y: &mut Buffer<T>,
+        rstd: &mut Buffer<T>,
+        x: &mut Buffer<T>,
+        sum: Option<(&Buffer<T>, &Buffer<T>)>,
+        weights: &Buffer<T>,
+        gain: Matrix,
+        n: usize,
+        eps: f64,
+    ) {
         let c = gain.cols;
         let gain = &weights.0[gain.range()];
         let eps = T::from_f64(eps);
@@ -333,7 +355,16 @@ impl<T: Real> Backend for Cpu<T> {
         });
     }
 
-    fn rmsnorm_backward(&self, dx: &mut Buffer<T>, dy: &Buffer<T>, x: &Buffer<T>, rstd: &Buffer<T>, weights: &Buffer<T>, gain: Matrix, n: usize) {
+    fn rmsnorm_backward(
+        &self,
+        dx: &mut Buffer<T>,
+        dy: &Buffer<T>,
+        x: &Buffer<T>,
+        rstd: &Buffer<T>,
+        weights: &Buffer<T>,
+        gain: Matrix,
+        n: usize,
+    ) {
         let c = gain.cols;
         let gain = &weights.0[gain.range()];
         dx.0[..n * c].par_chunks_mut(ROWS * c).enumerate().for_each(|(i, dx)| {
@@ -361,7 +392,16 @@ impl<T: Real> Backend for Cpu<T> {
     fn attention(&self, out: &mut Buffer<T>, lse: &mut Buffer<T>, qkv: &Buffer<T>, segments: &[Segment], shape: Shape) {
         attention::forward(&mut out.0, &mut lse.0, &qkv.0, segments, shape);
     }
-    fn attention_backward(&self, dqkv: &mut Buffer<T>, dout: &Buffer<T>, out: &Buffer<T>, lse: &Buffer<T>, qkv: &Buffer<T>, segments: &[Segment], shape: Shape) {
+    fn attention_backward(
+        &self,
+        dqkv: &mut Buffer<T>,
+        dout: &Buffer<T>,
+        out: &Buffer<T>,
+        lse: &Buffer<T>,
+        qkv: &Buffer<T>,
+        segments: &[Segment],
+        shape: Shape,
+    ) {
         attention::backward(&mut dqkv.0, &dout.0, &out.0, &lse.0, &qkv.0, segments, shape);
     }
 
@@ -416,7 +456,18 @@ impl<T: Real> Backend for Cpu<T> {
         let parts: Vec<&[T]> = parts.iter().map(|p| p.0.as_slice()).collect();
         optimizer::sum(&mut total.0, &parts)
     }
-    fn adamw(&self, hyper: AdamW, theta: &mut Buffer<T>, second: &mut Buffer<T>, total: &Buffer<T>, gradients: &[Option<&Buffer<T>>], moments: &mut [Buffer<T>], parts: &mut [Buffer<T>], decay_part: &mut Buffer<T>, decayed: &[Range<usize>]) {
+    fn adamw(
+        &self,
+        hyper: AdamW,
+        theta: &mut Buffer<T>,
+        second: &mut Buffer<T>,
+        total: &Buffer<T>,
+        gradients: &[Option<&Buffer<T>>],
+        moments: &mut [Buffer<T>],
+        parts: &mut [Buffer<T>],
+        decay_part: &mut Buffer<T>,
+        decayed: &[Range<usize>],
+    ) {
         optimizer::adamw(hyper, theta, second, total, gradients, moments, parts, decay_part, decayed);
     }
     fn mix(&self, out: &mut Buffer<T>, a: &Buffer<T>, b: &Buffer<T>, t: f64) {

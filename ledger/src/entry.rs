@@ -404,7 +404,8 @@ impl Entry {
 
     /// The in-toto subject; a statement needs one, so an entry without objects is about its own predicate.
     fn subject(&self, predicate: &serde_json::Value) -> Result<Vec<Subject>, canonical::CanonicalError> {
-        let subject = |name: &str, digest: Digest| Subject { name: name.to_string(), digest: BTreeMap::from([("sha256".to_string(), digest)]) };
+        let subject =
+            |name: &str, digest: Digest| Subject { name: name.to_string(), digest: BTreeMap::from([("sha256".to_string(), digest)]) };
         let objects = self.objects();
         if objects.is_empty() {
             return Ok(vec![subject("predicate", Digest::of(&canonical::to_vec(predicate)?))]);
@@ -419,7 +420,12 @@ impl Entry {
     pub fn to_payload(&self) -> Result<Vec<u8>, canonical::CanonicalError> {
         let predicate = self.predicate()?;
         let subject = self.subject(&predicate)?;
-        canonical::to_vec(&Statement { kind: STATEMENT.into(), predicate_type: format!("urn:assay:entry:{}:v1", self.kind()), subject, predicate })
+        canonical::to_vec(&Statement {
+            kind: STATEMENT.into(),
+            predicate_type: format!("urn:assay:entry:{}:v1", self.kind()),
+            subject,
+            predicate,
+        })
     }
 
     /// Reads a canonical payload.
@@ -448,11 +454,26 @@ mod tests {
 
     #[test]
     fn payloads_survive_and_foreign_fields_are_refused() {
-        let entry: Entry = Statements { epoch: 0, run: 0, pool_minor: i128::from(i64::MAX) * 1000, currency: "XTS".into(), rewards: Digest::of(b"r"), statements: 2, root: Digest::of(b"s"), outcome: "settled".into() }.into();
+        let entry: Entry = Statements {
+            epoch: 0,
+            run: 0,
+            pool_minor: i128::from(i64::MAX) * 1000,
+            currency: "XTS".into(),
+            rewards: Digest::of(b"r"),
+            statements: 2,
+            root: Digest::of(b"s"),
+            outcome: "settled".into(),
+        }
+        .into();
         let payload = entry.to_payload().unwrap();
         assert_eq!(Entry::from_payload(&payload).unwrap(), entry);
         let text = String::from_utf8(payload).unwrap();
-        for (from, to) in [("\"epoch\":0", "\"epoch\":0,\"extra\":1"), ("statements:v1", "reveal:v1"), ("\"run\":0", "\"run\":\"0\""), (&Digest::of(b"r").to_string()[..8], "00000000")] {
+        for (from, to) in [
+            ("\"epoch\":0", "\"epoch\":0,\"extra\":1"),
+            ("statements:v1", "reveal:v1"),
+            ("\"run\":0", "\"run\":\"0\""),
+            (&Digest::of(b"r").to_string()[..8], "00000000"),
+        ] {
             assert!(Entry::from_payload(text.replacen(from, to, 1).as_bytes()).is_err(), "{from} to {to} was accepted");
         }
     }

@@ -93,7 +93,8 @@ impl Envelope {
             return Err(EnvelopeError::Payload(format!("payload type {:?}, expected {PAYLOAD_TYPE:?}", wire.payload_type)));
         }
         let decode = |text: &str, what: &str| STANDARD.decode(text).map_err(|_| EnvelopeError::Payload(format!("{what} is not base64")));
-        let signatures = wire.signatures.iter().map(|s| Ok((s.keyid, decode(&s.sig, "a signature")?))).collect::<Result<_, EnvelopeError>>()?;
+        let signatures =
+            wire.signatures.iter().map(|s| Ok((s.keyid, decode(&s.sig, "a signature")?))).collect::<Result<_, EnvelopeError>>()?;
         Ok(Envelope { payload: decode(&wire.payload, "the payload")?, signatures })
     }
 }

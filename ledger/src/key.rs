@@ -148,7 +148,8 @@ impl SecretKey {
     /// # Errors
     /// [`KeyError::Malformed`]; the text is not repeated in it.
     pub fn from_text(text: &str) -> Result<SecretKey, KeyError> {
-        let error = || KeyError::Malformed { thing: "private key", expected: "PRIVATE+KEY+<name>+<hash>+<base64>", found: "something else".into() };
+        let error =
+            || KeyError::Malformed { thing: "private key", expected: "PRIVATE+KEY+<name>+<hash>+<base64>", found: "something else".into() };
         let rest = text.trim_end().strip_prefix("PRIVATE+KEY+").ok_or_else(error)?;
         let mut parts = rest.splitn(3, '+');
         let (name, hash, data) = (parts.next().ok_or_else(error)?, parts.next().ok_or_else(error)?, parts.next().ok_or_else(error)?);

@@ -112,7 +112,8 @@ impl Note {
 
     /// The note as it is stored and sent.
     pub fn to_text(&self) -> String {
-        let lines = self.signatures.iter().map(|s| format!("\u{2014} {} {}\n", s.name, STANDARD.encode([&s.hash[..], &s.signature].concat())));
+        let lines =
+            self.signatures.iter().map(|s| format!("\u{2014} {} {}\n", s.name, STANDARD.encode([&s.hash[..], &s.signature].concat())));
         format!("{}\n{}", self.text, lines.collect::<String>())
     }
 
@@ -150,7 +151,11 @@ impl Note {
     /// [`NoteError::Unsigned`] if there is none, [`NoteError::BadSignature`] if there is a wrong one.
     pub fn signature_by(&self, verifier: &Verifier) -> Result<&NoteSignature, NoteError> {
         let hash = verifier.hash();
-        let found = self.signatures.iter().find(|s| s.name == verifier.name && s.hash == hash).ok_or_else(|| NoteError::Unsigned(verifier.name.clone()))?;
+        let found = self
+            .signatures
+            .iter()
+            .find(|s| s.name == verifier.name && s.hash == hash)
+            .ok_or_else(|| NoteError::Unsigned(verifier.name.clone()))?;
         if verifier.verifies(&self.text, &found.signature) { Ok(found) } else { Err(NoteError::BadSignature(verifier.name.clone())) }
     }
 }

@@ -108,7 +108,9 @@ pub fn allocate(pool: i128, weights: &[(ContributorId, i128)]) -> Result<Vec<Rew
     let positive: Vec<(ContributorId, i128)> = weights.iter().zip(&accrued).map(|((id, _), a)| (*id, (*a).max(0))).collect();
     let payable = largest_remainder(pool, &positive)?;
     let lines = weights.iter().zip(accrued).zip(payable);
-    Ok(lines.map(|((&(contributor, weight), accrued_minor), payable_minor)| Reward { contributor, weight, accrued_minor, payable_minor }).collect())
+    Ok(lines
+        .map(|((&(contributor, weight), accrued_minor), payable_minor)| Reward { contributor, weight, accrued_minor, payable_minor })
+        .collect())
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use corpus::{ContributorId, Digest, merkle};
 
-use crate::entry::{Acceptance, Attribution, Commitment, Draw, Entry, EpochClose, EpochOpen, Genesis, Registration, Replay, Reveal, RunClose, RunIntent, RunProgress, Shard, Statements, Submission, Tokenizer};
+use crate::entry::{
+    Acceptance, Attribution, Commitment, Draw, Entry, EpochClose, EpochOpen, Genesis, Registration, Replay, Reveal, RunClose, RunIntent,
+    RunProgress, Shard, Statements, Submission, Tokenizer,
+};
 use crate::envelope::Envelope;
 use crate::key::PublicKey;
 use crate::note::{Note, Verifier};
@@ -140,40 +143,110 @@ impl State {
         match entry.clone() {
             Entry::Genesis(e) => {
                 rule!(index, "genesis-first", index == 0, "genesis, expected at 0 alone");
-                rule!(index, "genesis-keys", Verifier::from_vkey(&e.log).is_ok_and(|v| v.name == e.origin), "log key {:?}, expected one named {:?}", e.log, e.origin);
+                rule!(
+                    index,
+                    "genesis-keys",
+                    Verifier::from_vkey(&e.log).is_ok_and(|v| v.name == e.origin),
+                    "log key {:?}, expected one named {:?}",
+                    e.log,
+                    e.origin
+                );
                 rule!(index, "genesis-keys", e.witnesses.iter().all(|w| Verifier::from_vkey(w).is_ok()), "a witness key that is none");
                 self.genesis = Some(e);
             }
             Entry::Registration(e) => {
-                rule!(index, "contributor-id", e.contributor == ContributorId::of_key(&e.key.to_bytes()), "contributor {}, expected the id of its key", e.contributor);
-                rule!(index, "contributor-once", !self.contributors.contains_key(&e.contributor), "contributor {} is registered already", e.contributor);
+                rule!(
+                    index,
+                    "contributor-id",
+                    e.contributor == ContributorId::of_key(&e.key.to_bytes()),
+                    "contributor {}, expected the id of its key",
+                    e.contributor
+                );
+                rule!(
+                    index,
+                    "contributor-once",
+                    !self.contributors.contains_key(&e.contributor),
+                    "contributor {} is registered already",
+                    e.contributor
+                );
                 self.contributors.insert(e.contributor, (index, e));
             }
             Entry::EpochOpen(e) => {
                 rule!(index, "epoch-order", e.epoch as usize == self.epochs.len(), "epoch {}, expected {}", e.epoch, self.epochs.len());
-                rule!(index, "epoch-order", self.epochs.last().is_none_or(|l| l.draw.is_some()), "epoch {} opens before the last one is drawn", e.epoch);
-                self.epochs.push(Epoch { open: (index, e), commitments: Vec::new(), submissions: Vec::new(), close: None, draw: None, reveal: None });
+                rule!(
+                    index,
+                    "epoch-order",
+                    self.epochs.last().is_none_or(|l| l.draw.is_some()),
+                    "epoch {} opens before the last one is drawn",
+                    e.epoch
+                );
+                self.epochs.push(Epoch {
+                    open: (index, e),
+                    commitments: Vec::new(),
+                    submissions: Vec::new(),
+                    close: None,
+                    draw: None,
+                    reveal: None,
+                });
             }
             Entry::Commitment(e) => {
                 let epoch = self.open_epoch(index, e.epoch)?;
-                rule!(index, "commitment-once", epoch.commitments.iter().all(|(_, c)| c.root != e.root), "root {} is committed already", e.root);
+                rule!(
+                    index,
+                    "commitment-once",
+                    epoch.commitments.iter().all(|(_, c)| c.root != e.root),
+                    "root {} is committed already",
+                    e.root
+                );
                 rule!(index, "commitment-documents", e.documents > 0, "no documents");
                 epoch.commitments.push((index, e));
             }
             Entry::Submission(e) => self.submit(index, e)?,
             Entry::EpochClose(e) => {
                 let epoch = self.open_epoch(index, e.epoch)?;
-                rule!(index, "close-count", e.submissions == epoch.submissions.len() as u64, "{} submissions, expected {}", e.submissions, epoch.submissions.len());
+                rule!(
+                    index,
+                    "close-count",
+                    e.submissions == epoch.submissions.len() as u64,
+                    "{} submissions, expected {}",
+                    e.submissions,
+                    epoch.submissions.len()
+                );
                 epoch.close = Some((index, e));
             }
             Entry::Draw(e) => self.draw(index, e)?,
             Entry::Acceptance(e) => {
-                let epoch = some!(index, "acceptance-reference", self.epochs.iter_mut().find(|x| x.submissions.iter().any(|s| s.submission.0 == e.submission)), "submission {} is unknown", e.submission);
+                let epoch = some!(
+                    index,
+                    "acceptance-reference",
+                    self.epochs.iter_mut().find(|x| x.submissions.iter().any(|s| s.submission.0 == e.submission)),
+                    "submission {} is unknown",
+                    e.submission
+                );
                 rule!(index, "acceptance-after-draw", epoch.draw.is_some(), "submission {}: accepted before the draw", e.submission);
-                let next = some!(index, "acceptance-order", epoch.submissions.iter_mut().find(|s| s.acceptance.is_none()), "submission {}: accepted twice", e.submission);
-                rule!(index, "acceptance-order", next.submission.0 == e.submission, "submission {}, expected {}", e.submission, next.submission.0);
+                let next = some!(
+                    index,
+                    "acceptance-order",
+                    epoch.submissions.iter_mut().find(|s| s.acceptance.is_none()),
+                    "submission {}: accepted twice",
+                    e.submission
+                );
+                rule!(
+                    index,
+                    "acceptance-order",
+                    next.submission.0 == e.submission,
+                    "submission {}, expected {}",
+                    e.submission,
+                    next.submission.0
+                );
                 let (sum, documents) = (e.counts.values().sum::<u64>(), next.submission.1.documents);
-                rule!(index, "acceptance-counts", sum == documents, "submission {}: verdicts on {sum} documents, expected {documents}", e.submission);
+                rule!(
+                    index,
+                    "acceptance-counts",
+                    sum == documents,
+                    "submission {}: verdicts on {sum} documents, expected {documents}",
+                    e.submission
+                );
                 next.acceptance = Some((index, e));
             }
             Entry::Tokenizer(e) => {
@@ -187,16 +260,44 @@ impl State {
                 let draw = some!(index, "run-epoch", epoch.draw.as_ref(), "epoch {} is not drawn", e.epoch);
                 rule!(index, "run-seed", e.seed == draw.1.seed, "seed {}, the draw says {}", e.seed, draw.1.seed);
                 let missing = epoch.submissions.iter().find(|s| s.acceptance.is_none() || s.accepted() > 0 && s.shard.is_none());
-                rule!(index, "run-corpus", missing.is_none(), "submission {} has no verdicts or no shard", missing.map_or(0, |m| m.submission.0));
+                rule!(
+                    index,
+                    "run-corpus",
+                    missing.is_none(),
+                    "submission {} has no verdicts or no shard",
+                    missing.map_or(0, |m| m.submission.0)
+                );
                 let (root, documents, tokens) = epoch.corpus();
-                rule!(index, "run-corpus", (e.corpus_root, e.documents, e.tokens) == (root, documents, tokens), "corpus {} of {} documents and {} tokens, the shards give {root} of {documents} and {tokens}", e.corpus_root, e.documents, e.tokens);
-                self.runs.push(Run { intent: (index, e), progress: Vec::new(), close: None, attribution: None, replays: Vec::new(), statements: None });
+                rule!(
+                    index,
+                    "run-corpus",
+                    (e.corpus_root, e.documents, e.tokens) == (root, documents, tokens),
+                    "corpus {} of {} documents and {} tokens, the shards give {root} of {documents} and {tokens}",
+                    e.corpus_root,
+                    e.documents,
+                    e.tokens
+                );
+                self.runs.push(Run {
+                    intent: (index, e),
+                    progress: Vec::new(),
+                    close: None,
+                    attribution: None,
+                    replays: Vec::new(),
+                    statements: None,
+                });
             }
             Entry::RunProgress(e) => {
                 let genesis = self.genesis.clone();
                 let run = self.running(index, e.run)?;
                 let last = run.progress.last();
-                rule!(index, "progress-order", last.is_none_or(|(_, l)| l.step < e.step && l.windows < e.windows), "step {} of run {} is not after the last progress", e.step, e.run);
+                rule!(
+                    index,
+                    "progress-order",
+                    last.is_none_or(|(_, l)| l.step < e.step && l.windows < e.windows),
+                    "step {} of run {} is not after the last progress",
+                    e.step,
+                    e.run
+                );
                 match (last, &e.drawn_from) {
                     (None, None) => {}
                     (Some((at, _)), Some(note)) => {
@@ -211,16 +312,46 @@ impl State {
                 let run = self.running(index, e.run)?;
                 let last = some!(index, "close-progress", run.progress.last(), "run {} has no progress", e.run);
                 cosigned(index, genesis.as_ref(), &e.drawn_from, last.0 + 1)?;
-                rule!(index, "close-progress", last.1.checkpoint == e.checkpoint && last.1.step == e.steps, "run {}: closed at step {}, the last progress is at {}", e.run, e.steps, last.1.step);
-                rule!(index, "close-steps", e.outcome != "completed" || e.steps == run.intent.1.steps, "run {}: completed after {} steps of {}", e.run, e.steps, run.intent.1.steps);
+                rule!(
+                    index,
+                    "close-progress",
+                    last.1.checkpoint == e.checkpoint && last.1.step == e.steps,
+                    "run {}: closed at step {}, the last progress is at {}",
+                    e.run,
+                    e.steps,
+                    last.1.step
+                );
+                rule!(
+                    index,
+                    "close-steps",
+                    e.outcome != "completed" || e.steps == run.intent.1.steps,
+                    "run {}: completed after {} steps of {}",
+                    e.run,
+                    e.steps,
+                    run.intent.1.steps
+                );
                 run.close = Some((index, e));
             }
             Entry::Attribution(e) => {
                 let run = self.run(index, e.run)?;
                 let closed = run.close.as_ref().is_some_and(|(_, c)| c.outcome == "completed");
-                rule!(index, "attribution-once", closed && run.attribution.is_none(), "run {}: attributed before its completion, or twice", e.run);
+                rule!(
+                    index,
+                    "attribution-once",
+                    closed && run.attribution.is_none(),
+                    "run {}: attributed before its completion, or twice",
+                    e.run
+                );
                 let last = &run.progress.last().expect("a closed run has progress").1;
-                rule!(index, "attribution-table", last.credit == e.credit, "run {}: credit table {}, the last progress says {}", e.run, e.credit, last.credit);
+                rule!(
+                    index,
+                    "attribution-table",
+                    last.credit == e.credit,
+                    "run {}: credit table {}, the last progress says {}",
+                    e.run,
+                    e.credit,
+                    last.credit
+                );
                 run.attribution = Some((index, e));
             }
             Entry::Replay(e) => {
@@ -231,13 +362,25 @@ impl State {
             Entry::Statements(e) => {
                 let run = self.run(index, e.run)?;
                 rule!(index, "statements-once", run.statements.is_none(), "run {}: a second set of statements", e.run);
-                rule!(index, "statements-replayed", run.replays.iter().any(|(_, r)| r.outcome != "differs"), "run {}: statements before a replay", e.run);
+                rule!(
+                    index,
+                    "statements-replayed",
+                    run.replays.iter().any(|(_, r)| r.outcome != "differs"),
+                    "run {}: statements before a replay",
+                    e.run
+                );
                 run.statements = Some((index, e));
             }
             Entry::Reveal(e) => {
                 let epoch = some!(index, "reveal-epoch", self.epochs.get_mut(e.epoch as usize), "epoch {} is unknown", e.epoch);
                 let expected = epoch.open.1.dedup_key;
-                rule!(index, "reveal-key", Digest::of(&e.dedup_key.0) == expected, "dedup key with digest {}, the opening says {expected}", Digest::of(&e.dedup_key.0));
+                rule!(
+                    index,
+                    "reveal-key",
+                    Digest::of(&e.dedup_key.0) == expected,
+                    "dedup key with digest {}, the opening says {expected}",
+                    Digest::of(&e.dedup_key.0)
+                );
                 rule!(index, "reveal-once", epoch.reveal.is_none(), "epoch {} is revealed already", e.epoch);
                 epoch.reveal = Some((index, e));
             }
@@ -272,7 +415,15 @@ impl State {
         for (role, key) in &signers {
             rule!(index, "signature", envelope.signed_by(key), "{}: signature does not match {role} {key}", entry.kind());
         }
-        rule!(index, "signature", envelope.signatures.len() == signers.len(), "{}: {} signatures, expected {}", entry.kind(), envelope.signatures.len(), signers.len());
+        rule!(
+            index,
+            "signature",
+            envelope.signatures.len() == signers.len(),
+            "{}: {} signatures, expected {}",
+            entry.kind(),
+            envelope.signatures.len(),
+            signers.len()
+        );
         Ok(())
     }
 
@@ -293,12 +444,35 @@ impl State {
     }
 
     fn submit(&mut self, index: u64, e: Submission) -> Result<(), Violation> {
-        let sequence = self.epochs.iter().flat_map(|x| &x.submissions).filter(|s| s.submission.1.contributor == e.contributor).count() as u64;
+        let sequence =
+            self.epochs.iter().flat_map(|x| &x.submissions).filter(|s| s.submission.1.contributor == e.contributor).count() as u64;
         let custodial = self.contributors.get(&e.contributor).is_some_and(|(_, r)| r.custodial);
         let epoch = self.open_epoch(index, e.epoch)?;
-        let (at, c) = some!(index, "submission-commitment", epoch.commitments.iter().find(|(i, _)| *i == e.commitment), "commitment {} is unknown", e.commitment);
-        rule!(index, "submission-commitment", c.contributor == e.contributor, "commitment {at} is of contributor {}, not {}", c.contributor, e.contributor);
-        rule!(index, "submission-root", (c.root, c.documents) == (e.root, e.documents), "commitment {at} says root {} over {} documents, the manifest {} over {}", c.root, c.documents, e.root, e.documents);
+        let (at, c) = some!(
+            index,
+            "submission-commitment",
+            epoch.commitments.iter().find(|(i, _)| *i == e.commitment),
+            "commitment {} is unknown",
+            e.commitment
+        );
+        rule!(
+            index,
+            "submission-commitment",
+            c.contributor == e.contributor,
+            "commitment {at} is of contributor {}, not {}",
+            c.contributor,
+            e.contributor
+        );
+        rule!(
+            index,
+            "submission-root",
+            (c.root, c.documents) == (e.root, e.documents),
+            "commitment {at} says root {} over {} documents, the manifest {} over {}",
+            c.root,
+            c.documents,
+            e.root,
+            e.documents
+        );
         rule!(index, "submission-once", epoch.submission_of(e.commitment).is_none(), "commitment {at} was submitted already");
         rule!(index, "submission-sequence", e.sequence == sequence, "sequence {}, expected {sequence}", e.sequence);
         let attested = if custodial { "importer" } else { "contributor" };
@@ -315,7 +489,14 @@ impl State {
         let seed = cosigned(index, genesis.as_ref(), &e.tree_head, close + 1)?;
         rule!(index, "draw-seed", seed == e.seed, "seed {}, the cosignatures give {seed}", e.seed);
         let documents = epoch.open.1.pool_documents;
-        rule!(index, "draw-targets", e.pricing > 0 && e.pricing + e.control == documents, "{} pricing and {} control documents, the pool has {documents}", e.pricing, e.control);
+        rule!(
+            index,
+            "draw-targets",
+            e.pricing > 0 && e.pricing + e.control == documents,
+            "{} pricing and {} control documents, the pool has {documents}",
+            e.pricing,
+            e.control
+        );
         epoch.draw = Some((index, e));
         Ok(())
     }
@@ -326,8 +507,23 @@ impl State {
         let submitted = self.epochs.iter_mut().flat_map(|x| &mut x.submissions).find(|s| s.submission.0 == e.submission);
         let submitted = some!(index, "shard-reference", submitted, "submission {} is unknown", e.submission);
         rule!(index, "shard-once", submitted.shard.is_none(), "submission {} has a shard already", e.submission);
-        rule!(index, "shard-contributor", submitted.submission.1.contributor == e.contributor, "contributor {}, the submission says {}", e.contributor, submitted.submission.1.contributor);
-        rule!(index, "shard-rows", submitted.acceptance.is_some() && submitted.accepted() == e.rows && e.rows > 0, "submission {}: {} rows, {} documents were accepted", e.submission, e.rows, submitted.accepted());
+        rule!(
+            index,
+            "shard-contributor",
+            submitted.submission.1.contributor == e.contributor,
+            "contributor {}, the submission says {}",
+            e.contributor,
+            submitted.submission.1.contributor
+        );
+        rule!(
+            index,
+            "shard-rows",
+            submitted.acceptance.is_some() && submitted.accepted() == e.rows && e.rows > 0,
+            "submission {}: {} rows, {} documents were accepted",
+            e.submission,
+            e.rows,
+            submitted.accepted()
+        );
         submitted.shard = Some((index, e));
         Ok(())
     }

@@ -121,7 +121,9 @@ mod tests {
 
     #[test]
     fn growing_adds_exactly_what_is_missing() {
-        for (old, new) in [(0, 0), (0, 1), (0, 256), (1, 2), (255, 256), (255, 257), (256, 300), (300, 65_536), (65_535, 65_537), (70_000, 70_001)] {
+        for (old, new) in
+            [(0, 0), (0, 1), (0, 256), (1, 2), (255, 256), (255, 257), (256, 300), (300, 65_536), (65_535, 65_537), (70_000, 70_001)]
+        {
             let before = all(old);
             let mut grown: Vec<Tile> = all(new).into_iter().filter(|t| !before.contains(t)).collect();
             let mut found = added(old, new);

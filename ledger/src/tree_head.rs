@@ -37,7 +37,12 @@ impl TreeHead {
         if number.to_string() != size || origin.is_empty() {
             return Err(malformed("a tree size with leading zeros, or no origin"));
         }
-        let root = STANDARD.decode(root).ok().and_then(|b| b.try_into().ok()).map(Digest).ok_or(malformed("a root that is not 32 bytes of base64"))?;
+        let root = STANDARD
+            .decode(root)
+            .ok()
+            .and_then(|b| b.try_into().ok())
+            .map(Digest)
+            .ok_or(malformed("a root that is not 32 bytes of base64"))?;
         Ok(TreeHead { origin: origin.to_string(), size: number, root })
     }
 

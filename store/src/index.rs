@@ -60,8 +60,14 @@ impl Index {
             sqlx::query("pragma journal_mode = wal").execute(&pool).await?;
             sqlx::query("pragma foreign_keys = on").execute(&pool).await?;
         }
-        let own = if postgres { include_str!("../../migrations/postgres/0002_append_only.sql") } else { include_str!("../../migrations/sqlite/0002_append_only.sql") };
-        let migration = |version, description: &'static str, sql: &'static str| Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql.into_sql_str(), false);
+        let own = if postgres {
+            include_str!("../../migrations/postgres/0002_append_only.sql")
+        } else {
+            include_str!("../../migrations/sqlite/0002_append_only.sql")
+        };
+        let migration = |version, description: &'static str, sql: &'static str| {
+            Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql.into_sql_str(), false)
+        };
         let migrations = vec![migration(1, "index", include_str!("../../migrations/0001_index.sql")), migration(2, "append only", own)];
         Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }.run(&pool).await?;
         Ok(Index { pool, postgres })
@@ -95,10 +101,22 @@ impl Index {
     ///
     /// # Errors
     /// [`StoreError::Sql`], also for an entry that was applied before.
-    pub async fn apply(&self, index: u64, digest: &Digest, entry: &Entry, currency: &str, transfers: &[Transfer]) -> Result<(), StoreError> {
+    pub async fn apply(
+        &self,
+        index: u64,
+        digest: &Digest,
+        entry: &Entry,
+        currency: &str,
+        transfers: &[Transfer],
+    ) -> Result<(), StoreError> {
         let index = index as i64;
         let mut tx = self.pool.begin().await?;
-        sqlx::query("insert into entries (log_index, kind, digest) values ($1, $2, $3)").bind(index).bind(entry.kind()).bind(digest.to_string()).execute(&mut *tx).await?;
+        sqlx::query("insert into entries (log_index, kind, digest) values ($1, $2, $3)")
+            .bind(index)
+            .bind(entry.kind())
+            .bind(digest.to_string())
+            .execute(&mut *tx)
+            .await?;
         match entry {
             Entry::Submission(e) => {
                 sqlx::query("insert into submissions (log_index, epoch, contributor, documents, size_bytes, licence) values ($1, $2, $3, $4, $5, $6)")
@@ -121,7 +139,11 @@ impl Index {
                     .await?;
             }
             Entry::Shard(e) => {
-                sqlx::query("update submissions set tokens = $1 where log_index = $2").bind(e.tokens as i64).bind(e.submission as i64).execute(&mut *tx).await?;
+                sqlx::query("update submissions set tokens = $1 where log_index = $2")
+                    .bind(e.tokens as i64)
+                    .bind(e.submission as i64)
+                    .execute(&mut *tx)
+                    .await?;
             }
             _ => {}
         }
@@ -156,7 +178,11 @@ impl Index {
                 tokens: row.try_get("tokens")?,
             })
         };
-        let rows = sqlx::query("select log_index, contributor, licence, documents, accepted, duplicates, tokens from submissions order by log_index").fetch_all(&self.pool).await?;
+        let rows = sqlx::query(
+            "select log_index, contributor, licence, documents, accepted, duplicates, tokens from submissions order by log_index",
+        )
+        .fetch_all(&self.pool)
+        .await?;
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }
 
@@ -173,10 +199,14 @@ impl Index {
     /// # Errors
     /// [`StoreError::Sql`].
     pub async fn balances(&self, currency: &str) -> Result<Vec<(String, i128)>, StoreError> {
-        let rows = sqlx::query("select debit, credit, amount_minor from transfers where currency = $1 order by log_index, line").bind(currency).fetch_all(&self.pool).await?;
+        let rows = sqlx::query("select debit, credit, amount_minor from transfers where currency = $1 order by log_index, line")
+            .bind(currency)
+            .fetch_all(&self.pool)
+            .await?;
         let mut balances = std::collections::BTreeMap::<String, i128>::new();
         for row in rows {
-            let amount: i128 = row.try_get::<String, _>("amount_minor")?.parse().map_err(|e| StoreError::Index(format!("an amount: {e}")))?;
+            let amount: i128 =
+                row.try_get::<String, _>("amount_minor")?.parse().map_err(|e| StoreError::Index(format!("an amount: {e}")))?;
             *balances.entry(row.try_get("debit")?).or_default() -= amount;
             *balances.entry(row.try_get("credit")?).or_default() += amount;
         }
@@ -195,9 +225,20 @@ impl Index {
         for row in self.submissions().await? {
             out += &format!("{row:?}\n");
         }
-        for row in sqlx::query("select log_index, line, debit, credit, currency, amount_minor from transfers order by log_index, line").fetch_all(&self.pool).await? {
+        for row in sqlx::query("select log_index, line, debit, credit, currency, amount_minor from transfers order by log_index, line")
+            .fetch_all(&self.pool)
+            .await?
+        {
             let text = |i: usize| row.try_get::<String, _>(i);
-            out += &format!("transfer {} {} {} {} {} {}\n", row.try_get::<i64, _>(0)?, row.try_get::<i64, _>(1)?, text(2)?, text(3)?, text(4)?, text(5)?);
+            out += &format!(
+                "transfer {} {} {} {} {} {}\n",
+                row.try_get::<i64, _>(0)?,
+                row.try_get::<i64, _>(1)?,
+                text(2)?,
+                text(3)?,
+                text(4)?,
+                text(5)?
+            );
         }
         Ok(out)
     }

@@ -44,7 +44,11 @@ impl Index {
     /// # Errors
     /// [`StoreError::Sql`].
     pub async fn enqueue(&self, kind: &str, input: &str) -> Result<(), StoreError> {
-        sqlx::query("insert into jobs (kind, input, state, attempt) values ($1, $2, 'ready', 0) on conflict do nothing").bind(kind).bind(input).execute(&self.pool).await?;
+        sqlx::query("insert into jobs (kind, input, state, attempt) values ($1, $2, 'ready', 0) on conflict do nothing")
+            .bind(kind)
+            .bind(input)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
@@ -74,7 +78,11 @@ impl Index {
             .bind(job.attempt)
             .execute(&self.pool)
             .await?;
-        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Fenced { kind: job.kind.clone(), input: job.input.clone(), attempt: job.attempt }) }
+        if done.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Fenced { kind: job.kind.clone(), input: job.input.clone(), attempt: job.attempt })
+        }
     }
 
     /// Records a job's output.
@@ -93,12 +101,27 @@ impl Index {
         self.end(job, if job.attempt >= MAX_ATTEMPTS { "failed" } else { "ready" }, None, Some(error)).await
     }
 
+    /// Removes a job whose output is lost or that has failed for good, so that it can be added again.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn forget(&self, kind: &str, input: &str) -> Result<(), StoreError> {
+        sqlx::query("delete from jobs where kind = $1 and input = $2 and state in ('done', 'failed')")
+            .bind(kind)
+            .bind(input)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Forgets every lease, for a home whose only process has just started: nobody else can hold one.
     ///
     /// # Errors
     /// [`StoreError::Sql`].
     pub async fn release_all(&self) -> Result<(), StoreError> {
-        sqlx::query("update jobs set state = 'ready', worker = null, lease_until = null where state = 'leased'").execute(&self.pool).await?;
+        sqlx::query("update jobs set state = 'ready', worker = null, lease_until = null where state = 'leased'")
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
@@ -107,9 +130,19 @@ impl Index {
     /// # Errors
     /// [`StoreError::Sql`].
     pub async fn jobs(&self, kind: &str) -> Result<Vec<JobState>, StoreError> {
-        let rows = sqlx::query("select kind, input, state, attempt, output, error from jobs where kind = $1 order by input").bind(kind).fetch_all(&self.pool).await?;
+        let rows = sqlx::query("select kind, input, state, attempt, output, error from jobs where kind = $1 order by input")
+            .bind(kind)
+            .fetch_all(&self.pool)
+            .await?;
         let read = |row: &sqlx::any::AnyRow| -> Result<JobState, sqlx::Error> {
-            Ok(JobState { kind: row.try_get(0)?, input: row.try_get(1)?, state: row.try_get(2)?, attempt: row.try_get(3)?, output: row.try_get(4)?, error: row.try_get(5)? })
+            Ok(JobState {
+                kind: row.try_get(0)?,
+                input: row.try_get(1)?,
+                state: row.try_get(2)?,
+                attempt: row.try_get(3)?,
+                output: row.try_get(4)?,
+                error: row.try_get(5)?,
+            })
         };
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }

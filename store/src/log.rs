@@ -157,7 +157,13 @@ impl Sequencer {
     /// # Errors
     /// [`StoreError::Locked`] if another process has it, [`StoreError::Fork`] if this copy is older than what
     /// was signed, [`StoreError::Log`] if its files are damaged.
-    pub fn open(root: &Path, lock: &Path, key: SecretKey, witnesses: Vec<Witness>, outside: Option<PathBuf>) -> Result<Sequencer, StoreError> {
+    pub fn open(
+        root: &Path,
+        lock: &Path,
+        key: SecretKey,
+        witnesses: Vec<Witness>,
+        outside: Option<PathBuf>,
+    ) -> Result<Sequencer, StoreError> {
         let lock = files::lock(lock)?;
         let files = LogFiles::new(root);
         let verifier = Verifier { name: key.name.clone(), algorithm: key.algorithm, public: key.public() };
@@ -253,7 +259,11 @@ impl Sequencer {
             leaves.extend(entries.iter().map(|e| merkle::leaf_hash(e)));
         }
         let found = by_definition(&leaves);
-        if found == *root { Ok(()) } else { Err(self.files.error(Path::new("tile"), format!("root {root} before writing, {found} when read back"))) }
+        if found == *root {
+            Ok(())
+        } else {
+            Err(self.files.error(Path::new("tile"), format!("root {root} before writing, {found} when read back")))
+        }
     }
 }
 

@@ -41,7 +41,13 @@ impl Witness {
                 return Err(refuse(format!("tree head of {} entries after one of {}", head.size, last.size)));
             }
             let grown = last.size == 0
-                || merkle::verify_consistency(last.size, head.size, &last.root, &head.root, &merkle::consistency_proof(leaves, last.size as usize));
+                || merkle::verify_consistency(
+                    last.size,
+                    head.size,
+                    &last.root,
+                    &head.root,
+                    &merkle::consistency_proof(leaves, last.size as usize),
+                );
             if !grown {
                 return Err(refuse(format!("the tree of {} entries is not a prefix of the one of {}", last.size, head.size)));
             }

@@ -42,7 +42,10 @@ impl<B: Backend> Trainer<'_, B> {
             losses: state.losses.iter().map(|x| x.to_bits()).collect(),
         };
         let meta = HashMap::from([(META.to_string(), serde_json::to_string(&meta).map_err(failed)?)]);
-        let mut buffers = vec![("theta".to_string(), backend.master_to_bytes(&state.theta)), ("second".to_string(), backend.master_to_bytes(&state.second))];
+        let mut buffers = vec![
+            ("theta".to_string(), backend.master_to_bytes(&state.theta)),
+            ("second".to_string(), backend.master_to_bytes(&state.second)),
+        ];
         for (bucket, moment) in state.moments.iter().enumerate() {
             buffers.push((format!("moment.{bucket:05}"), backend.master_to_bytes(moment)));
         }
@@ -69,7 +72,12 @@ impl<B: Backend> Trainer<'_, B> {
         let read = |name: &str| {
             let view = tensors.tensor(name).map_err(failed)?;
             if view.shape() != [len] || format!("{:?}", view.dtype()).to_lowercase() != backend.dtype() {
-                return Err(failed(format!("{name}: expected {len} numbers of {}, found {:?} of {:?}", backend.dtype(), view.shape(), view.dtype())));
+                return Err(failed(format!(
+                    "{name}: expected {len} numbers of {}, found {:?} of {:?}",
+                    backend.dtype(),
+                    view.shape(),
+                    view.dtype()
+                )));
             }
             Ok(backend.master_from_bytes(view.data()))
         };

@@ -123,9 +123,15 @@ impl RunConfig {
             (m.rope_base > 1.0 && m.norm_eps > 0.0, "model: rope_base above 1, norm_eps above 0"),
             (self.schedule.rows_per_step > 0, "schedule: rows_per_step at least 1"),
             (self.optimizer.lr > 0.0 && self.optimizer.lr.is_finite(), "optimizer: lr above 0"),
-            ((0.0..1.0).contains(&self.optimizer.beta1) && (0.0..1.0).contains(&self.optimizer.beta2), "optimizer: beta1 and beta2 in [0, 1)"),
+            (
+                (0.0..1.0).contains(&self.optimizer.beta1) && (0.0..1.0).contains(&self.optimizer.beta2),
+                "optimizer: beta1 and beta2 in [0, 1)",
+            ),
             (self.optimizer.eps > 0.0 && self.optimizer.clip_norm > 0.0, "optimizer: eps and clip_norm above 0"),
-            (self.attribution.first_window > 0 && self.attribution.first_window <= self.attribution.max_window, "attribution: 1 <= first_window <= max_window"),
+            (
+                self.attribution.first_window > 0 && self.attribution.first_window <= self.attribution.max_window,
+                "attribution: 1 <= first_window <= max_window",
+            ),
             (self.attribution.progress_windows > 0, "attribution: progress_windows at least 1"),
             (self.attribution.pricing_tokens >= 4, "attribution: pricing_tokens at least 4"),
             (self.attribution.max_buckets > 0, "attribution: max_buckets at least 1"),

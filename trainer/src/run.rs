@@ -100,7 +100,15 @@ impl<'a, B: Backend> Trainer<'a, B> {
     ///
     /// # Errors
     /// [`TrainError::TooManyBuckets`] if `buckets` is above the config's limit.
-    pub fn new(backend: &'a B, config: &'a RunConfig, vocabulary: usize, buckets: usize, steps: u64, pricing: &'a Pricing, batches: impl Fn(u64) -> Vec<Batch> + 'a) -> Result<Self, TrainError> {
+    pub fn new(
+        backend: &'a B,
+        config: &'a RunConfig,
+        vocabulary: usize,
+        buckets: usize,
+        steps: u64,
+        pricing: &'a Pricing,
+        batches: impl Fn(u64) -> Vec<Batch> + 'a,
+    ) -> Result<Self, TrainError> {
         let engine = Engine::new(backend, &config.model, vocabulary);
         let len = engine.layout.len;
         let limit = config.attribution.max_buckets;
@@ -227,11 +235,22 @@ impl<'a, B: Backend> Trainer<'a, B> {
                 step: state.step,
             };
             let gradients: Vec<Option<&B::Gradient>> = self.gradients.iter().zip(&present).map(|(g, p)| p.then_some(g)).collect();
-            self.backend.adamw(hyper, &mut state.theta, &mut state.second, &self.total, &gradients, &mut state.moments, &mut self.parts, &mut self.decay_part, &self.decayed);
+            self.backend.adamw(
+                hyper,
+                &mut state.theta,
+                &mut state.second,
+                &self.total,
+                &gradients,
+                &mut state.moments,
+                &mut self.parts,
+                &mut self.decay_part,
+                &self.decayed,
+            );
         } else {
             loss = f64::NAN;
         }
-        let report = StepReport { step: state.step, loss, grad_norm, clip_factor, tokens: batches.iter().map(|b| b.tokens.len() as u64).sum() };
+        let report =
+            StepReport { step: state.step, loss, grad_norm, clip_factor, tokens: batches.iter().map(|b| b.tokens.len() as u64).sum() };
         state.losses.push(loss);
         state.step += 1;
         report
@@ -254,7 +273,15 @@ impl<'a, B: Backend> Trainer<'a, B> {
         self.held_out(&theta)
     }
 
-    fn price(&mut self, state: &State<B>, first_step: u64, first: &B::Master, before: &HeldOut<B>, after: &HeldOut<B>, tokens: Vec<u64>) -> Window {
+    fn price(
+        &mut self,
+        state: &State<B>,
+        first_step: u64,
+        first: &B::Master,
+        before: &HeldOut<B>,
+        after: &HeldOut<B>,
+        tokens: Vec<u64>,
+    ) -> Window {
         let shares = self.pricing.shares();
         let mut window = Window {
             index: state.windows.len() as u64,

@@ -36,7 +36,15 @@ pub fn credit_rows(accounts: &Accounts, contributors: &[String], target: &str) -
                 let nats = window.credit[bucket * accounts.shares.len() + half] * share;
                 let tokens = window.tokens[bucket];
                 if tokens > 0 || nats != 0.0 {
-                    rows.push(CreditRow { contributor: contributor.clone(), bucket: bucket as u32, target: target.to_string(), half: half as u32, window: window.index, tokens, nats });
+                    rows.push(CreditRow {
+                        contributor: contributor.clone(),
+                        bucket: bucket as u32,
+                        target: target.to_string(),
+                        half: half as u32,
+                        window: window.index,
+                        tokens,
+                        nats,
+                    });
                 }
             }
         }
@@ -67,7 +75,9 @@ pub fn write_credit(rows: &[CreditRow]) -> Result<Vec<u8>, TrainError> {
 /// [`TrainError::Table`] if it cannot be encoded.
 pub fn write_windows(accounts: &Accounts) -> Result<Vec<u8>, TrainError> {
     let w = &accounts.windows;
-    let halves = |pick: fn(&Window) -> &[f64], half: usize| -> ArrayRef { Arc::new(Float64Array::from_iter_values(w.iter().map(|w| pick(w)[half]))) };
+    let halves = |pick: fn(&Window) -> &[f64], half: usize| -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values(w.iter().map(|w| pick(w)[half])))
+    };
     let mut columns: Vec<(String, ArrayRef)> = vec![
         ("window".into(), Arc::new(UInt64Array::from_iter_values(w.iter().map(|w| w.index)))),
         ("first_step".into(), Arc::new(UInt64Array::from_iter_values(w.iter().map(|w| w.first_step)))),
@@ -134,7 +144,9 @@ pub fn read_windows(bytes: &[u8], credit: &[CreditRow], buckets: usize) -> Resul
     let mut accounts = Accounts { shares: Vec::new(), windows: Vec::new() };
     for batch in parquet_file::decode(bytes).map_err(failed)?.batches {
         let halves = (0..).take_while(|h| batch.column_by_name(&format!("share_{h}")).is_some()).count();
-        let numbers = |name: &str| -> Result<Vec<&Float64Array>, TrainError> { (0..halves).map(|h| column(&batch, &format!("{name}_{h}"))).collect() };
+        let numbers = |name: &str| -> Result<Vec<&Float64Array>, TrainError> {
+            (0..halves).map(|h| column(&batch, &format!("{name}_{h}"))).collect()
+        };
         let (share, before, after, decay) = (numbers("share")?, numbers("loss_before")?, numbers("loss_after")?, numbers("decay")?);
         let rule: &StringArray = column(&batch, "rule")?;
         let first: &UInt64Array = column(&batch, "first_step")?;
@@ -148,7 +160,10 @@ pub fn read_windows(bytes: &[u8], credit: &[CreditRow], buckets: usize) -> Resul
                 index: index.value(i),
                 first_step: first.value(i),
                 end_step: end.value(i),
-                rule: [Rule::Trapezoid, Rule::Simpson, Rule::Boole].into_iter().find(|r| r.name() == rule.value(i)).ok_or_else(|| failed(format!("window {i}: unknown rule {:?}", rule.value(i))))?,
+                rule: [Rule::Trapezoid, Rule::Simpson, Rule::Boole]
+                    .into_iter()
+                    .find(|r| r.name() == rule.value(i))
+                    .ok_or_else(|| failed(format!("window {i}: unknown rule {:?}", rule.value(i))))?,
                 marked: marked.value(i),
                 loss_before: row(&before),
                 loss_after: row(&after),
@@ -162,7 +177,8 @@ pub fn read_windows(bytes: &[u8], credit: &[CreditRow], buckets: usize) -> Resul
     for row in credit {
         let (window, bucket, half) = (row.window as usize, row.bucket as usize, row.half as usize);
         let slot = accounts.windows.get_mut(window).filter(|_| bucket < buckets && half < halves);
-        let slot = slot.ok_or_else(|| failed(format!("credit of window {window}, bucket {bucket}, half {half}: there is no such window")))?;
+        let slot =
+            slot.ok_or_else(|| failed(format!("credit of window {window}, bucket {bucket}, half {half}: there is no such window")))?;
         slot.credit[bucket * halves + half] = row.nats / accounts.shares[half];
         slot.tokens[bucket] = row.tokens;
     }

@@ -111,7 +111,16 @@ impl Oracle {
             },
             schedule: Schedule { steps: 8, rows_per_step: 4 },
             // A limit that nothing exceeds: the rule under test prices every window.
-            attribution: Attribution { rule, first_window: window, max_window: window, residual_limit: 1e9, settle_limit: 1.0, pricing_tokens: 66, progress_windows: 8, max_buckets: 4 },
+            attribution: Attribution {
+                rule,
+                first_window: window,
+                max_window: window,
+                residual_limit: 1e9,
+                settle_limit: 1.0,
+                pricing_tokens: 66,
+                progress_windows: 8,
+                max_buckets: 4,
+            },
         }
     }
 
@@ -127,7 +136,11 @@ impl Oracle {
 }
 
 fn close(what: &str, found: f64, expected: f64, tolerance: f64) {
-    assert!((found - expected).abs() <= tolerance, "{what}: found {found:e}, expected {expected:e}, off by {:e}, allowed {tolerance:e}", found - expected);
+    assert!(
+        (found - expected).abs() <= tolerance,
+        "{what}: found {found:e}, expected {expected:e}, off by {:e}, allowed {tolerance:e}",
+        found - expected
+    );
 }
 
 /// Losses, norms, weights, and credit under every rule that the trainer has, by step (windows of 1) and by chord (windows of 4).
@@ -165,7 +178,12 @@ fn meets<T: Real>(tag: &str, loss_relative: f64, credit_tolerance: impl Fn(&[f64
             close("efficiency identity", identity, w.drop(&accounts.shares), 1e-12);
             total += w.residual(&accounts.shares);
         }
-        close("residual", total, oracle.json["residual"][residual].as_f64().unwrap(), 8.0 * tolerance + loss_relative * 8.0 + cancelled.iter().sum::<f64>());
+        close(
+            "residual",
+            total,
+            oracle.json["residual"][residual].as_f64().unwrap(),
+            8.0 * tolerance + loss_relative * 8.0 + cancelled.iter().sum::<f64>(),
+        );
         let theta = backend.master_to_bytes(&state.theta);
         let width = theta.len() / state.theta.as_slice().len();
         assert_eq!(width, if T::NAME == "f32" { 4 } else { 8 });

@@ -1,0 +1,313 @@
+//! What people type.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use corpus::licence::Purpose;
+
+/// Provenance and payment for training data: submissions under signature, a model, credit, statements, an audit.
+///
+/// Exit codes: 0 ok, 1 a check failed, 2 usage, 3 verification failed, 4 I/O.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Args {
+    /// Print one JSON object on stdout.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Threads; default: all cores.
+    #[arg(long, global = true)]
+    pub threads: Option<usize>,
+    /// Seconds since 1970 that entries are dated with; default: the clock.
+    #[arg(long, global = true)]
+    pub now: Option<u64>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The home that a command works on.
+#[derive(Debug, clap::Args)]
+pub struct HomeArg {
+    /// The home's folder.
+    #[arg(long, default_value = "assay-home")]
+    pub home: PathBuf,
+}
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Everything on real text, from submission to audit; the same command goes on after a crash.
+    Quickstart {
+        #[command(flatten)]
+        home: HomeArg,
+        /// A dozen small crates and 200 steps.
+        #[arg(long)]
+        small: bool,
+        /// Derive all secrets from this number: a demonstration that anybody can repeat.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// One folder a contributor, instead of crates.
+        #[arg(long)]
+        contributors: Option<PathBuf>,
+        /// Held-out files, instead of crates.
+        #[arg(long)]
+        target: Option<PathBuf>,
+        /// Licence of contributors that have none.
+        #[arg(long, visible_alias = "license")]
+        licence: Option<String>,
+        /// A Hugging Face `tokenizer.json`, instead of training one.
+        #[arg(long)]
+        tokenizer: Option<PathBuf>,
+        /// A RUN.toml, instead of the built-in one.
+        #[arg(long)]
+        run: Option<PathBuf>,
+        /// research, commercial or weights-released.
+        #[arg(long, default_value = "research")]
+        purpose: Purpose,
+        /// Windows that the audit replays.
+        #[arg(long, default_value_t = 1)]
+        replay: usize,
+    },
+    /// Make a home: config, keys, an empty log with its genesis.
+    Init {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The log's name, for example `example.org/corpus`.
+        #[arg(long)]
+        origin: String,
+        /// A Postgres URL, instead of SQLite in the home.
+        #[arg(long)]
+        database: Option<String>,
+        /// ISO 4217 code of the pools.
+        #[arg(long, default_value = "XTS")]
+        currency: String,
+        /// Decimals of its minor unit.
+        #[arg(long, default_value_t = 2)]
+        exponent: u8,
+    },
+    /// Contributors.
+    #[command(subcommand)]
+    Contributor(Contributor),
+    /// Keys.
+    #[command(subcommand)]
+    Key(Key),
+    /// Epochs.
+    #[command(subcommand)]
+    Epoch(Epoch),
+    /// Commit to files and submit them.
+    Submit {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The contributor's name.
+        contributor: String,
+        /// A file or a folder.
+        path: PathBuf,
+        /// Licence, if neither rows nor a LICENSE file say.
+        #[arg(long, visible_alias = "license")]
+        licence: Option<String>,
+        /// The contributor's secret key, if it is not in the home.
+        #[arg(long)]
+        key: Option<PathBuf>,
+        /// Only the first half: the salted root.
+        #[arg(long)]
+        commit_only: bool,
+        /// The commitment's entry that the files have to match.
+        #[arg(long)]
+        commitment: Option<u64>,
+        /// Only say what would be submitted.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Submit files of somebody else under a key that the operator holds.
+    Import {
+        #[command(flatten)]
+        home: HomeArg,
+        /// A name for their origin.
+        #[arg(long = "as")]
+        name: String,
+        /// A file or a folder.
+        path: PathBuf,
+        /// Licence, if neither rows nor a LICENSE file say.
+        #[arg(long, visible_alias = "license")]
+        licence: Option<String>,
+    },
+    /// Judge what was submitted, fix the tokenizer, write shards.
+    Ingest {
+        #[command(flatten)]
+        home: HomeArg,
+        /// A Hugging Face `tokenizer.json`, instead of training one.
+        #[arg(long)]
+        tokenizer: Option<PathBuf>,
+        /// Vocabulary of a trained tokenizer.
+        #[arg(long, default_value_t = 4096)]
+        vocabulary: usize,
+    },
+    /// Train and attribute; the same command goes on after a crash.
+    Train {
+        #[command(flatten)]
+        home: HomeArg,
+        /// A RUN.toml.
+        run: PathBuf,
+        /// Only print parameters, tokens and memory.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Compute windows of a run again and compare them with its table.
+    Replay {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+        /// One window, instead of drawn ones.
+        #[arg(long)]
+        window: Option<u64>,
+        /// How many drawn windows; the first time they are logged.
+        #[arg(long, default_value_t = 1)]
+        sample: usize,
+    },
+    /// Turn credit into amounts, book them, write statements, reveal the epoch's key.
+    Reward {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+        /// Only print what everybody would get.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Accepted, duplicate of, earned, why, paid when.
+    Status {
+        #[command(flatten)]
+        home: HomeArg,
+        /// A contributor's name or id.
+        contributor: Option<String>,
+    },
+    /// Check everything again from files and public keys.
+    Audit {
+        #[command(flatten)]
+        home: HomeArg,
+        /// Drawn windows to replay of each run.
+        #[arg(long, default_value_t = 1)]
+        replay: usize,
+    },
+    /// Statements.
+    #[command(subcommand)]
+    Statement(Statement),
+    /// Write report.html for a run.
+    Report {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+    },
+    /// The index.
+    #[command(subcommand)]
+    Index(Index),
+    /// The job queue.
+    Jobs {
+        #[command(flatten)]
+        home: HomeArg,
+    },
+}
+
+/// Contributors.
+#[derive(Debug, Subcommand)]
+pub enum Contributor {
+    /// Register a contributor.
+    Add {
+        #[command(flatten)]
+        home: HomeArg,
+        /// A name in this home; it is not in the log.
+        name: String,
+        /// Its secret key file, which is used once and not kept; without it the operator holds a new key.
+        #[arg(long)]
+        key: Option<PathBuf>,
+    },
+}
+
+/// Keys.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make a contributor's key.
+    New {
+        /// Its name.
+        name: String,
+        /// Where to write it.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+/// Epochs.
+#[derive(Debug, Subcommand)]
+pub enum Epoch {
+    /// Commit to policy, purpose and target pool.
+    Open {
+        #[command(flatten)]
+        home: HomeArg,
+        /// Held-out files or folders; each is a source.
+        #[arg(long, required = true)]
+        target: Vec<PathBuf>,
+        /// The pool in minor units.
+        #[arg(long)]
+        pool_minor: i64,
+        /// research, commercial or weights-released.
+        #[arg(long, default_value = "research")]
+        purpose: Purpose,
+    },
+    /// Close it, and draw seed and targets from the cosigned tree head.
+    Close {
+        #[command(flatten)]
+        home: HomeArg,
+    },
+}
+
+/// Statements.
+#[derive(Debug, Subcommand)]
+pub enum Statement {
+    /// Recompute a statement from public files.
+    Verify {
+        /// The statement.
+        file: PathBuf,
+        #[command(flatten)]
+        home: HomeArg,
+    },
+}
+
+/// The index.
+#[derive(Debug, Subcommand)]
+pub enum Index {
+    /// Make it again from log and objects, and compare.
+    Rebuild {
+        #[command(flatten)]
+        home: HomeArg,
+    },
+}
+
+impl Command {
+    /// The command's name in output.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Quickstart { .. } => "quickstart",
+            Command::Init { .. } => "init",
+            Command::Contributor(_) => "contributor",
+            Command::Key(_) => "key",
+            Command::Epoch(_) => "epoch",
+            Command::Submit { .. } => "submit",
+            Command::Import { .. } => "import",
+            Command::Ingest { .. } => "ingest",
+            Command::Train { .. } => "train",
+            Command::Replay { .. } => "replay",
+            Command::Reward { .. } => "reward",
+            Command::Status { .. } => "status",
+            Command::Audit { .. } => "audit",
+            Command::Statement(_) => "statement",
+            Command::Report { .. } => "report",
+            Command::Index(_) => "index",
+            Command::Jobs { .. } => "jobs",
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Everything that can be added up: bundles, verdict tables, shards, draws, totals, rewards, statements.
+
+use anyhow::Result;
+use corpus::bundle::Bundle;
+use corpus::canonical;
+use corpus::shard::Shard;
+use corpus::verdict::{Verdict, VerdictTable};
+use ledger::state::{Epoch, Run, Submitted};
+use ledger::statement::Statement;
+use store::Class;
+
+use super::Report;
+use crate::home::Archive;
+use crate::rules::{Targets, draw_targets, nano, statements_root};
+use crate::stages::{epoch, replay, reward};
+
+/// Checks every epoch and every run.
+pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
+    let before = report.findings.len();
+    let (mut documents, mut tokens) = (0, 0);
+    for e in &archive.state.epochs {
+        check_targets(archive, e, report)?;
+        for s in &e.submissions {
+            check_submission(archive, s, report)?;
+            documents += s.submission.1.documents;
+            tokens += s.shard.as_ref().map_or(0, |(_, s)| s.tokens);
+        }
+    }
+    for run in &archive.state.runs {
+        check_run(archive, run, report)?;
+    }
+    report.check("arithmetic", format!("{documents} documents, {tokens} tokens, {} runs", archive.state.runs.len()), before);
+    Ok(())
+}
+
+fn check_targets(archive: &Archive, e: &Epoch, report: &mut Report) -> Result<()> {
+    let (at, open) = &e.open;
+    let pool = epoch::pool(archive, e)?;
+    let (root, count) = (pool.root(), pool.documents.len() as u64);
+    report.expect((root, count) == (open.pool_root, open.pool_documents), "pool-root", *at, || {
+        format!("pool root {} over {}, the pool gives {root} over {count}", open.pool_root, open.pool_documents)
+    });
+    if let Some((at, draw)) = &e.draw {
+        let found: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
+        report.expect(found == draw_targets(&pool, &draw.seed), "draw-targets", *at, || {
+            "the targets are not those that the seed draws".into()
+        });
+    }
+    Ok(())
+}
+
+fn check_submission(archive: &Archive, s: &Submitted, report: &mut Report) -> Result<()> {
+    let (at, submission) = &s.submission;
+    let bundle = Bundle::decode(&archive.objects.get(Class::Sealed, &submission.bundle)?)?;
+    let found = (bundle.root(), bundle.documents.len() as u64, bundle.text_bytes());
+    let expected = (submission.root, submission.documents, submission.bytes);
+    report.expect(found == expected, "submission-bundle", *at, || {
+        format!("root, documents and bytes {expected:?}, the bundle gives {found:?}")
+    });
+    let Some((at, acceptance)) = &s.acceptance else { return Ok(()) };
+    let table = VerdictTable::decode(&archive.objects.get(Class::Public, &acceptance.verdicts)?)?;
+    let counts = Verdict::ALL.iter().map(|v| (v.code().to_string(), table.count(*v))).filter(|(_, n)| *n > 0).collect();
+    report.expect(acceptance.counts == counts, "acceptance-table", *at, || {
+        format!("counts {:?}, the table gives {counts:?}", acceptance.counts)
+    });
+    let roots = table.roots();
+    report.expect((acceptance.accepted_root, acceptance.rejected_root) == roots, "acceptance-table", *at, || {
+        format!("roots of accepted and rejected differ from the table's {roots:?}")
+    });
+    let commitments = bundle.prepare().map(|p| p.commitment);
+    report.expect(commitments.eq(table.rows.iter().map(|r| r.commitment)), "acceptance-table", *at, || {
+        "the table is about other documents than the bundle's".into()
+    });
+    let Some((at, entry)) = &s.shard else {
+        report.expect(s.accepted() == 0, "shard-missing", *at, || format!("{} accepted documents and no shard", s.accepted()));
+        return Ok(());
+    };
+    let shard = match Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?) {
+        Ok(shard) => shard,
+        Err(e) => {
+            report.find("shard-file", *at, e.to_string());
+            return Ok(());
+        }
+    };
+    let found = (shard.documents.len() as u64, shard.tokens(), shard.document_root(), shard.contributor, shard.tokenizer);
+    let expected = (entry.rows, entry.tokens, entry.document_root, entry.contributor, entry.tokenizer);
+    report.expect(found == expected, "shard-file", *at, || {
+        format!("rows, tokens, root, contributor and tokenizer {expected:?}, the file has {found:?}")
+    });
+    let accepted = table.rows.iter().filter(|r| r.verdict == Verdict::Accepted).map(|r| (table.submission, r.number, r.commitment));
+    let rows = shard.documents.iter().map(|d| (d.document.submission, d.document.number, d.commitment));
+    report.expect(accepted.eq(rows), "shard-documents", *at, || "the shard's documents are not the accepted ones".into());
+    Ok(())
+}
+
+fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
+    let (at, intent) = &run.intent;
+    let Some((close_at, close)) = &run.close else {
+        report.find("run-closed", *at, format!("run {} has no close", intent.run));
+        return Ok(());
+    };
+    let Some((attribution_at, a)) = &run.attribution else {
+        report.expect(close.outcome != "completed", "run-attributed", *close_at, || {
+            format!("run {} is completed and has no attribution", intent.run)
+        });
+        return Ok(());
+    };
+    let accounts = replay::accounts(archive, run)?;
+    let rows = trainer::read_credit(&archive.objects.get(Class::Public, &a.credit)?)?.len() as u64;
+    let decay: f64 = accounts.windows.iter().map(|w| w.decay.iter().zip(&accounts.shares).map(|(d, s)| d * s).sum::<f64>()).sum();
+    let residual: f64 = accounts.windows.iter().map(|w| w.residual(&accounts.shares).abs()).sum();
+    // The table's credits are rounded once more than the run's: a few units of the last digit.
+    let near = |a: i64, b: i64| (a - b).abs() <= 2;
+    let totals = a.rows == rows && near(a.drop, nano(accounts.drop())) && near(a.decay, nano(decay)) && near(a.residual, nano(residual));
+    report.expect(totals, "attribution-totals", *attribution_at, || {
+        format!(
+            "rows, drop, residual and decay {:?}, the tables give {:?}",
+            (a.rows, a.drop, a.residual, a.decay),
+            (rows, nano(accounts.drop()), nano(residual), nano(decay))
+        )
+    });
+    let losses = accounts.losses().map(|(a, b)| (nano(a), nano(b)));
+    report.expect(losses == Some((close.loss_start, close.loss_end)), "close-losses", *close_at, || {
+        format!("losses {:?}, the windows give {losses:?}", (close.loss_start, close.loss_end))
+    });
+    let consecutive = accounts.windows.windows(2).all(|w| w[0].end_step == w[1].first_step && w[0].loss_after == w[1].loss_before);
+    let whole =
+        accounts.windows.first().is_some_and(|w| w.first_step == 0) && accounts.windows.last().is_some_and(|w| w.end_step == close.steps);
+    report.expect(consecutive && whole, "attribution-windows", *attribution_at, || {
+        "the windows do not follow each other from the first step to the last".into()
+    });
+    for (at, replay) in &run.replays {
+        report.expect(replay.outcome != "differs", "replay-differs", *at, || {
+            format!("windows {:?} of run {} differed when replayed", replay.windows, replay.run)
+        });
+    }
+    check_statements(archive, run, report)
+}
+
+fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
+    let Some((at, s)) = &run.statements else { return Ok(()) };
+    let (policy, accounts, rewards, outcome) = reward::compute(archive, s.run)?;
+    let found = canonical::from_slice(&archive.objects.get(Class::Public, &s.rewards)?)?;
+    report.expect(rewards == found, "rewards", *at, || "the rewards are not those that credit and policy give".into());
+    let facts = (s.pool_minor, s.currency.as_str(), s.outcome.as_str());
+    report.expect(facts == (policy.pool_minor, policy.currency.as_str(), outcome.as_str()), "rewards", *at, || {
+        format!("pool and outcome {facts:?}, the policy gives {} {} {outcome}", policy.pool_minor, policy.currency)
+    });
+    let accrued: i128 = rewards.rewards.iter().map(|r| r.accrued_minor).sum();
+    let payable: i128 = rewards.rewards.iter().map(|r| r.payable_minor).sum();
+    let expected = if outcome == "settled" { s.pool_minor } else { 0 };
+    report.expect(accrued == expected && payable == expected, "rewards-sum", *at, || {
+        format!("accrued {accrued} and payable {payable}, expected {expected}")
+    });
+    // Statements are named by nothing but the root over them: each is looked up by what it has to say.
+    let operator = archive.genesis().operator;
+    let mut signed = Vec::new();
+    for path in archive.objects.list()? {
+        if path.starts_with(Class::Party.name()) {
+            let digest = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
+            let Some(bytes) = digest.and_then(|d| archive.objects.get(Class::Party, &d).ok()) else { continue };
+            if let Ok(statement) = Statement::verify(&bytes, &operator) {
+                signed.push((statement, bytes));
+            }
+        }
+    }
+    let mut envelopes = Vec::new();
+    for expected in reward::statements(&archive.state, run, &accounts, &policy, &rewards, &outcome) {
+        match signed.iter().find(|(found, _)| *found == expected) {
+            Some((_, bytes)) => envelopes.push(bytes.clone()),
+            None => {
+                report.find("statement", *at, format!("contributor {}: no signed statement says what the log gives", expected.contributor))
+            }
+        }
+    }
+    let root = statements_root(&envelopes);
+    report.expect((s.statements, s.root) == (envelopes.len() as u64, root), "statement-root", *at, || {
+        format!("root {} over {}, the statements give {root} over {}", s.root, s.statements, envelopes.len())
+    });
+    Ok(())
+}

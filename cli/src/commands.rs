@@ -1,0 +1,325 @@
+//! What each command does: opens the home, calls a stage, says what came of it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use corpus::bundle::Submitted;
+use ledger::SecretKey;
+use ledger::key::Algorithm;
+use ledger::statement::Statement as SignedStatement;
+use serde_json::json;
+use store::{Index as Database, files};
+use trainer::RunConfig;
+
+use crate::args::{Args, Command, Contributor, Epoch, Index, Key, Statement};
+use crate::failure::{Kind, failure, usage};
+use crate::home::{Config, Home, database_url};
+use crate::output::{Output, money, note};
+use crate::rules::Policy;
+use crate::stages::submit::{Submitting, read_dataset};
+use crate::stages::{contributor, epoch, ingest, replay, reward, submit, train};
+use crate::{audit, quickstart, report, status, tables};
+
+/// Carries out a command.
+pub async fn run(args: Args) -> Result<Output> {
+    let now = args.now.unwrap_or_else(crate::clock);
+    match args.command {
+        Command::Quickstart { home, small, seed, contributors, target, licence, tokenizer, run, purpose, replay } => {
+            let options = quickstart::Options { small, seed, contributors, target, licence, tokenizer, run, purpose, replay };
+            quickstart::run(&home.home, options, args.now).await
+        }
+        Command::Init { home, origin, database, currency, exponent } => {
+            if Home::exists(&home.home) {
+                return Err(usage(format!("{}: is a home already", home.home.display())));
+            }
+            let made = Home::init(&home.home, &origin, database.as_deref(), (&currency, exponent), None, now).await?;
+            let json = json!({ "home": home.home.display().to_string(), "origin": origin, "log_root": made.root() });
+            Ok(Output::new(format!("{}: log {origin}, verifier key in log.vkey; keep keys/ to yourself", home.home.display()), json))
+        }
+        Command::Contributor(Contributor::Add { home, name, key }) => {
+            let key = key.map(|k| contributor::read_key(&k)).transpose()?;
+            let mut home = Home::open(&home.home, now).await?;
+            let id = contributor::add(&mut home, &name, key.as_ref()).await?;
+            Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
+        }
+        Command::Key(Key::New { name, out }) => key_new(&name, &out),
+        Command::Epoch(Epoch::Open { home, target, pool_minor, purpose }) => {
+            let mut home = Home::open(&home.home, now).await?;
+            let targets = targets(&target)?;
+            let policy = Policy::new(i128::from(pool_minor), &home.genesis().currency.clone(), home.genesis().currency_exponent);
+            let number = epoch::open(&mut home, &policy, purpose, targets).await?;
+            Ok(Output::new(format!("epoch {number} is open for {purpose}"), json!({ "epoch": number })))
+        }
+        Command::Epoch(Epoch::Close { home }) => {
+            let mut home = Home::open(&home.home, now).await?;
+            let seed = epoch::close(&mut home).await?;
+            Ok(Output::new(format!("closed; the witnesses' cosignatures drew the seed {seed}"), json!({ "seed": seed })))
+        }
+        Command::Submit { home, contributor, path, licence, key, commit_only, commitment, dry_run } => {
+            submit_command(&home.home, now, &contributor, &path, licence.as_deref(), key.as_deref(), commitment, commit_only, dry_run).await
+        }
+        Command::Import { home, name, path, licence } => {
+            let mut opened = Home::open(&home.home, now).await?;
+            contributor::add(&mut opened, &name, None).await?;
+            drop(opened);
+            submit_command(&home.home, now, &name, &path, licence.as_deref(), None, None, false, false).await
+        }
+        Command::Ingest { home, tokenizer, vocabulary } => {
+            let mut home = Home::open(&home.home, now).await?;
+            let tokenizer = tokenizer.map(|p| files::read(&p)).transpose()?;
+            ingest::run(&mut home, tokenizer, vocabulary).await?;
+            status::run(&home, None).await
+        }
+        Command::Train { home, run, dry_run } => {
+            let config = RunConfig::from_toml(&String::from_utf8_lossy(&files::read(&run)?)).with_context(|| run.display().to_string())?;
+            let mut home = Home::open(&home.home, now).await?;
+            if dry_run {
+                let e = train::estimate(&home, &config)?;
+                let json = json!({ "parameters": e.parameters, "tokens": e.tokens, "steps": e.steps, "buckets": e.buckets, "memory_bytes": e.memory_bytes });
+                return Ok(Output::new(
+                    format!(
+                        "{} parameters, {} steps of {} tokens in all, {} buckets, {} MiB of buffers",
+                        e.parameters,
+                        e.steps,
+                        e.tokens,
+                        e.buckets,
+                        e.memory_bytes >> 20
+                    ),
+                    json,
+                ));
+            }
+            let number = train::run(&mut home, &config).await?;
+            run_output(&home, number)
+        }
+        Command::Replay { home, run, window, sample } => replay_command(&home.home, now, run, window, sample).await,
+        Command::Reward { home, run, dry_run } => {
+            let mut home = Home::open(&home.home, now).await?;
+            if !dry_run {
+                reward::run(&mut home, run).await?;
+            }
+            reward_output(&home, run)
+        }
+        Command::Status { home, contributor } => status::run(&Home::open(&home.home, now).await?, contributor.as_deref()).await,
+        Command::Audit { home, replay } => {
+            let report = audit::run(&home.home, replay)?;
+            let exit = if report.ok { 0 } else { Kind::Verification as u8 };
+            Ok(Output { text: audit::text(&report), json: json!({ "audit": report }), exit })
+        }
+        Command::Statement(Statement::Verify { file, home }) => verify_statement(&file, &home.home),
+        Command::Report { home, run } => {
+            let opened = Home::open(&home.home, now).await?;
+            let this =
+                opened.state.runs.get(run as usize).ok_or_else(|| usage(format!("run {run}: there are {}", opened.state.runs.len())))?;
+            let rows = tables::contributors(&opened, this.intent.1.epoch, Some(run), |id| opened.name_of(id))?;
+            let path = report::write(&opened, run, &rows, &audit::run(&home.home, 1)?)?;
+            Ok(Output::new(path.display().to_string(), json!({ "report": path.display().to_string() })))
+        }
+        Command::Index(Index::Rebuild { home }) => rebuild(&home.home, now).await,
+        Command::Jobs { home } => {
+            let home = Home::open(&home.home, now).await?;
+            let mut jobs = home.index.jobs("words").await?;
+            jobs.extend(home.index.jobs("shard").await?);
+            let lines: Vec<String> = jobs
+                .iter()
+                .map(|j| format!("{:<6} {:<7} {} attempt {} {}", j.kind, j.state, j.input, j.attempt, j.error.as_deref().unwrap_or("")))
+                .collect();
+            let json: Vec<_> = jobs.iter().map(|j| json!({ "kind": j.kind, "input": j.input, "state": j.state, "attempt": j.attempt, "output": j.output, "error": j.error })).collect();
+            Ok(Output::new(lines.join("\n"), json!({ "jobs": json })))
+        }
+    }
+}
+
+fn key_new(name: &str, out: &Path) -> Result<Output> {
+    if out.exists() {
+        return Err(usage(format!("{}: is there already; a key is never written over", out.display())));
+    }
+    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == '+') {
+        return Err(usage(format!("key name {name:?}: expected a name without spaces and plus signs")));
+    }
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| failure(Kind::Io, format!("the system's random generator: {e}")))?;
+    let key = SecretKey::from_seed(name, Algorithm::Ed25519, &seed);
+    files::write(out, key.to_text().as_bytes(), 0o600)?;
+    Ok(Output::new(key.vkey(), json!({ "file": out.display().to_string(), "vkey": key.vkey() })))
+}
+
+/// Held-out documents of several paths; with more than one, each path is a source.
+fn targets(paths: &[std::path::PathBuf]) -> Result<Vec<Submitted>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let documents = quickstart::epoch_targets(path)?;
+        all.extend(
+            documents.into_iter().map(|d| if paths.len() > 1 { Submitted { source: format!("{name}/{}", d.source), ..d } } else { d }),
+        );
+    }
+    Ok(all)
+}
+
+#[allow(clippy::too_many_arguments)]
+async fn submit_command(
+    home: &Path,
+    now: u64,
+    name: &str,
+    path: &Path,
+    licence: Option<&str>,
+    key: Option<&Path>,
+    commitment: Option<u64>,
+    commit_only: bool,
+    dry_run: bool,
+) -> Result<Output> {
+    let mut home = Home::open(home, now).await?;
+    home.contributor_key(name)?;
+    let key = key.map(contributor::read_key).transpose()?;
+    let dataset = read_dataset(name, path, None, licence)?;
+    for problem in &dataset.problems {
+        note(&format!("not read: {}: {}", problem.place, problem.reason));
+    }
+    let bytes: usize = dataset.documents.iter().map(|d| d.text.len()).sum();
+    let mut json = json!({ "contributor": name, "documents": dataset.documents.len(), "bytes": bytes, "licence": dataset.evidence.licence, "licence_evidence": dataset.evidence.kind, "problems": dataset.problems });
+    let summary =
+        format!("{} documents, {bytes} bytes, under {} ({})", dataset.documents.len(), dataset.evidence.licence, dataset.evidence.kind);
+    let (field, entry, text) = match (dry_run, commit_only) {
+        (true, _) => return Ok(Output::new(format!("{name}: {summary}; nothing was sent"), json)),
+        (false, commit_only) => match submit::submit(&mut home, name, key.as_ref(), &dataset, commitment, commit_only).await? {
+            Submitting::Committed(at) => ("commitment", at, format!("{name}: committed to {summary}, entry {at}")),
+            Submitting::Submitted(at) => ("submission", at, format!("{name}: submitted {summary}, entry {at}")),
+            Submitting::Already(at) => {
+                return Err(failure(
+                    Kind::Check,
+                    format!("submission repeated: entry {at} already holds these {} documents of {name}", dataset.documents.len()),
+                ));
+            }
+        },
+    };
+    json[field] = entry.into();
+    Ok(Output::new(text, json))
+}
+
+fn run_output(home: &Home, number: u32) -> Result<Output> {
+    let facts = tables::run_facts(home, number)?.context("an attributed run has facts")?;
+    let text = format!(
+        "run {number}: held-out loss {:.4} to {:.4} nats a token, control dropped by {:.4}, residual {:.2} % of the drop",
+        facts.loss_start,
+        facts.loss_end,
+        facts.control_drop,
+        100.0 * facts.residual
+    );
+    let json = json!({ "run": number, "loss_start": facts.loss_start, "loss_end": facts.loss_end, "control_drop": facts.control_drop, "attribution_residual": facts.residual });
+    Ok(Output::new(text, json))
+}
+
+async fn replay_command(dir: &Path, now: u64, run: u32, window: Option<u64>, sample: usize) -> Result<Output> {
+    let mut home = Home::open(dir, now).await?;
+    let this =
+        home.state.runs.get(run as usize).cloned().ok_or_else(|| usage(format!("run {run}: there are {}", home.state.runs.len())))?;
+    let logged = !this.replays.is_empty();
+    let result = if window.is_some() || logged {
+        replay::replay(&home, &this, sample, window)?
+    } else {
+        replay::run(&mut home, run, sample).await?
+    };
+    let text =
+        format!("run {run}: windows {:?} of {} replayed: {}\n{}", result.windows, result.of, result.outcome, result.differences.join("\n"));
+    let exit = if result.outcome == "differs" { Kind::Verification as u8 } else { 0 };
+    Ok(Output {
+        text,
+        json: json!({ "run": run, "windows": result.windows, "of": result.of, "outcome": result.outcome, "differences": result.differences }),
+        exit,
+    })
+}
+
+fn reward_output(home: &Home, run: u32) -> Result<Output> {
+    let (policy, _, rewards, outcome) = reward::compute(home, run)?;
+    let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
+    let mut text = format!("run {run}: pool of {} {outcome}\n", amount(policy.pool_minor));
+    for r in &rewards.rewards {
+        text += &format!(
+            "  {:<24} weight {:>14}  accrued {:>14}  payable {:>14}\n",
+            home.name_of(&r.contributor),
+            r.weight,
+            amount(r.accrued_minor),
+            amount(r.payable_minor)
+        );
+    }
+    // A pool that is held pays nobody: what was asked for did not happen.
+    let exit = if outcome == "settled" { 0 } else { Kind::Check as u8 };
+    Ok(Output {
+        text,
+        json: json!({ "run": run, "outcome": outcome, "pool_minor": policy.pool_minor.to_string(), "rewards": rewards.rewards }),
+        exit,
+    })
+}
+
+/// Recomputes a statement from the log and public objects, and names the fields that differ.
+fn verify_statement(file: &Path, dir: &Path) -> Result<Output> {
+    let archive = audit::archive(dir)?;
+    let bytes = files::read(file)?;
+    let statement = SignedStatement::verify(&bytes, &archive.genesis().operator)
+        .map_err(|e| failure(Kind::Verification, format!("{}: {e}", file.display())))?;
+    let run = archive
+        .state
+        .runs
+        .get(statement.run as usize)
+        .ok_or_else(|| failure(Kind::Verification, format!("{}: run {} is not in the log", file.display(), statement.run)))?;
+    let (policy, accounts, rewards, outcome) = reward::compute(&archive, statement.run)?;
+    let all = reward::statements(&archive.state, run, &accounts, &policy, &rewards, &outcome);
+    let expected = all.iter().find(|s| s.contributor == statement.contributor).ok_or_else(|| {
+        failure(Kind::Verification, format!("{}: contributor {} is not in run {}", file.display(), statement.contributor, statement.run))
+    })?;
+    let (found, expected) = (serde_json::to_value(&statement)?, serde_json::to_value(expected)?);
+    let fields = found.as_object().expect("a struct");
+    let differing: Vec<String> = fields
+        .iter()
+        .filter(|(k, v)| expected.get(k.as_str()) != Some(v))
+        .map(|(k, v)| format!("{k}: the statement says {v}, the log gives {}", expected[k]))
+        .collect();
+    if !differing.is_empty() {
+        return Err(failure(Kind::Verification, format!("{}: {}", file.display(), differing.join("; "))));
+    }
+    let amount = money(statement.reward.payable_minor, policy.currency_exponent, &policy.currency);
+    let text = format!(
+        "{}: verified; contributor {} accounts for {:+.4} nats of run {}, weight {} of {}, payable {amount}",
+        file.display(),
+        statement.contributor,
+        statement.credit as f64 / 1e9,
+        statement.run,
+        statement.reward.weight,
+        statement.weights_sum
+    );
+    Ok(Output::new(text, json!({ "ok": true, "statement": found })))
+}
+
+/// Moves the SQLite index aside, makes it again from log and objects, and says whether it is the same.
+async fn rebuild(dir: &Path, now: u64) -> Result<Output> {
+    let config: Config = toml::from_str(&String::from_utf8_lossy(&files::read(&dir.join("assay.toml"))?))?;
+    let Some(name) = config.database.strip_prefix("sqlite:") else {
+        return Err(usage(format!("database {}: drop and create it yourself; the next command fills it", config.database)));
+    };
+    let (path, old) = (dir.join(name), dir.join(format!("{name}.old")));
+    let before = if path.exists() {
+        let index = Database::open(&database_url(dir, &config)).await?;
+        let dump = index.dump().await?;
+        index.close().await;
+        std::fs::rename(&path, &old).with_context(|| path.display().to_string())?;
+        for suffix in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(dir.join(format!("{name}{suffix}")));
+        }
+        Some(dump)
+    } else {
+        None
+    };
+    let home = Home::open(dir, now).await?;
+    let after = home.index.dump().await?;
+    let same = before.as_ref().map(|b| *b == after);
+    let text = format!(
+        "index rebuilt from {} entries; {}",
+        home.state.size,
+        match same {
+            Some(true) => "it is the same as before",
+            Some(false) => "it differs from the one before, which was wrong",
+            None => "there was none before",
+        }
+    );
+    Ok(Output::new(text, json!({ "entries": home.state.size, "same": same, "matches_log": home.index_matches().await? })))
+}

@@ -1,0 +1,248 @@
+//! Everything on real text, from submission to audit, in one command. Each step is a command of its own too.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use corpus::bundle::Submitted;
+use corpus::licence::Purpose;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::files;
+use trainer::RunConfig;
+
+use crate::failure::{Kind, failure, usage};
+use crate::home::Home;
+use crate::output::{Output, note};
+use crate::rules::Policy;
+use crate::stages::submit::{Dataset, read_dataset};
+use crate::stages::{contributor, epoch, ingest, replay, reward, submit, train};
+use crate::{audit, registry, report, tables};
+
+/// What decides a quickstart; kept in the home, so that the same command goes on after a crash.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    /// A dozen small crates and 200 steps.
+    pub small: bool,
+    /// All secrets derive from it.
+    pub seed: Option<u64>,
+    /// One folder a contributor, instead of crates.
+    pub contributors: Option<PathBuf>,
+    /// Held-out files, instead of crates.
+    pub target: Option<PathBuf>,
+    /// Licence of contributors that have none.
+    pub licence: Option<String>,
+    /// A `tokenizer.json`, instead of training one.
+    pub tokenizer: Option<PathBuf>,
+    /// A `RUN.toml`, instead of the built-in one.
+    pub run: Option<PathBuf>,
+    /// What the run is for.
+    pub purpose: Purpose,
+    /// Windows that the audit replays.
+    pub replay: usize,
+}
+
+/// Kept in the home: options, and the time that everything is dated with.
+#[derive(Serialize, Deserialize)]
+struct Begun {
+    options: Options,
+    now: u64,
+}
+
+const ORIGIN: &str = "quickstart.assay.invalid/log";
+const CURRENCY: (&str, u8) = ("XTS", 2);
+const POOL_MINOR: i128 = 100_000;
+const VOCABULARY: usize = 4096;
+
+struct Source {
+    name: String,
+    dataset: Dataset,
+}
+
+/// Runs or resumes a quickstart in `dir`.
+pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Output> {
+    let begun = begin(dir, options, now)?;
+    let options = &begun.options;
+    let mut seconds = serde_json::Map::new();
+    let mut clock = Instant::now();
+    let mut stage = |name: &str| {
+        seconds.insert(name.to_string(), json!((clock.elapsed().as_secs_f64() * 1000.0).round() / 1000.0));
+        clock = Instant::now();
+    };
+    note(
+        "This is a demonstration: the operator imports under keys that it holds itself, no person is named, and nobody is owed anything. XTS is the currency code for tests.",
+    );
+
+    let mut home = Home::init(dir, ORIGIN, None, CURRENCY, options.seed, begun.now).await?;
+    let (sources, targets) = sources(options)?;
+    stage("read");
+    epoch::open(&mut home, &Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1), options.purpose, targets).await?;
+    for source in &sources {
+        contributor::add(&mut home, &source.name, None).await?;
+        let drawn = epoch::find(&home, None)?.close.is_some();
+        // After the close the log has them all, or the crash came before and the close has not.
+        if !drawn {
+            submit::submit(&mut home, &source.name, None, &source.dataset, None, false).await?;
+        }
+    }
+    let problems: usize = sources.iter().map(|s| s.dataset.problems.len()).sum();
+    note(&format!(
+        "submitted {} documents of {} contributors; {problems} files were not read",
+        sources.iter().map(|s| s.dataset.documents.len()).sum::<usize>(),
+        sources.len()
+    ));
+    stage("submit");
+    epoch::close(&mut home).await?;
+    stage("close");
+    let tokenizer = options.tokenizer.as_ref().map(|p| files::read(p)).transpose()?;
+    ingest::run(&mut home, tokenizer, VOCABULARY).await?;
+    stage("ingest");
+    let config = config(options)?;
+    let run = train::run(&mut home, &config).await?;
+    stage("train");
+    let replayed = replay::run(&mut home, run, 1).await?;
+    if replayed.outcome == "differs" {
+        return Err(failure(
+            Kind::Verification,
+            format!("replay of windows {:?} differs: {}", replayed.windows, replayed.differences.join("; ")),
+        ));
+    }
+    stage("replay");
+    let outcome = reward::run(&mut home, run).await?;
+    stage("reward");
+    let audited = audit::run(dir, options.replay)?;
+    stage("audit");
+    let rows = tables::contributors(&home, 0, Some(run), |id| home.name_of(id))?;
+    let page = report::write(&home, run, &rows, &audited)?;
+    stage("report");
+
+    let facts = tables::run_facts(&home, run)?.context("an attributed run has facts")?;
+    let problems: Vec<_> = sources
+        .iter()
+        .flat_map(|s| s.dataset.problems.iter().map(|p| json!({"contributor": s.name, "place": p.place, "reason": p.reason})))
+        .collect();
+    let json = json!({
+        "home": dir.display().to_string(),
+        "contributors": rows,
+        "pool_minor": POOL_MINOR as i64,
+        "outcome": outcome,
+        "loss_start": facts.loss_start,
+        "loss_end": facts.loss_end,
+        "attribution_residual": facts.residual,
+        "control_drop": facts.control_drop,
+        "log_size": home.state.size,
+        "log_root": home.root(),
+        "replayed": { "windows": replayed.windows, "of": replayed.of, "outcome": replayed.outcome },
+        "audit": audited,
+        "problems": problems,
+        "report": page.display().to_string(),
+        "seconds": seconds,
+    });
+    let mut text = tables::contributor_table(&rows, CURRENCY.0, CURRENCY.1)?;
+    text += &format!(
+        "\nheld-out loss {:.3} to {:.3} nats a token; control targets dropped by {:.3}; residual {:.2} % of the drop; pool {outcome}\n",
+        facts.loss_start,
+        facts.loss_end,
+        facts.control_drop,
+        100.0 * facts.residual
+    );
+    text += &format!("replayed windows {:?} of {}: {}\n{}", replayed.windows, replayed.of, replayed.outcome, audit::text(&audited));
+    text += &format!("home       {}\nstatements {}\nreport     {}\n", dir.display(), dir.join("statements").display(), page.display());
+    text += "Nobody is owed anything: this was a demonstration.\n";
+    let exit = if audited.ok { 0 } else { Kind::Verification as u8 };
+    Ok(Output { text, json, exit })
+}
+
+/// The options of this home: the given ones, unless it was begun with others.
+fn begin(dir: &Path, options: Options, now: Option<u64>) -> Result<Begun> {
+    let path = dir.join("quickstart.json");
+    if let Some(bytes) = files::read_if_present(&path)? {
+        let begun: Begun = serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?;
+        if begun.options != options || now.is_some_and(|n| n != begun.now) {
+            return Err(usage(format!(
+                "{}: begun with other options ({}); give the same ones to go on, or another --home",
+                dir.display(),
+                serde_json::to_string(&begun.options)?
+            )));
+        }
+        return Ok(begun);
+    }
+    if Home::exists(dir) || dir.read_dir().is_ok_and(|mut d| d.next().is_some()) {
+        return Err(usage(format!("{}: expected an empty folder or a home that quickstart made", dir.display())));
+    }
+    let begun = Begun { options, now: now.unwrap_or_else(crate::clock) };
+    files::write(&path, serde_json::to_string(&begun)?.as_bytes(), 0o600)?;
+    Ok(begun)
+}
+
+/// Contributors and held-out documents: folders that were given, or crates.
+fn sources(options: &Options) -> Result<(Vec<Source>, Vec<Submitted>)> {
+    let chosen = match (&options.contributors, &options.target) {
+        (Some(_), Some(_)) => None,
+        _ => Some(registry::choose(if options.small { registry::SMALL } else { registry::FULL }, options.purpose)?),
+    };
+    let contributors = match &options.contributors {
+        Some(dir) => folders(dir)?
+            .into_iter()
+            .map(|(name, path)| Ok(Source { dataset: read_dataset(&name, &path, None, options.licence.as_deref())?, name }))
+            .collect::<Result<_>>()?,
+        None => chosen.iter().flat_map(|c| &c.contributors).map(crate_source).collect::<Result<_>>()?,
+    };
+    let targets = match &options.target {
+        Some(path) => epoch_targets(path)?,
+        None => {
+            let mut targets = Vec::new();
+            for c in chosen.iter().flat_map(|c| &c.targets) {
+                let documents = crate_source(c)?.dataset.documents;
+                targets.extend(documents.into_iter().map(|d| Submitted { source: format!("{}/{}", c.name, d.source), ..d }));
+            }
+            targets
+        }
+    };
+    Ok((contributors, targets))
+}
+
+/// Held-out documents of a path; their licence plays no part, since nothing is trained on them.
+pub fn epoch_targets(path: &Path) -> Result<Vec<Submitted>> {
+    let dataset = ::ingest::read(path, false)?;
+    if dataset.records.is_empty() {
+        return Err(usage(format!("{}: expected held-out documents, found none", path.display())));
+    }
+    Ok(dataset
+        .records
+        .into_iter()
+        .map(|r| Submitted { source: r.source, licence: r.licence.unwrap_or_else(|| "LicenseRef-target".into()), text: r.text })
+        .collect())
+}
+
+fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() && !name.starts_with('.') {
+            found.push((name, entry.path()));
+        }
+    }
+    if found.is_empty() {
+        return Err(usage(format!("{}: expected one folder a contributor, found none", dir.display())));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn crate_source(c: &registry::Crate) -> Result<Source> {
+    let mut dataset = read_dataset(&c.name, &c.path, Some((&c.licence, &c.manifest)), None)?;
+    dataset.documents.retain(|d| registry::is_source(&d.source));
+    dataset.problems.retain(|p| registry::is_source(&p.place));
+    Ok(Source { name: c.name.clone(), dataset })
+}
+
+fn config(options: &Options) -> Result<RunConfig> {
+    let text = match &options.run {
+        Some(path) => String::from_utf8(files::read(path)?).with_context(|| path.display().to_string())?,
+        None if options.small => include_str!("runs/small.toml").to_string(),
+        None => include_str!("runs/full.toml").to_string(),
+    };
+    Ok(RunConfig::from_toml(&text)?)
+}

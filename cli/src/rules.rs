@@ -1,0 +1,348 @@
+//! What follows from the log and the objects alone: computed by the operator, computed again by an auditor.
+
+use std::collections::BTreeMap;
+
+use corpus::bundle::{Bundle, Prepared};
+use corpus::licence::{Permission, Purpose, permission};
+use corpus::streams::WordStreams;
+use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
+use corpus::{ContributorId, Digest, DocumentRef, merkle};
+use dedup::{Decision, Features, Guard, Judge, Key, Parameters};
+use ledger::reward::{self, Reward, RewardError};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use trainer::{Accounts, Batch, Piece, Pricing, RunConfig, TrainError, pieces_of, pricing_batch};
+
+/// What an epoch binds the operator to, as a public object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// `1`.
+    pub version: u32,
+    /// What a run of the epoch pays in all.
+    #[serde(with = "ledger::entry::amount")]
+    pub pool_minor: i128,
+    /// ISO 4217 code.
+    pub currency: String,
+    /// Decimals of its minor unit.
+    pub currency_exponent: u8,
+    /// Windows weigh in proportion to their step up to this share of the run, in thousandths.
+    pub window_cap_permille: u64,
+    /// Largest residual that is settled, in millionths of the drop.
+    pub settle_limit_ppm: u64,
+    /// Days between settlement and payment, for disputes.
+    pub hold_days: u32,
+    /// A pair is a near duplicate if `denominator * |A ∩ B| >= numerator * |A ∪ B|`.
+    pub jaccard_numerator: u64,
+    /// See `jaccard_numerator`.
+    pub jaccard_denominator: u64,
+}
+
+impl Policy {
+    /// The default policy for a pool.
+    pub fn new(pool_minor: i128, currency: &str, currency_exponent: u8) -> Policy {
+        let Parameters { numerator, denominator } = Parameters::default();
+        Policy {
+            version: 1,
+            pool_minor,
+            currency: currency.to_string(),
+            currency_exponent,
+            window_cap_permille: 500,
+            settle_limit_ppm: 50_000,
+            hold_days: 30,
+            jaccard_numerator: numerator,
+            jaccard_denominator: denominator,
+        }
+    }
+}
+
+/// How verdicts come about, as a public object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgeParameters {
+    /// `assay-dedup-1`: the procedure of `docs/dedup.md`.
+    pub procedure: String,
+    /// The epoch's purpose.
+    pub purpose: Purpose,
+    /// Digest of the epoch's key.
+    pub dedup_key: Digest,
+    /// The threshold.
+    pub jaccard_numerator: u64,
+    /// The threshold.
+    pub jaccard_denominator: u64,
+}
+
+impl JudgeParameters {
+    /// The parameters of an epoch.
+    pub fn new(policy: &Policy, purpose: Purpose, dedup_key: Digest) -> JudgeParameters {
+        JudgeParameters {
+            procedure: "assay-dedup-1".into(),
+            purpose,
+            dedup_key,
+            jaccard_numerator: policy.jaccard_numerator,
+            jaccard_denominator: policy.jaccard_denominator,
+        }
+    }
+}
+
+/// The word streams of a bundle.
+pub fn word_streams(bundle: &Bundle) -> WordStreams {
+    let prepared: Vec<Prepared> = bundle.prepare().collect();
+    WordStreams { documents: prepared.par_iter().map(|p| (Digest::of(p.text.as_bytes()), dedup::word_stream(&p.text))).collect() }
+}
+
+/// One submission for [`judge`].
+pub struct ToJudge {
+    /// Its log index.
+    pub index: u64,
+    /// The index of its commitment, which is its priority.
+    pub commitment: u64,
+    /// Its documents.
+    pub bundle: Bundle,
+    /// Their words.
+    pub streams: WordStreams,
+    /// The verdicts of an earlier epoch: what it accepted is there to be duplicated, and is not judged again.
+    pub earlier: Option<VerdictTable>,
+}
+
+/// The counts behind a held-out hit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// Which document.
+    pub document: DocumentRef,
+    /// The commitment's salt.
+    pub salt: Digest,
+    /// N-grams that are in the pool.
+    pub matched: u64,
+    /// All of its n-grams.
+    pub total: u64,
+}
+
+impl Opening {
+    /// What the verdict table holds before the reveal.
+    pub fn commitment(&self) -> Digest {
+        Digest::of_parts(&[b"assay held-out hit v1", &self.salt.0, &self.matched.to_be_bytes(), &self.total.to_be_bytes()])
+    }
+}
+
+/// The salt of a hit, from the epoch's secret for hits.
+pub fn hit_salt(secret: &[u8; 32], document: DocumentRef) -> Digest {
+    Digest::of_parts(&[b"assay held-out salt v1", secret, &document.submission.to_be_bytes(), &document.number.to_be_bytes()])
+}
+
+/// Judges submissions: rights, held-out guard, then duplicates in the order of commitments.
+///
+/// Returns a table for each submission that has no earlier one, in the given order, and the openings of held-out
+/// hits. `hit_salts` gives the salt of a hit's commitment.
+pub fn judge(
+    submissions: &[ToJudge],
+    pool: &WordStreams,
+    key: &Key,
+    parameters: &JudgeParameters,
+    hit_salts: impl Fn(DocumentRef) -> Digest,
+) -> (Vec<VerdictTable>, Vec<Opening>) {
+    let guard = Guard::new(pool.documents.iter().map(|(_, words)| words.as_slice()), key);
+    let mut duplicates: Judge<DocumentRef> =
+        Judge::new(Parameters { numerator: parameters.jaccard_numerator, denominator: parameters.jaccard_denominator });
+    let mut order: Vec<usize> = (0..submissions.len()).collect();
+    order.sort_by_key(|&i| submissions[i].commitment);
+    let mut tables: Vec<VerdictTable> = submissions.iter().map(|s| VerdictTable { submission: s.index, rows: Vec::new() }).collect();
+    let mut openings = Vec::new();
+    for i in order {
+        let s = &submissions[i];
+        let features: Vec<Features> =
+            s.streams.documents.par_iter().map(|(digest, words)| Features::of_words(words, digest.0, key)).collect();
+        if let Some(earlier) = &s.earlier {
+            for (row, features) in earlier.rows.iter().zip(features).filter(|(row, _)| row.verdict == Verdict::Accepted) {
+                duplicates.judge(DocumentRef { submission: s.index, number: row.number }, features);
+            }
+            continue;
+        }
+        for ((prepared, (_, words)), features) in s.bundle.prepare().zip(&s.streams.documents).zip(features) {
+            let document = DocumentRef { submission: s.index, number: prepared.number };
+            let mut row = VerdictRow {
+                number: prepared.number,
+                commitment: prepared.commitment,
+                verdict: Verdict::Accepted,
+                of: None,
+                intersection: 0,
+                union: 0,
+                words: words.len() as u64,
+                hit: None,
+            };
+            let (matched, total) = guard.hits(words);
+            if matched > 0 {
+                let opening = Opening { document, salt: hit_salts(document), matched, total };
+                row.hit = Some(opening.commitment());
+                openings.push(opening);
+            }
+            match permission(&prepared.licence, parameters.purpose) {
+                Permission::Forbidden => row.verdict = Verdict::Forbidden,
+                Permission::Unknown => row.verdict = Verdict::UnknownLicence,
+                // Neither a held-out document nor one without rights stands in the way of others.
+                Permission::Permitted if Guard::excludes(matched, total) => row.verdict = Verdict::HeldOut,
+                Permission::Permitted => match duplicates.judge(document, features) {
+                    Decision::Kept => {}
+                    Decision::Exact(of) => (row.verdict, row.of) = (Verdict::Exact, Some(of)),
+                    Decision::Formatting(of) => (row.verdict, row.of) = (Verdict::Formatting, Some(of)),
+                    Decision::Near { of, intersection, union } => {
+                        row = VerdictRow { verdict: Verdict::Near, of: Some(of), intersection, union, ..row };
+                    }
+                },
+            }
+            tables[i].rows.push(row);
+        }
+    }
+    openings.sort_by_key(|o| o.document);
+    let judged = submissions.iter().zip(tables).filter(|(s, _)| s.earlier.is_none()).map(|(_, table)| table);
+    (judged.collect(), openings)
+}
+
+/// Which pool documents price and which only control, by number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Targets {
+    /// In the order in which they are taken.
+    pub pricing: Vec<u32>,
+    /// In the order in which they are taken.
+    pub control: Vec<u32>,
+}
+
+/// The source of a pool document: the first part of its path.
+fn source_group(source: &str) -> &str {
+    source.split('/').next().unwrap_or(source)
+}
+
+/// Draws targets: sources in the order of `SHA-256(seed || source)`, the first half (rounded up) prices.
+///
+/// A pool of one source is drawn by document. Within a half, documents are in the order of `SHA-256(seed || commitment)`.
+pub fn draw_targets(pool: &Bundle, seed: &Digest) -> Targets {
+    let prepared: Vec<Prepared> = pool.prepare().collect();
+    let rank = |bytes: &[u8]| Digest::of_parts(&[b"assay target draw v1", &seed.0, bytes]);
+    let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    for p in &prepared {
+        groups.entry(source_group(&p.source)).or_default().push(p.number);
+    }
+    let mut parts: Vec<(Digest, Vec<u32>)> = if groups.len() > 1 {
+        groups.into_iter().map(|(name, numbers)| (rank(name.as_bytes()), numbers)).collect()
+    } else {
+        prepared.iter().map(|p| (rank(&p.commitment.0), vec![p.number])).collect()
+    };
+    parts.sort();
+    let control = parts.split_off(parts.len().div_ceil(2));
+    let ordered = |parts: Vec<(Digest, Vec<u32>)>| {
+        let mut numbers: Vec<u32> = parts.into_iter().flat_map(|(_, n)| n).collect();
+        numbers.sort_by_key(|&n| rank(&prepared[n as usize].commitment.0));
+        numbers
+    };
+    Targets { pricing: ordered(parts), control: ordered(control) }
+}
+
+/// Held-out documents as tokens, in the given order.
+pub fn target_corpus(pool: &Bundle, numbers: &[u32], encode: impl Fn(&str) -> anyhow::Result<Vec<u32>>) -> anyhow::Result<trainer::Corpus> {
+    let prepared: Vec<Prepared> = pool.prepare().collect();
+    let documents = numbers
+        .iter()
+        .map(|&n| Ok(trainer::Document { tokens: encode(&prepared[n as usize].text)?, key: prepared[n as usize].commitment.0, bucket: 0 }));
+    Ok(trainer::Corpus { documents: documents.collect::<anyhow::Result<_>>()?, buckets: 1 })
+}
+
+/// The two halves that price: runs of the pricing documents, alternately.
+pub fn pricing_halves(corpus: &trainer::Corpus, config: &RunConfig) -> Result<Pricing, TrainError> {
+    let budget = config.attribution.pricing_tokens;
+    let mut pieces = pieces_of(corpus, config.model.context, budget);
+    if let [only] = &pieces[..] {
+        let Piece { document, range } = only.clone();
+        let middle = range.start + range.len() / 2;
+        pieces = vec![Piece { document, range: range.start..middle }, Piece { document, range: middle..range.end }];
+    }
+    let half = |h: usize| -> Vec<Piece> { pieces.iter().skip(h).step_by(2).cloned().collect() };
+    Pricing::new(vec![pricing_batch(corpus, &half(0)), pricing_batch(corpus, &half(1))])
+}
+
+/// The runs of the control documents; they are never used for pricing.
+pub fn control_batch(corpus: &trainer::Corpus, config: &RunConfig) -> Batch {
+    pricing_batch(corpus, &pieces_of(corpus, config.model.context, config.attribution.pricing_tokens))
+}
+
+/// Of the windows `[from, to)`, the one that a drawn seed names.
+pub fn drawn_window(seed: &Digest, from: u64, to: u64) -> u64 {
+    let number = u64::from_be_bytes(seed.0[..8].try_into().expect("eight bytes"));
+    from + number % (to - from).max(1)
+}
+
+/// Which of `intervals` intervals are replayed when `count` are asked for: the first in the order of a hash of the last draw.
+pub fn drawn_intervals(seed: &Digest, intervals: usize, count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..intervals).collect();
+    order.sort_by_key(|&i| Digest::of_parts(&[b"assay replay draw v1", &seed.0, &(i as u64).to_be_bytes()]));
+    order.truncate(count);
+    order.sort_unstable();
+    order
+}
+
+/// Everybody's weights and amounts, as a public object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rewards {
+    /// `1`.
+    pub version: u32,
+    /// Which run.
+    pub run: u32,
+    /// In the order of contributor ids.
+    pub rewards: Vec<Reward>,
+}
+
+/// Rewards of a run, with `settled` or the reason why the pool is held.
+///
+/// A weight is the sum over windows, in order, of credit times window weight, divided by the largest window
+/// weight and rounded once.
+pub fn rewards(
+    run: u32,
+    accounts: &Accounts,
+    buckets: &[ContributorId],
+    contributors: &[ContributorId],
+    steps: u64,
+    policy: &Policy,
+) -> Result<(Rewards, String), RewardError> {
+    let cap = policy.window_cap_permille;
+    let largest = accounts.windows.iter().map(|w| reward::window_weight(w.first_step, w.end_step, steps, cap)).max().unwrap_or(1) as f64;
+    let mut weights = Vec::with_capacity(contributors.len());
+    for &id in contributors {
+        let nats: f64 = match buckets.iter().position(|b| *b == id) {
+            Some(bucket) => accounts
+                .windows
+                .iter()
+                .map(|w| {
+                    w.bucket_credit(bucket, &accounts.shares) * reward::window_weight(w.first_step, w.end_step, steps, cap) as f64 / largest
+                })
+                .sum(),
+            None => 0.0,
+        };
+        weights.push((id, reward::weight(nats)?));
+    }
+    let held = |reason: String| {
+        let rewards =
+            weights.iter().map(|&(contributor, weight)| Reward { contributor, weight, accrued_minor: 0, payable_minor: 0 }).collect();
+        (Rewards { version: 1, run, rewards }, reason)
+    };
+    let (residual, limit) = (accounts.residual_share(), policy.settle_limit_ppm as f64 / 1e6);
+    if !(residual.is_finite() && residual <= limit && accounts.drop() > 0.0) {
+        return Ok(held(format!("held: residual {residual:.4} of a drop of {:.4} nats, settled up to {limit}", accounts.drop())));
+    }
+    match reward::allocate(policy.pool_minor, &weights) {
+        Ok(rewards) => Ok((Rewards { version: 1, run, rewards }, "settled".to_string())),
+        Err(e @ (RewardError::NoWeight(_) | RewardError::Cancelling { .. })) => Ok(held(format!("held: {e}"))),
+        Err(e) => Err(e),
+    }
+}
+
+/// Nats as an integer of 10⁻⁹.
+pub fn nano(nats: f64) -> i64 {
+    (nats * 1e9).round_ties_even() as i64
+}
+
+/// The root over statements' envelopes.
+pub fn statements_root(envelopes: &[Vec<u8>]) -> Digest {
+    merkle::root(&envelopes.iter().map(|e| merkle::leaf_hash(e)).collect::<Vec<_>>())
+}

@@ -1,0 +1,118 @@
+//! Opening and closing an epoch.
+
+use anyhow::{Context, Result};
+use corpus::bundle::{Bundle, Submitted};
+use corpus::licence::Purpose;
+use corpus::{Digest, canonical};
+use ledger::entry::{Draw, EpochClose, EpochOpen};
+use ledger::state::Epoch;
+use ledger::{Note, Verifier};
+use store::Class;
+
+use crate::failure::{Kind, failure, usage};
+use crate::home::{Archive, Home};
+use crate::rules::{Policy, draw_targets};
+
+/// A held-out document, before the pool is committed.
+pub type Target = Submitted;
+
+/// Licence texts are everywhere; as targets they would keep others' documents out.
+fn is_licence_text(source: &str) -> bool {
+    let name = source.rsplit('/').next().unwrap_or(source).to_uppercase();
+    ["LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT", "UNLICENSE"].iter().any(|start| name.starts_with(start))
+}
+
+/// Opens the next epoch; an epoch that is open already stays as it is.
+pub async fn open(home: &mut Home, policy: &Policy, purpose: Purpose, targets: Vec<Target>) -> Result<u32> {
+    if let Some(last) = home.state.epochs.last().filter(|e| e.draw.is_none()) {
+        return Ok(last.open.1.epoch);
+    }
+    let epoch = home.state.epochs.len() as u32;
+    let documents: Vec<Target> = targets.into_iter().filter(|t| !is_licence_text(&t.source)).collect();
+    if documents.len() < 2 {
+        return Err(usage(format!(
+            "target pool: expected at least 2 documents, one to price and one to control, found {}",
+            documents.len()
+        )));
+    }
+    let secret = home.secret(&format!("pool {epoch}"))?;
+    let bundle = Bundle { secret, documents };
+    let pool = home.objects.put(Class::Sealed, &bundle.encode()?)?;
+    let policy = home.objects.put(Class::Public, &canonical::to_vec(policy)?)?;
+    let dedup_key = Digest(home.secret(&format!("dedup key {epoch}"))?);
+    let entry = EpochOpen {
+        epoch,
+        policy,
+        purpose,
+        pool,
+        pool_root: bundle.root(),
+        pool_documents: bundle.documents.len() as u64,
+        dedup_key: Digest::of(&dedup_key.0),
+        time: home.now,
+    };
+    home.append(vec![entry.into()]).await?;
+    Ok(epoch)
+}
+
+/// The epoch `number`, or the last one.
+pub fn find(archive: &Archive, number: Option<u32>) -> Result<&Epoch> {
+    let epoch = match number {
+        Some(n) => archive.state.epochs.get(n as usize),
+        None => archive.state.epochs.last(),
+    };
+    epoch.ok_or_else(|| {
+        usage(format!(
+            "epoch {}: there are {}; open one with `assay epoch open`",
+            number.map_or("(last)".into(), |n| n.to_string()),
+            archive.state.epochs.len()
+        ))
+    })
+}
+
+/// The policy of an epoch.
+pub fn policy(archive: &Archive, epoch: &Epoch) -> Result<Policy> {
+    Ok(canonical::from_slice(&archive.objects.get(Class::Public, &epoch.open.1.policy)?)?)
+}
+
+/// The pool of an epoch.
+pub fn pool(archive: &Archive, epoch: &Epoch) -> Result<Bundle> {
+    Ok(Bundle::decode(&archive.objects.get(Class::Sealed, &epoch.open.1.pool)?)?)
+}
+
+/// Closes the last epoch and draws its seed and targets from the tree head that the witnesses cosigned right after.
+pub async fn close(home: &mut Home) -> Result<Digest> {
+    let epoch = find(home, None)?.clone();
+    let number = epoch.open.1.epoch;
+    if let Some((_, draw)) = &epoch.draw {
+        return Ok(draw.seed);
+    }
+    let at = match &epoch.close {
+        Some((at, _)) => *at,
+        None => {
+            if epoch.submissions.is_empty() {
+                return Err(failure(
+                    Kind::Check,
+                    format!("epoch {number}: nothing was submitted; expected at least one submission before the close"),
+                ));
+            }
+            let entry = EpochClose { epoch: number, submissions: epoch.submissions.len() as u64, time: home.now };
+            home.append(vec![entry.into()]).await?
+        }
+    };
+    // Exactly this size: a later one would let the operator choose among tree heads.
+    let tree_head = home.head_at(at + 1)?;
+    let note = Note::from_text(&tree_head)?;
+    let witnesses = home.genesis().witnesses.iter().map(|w| Verifier::from_vkey(w)).collect::<Result<Vec<_>, _>>()?;
+    let seed = ledger::tree_head::draw_seed(&note, &witnesses)?;
+    let targets = draw_targets(&pool(home, &epoch).context("the target pool")?, &seed);
+    let entry = Draw {
+        epoch: number,
+        tree_head,
+        seed,
+        targets: home.objects.put(Class::Public, &canonical::to_vec(&targets)?)?,
+        pricing: targets.pricing.len() as u64,
+        control: targets.control.len() as u64,
+    };
+    home.append(vec![entry.into()]).await?;
+    Ok(seed)
+}

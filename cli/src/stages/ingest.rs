@@ -1,0 +1,194 @@
+//! Submissions to verdicts, the tokenizer, and shards.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use corpus::bundle::Bundle;
+use corpus::streams::WordStreams;
+use corpus::verdict::{Verdict, VerdictTable};
+use corpus::{Digest, DocumentRef, canonical};
+use ingest::TextTokenizer;
+use ledger::entry::{Acceptance, Shard, Tokenizer};
+use ledger::state::{Epoch, Submitted};
+use store::{Class, Objects};
+
+use crate::failure::{Kind, failure, usage};
+use crate::home::{Archive, Home};
+use crate::rules::{JudgeParameters, Opening, Policy, ToJudge, hit_salt, judge, word_streams};
+use crate::stages::{epoch, jobs};
+
+/// Worker tasks of one process.
+const WORKERS: usize = 2;
+
+/// Judges, tokenizes and shards the last epoch; what is in the log already is not done again.
+pub async fn run(home: &mut Home, tokenizer: Option<Vec<u8>>, vocabulary: usize) -> Result<()> {
+    let epoch = epoch::find(home, None)?;
+    if epoch.draw.is_none() {
+        return Err(failure(Kind::Check, format!("epoch {}: not closed yet; close it with `assay epoch close` first", epoch.open.1.epoch)));
+    }
+    accept(home).await?;
+    let digest = fix_tokenizer(home, tokenizer, vocabulary).await?;
+    shard(home, digest).await
+}
+
+/// The words of every given submission, by jobs.
+async fn words(home: &Home, submissions: &[&Submitted]) -> Result<Vec<WordStreams>> {
+    let objects = home.objects.clone();
+    let inputs: Vec<String> = submissions.iter().map(|s| s.submission.1.bundle.to_string()).collect();
+    let there = |output: &str| output.parse().is_ok_and(|d| home.objects.has(Class::Sealed, &d));
+    let outputs = jobs::run(&home.index, "words", &inputs, WORKERS, home.now, there, move |input| {
+        let bundle = Bundle::decode(&objects.get(Class::Sealed, &input.parse()?)?)?;
+        Ok(objects.put(Class::Sealed, &word_streams(&bundle).encode()?)?.to_string())
+    })
+    .await?;
+    outputs.iter().map(|o| Ok(WordStreams::decode(&home.objects.get(Class::Sealed, &o.parse()?)?)?)).collect()
+}
+
+/// A verdict table of the log.
+pub fn verdicts(objects: &Objects, submitted: &Submitted) -> Result<VerdictTable> {
+    let (_, acceptance) =
+        submitted.acceptance.as_ref().with_context(|| format!("submission {}: not judged yet", submitted.submission.0))?;
+    Ok(VerdictTable::decode(&objects.get(Class::Public, &acceptance.verdicts)?)?)
+}
+
+/// Everything that verdicts on `epoch` depend on: its submissions, and those of earlier epochs with what was decided.
+pub async fn to_judge(home: &Home, number: u32) -> Result<Vec<ToJudge>> {
+    let submitted: Vec<(&Epoch, &Submitted)> =
+        home.state.epochs[..=number as usize].iter().flat_map(|e| e.submissions.iter().map(move |s| (e, s))).collect();
+    let streams = words(home, &submitted.iter().map(|(_, s)| *s).collect::<Vec<_>>()).await?;
+    submitted
+        .iter()
+        .zip(streams)
+        .map(|((e, s), streams)| {
+            let earlier = if e.open.1.epoch < number { Some(verdicts(&home.objects, s)?) } else { None };
+            let (index, submission) = &s.submission;
+            Ok(ToJudge {
+                index: *index,
+                commitment: submission.commitment,
+                bundle: Bundle::decode(&home.objects.get(Class::Sealed, &submission.bundle)?)?,
+                streams,
+                earlier,
+            })
+        })
+        .collect()
+}
+
+/// Verdicts and openings of an epoch, computed.
+pub async fn judge_epoch(home: &Home, number: u32) -> Result<(Vec<VerdictTable>, Vec<Opening>, JudgeParameters)> {
+    let epoch = epoch::find(home, Some(number))?;
+    let policy: Policy = epoch::policy(home, epoch)?;
+    let key = home.secret(&format!("dedup key {number}"))?;
+    let secret = home.secret(&format!("held-out hits {number}"))?;
+    let parameters = JudgeParameters::new(&policy, epoch.open.1.purpose, epoch.open.1.dedup_key);
+    let pool = word_streams(&epoch::pool(home, epoch)?);
+    let submissions = to_judge(home, number).await?;
+    let (tables, openings) = judge(&submissions, &pool, &key, &parameters, |document: DocumentRef| hit_salt(&secret, document));
+    Ok((tables, openings, parameters))
+}
+
+async fn accept(home: &mut Home) -> Result<()> {
+    let epoch = epoch::find(home, None)?;
+    if epoch.submissions.iter().all(|s| s.acceptance.is_some()) {
+        return Ok(());
+    }
+    let done = epoch.submissions.iter().filter(|s| s.acceptance.is_some()).count();
+    let (tables, _, parameters) = judge_epoch(home, epoch.open.1.epoch).await?;
+    let parameters = home.objects.put(Class::Public, &canonical::to_vec(&parameters)?)?;
+    let mut entries = Vec::new();
+    for table in tables.iter().skip(done) {
+        let counts: BTreeMap<String, u64> =
+            Verdict::ALL.iter().map(|v| (v.code().to_string(), table.count(*v))).filter(|(_, n)| *n > 0).collect();
+        let (accepted_root, rejected_root) = table.roots();
+        let verdicts = home.objects.put(Class::Public, &table.encode()?)?;
+        entries.push(Acceptance { submission: table.submission, verdicts, counts, accepted_root, rejected_root, parameters }.into());
+    }
+    home.append(entries).await?;
+    Ok(())
+}
+
+/// Accepted texts of the last epoch, in the order of submissions.
+fn accepted_texts(home: &Home) -> Result<Vec<String>> {
+    let mut texts = Vec::new();
+    for s in &epoch::find(home, None)?.submissions {
+        let table = verdicts(&home.objects, s)?;
+        let bundle = Bundle::decode(&home.objects.get(Class::Sealed, &s.submission.1.bundle)?)?;
+        texts.extend(bundle.prepare().zip(&table.rows).filter(|(_, row)| row.verdict == Verdict::Accepted).map(|(p, _)| p.text));
+    }
+    Ok(texts)
+}
+
+async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usize) -> Result<Digest> {
+    if let Some((at, t)) = &home.state.tokenizer {
+        if let Some(given) = given.map(|g| Digest::of(&g)).filter(|g| *g != t.tokenizer) {
+            return Err(failure(
+                Kind::Check,
+                format!("tokenizer {given}: this home's shards are cut with {} (entry {at}), and a home has one tokenizer", t.tokenizer),
+            ));
+        }
+        return Ok(t.tokenizer);
+    }
+    let (json, origin) = match given {
+        Some(json) => (json, "given"),
+        None => {
+            let texts = accepted_texts(home)?;
+            if texts.is_empty() {
+                return Err(failure(
+                    Kind::Check,
+                    "no document was accepted: there is nothing to train a tokenizer on; `assay status` says why",
+                ));
+            }
+            (ingest::train(texts.iter().map(String::as_str), vocabulary)?, "trained")
+        }
+    };
+    let loaded = TextTokenizer::from_json(&json).map_err(|e| usage(e.to_string()))?;
+    let tokenizer = home.objects.put(Class::Public, &json)?;
+    home.append(vec![Tokenizer { tokenizer, vocabulary: loaded.vocabulary() as u64, origin: origin.into() }.into()]).await?;
+    Ok(tokenizer)
+}
+
+/// The home's tokenizer.
+pub fn tokenizer(archive: &Archive) -> Result<(Digest, TextTokenizer)> {
+    let (_, entry) = archive.state.tokenizer.as_ref().ok_or_else(|| failure(Kind::Check, "no tokenizer yet: run `assay ingest` first"))?;
+    Ok((entry.tokenizer, TextTokenizer::from_json(&archive.objects.get(Class::Public, &entry.tokenizer)?)?))
+}
+
+async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
+    let epoch = epoch::find(home, None)?;
+    let left: Vec<Submitted> = epoch.submissions.iter().filter(|s| s.shard.is_none() && s.accepted() > 0).cloned().collect();
+    let objects = home.objects.clone();
+    let json = home.objects.get(Class::Public, &tokenizer)?;
+    let loaded = TextTokenizer::from_json(&json)?;
+    let by_input: BTreeMap<String, Submitted> = left.iter().map(|s| (format!("{} {tokenizer}", s.submission.0), s.clone())).collect();
+    let inputs: Vec<String> = left.iter().map(|s| format!("{} {tokenizer}", s.submission.0)).collect();
+    let there = |output: &str| output.parse().is_ok_and(|d| home.objects.has(Class::Sealed, &d));
+    let outputs = jobs::run(&home.index, "shard", &inputs, WORKERS, home.now, there, move |input| {
+        let s = by_input.get(input).with_context(|| format!("job shard {input}: of another home"))?;
+        let bundle = Bundle::decode(&objects.get(Class::Sealed, &s.submission.1.bundle)?)?;
+        let shard = ingest::build_shard(s.submission.1.contributor, &bundle, &verdicts(&objects, s)?, &loaded, tokenizer)?;
+        let shard = shard.context("a submission with accepted documents has a shard")?;
+        Ok(objects.put(Class::Sealed, &shard.encode()?)?.to_string())
+    })
+    .await?;
+    let mut entries = Vec::new();
+    for (s, output) in left.iter().zip(outputs) {
+        let file: Digest = output.parse()?;
+        // Read back and checked before the log says that it exists.
+        let shard = corpus::shard::Shard::decode(&home.objects.get(Class::Sealed, &file)?)?;
+        entries.push(
+            Shard {
+                submission: s.submission.0,
+                contributor: shard.contributor,
+                file,
+                rows: shard.documents.len() as u64,
+                tokens: shard.tokens(),
+                document_root: shard.document_root(),
+                tokenizer,
+            }
+            .into(),
+        );
+    }
+    if !entries.is_empty() {
+        home.append(entries).await?;
+    }
+    Ok(())
+}

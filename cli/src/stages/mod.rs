@@ -1,0 +1,11 @@
+//! The stages, one file each. Each reads inputs by digest, calls its crate, writes the file, appends the entry,
+//! and does nothing a second time.
+
+pub mod contributor;
+pub mod epoch;
+pub mod ingest;
+pub mod jobs;
+pub mod replay;
+pub mod reward;
+pub mod submit;
+pub mod train;

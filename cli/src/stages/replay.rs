@@ -1,0 +1,210 @@
+//! Drawn windows, computed again from their checkpoints and compared with the credit table.
+
+use anyhow::{Context, Result};
+use corpus::Digest;
+use ledger::entry::Replay;
+use ledger::state::Run;
+use ledger::{Note, Verifier};
+use store::Class;
+use trainer::{Accounts, CreditRow, RunConfig, Window, credit_rows, read_credit, read_windows};
+
+use crate::failure::{Kind, failure, usage};
+use crate::home::{Archive, Home};
+use crate::rules::{drawn_intervals, drawn_window};
+use crate::stages::train;
+
+/// How far a credit may be off on another build, instruction set or number of threads, as a share of the window's credits' sizes.
+const TOLERANCE: f64 = 1e-3;
+
+/// What replaying some windows found.
+pub struct Replayed {
+    /// Drawn windows that were computed again.
+    pub windows: Vec<u64>,
+    /// Windows of the run.
+    pub of: u64,
+    /// `bit-equal`, `within-tolerance` or `differs`.
+    pub outcome: &'static str,
+    /// Where it differs.
+    pub differences: Vec<String>,
+}
+
+/// The seed that the tree head after a progress entry gives.
+fn seed(archive: &Archive, note: &str) -> Result<Digest> {
+    let witnesses = archive.genesis().witnesses.iter().map(|w| Verifier::from_vkey(w)).collect::<Result<Vec<_>, _>>()?;
+    Ok(ledger::tree_head::draw_seed(&Note::from_text(note)?, &witnesses)?)
+}
+
+/// The intervals of a run: windows before and after each progress entry, the checkpoint they start from, the drawn window.
+struct Interval {
+    from: u64,
+    to: u64,
+    checkpoint: Option<Digest>,
+    drawn: u64,
+}
+
+fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
+    let close = &run.close.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {}: not closed yet", run.intent.1.run)))?.1;
+    // The tree head at a progress entry stands in the next one, the last one's in the close.
+    let notes = run.progress.iter().skip(1).map(|(_, p)| p.drawn_from.as_deref()).chain([Some(close.drawn_from.as_str())]);
+    let mut found = Vec::new();
+    let (mut from, mut checkpoint) = (0, None);
+    for ((_, progress), note) in run.progress.iter().zip(notes) {
+        let note = note.context("a later progress entry has the tree head of the one before")?;
+        let drawn = drawn_window(&seed(archive, note)?, from, progress.windows);
+        found.push(Interval { from, to: progress.windows, checkpoint, drawn });
+        (from, checkpoint) = (progress.windows, Some(progress.checkpoint));
+    }
+    Ok(found)
+}
+
+/// The accounts that the log's tables hold.
+pub fn accounts(archive: &Archive, run: &Run) -> Result<Accounts> {
+    let (_, a) = run.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {}: no attribution yet", run.intent.1.run)))?;
+    let credit = read_credit(&archive.objects.get(Class::Public, &a.credit)?)?;
+    Ok(read_windows(&archive.objects.get(Class::Public, &a.windows)?, &credit, run.intent.1.buckets as usize)?)
+}
+
+/// The run's config, as it was carried out.
+pub fn config(archive: &Archive, run: &Run) -> Result<RunConfig> {
+    Ok(RunConfig::from_toml(&String::from_utf8(archive.objects.get(Class::Public, &run.intent.1.config)?)?)?)
+}
+
+/// Computes the drawn windows of `sample` intervals again, or the window `only`, and compares them with the tables.
+pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) -> Result<Replayed> {
+    let table = accounts(archive, run)?;
+    let (_, attribution) = run.attribution.as_ref().expect("accounts come from an attribution");
+    let rows = read_credit(&archive.objects.get(Class::Public, &attribution.credit)?)?;
+    let intent = &run.intent.1;
+    let intervals = intervals(archive, run)?;
+    let of = table.windows.len() as u64;
+    let chosen: Vec<(&Interval, u64)> = match only {
+        Some(window) => {
+            let interval = intervals
+                .iter()
+                .find(|i| (i.from..i.to).contains(&window))
+                .ok_or_else(|| usage(format!("window {window}: run {} has {of}", intent.run)))?;
+            vec![(interval, window)]
+        }
+        None => {
+            let last = &run.close.as_ref().expect("intervals come from a closed run").1.drawn_from;
+            drawn_intervals(&seed(archive, last)?, intervals.len(), sample)
+                .into_iter()
+                .map(|i| (&intervals[i], intervals[i].drawn))
+                .collect()
+        }
+    };
+    let config = config(archive, run)?;
+    let data = train::data(archive, intent.epoch, &config)?;
+    let order = data.order(&config)?;
+    let backend = train::Engine::new();
+    let mut trainer = data.trainer(&backend, &config, &order, intent.steps)?;
+    let exact = (intent.instruction_set.as_str(), intent.threads) == (kernels::isa().name(), rayon::current_num_threads() as u32);
+    let mut result = Replayed { windows: Vec::new(), of, outcome: "bit-equal", differences: Vec::new() };
+    for (interval, drawn) in chosen {
+        let mut state = match &interval.checkpoint {
+            Some(digest) => trainer.load(&backend, &archive.objects.get(Class::Sealed, digest)?, &intent.config.to_string())?,
+            None => trainer.start(&data.initial(&config)),
+        };
+        while state.windows.len() as u64 <= drawn {
+            if !trainer.window(&mut state, &mut |_| {}) {
+                break;
+            }
+        }
+        // Windows before the drawn one are computed on the way; they are compared too.
+        for window in &state.windows[interval.from as usize..] {
+            match compare(window, &table, &rows, &data.bucket_ids()) {
+                Comparison::BitEqual => {}
+                Comparison::Near if !exact || result.outcome == "differs" => {
+                    if result.outcome == "bit-equal" {
+                        result.outcome = "within-tolerance";
+                    }
+                }
+                Comparison::Near => {
+                    result.outcome = "differs";
+                    result.differences.push(format!(
+                        "window {}: credit differs in its last bits, on the instruction set and threads of the run",
+                        window.index
+                    ));
+                }
+                Comparison::Differs(text) => {
+                    result.outcome = "differs";
+                    result.differences.push(text);
+                }
+            }
+        }
+        result.windows.push(drawn);
+    }
+    Ok(result)
+}
+
+enum Comparison {
+    BitEqual,
+    Near,
+    Differs(String),
+}
+
+/// Compares a window with the tables, by the numbers that they hold.
+fn compare(found: &Window, table: &Accounts, rows: &[CreditRow], buckets: &[String]) -> Comparison {
+    let Some(expected) = table.windows.get(found.index as usize) else {
+        return Comparison::Differs(format!("window {}: not in the table", found.index));
+    };
+    let facts = |w: &Window| (w.first_step, w.end_step, w.rule, w.marked);
+    if facts(found) != facts(expected) {
+        return Comparison::Differs(format!(
+            "window {}: the table says steps, rule and mark {:?}, replay gives {:?}",
+            found.index,
+            facts(expected),
+            facts(found)
+        ));
+    }
+    let again = credit_rows(&Accounts { shares: table.shares.clone(), windows: vec![found.clone()] }, buckets, train::TARGET);
+    let rows: Vec<&CreditRow> = rows.iter().filter(|r| r.window == found.index).collect();
+    let place = |r: &CreditRow| (r.contributor.clone(), r.bucket, r.target.clone(), r.half, r.tokens);
+    if !again.iter().map(place).eq(rows.iter().map(|r| place(r))) {
+        return Comparison::Differs(format!(
+            "window {}: the table has {} rows of other contributors or tokens than the {} of the replay",
+            found.index,
+            rows.len(),
+            again.len()
+        ));
+    }
+    let measured = |w: &Window| -> Vec<f64> { [&w.loss_before[..], &w.loss_after, &w.decay].concat() };
+    let pairs: Vec<(f64, f64)> =
+        again.iter().map(|r| r.nats).zip(rows.iter().map(|r| r.nats)).chain(measured(found).into_iter().zip(measured(expected))).collect();
+    let scale: f64 = again.iter().map(|r| r.nats.abs()).sum();
+    let worst = pairs.iter().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    if pairs.iter().all(|(a, b)| a.to_bits() == b.to_bits()) {
+        Comparison::BitEqual
+    } else if worst <= TOLERANCE * scale {
+        Comparison::Near
+    } else {
+        Comparison::Differs(format!(
+            "window {}: a number of the table is off by {worst:e} nats from replay, credits are {scale:e} in all",
+            found.index
+        ))
+    }
+}
+
+/// Replays and logs the outcome; a run that was replayed before is not replayed again.
+pub async fn run(home: &mut Home, number: u32, sample: usize) -> Result<Replayed> {
+    let run =
+        home.state.runs.get(number as usize).cloned().ok_or_else(|| usage(format!("run {number}: there are {}", home.state.runs.len())))?;
+    if let Some((_, done)) = run.replays.last() {
+        let outcome = ["bit-equal", "within-tolerance", "differs"].into_iter().find(|o| *o == done.outcome).unwrap_or("differs");
+        return Ok(Replayed {
+            windows: done.windows.clone(),
+            of: accounts(home, &run)?.windows.len() as u64,
+            outcome,
+            differences: Vec::new(),
+        });
+    }
+    let replayed = replay(home, &run, sample, None)?;
+    let entry = Replay {
+        run: number,
+        windows: replayed.windows.clone(),
+        outcome: replayed.outcome.to_string(),
+        threads: rayon::current_num_threads() as u32,
+    };
+    home.append(vec![entry.into()]).await?;
+    Ok(replayed)
+}

@@ -1,0 +1,104 @@
+//! "Accepted, duplicate of, earned, why, paid when", at any time.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::failure::usage;
+use crate::home::Home;
+use crate::output::{Output, money};
+use crate::stages::epoch;
+use crate::tables::{self, ContributorRow};
+
+/// The state of the home, or of one contributor.
+pub async fn run(home: &Home, contributor: Option<&str>) -> Result<Output> {
+    let genesis = home.genesis();
+    let (currency, exponent) = (genesis.currency.clone(), genesis.currency_exponent);
+    let Some(last) = home.state.epochs.last() else {
+        return Ok(Output::new(
+            format!("{}: {} entries, no epoch yet", home.config.origin, home.state.size),
+            json!({ "log_size": home.state.size, "contributors": [] }),
+        ));
+    };
+    let number = last.open.1.epoch;
+    let run = home.state.runs.iter().rev().find(|r| r.intent.1.epoch == number).map(|r| r.intent.1.run);
+    let mut rows = tables::contributors(home, number, run, |id| home.name_of(id))?;
+    let stage = stage(home, number);
+    if let Some(name) = contributor {
+        rows.retain(|r| r.name == name || r.id.to_string() == name);
+        let row = rows
+            .first()
+            .ok_or_else(|| usage(format!("contributor {name:?}: nothing was submitted under this name or id in epoch {number}")))?;
+        let held = home.index.balance(&format!("held:{}", row.id), &currency).await?;
+        let text = contributor_text(home, row, run, held, &stage, &currency, exponent)?;
+        return Ok(Output::new(
+            text,
+            json!({ "log_size": home.state.size, "stage": stage, "contributor": row, "held_minor": i64::try_from(held)? }),
+        ));
+    }
+    // The books are the index's: they have to say the same as the log.
+    let balances = home.index.balances(&currency).await?;
+    let trial: i128 = balances.iter().map(|(_, b)| b).sum();
+    let submissions = home.index.submissions().await?.len();
+    let mut text = format!("{}: {} entries, {submissions} submissions, epoch {number} is {stage}\n\n", home.config.origin, home.state.size);
+    text += &tables::contributor_table(&rows, &currency, exponent)?;
+    text += &format!("\nbooks: {} accounts, trial balance {}\n", balances.len(), money(trial, exponent, &currency));
+    let balances: serde_json::Map<String, serde_json::Value> =
+        balances.into_iter().map(|(name, b)| Ok((name, i64::try_from(b)?.into()))).collect::<Result<_>>()?;
+    Ok(Output::new(text, json!({ "log_size": home.state.size, "stage": stage, "contributors": rows, "balances_minor": balances })))
+}
+
+fn stage(home: &Home, number: u32) -> String {
+    let e = &home.state.epochs[number as usize];
+    let run = home.state.runs.iter().rev().find(|r| r.intent.1.epoch == number);
+    match (run, &e.draw) {
+        (Some(run), _) if run.statements.is_some() => "settled",
+        (Some(run), _) if run.attribution.is_some() => "attributed",
+        (Some(_), _) => "in training",
+        (None, Some(_)) if e.submissions.iter().all(|s| s.acceptance.is_some()) => "judged",
+        (None, Some(_)) => "closed",
+        (None, None) => "open",
+    }
+    .to_string()
+}
+
+fn contributor_text(
+    home: &Home,
+    row: &ContributorRow,
+    run: Option<u32>,
+    held: i128,
+    stage: &str,
+    currency: &str,
+    exponent: u8,
+) -> Result<String> {
+    let of: Vec<String> = row.duplicate_of.iter().map(|(name, n)| format!("{n} of {name}")).collect();
+    let mut text = format!("{} ({})\n", row.name, row.id);
+    text += &format!("  submitted     {} documents under {}\n", row.documents, row.licence);
+    text += &format!("  accepted      {} documents, {} tokens\n", row.accepted, row.tokens);
+    text += &format!("  duplicate of  {}\n", if of.is_empty() { "none".into() } else { of.join(", ") });
+    text += &format!("  kept out      {} documents\n", row.rejected);
+    text += &format!(
+        "  credit        {:+.4} ±{:.4} nats of held-out loss in run {}\n",
+        row.credit_nats,
+        row.credit_spread_nats,
+        run.map_or("(none yet)".into(), |r| r.to_string())
+    );
+    text +=
+        &format!("  why           weight {} (credit times window weights, 10^-9 nats) of the run's sum; see its statement\n", row.weight);
+    text += &format!("  accrued       {}\n", money(i128::from(row.accrued_minor), exponent, currency));
+    text += &format!(
+        "  payable       {}, of which held {}\n",
+        money(i128::from(row.payable_minor), exponent, currency),
+        money(held, exponent, currency)
+    );
+    let days = epoch::policy(home, epoch::find(home, None)?)?.hold_days;
+    let when = if stage == "settled" {
+        format!("after a dispute window of {days} days from settlement")
+    } else {
+        format!("not yet: the epoch is {stage}")
+    };
+    text += &format!("  paid when     {when}\n");
+    if home.genesis().currency == "XTS" {
+        text += "  XTS is the code for tests: nobody is owed anything\n";
+    }
+    Ok(text)
+}
