@@ -76,7 +76,10 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     let mut home = Home::init(dir, ORIGIN, None, CURRENCY, options.seed, begun.now).await?;
     let (sources, targets) = sources(options)?;
     stage("read");
-    epoch::open(&mut home, &Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1), options.purpose, targets).await?;
+    // A quickstart has one epoch; after its close `epoch::open` would begin the next.
+    if home.state.epochs.is_empty() {
+        epoch::open(&mut home, &Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1), options.purpose, targets).await?;
+    }
     for source in &sources {
         contributor::add(&mut home, &source.name, None).await?;
         let drawn = epoch::find(&home, None)?.close.is_some();

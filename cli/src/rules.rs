@@ -47,7 +47,7 @@ impl Policy {
             pool_minor,
             currency: currency.to_string(),
             currency_exponent,
-            window_cap_permille: 500,
+            window_cap_permille: 250,
             settle_limit_ppm: 50_000,
             hold_days: 30,
             jaccard_numerator: numerator,

@@ -44,7 +44,7 @@ impl LogFiles {
     }
 
     fn error(&self, path: &Path, text: impl Into<String>) -> StoreError {
-        StoreError::Log { path: self.root.join(path), text: text.into() }
+        StoreError::Log { path: path.to_path_buf(), text: text.into() }
     }
 
     /// The signed tree head, verified; `None` if nothing was published yet.
@@ -83,9 +83,30 @@ impl LogFiles {
         let leaves: Vec<Digest> = entries.iter().map(|e| merkle::leaf_hash(e)).collect();
         let root = merkle::root(&leaves);
         if root != head.root {
-            return Err(self.error(&self.checkpoint(), format!("signed root {}, the entries give {root}", head.root)));
+            return Err(self.locate(&head, &leaves, &root));
         }
         Ok(Some(ReadLog { note, head, entries, leaves }))
+    }
+
+    /// Which file is to blame for entries that do not have the signed root, as far as the hash tiles tell.
+    fn locate(&self, head: &TreeHead, leaves: &[Digest], root: &Digest) -> StoreError {
+        let mut stored = Vec::new();
+        for tile in tile::all(head.size).into_iter().filter(|t| t.level == Some(0)) {
+            let Ok(bytes) = files::read(&self.path(tile)) else { break };
+            stored.extend(bytes.chunks_exact(32).map(|h| Digest(h.try_into().expect("thirty-two bytes"))));
+        }
+        let differing = stored.iter().zip(leaves).position(|(a, b)| a != b);
+        match differing {
+            // The hashes are the signed ones, so the entry is not.
+            Some(index) if merkle::root(&stored) == head.root => {
+                let bundle = tile::all(head.size)
+                    .into_iter()
+                    .find(|t| t.level.is_none() && t.index == index as u64 / tile::WIDTH)
+                    .expect("every entry is in a bundle");
+                self.error(&self.path(bundle), format!("entry {index} is not the one that was signed"))
+            }
+            _ => self.error(&self.checkpoint(), format!("signed root {}, the entries give {root}", head.root)),
+        }
     }
 
     /// Every file that a tree of `size` must have, with the bytes it must hold, and every file that is there.

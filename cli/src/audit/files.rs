@@ -36,7 +36,7 @@ pub fn check(dir: &Path, report: &mut Report) -> Result<Option<(Archive, usize)>
         Err(e) => return Err(e.into()),
     };
     for (path, reason) in log.check_tiles(&read)? {
-        report.find("log-files", None, format!("log/{}: {reason}", path.display()));
+        report.find("log-files", None, format!("{}: {reason}", dir.join("log").join(path).display()));
     }
     let state = replay(&read, report);
     let witnesses = check_witnesses(&read, &state, report);
@@ -102,7 +102,7 @@ fn check_objects(dir: &Path, objects: &Objects, read: &ReadLog, report: &mut Rep
             let bytes = store::files::read(&dir.join("objects").join(path))?;
             let found = Digest::of(&bytes).to_string();
             let named = path.file_name().is_some_and(|n| n.to_string_lossy() == found) && path.components().count() == 2;
-            Ok((!named).then(|| format!("objects/{}: its bytes have the digest {found}", path.display())))
+            Ok((!named).then(|| format!("{}: its bytes have the digest {found}", dir.join("objects").join(path).display())))
         })
         .collect();
     for finding in wrong {

@@ -1,0 +1,201 @@
+//! Bad input: a message with the thing, the expected and the found; and a home that stays valid.
+
+mod common;
+
+use std::fs;
+
+use common::{World, prose};
+
+/// A home with an open epoch and a contributor.
+fn open_home(world: &World, purpose: &str) {
+    world.run(&["init", "--home", "h", "--origin", "test.invalid/log"]).ok();
+    world.run(&["contributor", "add", "anna", "--home", "h"]).ok();
+    world
+        .run(&[
+            "epoch",
+            "open",
+            "--home",
+            "h",
+            "--target",
+            "target/east",
+            "--target",
+            "target/west",
+            "--pool-minor",
+            "1000",
+            "--purpose",
+            purpose,
+        ])
+        .ok();
+}
+
+#[track_caller]
+fn still_valid(world: &World) {
+    let report = world.audit("h", "0").ok();
+    assert_eq!(report["audit"]["ok"], true);
+}
+
+#[test]
+fn every_step_is_a_command_on_one_s_own_data() {
+    let world = World::new();
+    open_home(&world, "research");
+    world.run(&["init", "--home", "h", "--origin", "test.invalid/log"]).fails(2, &["is a home already"]);
+    // Bert keeps his own key; anna's is held by the operator.
+    world.run(&["key", "new", "bert", "--out", "bert.key"]).ok();
+    world.run(&["key", "new", "bert", "--out", "bert.key"]).fails(2, &["never written over"]);
+    world.run(&["contributor", "add", "bert", "--home", "h", "--key", "bert.key"]).ok();
+    world.run(&["submit", "--home", "h", "anna", "from/anna"]).ok();
+    world.run(&["submit", "--home", "h", "bert", "from/bert"]).fails(2, &["bert", "--key"]);
+    let dry = world.run(&["submit", "--home", "h", "bert", "from/bert", "--dry-run"]).ok();
+    assert_eq!((dry["documents"].as_u64(), dry["licence"].as_str()), (Some(8), Some("MIT")));
+    let committed = world.run(&["submit", "--home", "h", "bert", "from/bert", "--key", "bert.key", "--commit-only"]).ok();
+    let submitted = world.run(&["submit", "--home", "h", "bert", "from/bert", "--key", "bert.key"]).ok();
+    assert!(committed["commitment"].as_u64() < submitted["submission"].as_u64());
+    world.run(&["import", "--home", "h", "--as", "commons", "from/cleo"]).ok();
+    world.run(&["ingest", "--home", "h"]).fails(1, &["not closed yet"]);
+    world.run(&["epoch", "close", "--home", "h"]).ok();
+    world.run(&["submit", "--home", "h", "anna", "from/zoe"]).fails(3, &["epoch 0 is closed"]);
+    let status = world.run(&["ingest", "--home", "h", "--vocabulary", "400"]).ok();
+    assert_eq!(status["stage"], "judged");
+    let dry = world.run(&["train", "--home", "h", "tiny.toml", "--dry-run"]).ok();
+    assert!(dry["parameters"].as_u64().unwrap() > 400 * 16 && dry["memory_bytes"].as_u64().unwrap() > 0);
+    let run = world.run(&["train", "--home", "h", "tiny.toml"]).ok();
+    assert!(run["loss_end"].as_f64() < run["loss_start"].as_f64());
+    world.run(&["reward", "--home", "h"]).fails(3, &["statements before a replay"]);
+    assert_eq!(world.run(&["replay", "--home", "h"]).ok()["outcome"], "bit-equal");
+    assert_eq!(world.run(&["replay", "--home", "h", "--window", "0"]).ok()["outcome"], "bit-equal");
+    let dry = world.run(&["reward", "--home", "h", "--dry-run"]).ok();
+    let reward = world.run(&["reward", "--home", "h"]).ok();
+    assert_eq!(dry["rewards"], reward["rewards"]);
+    let status = world.run(&["status", "--home", "h", "bert"]).ok();
+    assert_eq!((&status["stage"], &status["held_minor"]), (&"settled".into(), &status["contributor"]["payable_minor"]));
+    let all = world.run(&["status", "--home", "h"]).ok();
+    assert_eq!(all["balances_minor"].as_object().unwrap().values().map(|b| b.as_i64().unwrap()).sum::<i64>(), 0);
+    world.run(&["statement", "verify", "h/statements/bert.json", "--home", "h"]).ok();
+    world.run(&["report", "--home", "h"]).ok();
+    assert!(!world.run(&["jobs", "--home", "h"]).ok()["jobs"].as_array().unwrap().is_empty());
+    let rebuilt = world.run(&["index", "rebuild", "--home", "h"]).ok();
+    assert_eq!((&rebuilt["same"], &rebuilt["matches_log"]), (&true.into(), &true.into()));
+    let audit = world.audit("h", "9").ok();
+    assert!(audit["audit"]["level"].as_str().unwrap().contains("attribution"), "{audit}");
+    // An auditor has log, objects and the verifier key: no config, keys or database.
+    let copy = world.path("copy");
+    fs::create_dir(&copy).unwrap();
+    for part in ["log", "objects", "log.vkey"] {
+        assert!(std::process::Command::new("cp").arg("-r").arg(world.path("h").join(part)).arg(&copy).status().unwrap().success());
+    }
+    assert_eq!(world.audit("copy", "1").ok()["audit"]["ok"], true);
+    // A second epoch judges against the first: what was accepted there is there to be duplicated.
+    world.run(&["epoch", "open", "--home", "h", "--target", "target/east", "--target", "target/west", "--pool-minor", "1000"]).ok();
+    world.run(&["import", "--home", "h", "--as", "zoe", "from/zoe"]).ok();
+    world.run(&["epoch", "close", "--home", "h"]).ok();
+    let second = world.run(&["ingest", "--home", "h"]).ok();
+    assert_eq!((&second["contributors"][0]["duplicates"], &second["contributors"][0]["duplicate_of"][0][0]), (&8.into(), &"anna".into()));
+    world.write(
+        "other.json",
+        fs::read(copy.join("objects/public").join(tokenizer_of(&copy))).unwrap().iter().chain(b"\n").copied().collect::<Vec<u8>>(),
+    );
+    world.run(&["ingest", "--home", "h", "--tokenizer", "other.json"]).fails(1, &["a home has one tokenizer"]);
+    still_valid(&world);
+}
+
+/// The name of the object that is a tokenizer.
+fn tokenizer_of(home: &std::path::Path) -> String {
+    let public = common::files(&home.join("objects/public"));
+    let found = public.iter().find(|f| fs::read_to_string(f).is_ok_and(|t| t.contains("\"pre_tokenizer\""))).unwrap();
+    found.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn bad_datasets_are_refused_with_their_place_and_the_home_stays_valid() {
+    let world = World::new();
+    open_home(&world, "commercial");
+    let submit = |path: &str, more: &[&str]| world.run(&[&["submit", "--home", "h", "anna", path][..], more].concat());
+    world.write("bad/lines.jsonl", "{\"text\": \"good\", \"licence\": \"MIT\"}\n{\"text\": \n");
+    world.write("bad/latin.txt", b"caf\xe9");
+    world.write("bad/empty.txt", "");
+    fs::File::create(world.path("bad/large.txt")).unwrap().set_len(200 << 20).unwrap();
+    let partly = submit("bad", &["--licence", "MIT", "--dry-run"]);
+    let problems = partly.json["problems"].as_array().unwrap().clone();
+    for (place, reason) in [
+        ("lines.jsonl:2", "expected a JSON object"),
+        ("latin.txt", "byte 0xe9 at offset 3"),
+        ("empty.txt", "empty"),
+        ("large.txt", "209715200 bytes"),
+    ] {
+        assert!(problems.iter().any(|p| p["place"] == place && p["reason"].as_str().unwrap().contains(reason)), "{place}: {problems:?}");
+    }
+    assert_eq!(partly.json["documents"], 1);
+    fs::create_dir(world.path("nothing")).unwrap();
+    submit("nothing", &["--licence", "MIT"]).fails(2, &["nothing", "expected at least one readable document, found none"]);
+    submit("absent", &["--licence", "MIT"]).fails(4, &["absent"]);
+    world.write("bare/a.txt", "text");
+    submit("bare", &[]).fails(2, &["anna: no licence", "expected a row field", "1 records"]);
+    submit("bare", &["--licence", "All rights reserved"]).fails(2, &["All rights reserved", "SPDX"]);
+    world.write("odd/a.txt", "text");
+    world.write("odd/LICENSE", "You may look at it.");
+    submit("odd", &[]).fails(2, &["LICENSE", "--licence"]);
+    world.run(&["submit", "--home", "h", "nobody", "bare", "--licence", "MIT"]).fails(2, &["\"nobody\" is unknown", "anna"]);
+    // Wrong signature: another key than the registered one.
+    world.run(&["key", "new", "mallory", "--out", "mallory.key"]).ok();
+    submit("bare", &["--licence", "MIT", "--key", "mallory.key"]).fails(3, &["signature does not match contributor"]);
+    // Files that are not the committed ones.
+    let at = submit("from/anna", &["--commit-only"]).ok()["commitment"].as_u64().unwrap().to_string();
+    submit("from/bert", &["--commitment", &at]).fails(3, &["the manifest", "root"]);
+    submit("from/anna", &[]).ok();
+    submit("from/anna", &[]).fails(1, &["submission repeated"]);
+    // A licence that forbids the purpose, and one that is not known, keep documents out with the reason.
+    world.lines("nc/a.jsonl", (0..2).map(|i| prose(300 + i, 20)), "CC-BY-NC-4.0");
+    world.lines("ref/a.jsonl", (0..3).map(|i| prose(400 + i, 20)), "LicenseRef-Mine");
+    world.run(&["import", "--home", "h", "--as", "nc", "nc"]).ok();
+    world.run(&["import", "--home", "h", "--as", "ref", "ref"]).ok();
+    world.run(&["epoch", "close", "--home", "h"]).ok();
+    world.write("tokenizer.json", "{\"version\": \"9\"}");
+    world.run(&["ingest", "--home", "h", "--tokenizer", "tokenizer.json"]).fails(2, &["tokenizer"]);
+    let status = world.run(&["ingest", "--home", "h", "--vocabulary", "400"]).ok();
+    for (name, n) in [("nc", 2), ("ref", 3)] {
+        let row = common::row(&status, name);
+        assert_eq!((&row["accepted"], &row["rejected"]), (&0.into(), &n.into()), "{row}");
+    }
+    // A shard that rots is found before a step is trained on it.
+    let shard = common::files(&world.path("h/objects/sealed"))
+        .into_iter()
+        .find(|f| fs::read(f).unwrap().windows(19).any(|w| w == b"assay.shard_version"))
+        .unwrap();
+    let good = fs::read(&shard).unwrap();
+    let mut bad = good.clone();
+    bad[good.len() / 2] ^= 1;
+    fs::write(&shard, bad).unwrap();
+    world
+        .run(&["train", "--home", "h", "tiny.toml"])
+        .fails(3, &[shard.file_name().unwrap().to_str().unwrap(), "expected bytes with digest"]);
+    fs::write(&shard, good).unwrap();
+    world.write("bad.toml", common::TINY.replace("kv_heads = 1", "kv_heads = 3"));
+    world.run(&["train", "--home", "h", "bad.toml"]).fails(2, &["kv_heads divides heads"]);
+    still_valid(&world);
+}
+
+#[test]
+fn a_home_in_use_or_without_permission_is_left_alone() {
+    let world = World::new();
+    open_home(&world, "research");
+    let lock = fs::File::open(world.path("h/state/lock")).unwrap();
+    lock.lock().unwrap();
+    world.run(&["status", "--home", "h"]).fails(1, &["in use by another process"]);
+    lock.unlock().unwrap();
+    world.run(&["status", "--home", "nowhere"]).fails(2, &["no assay.toml"]);
+    // A full disk: every write below this folder fails.
+    if std::path::Path::new("/dev/full").exists() {
+        let objects = world.path("h/objects/sealed");
+        fs::rename(&objects, world.path("kept")).unwrap();
+        std::os::unix::fs::symlink("/dev/full", &objects).unwrap();
+        world.run(&["submit", "--home", "h", "anna", "from/anna"]).fails(4, &["objects/sealed"]);
+        fs::remove_file(&objects).unwrap();
+        fs::rename(world.path("kept"), &objects).unwrap();
+    }
+    world.run(&["submit", "--home", "h", "anna", "from/anna"]).ok();
+    still_valid(&world);
+    // An older copy of the home must not sign again.
+    assert!(std::process::Command::new("cp").arg("-r").arg(world.path("h")).arg(world.path("old")).status().unwrap().success());
+    world.run(&["submit", "--home", "h", "anna", "from/bert"]).ok();
+    world.run(&["status", "--home", "old"]).fails(3, &["must not sign", "this copy has"]);
+}

@@ -1,0 +1,170 @@
+//! The whole way, from submission to audit.
+
+mod common;
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{World, files, prose, row};
+use serde_json::Value;
+
+/// What has to be the same when a command is repeated.
+fn result(world: &World, home: &str, json: &Value) -> (String, Vec<String>, Value) {
+    let objects =
+        files(&world.path(home).join("objects")).iter().map(|f| f.strip_prefix(world.path(home)).unwrap().display().to_string()).collect();
+    (json["log_root"].as_str().unwrap().to_string(), objects, json["contributors"].clone())
+}
+
+fn sum(json: &Value, field: &str) -> i64 {
+    json["contributors"].as_array().unwrap().iter().map(|c| c[field].as_i64().unwrap()).sum()
+}
+
+#[test]
+fn small_quickstart_on_crates_settles_adds_up_and_audits_clean() {
+    let world = World::empty();
+    let json = world.run(&["quickstart", "--small", "--home", "h", "--seed", "1", "--now", common::NOW]).ok();
+    let contributors = json["contributors"].as_array().unwrap();
+    assert!(contributors.len() >= 12);
+    for c in contributors {
+        for field in
+            ["id", "name", "licence", "documents", "duplicates", "tokens", "credit_nats", "weight", "accrued_minor", "payable_minor"]
+        {
+            assert!(!c[field].is_null(), "{field} is missing in {c}");
+        }
+    }
+    assert_eq!((sum(&json, "accrued_minor"), sum(&json, "payable_minor"), json["pool_minor"].as_i64()), (100_000, 100_000, Some(100_000)));
+    assert!(sum(&json, "duplicates") > 0, "two versions of a crate share files");
+    let number = |name: &str| json[name].as_f64().unwrap_or_else(|| panic!("{name} is missing"));
+    assert!(number("attribution_residual") <= 0.03, "residual {}", number("attribution_residual"));
+    let credit: f64 = contributors.iter().map(|c| c["credit_nats"].as_f64().unwrap()).sum();
+    let drop = number("loss_start") - number("loss_end");
+    assert!(drop > 1.0 && (credit - drop).abs() < 0.05 * drop, "credit {credit} of a drop of {drop}");
+    assert!(number("control_drop") > 0.0);
+    assert_eq!(json["audit"]["ok"], true);
+    let level = json["audit"]["level"].as_str().unwrap();
+    assert!(level.contains("attribution (1 of") && level.ends_with("witnessed by 1"), "{level}");
+    assert_eq!(json["replayed"]["outcome"], "bit-equal");
+    let page = fs::read_to_string(world.path("h/report.html")).unwrap();
+    assert!(page.contains("nobody is owed anything") && !page.contains("src=") && !page.contains("http"), "the page is self-contained");
+    for name in ["getrandom-0.2.17", "anyhow"] {
+        assert!(contributors.iter().any(|c| c["name"].as_str().unwrap().starts_with(&name[..6])), "{name}");
+    }
+}
+
+#[test]
+fn the_same_command_gives_the_same_bytes_and_threads_do_not_matter() {
+    let world = World::new();
+    let first = world.quickstart("h1", &[]).ok();
+    let second = world.quickstart("h2", &[]).ok();
+    assert_eq!(result(&world, "h1", &first), result(&world, "h2", &second));
+    // Repeating it in the same home changes nothing either.
+    let again = world.quickstart("h1", &[]).ok();
+    assert_eq!(result(&world, "h1", &first), result(&world, "h1", &again));
+    // Another number of threads is in the run's entry, so the root differs; every number that is paid by does not.
+    let one = world.quickstart("h3", &["--threads", "1"]).ok();
+    let three = world.quickstart("h4", &["--threads", "3"]).ok();
+    assert_ne!(one["log_root"], three["log_root"]);
+    assert_eq!(one["contributors"], three["contributors"]);
+    assert_eq!(one["loss_end"], three["loss_end"]);
+    // Another seed draws otherwise.
+    let mut args = World::quickstart_args("h5", &[]);
+    *args.iter_mut().find(|a| **a == "7").unwrap() = "8";
+    assert_ne!(world.run(&args).ok()["loss_start"], first["loss_start"]);
+    world.quickstart("h1", &["--licence", "MIT"]).fails(2, &["begun with other options"]);
+}
+
+#[test]
+fn killed_at_any_point_it_goes_on_to_the_same_log() {
+    let world = World::new();
+    let begun = Instant::now();
+    let unbroken = world.quickstart("unbroken", &[]).ok();
+    let whole = begun.elapsed();
+    let mut kills = 0;
+    // Each attempt lives a little longer than the last, so that the kills fall into every stage.
+    for i in 1..60u32 {
+        let mut child = world.command(&World::quickstart_args("broken", &[])).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(whole * i / 20);
+        if child.try_wait().unwrap().is_some_and(|s| s.success()) {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    assert!(kills >= 5, "only {kills} kills in {whole:?}");
+    let resumed = world.quickstart("broken", &[]).ok();
+    assert_eq!(resumed["log_root"], unbroken["log_root"], "after {kills} kills");
+    assert_eq!(resumed["contributors"], unbroken["contributors"]);
+    assert_eq!(resumed["log_size"], unbroken["log_size"]);
+    let report = world.audit("broken", "1").ok();
+    assert_eq!(report["audit"]["ok"], true);
+}
+
+#[test]
+fn copies_targets_and_noise_earn_nothing() {
+    let world = World::empty();
+    for (i, name) in ["anna", "bert", "cleo"].iter().enumerate() {
+        world.lines(&format!("from/{name}/text.jsonl"), (0..40).map(|d| prose(1000 * i as u64 + d, 40)), "MIT");
+    }
+    fs::create_dir_all(world.path("from/yves")).unwrap();
+    fs::copy(world.path("from/anna/text.jsonl"), world.path("from/yves/text.jsonl")).unwrap();
+    let mut n = common::Numbers(5);
+    let noise: Vec<String> = (0..20).map(|_| (0..2000).map(|_| char::from(33 + n.below(94) as u8)).collect()).collect();
+    world.lines("from/mona/noise.jsonl", noise.into_iter(), "MIT");
+    for (i, name) in ["east", "west"].iter().enumerate() {
+        for d in 0..4 {
+            world.write(&format!("target/{name}/{d}.txt"), prose(9000 + 10 * i as u64 + d, 40));
+        }
+    }
+    // The pool's own documents, with a word of introduction each.
+    world.lines("from/lars/leak.jsonl", (0..4).map(|d| format!("Once more:\n{}", prose(9000 + d, 40))), "MIT");
+    let run = common::TINY
+        .replace("steps = 16", "steps = 120")
+        .replace("lr = 3e-3", "lr = 2e-3")
+        .replace("max_window = 4", "max_window = 8")
+        .replace("channels = 16", "channels = 32")
+        .replace("hidden = 32", "hidden = 64");
+    world.write("run.toml", run);
+    let json = world
+        .run(&[
+            "quickstart",
+            "--home",
+            "h",
+            "--contributors",
+            "from",
+            "--target",
+            "target",
+            "--run",
+            "run.toml",
+            "--seed",
+            "3",
+            "--now",
+            common::NOW,
+        ])
+        .ok();
+    let (copy, leak, noise) = (row(&json, "yves"), row(&json, "lars"), row(&json, "mona"));
+    assert_eq!(copy["duplicates"], copy["documents"]);
+    assert_eq!(copy["duplicate_of"], serde_json::json!([["anna", 40]]));
+    assert_eq!((&copy["accrued_minor"], &copy["tokens"]), (&Value::from(0), &Value::from(0)));
+    assert_eq!((&leak["rejected"], &leak["accrued_minor"], &leak["tokens"]), (&leak["documents"], &Value::from(0), &Value::from(0)));
+    assert_eq!(noise["accepted"], noise["documents"]);
+    assert!(noise["accrued_minor"].as_i64().unwrap() <= 1000, "noise accrues {} of 100000", noise["accrued_minor"]);
+    assert_eq!(json["outcome"], "settled");
+    let status = world.run(&["status", "--home", "h", "yves"]).ok();
+    assert_eq!(status["contributor"]["duplicates"], 40);
+    assert_eq!(status["held_minor"], 0);
+}
+
+#[test]
+fn without_a_registry_or_with_a_small_one_a_message_says_so() {
+    let world = World::empty();
+    fs::create_dir_all(world.path("cargo/registry/src/r")).unwrap();
+    let mut command = world.command(&["quickstart", "--home", "h"]);
+    let output = command.env("CARGO_HOME", world.path("cargo")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("local cargo registry") && said.contains("found 0 crates") && said.contains("--contributors"), "{said}");
+    let begun = Instant::now();
+    assert!(begun.elapsed() < Duration::from_secs(60));
+}

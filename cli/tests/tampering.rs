@@ -1,0 +1,154 @@
+//! What an altered home looks like to the audit.
+
+mod common;
+
+use std::fs;
+
+use common::{World, files};
+use ledger::entry::{Attribution, Entry, Replay};
+use ledger::{Envelope, SecretKey};
+use store::{Class, Objects, Sequencer, Witness};
+use trainer::{read_credit, write_credit};
+
+#[test]
+fn a_changed_byte_in_any_file_of_log_and_objects_is_named() {
+    let world = World::new();
+    world.quickstart("h", &[]).ok();
+    assert_eq!(world.audit("h", "0").ok()["audit"]["ok"], true);
+    let home = world.path("h");
+    let mut tried = 0;
+    for folder in ["log", "objects"] {
+        for file in files(&home.join(folder)) {
+            let original = fs::read(&file).unwrap();
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            for offset in [0, original.len() / 3, 2 * original.len() / 3, original.len() - 1] {
+                let mut changed = original.clone();
+                changed[offset] ^= 0x01;
+                fs::write(&file, &changed).unwrap();
+                let audit = world.audit("h", "0");
+                let place = format!("{} at {offset}", file.display());
+                assert_eq!(audit.code, Some(3), "{place}: {} {}", audit.json, audit.stderr);
+                let said = format!("{} {}", audit.json, audit.stderr);
+                let relative = file.strip_prefix(&home).unwrap().display().to_string();
+                assert!(said.contains(&relative) || said.contains(&name) && name.len() == 64, "{place}: {said}");
+                tried += 1;
+            }
+            fs::write(&file, &original).unwrap();
+        }
+    }
+    assert!(tried > 200, "{tried}");
+    // Files that are missing, and files that do not belong.
+    let object = files(&home.join("objects/public")).remove(0);
+    let kept = fs::read(&object).unwrap();
+    fs::remove_file(&object).unwrap();
+    world.audit("h", "0").fails(3, &["object-there", object.file_name().unwrap().to_str().unwrap()]);
+    fs::write(&object, kept).unwrap();
+    fs::write(home.join("log/tile/extra"), "x").unwrap();
+    world.audit("h", "0").fails(3, &["log/tile/extra"]);
+    fs::remove_file(home.join("log/tile/extra")).unwrap();
+    assert_eq!(world.audit("h", "0").ok()["audit"]["ok"], true);
+}
+
+/// The operator's keys, and a log that goes on from the first `keep` entries of a home's.
+fn rewrite(home: &std::path::Path, keep: usize) -> (Sequencer, SecretKey, Vec<Vec<u8>>) {
+    let key = |role: &str| SecretKey::from_text(&fs::read_to_string(home.join(format!("keys/{role}.key"))).unwrap()).unwrap();
+    let open = |log: &str| {
+        let witness = Witness::new(key("witness"), &home.join(format!("state/witness-{log}")));
+        Sequencer::open(&home.join(log), &home.join(format!("state/lock-{log}")), key("log"), vec![witness], None).unwrap()
+    };
+    let entries = open("log").entries().to_vec();
+    let mut sequencer = open("forged");
+    for entry in &entries[..keep] {
+        sequencer.append(std::slice::from_ref(entry), 1).unwrap();
+    }
+    (sequencer, key("operator"), entries)
+}
+
+#[test]
+fn a_consistently_forged_attribution_is_caught_by_replay_alone() {
+    let world = World::new();
+    world.quickstart("h", &[]).ok();
+    let home = world.path("h");
+    let entry_of = |bytes: &[u8]| Entry::from_payload(&Envelope::from_bytes(bytes).unwrap().payload).unwrap();
+    let (_, _, entries) = rewrite(&home, 0);
+    fs::remove_dir_all(home.join("forged")).ok();
+    let first = entries.iter().position(|e| matches!(entry_of(e), Entry::RunProgress(_))).unwrap();
+    let (mut log, operator, entries) = rewrite(&home, first);
+    let objects = Objects::new(&home.join("objects"));
+    // A tenth of everybody's credit goes to the first contributor, window by window; all sums stay as they are.
+    let favour = |digest: &corpus::Digest| {
+        let mut rows = read_credit(&objects.get(Class::Public, digest).unwrap()).unwrap();
+        for window in 0..=rows.iter().map(|r| r.window).max().unwrap() {
+            for half in 0..2 {
+                let taken: f64 = rows
+                    .iter_mut()
+                    .filter(|r| r.window == window && r.half == half && r.bucket > 0)
+                    .map(|r| {
+                        let part = 0.1 * r.nats;
+                        r.nats -= part;
+                        part
+                    })
+                    .sum();
+                rows.iter_mut().filter(|r| r.window == window && r.half == half && r.bucket == 0).for_each(|r| r.nats += taken);
+            }
+        }
+        objects.put(Class::Public, &write_credit(&rows).unwrap()).unwrap()
+    };
+    let mut heads = Vec::new();
+    for bytes in &entries[first..] {
+        let last_head = || heads.last().cloned();
+        let forged: Entry = match entry_of(bytes) {
+            Entry::RunProgress(mut e) => {
+                e.credit = favour(&e.credit);
+                e.drawn_from = last_head();
+                e.into()
+            }
+            Entry::RunClose(mut e) => {
+                e.drawn_from = last_head().unwrap();
+                e.into()
+            }
+            Entry::Attribution(e) => Attribution { credit: favour(&e.credit), ..e }.into(),
+            Entry::Replay(e) => Replay { outcome: "bit-equal".into(), ..e }.into(),
+            _ => break,
+        };
+        let envelope = Envelope::sign(forged.to_payload().unwrap(), &[&operator]);
+        log.append(&[envelope.to_bytes().unwrap()], 2).unwrap();
+        if let Entry::RunProgress(_) = forged {
+            heads.push(log.signed_head().unwrap().to_text());
+        }
+    }
+    drop(log);
+    fs::remove_dir_all(home.join("log")).unwrap();
+    fs::rename(home.join("forged"), home.join("log")).unwrap();
+    fs::rename(home.join("state/witness-forged"), home.join("state/witness")).unwrap();
+    fs::remove_file(home.join("index.db")).unwrap();
+    // The operator settles on it, with fresh statements: every sum is right, and everything is signed.
+    world.run(&["reward", "--home", "h", "--now", common::NOW]).ok();
+    let blind = world.audit("h", "0").ok();
+    assert_eq!(blind["audit"]["ok"], true, "{blind}");
+    let audit = world.audit("h", "1");
+    audit.fails(3, &["attribution-replay", "off by"]);
+}
+
+#[test]
+fn an_altered_statement_names_the_field() {
+    let world = World::new();
+    world.quickstart("h", &[]).ok();
+    world.run(&["statement", "verify", "h/statements/anna.json", "--home", "h"]).ok();
+    let bytes = fs::read(world.path("h/statements/anna.json")).unwrap();
+    // Unsigned change.
+    let mut changed = bytes.clone();
+    let at = changed.len() / 2;
+    changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+    fs::write(world.path("changed.json"), changed).unwrap();
+    assert_eq!(world.run(&["statement", "verify", "changed.json", "--home", "h"]).code, Some(3));
+    // Signed by the operator, but not what the log says.
+    let operator = SecretKey::from_text(&fs::read_to_string(world.path("h/keys/operator.key")).unwrap()).unwrap();
+    let mut statement = ledger::statement::Statement::verify(&bytes, &operator.public()).unwrap();
+    statement.reward.payable_minor += 1;
+    statement.tokens += 1;
+    fs::write(world.path("signed.json"), statement.sign(&operator).unwrap()).unwrap();
+    world
+        .run(&["statement", "verify", "signed.json", "--home", "h"])
+        .fails(3, &["reward: the statement says", "tokens: the statement says"]);
+}
