@@ -49,7 +49,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         }
         if let Some(s) = cause.downcast_ref::<S>() {
             return Some(match s {
-                S::Io { .. } => Kind::Io,
+                S::Io { .. } | S::Sql(_) => Kind::Io,
                 S::Corrupt { .. } | S::Log { .. } | S::Fork { .. } | S::Witness { .. } | S::Absent(_) => Kind::Verification,
                 _ => Kind::Check,
             });

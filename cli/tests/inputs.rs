@@ -183,15 +183,22 @@ fn a_home_in_use_or_without_permission_is_left_alone() {
     world.run(&["status", "--home", "h"]).fails(1, &["in use by another process"]);
     lock.unlock().unwrap();
     world.run(&["status", "--home", "nowhere"]).fails(2, &["no assay.toml"]);
-    // A full disk: every write below this folder fails.
-    if std::path::Path::new("/dev/full").exists() {
-        let objects = world.path("h/objects/sealed");
-        fs::rename(&objects, world.path("kept")).unwrap();
-        std::os::unix::fs::symlink("/dev/full", &objects).unwrap();
-        world.run(&["submit", "--home", "h", "anna", "from/anna"]).fails(4, &["objects/sealed"]);
-        fs::remove_file(&objects).unwrap();
-        fs::rename(world.path("kept"), &objects).unwrap();
-    }
+    // No space: files that grow beyond 8 KiB are refused by the system, as on a full disk or one that is read-only.
+    let small_files = format!("trap '' XFSZ; ulimit -f 8; exec {} --json submit --home h anna from/anna", env!("CARGO_BIN_EXE_assay"));
+    let output = std::process::Command::new("bash")
+        .args(["-c", &small_files])
+        .current_dir(world.dir.path())
+        .env("XDG_STATE_HOME", world.path("state-home"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(4) && said.contains("index.db"), "{:?}: {said}", output.status);
+    // A folder that cannot be written: a file stands where it should be.
+    fs::rename(world.path("h/objects"), world.path("kept")).unwrap();
+    world.write("h/objects", "");
+    world.run(&["submit", "--home", "h", "anna", "from/anna"]).fails(4, &["h/objects"]);
+    fs::remove_file(world.path("h/objects")).unwrap();
+    fs::rename(world.path("kept"), world.path("h/objects")).unwrap();
     world.run(&["submit", "--home", "h", "anna", "from/anna"]).ok();
     still_valid(&world);
     // An older copy of the home must not sign again.

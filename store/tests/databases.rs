@@ -1,0 +1,145 @@
+//! The same tables and rules on SQLite and, where it answers, on Postgres.
+
+use corpus::{ContributorId, Digest};
+use ledger::Entry;
+use ledger::books::{Account, Transfer};
+use ledger::entry::{Acceptance, EpochClose, Shard, Statements, Submission};
+use store::Index;
+
+/// Postgres, as the tests expect it; each test has a schema of its own.
+const POSTGRES: &str = "postgres://postgres@127.0.0.1:5432/test";
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Runs `test` on both databases; says so if there is only one.
+fn on_both<F: AsyncFn(Index)>(name: &str, test: F) {
+    runtime().block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        test(Index::open(&format!("sqlite:{}?mode=rwc", dir.path().join("index.db").display())).await.unwrap()).await;
+        let schema = format!("assay_{name}_{}", std::process::id());
+        sqlx::any::install_default_drivers();
+        match sqlx::any::AnyPoolOptions::new().max_connections(1).acquire_timeout(std::time::Duration::from_secs(3)).connect(POSTGRES).await
+        {
+            Err(e) => eprintln!("SKIPPED on Postgres: {POSTGRES} does not answer: {e}"),
+            Ok(admin) => {
+                sqlx::query(sqlx::AssertSqlSafe(format!("create schema {schema}"))).execute(&admin).await.unwrap();
+                let index = Index::open(&format!("{POSTGRES}?options=-c%20search_path%3D{schema}")).await.unwrap();
+                test(index.clone()).await;
+                index.close().await;
+                sqlx::query(sqlx::AssertSqlSafe(format!("drop schema {schema} cascade"))).execute(&admin).await.unwrap();
+                eprintln!("{name}: ran on SQLite and Postgres");
+            }
+        }
+    });
+}
+
+fn entries() -> Vec<(Entry, Vec<Transfer>)> {
+    let (contributor, d) = (ContributorId([1; 16]), Digest::of(b"x"));
+    let submission = Submission {
+        epoch: 0,
+        contributor,
+        sequence: 0,
+        commitment: 0,
+        root: d,
+        documents: 3,
+        bytes: 30,
+        bundle: d,
+        licence: "MIT".into(),
+        licence_evidence: "declared".into(),
+        licence_evidence_digest: d,
+        attested_by: "importer".into(),
+        time: 1,
+    };
+    let counts = [("accepted".to_string(), 2), ("near".to_string(), 1)].into();
+    let statements = Statements {
+        epoch: 0,
+        run: 0,
+        pool_minor: 10,
+        currency: "XTS".into(),
+        rewards: d,
+        statements: 1,
+        root: d,
+        outcome: "settled".into(),
+    };
+    // More than 64 bits hold, and less than 128.
+    let large = 10i128.pow(30);
+    let moved = vec![
+        Transfer { debit: Account::Operator, credit: Account::Pool(0), amount_minor: large },
+        Transfer { debit: Account::Pool(0), credit: Account::Held(contributor), amount_minor: large - 1 },
+    ];
+    vec![
+        (EpochClose { epoch: 0, submissions: 0, time: 1 }.into(), vec![]),
+        (submission.into(), vec![]),
+        (Acceptance { submission: 1, verdicts: d, counts, accepted_root: d, rejected_root: d, parameters: d }.into(), vec![]),
+        (Shard { submission: 1, contributor, file: d, rows: 2, tokens: 77, document_root: d, tokenizer: d }.into(), vec![]),
+        (statements.into(), moved),
+    ]
+}
+
+#[test]
+fn entries_are_applied_once_and_the_books_keep_every_digit() {
+    on_both("books", async |index| {
+        let digests: Vec<Digest> = (0..5u8).map(|i| Digest::of(&[i])).collect();
+        for (i, (entry, moved)) in entries().iter().enumerate() {
+            index.apply(i as u64, &digests[i], entry, "XTS", moved).await.unwrap();
+        }
+        assert!(index.apply(1, &digests[1], &entries()[1].0, "XTS", &[]).await.is_err(), "an entry was applied twice");
+        assert_eq!(index.size().await.unwrap(), 5);
+        assert!(index.is_prefix_of(&digests).await.unwrap());
+        assert!(!index.is_prefix_of(&digests[..4]).await.unwrap());
+        let row = &index.submissions().await.unwrap()[0];
+        assert_eq!((row.documents, row.accepted, row.duplicates, row.tokens), (3, Some(2), Some(1), Some(77)));
+        let held = format!("held:{}", ContributorId([1; 16]));
+        assert_eq!(index.balance(&held, "XTS").await.unwrap(), 10i128.pow(30) - 1);
+        assert_eq!(index.balances("XTS").await.unwrap().iter().map(|(_, b)| b).sum::<i128>(), 0);
+        assert_eq!(index.balance(&held, "EUR").await.unwrap(), 0);
+        let dump = index.dump().await.unwrap();
+        assert!(dump.contains("000000001000000000000000000000000000000"), "{dump}");
+        let zero = [Transfer { debit: Account::Operator, credit: Account::Haircut, amount_minor: 0 }];
+        assert!(index.apply(5, &digests[0], &entries()[0].0, "XTS", &zero).await.is_err(), "a transfer of nothing was booked");
+        assert_eq!(index.size().await.unwrap(), 5, "a refused entry left something behind");
+    });
+}
+
+#[test]
+fn both_databases_hold_the_same() {
+    let dumps = std::sync::Mutex::new(Vec::new());
+    on_both("same", async |index| {
+        for (i, (entry, moved)) in entries().iter().enumerate() {
+            index.apply(i as u64, &Digest::of(&[i as u8]), entry, "XTS", moved).await.unwrap();
+        }
+        let dump = index.dump().await.unwrap();
+        dumps.lock().unwrap().push(dump);
+    });
+    let dumps = dumps.into_inner().unwrap();
+    assert!(dumps.iter().all(|d| *d == dumps[0]));
+}
+
+#[test]
+fn a_job_has_one_owner_and_a_late_one_is_fenced_off() {
+    on_both("jobs", async |index| {
+        for input in ["b", "a", "a"] {
+            index.enqueue("k", input).await.unwrap();
+        }
+        let first = index.lease("k", "w1", 100).await.unwrap().unwrap();
+        let second = index.lease("k", "w2", 100).await.unwrap().unwrap();
+        assert_eq!((first.input.as_str(), second.input.as_str()), ("a", "b"));
+        assert_eq!(index.lease("k", "w3", 100).await.unwrap(), None);
+        // The first worker goes silent; its lease runs out and another attempt takes the job.
+        let again = index.lease("k", "w3", 100_000).await.unwrap().unwrap();
+        assert_eq!((again.input.as_str(), again.attempt), ("a", 2));
+        assert!(index.complete(&first, "late").await.is_err(), "a worker without its lease wrote a result");
+        index.complete(&again, "out").await.unwrap();
+        index.fail(&second, "no").await.unwrap();
+        for attempt in 2..=3 {
+            let job = index.lease("k", "w", 200).await.unwrap().unwrap();
+            assert_eq!(job.attempt, attempt);
+            index.fail(&job, "no").await.unwrap();
+        }
+        assert_eq!(index.lease("k", "w", 200).await.unwrap(), None);
+        let states: Vec<(String, String)> = index.jobs("k").await.unwrap().into_iter().map(|j| (j.input, j.state)).collect();
+        assert_eq!(states, [("a".into(), "done".into()), ("b".into(), "failed".into())]);
+    });
+}
