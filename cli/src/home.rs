@@ -161,7 +161,7 @@ impl Home {
         files::write(&dir.join("assay.toml"), toml::to_string(&config)?.as_bytes(), 0o600)?;
         let mut home = Home::open(dir, now).await?;
         if home.state.size == 0 {
-            let public = |role: &str| Ok::<_, anyhow::Error>(read_key(&key_path(dir, role))?);
+            let public = |role: &str| read_key(&key_path(dir, role));
             let genesis = Genesis {
                 origin: origin.to_string(),
                 demo: demo_seed.is_some(),

@@ -88,9 +88,9 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
         "<pre>assay audit --home {dir}\nassay replay --home {dir} --run {run} --window 0\nassay statement verify {dir}/statements/NAME.json --home {dir}</pre>",
         dir = escape(&home.dir.display().to_string())
     )?;
-    write!(
+    writeln!(
         page,
-        "<p>Log <code>{}</code>, {} entries, root <code>{}</code>.</p></main></html>\n",
+        "<p>Log <code>{}</code>, {} entries, root <code>{}</code>.</p></main></html>",
         escape(&genesis.origin),
         home.state.size,
         home.root()

@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn text(seed: u64, words: usize) -> Vec<String> {
-        (0..words as u64).map(|i| format!("w{}", crate::signature::mix(seed << 32 | i) % 5000)).collect()
+        (0..words as u64).map(|i| format!("w{}", crate::signature::mix((seed << 32) | i) % 5000)).collect()
     }
 
     #[test]

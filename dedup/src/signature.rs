@@ -76,7 +76,7 @@ impl Signature {
         // Filled slots throw their value at slots that a hash of slot and round picks, until none is empty.
         while empty > 0 {
             for &source in &sources {
-                let target = (mix((source as u64) << 32 | round) % SLOTS as u64) as usize;
+                let target = (mix(((source as u64) << 32) | round) % SLOTS as u64) as usize;
                 if !filled[target] {
                     slots[target] = slots[source];
                     filled[target] = true;
@@ -108,7 +108,7 @@ mod tests {
         for (size, shared) in [(2000usize, 1800usize), (60, 50), (20, 18)] {
             let (mut sum, runs) = (0.0, 400u64);
             for run in 0..runs {
-                let element = |i: usize| mix(run << 32 | i as u64 + 1);
+                let element = |i: usize| mix((run << 32) | (i as u64 + 1));
                 let a: Vec<u64> = (0..size).map(element).collect();
                 let b: Vec<u64> = (size - shared..2 * size - shared).map(element).collect();
                 sum += Signature::of(&a).matches(&Signature::of(&b)) as f64 / SLOTS as f64;

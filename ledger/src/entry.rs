@@ -49,7 +49,8 @@ macro_rules! entries {
         )*
         /// The statement of an entry.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[allow(missing_docs)]
+        // One entry is in hand at a time: a box for the large kinds would cost more than it saves.
+        #[allow(missing_docs, clippy::large_enum_variant)]
         pub enum Entry { $($name($name)),* }
         impl Entry {
             /// The kind, as in its predicate type `urn:assay:entry:<kind>:v1`.

@@ -62,7 +62,7 @@ pub enum StatementError {
     Malformed(String),
     /// Not signed by the operator.
     #[error("statement: the operator {0} did not sign it")]
-    Unsigned(PublicKey),
+    Unsigned(String),
 }
 
 impl Statement {
@@ -84,7 +84,7 @@ impl Statement {
         let failed = |e: &dyn std::fmt::Display| StatementError::Malformed(e.to_string());
         let envelope = Envelope::from_bytes(bytes).map_err(|e| failed(&e))?;
         if !envelope.signed_by(operator) {
-            return Err(StatementError::Unsigned(*operator));
+            return Err(StatementError::Unsigned(operator.to_string()));
         }
         canonical::from_slice(&envelope.payload).map_err(|e| failed(&e))
     }

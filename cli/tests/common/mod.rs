@@ -137,8 +137,8 @@ impl World {
         }
         world.lines("from/zoe/copy.jsonl", (0..8).map(|d| prose(d, 30)), "MIT");
         for (i, name) in ["east", "west"].iter().enumerate() {
-            world.write(&format!("target/{name}/a.txt"), &prose(900 + i as u64, 60));
-            world.write(&format!("target/{name}/b.txt"), &prose(950 + i as u64, 60));
+            world.write(&format!("target/{name}/a.txt"), prose(900 + i as u64, 60));
+            world.write(&format!("target/{name}/b.txt"), prose(950 + i as u64, 60));
         }
         world
     }
