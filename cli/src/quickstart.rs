@@ -61,7 +61,7 @@ struct Source {
 
 /// Runs or resumes a quickstart in `dir`.
 pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Output> {
-    let begun = begin(dir, options, now)?;
+    let (begun, new) = begin(dir, options, now)?;
     let options = &begun.options;
     let mut seconds = serde_json::Map::new();
     let mut clock = Instant::now();
@@ -73,9 +73,14 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         "This is a demonstration: the operator imports under keys that it holds itself, no person is named, and nobody is owed anything. XTS is the currency code for tests.",
     );
 
-    let mut home = Home::init(dir, ORIGIN, None, CURRENCY, options.seed, begun.now).await?;
+    // Everything is read before anything is written, so that bad input leaves no home behind.
     let (sources, targets) = sources(options)?;
+    let config = config(options)?;
+    if new {
+        files::write(&dir.join(BEGUN), serde_json::to_string(&begun)?.as_bytes(), 0o600)?;
+    }
     stage("read");
+    let mut home = Home::init(dir, ORIGIN, None, CURRENCY, options.seed, begun.now).await?;
     // A quickstart has one epoch; after its close `epoch::open` would begin the next.
     if home.state.epochs.is_empty() {
         epoch::open(&mut home, &Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1), options.purpose, targets).await?;
@@ -100,7 +105,6 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     let tokenizer = options.tokenizer.as_ref().map(|p| files::read(p)).transpose()?;
     ingest::run(&mut home, tokenizer, VOCABULARY).await?;
     stage("ingest");
-    let config = config(options)?;
     let run = train::run(&mut home, &config).await?;
     stage("train");
     let replayed = replay::run(&mut home, run, 1).await?;
@@ -156,9 +160,12 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     Ok(Output { text, json, exit })
 }
 
-/// The options of this home: the given ones, unless it was begun with others.
-fn begin(dir: &Path, options: Options, now: Option<u64>) -> Result<Begun> {
-    let path = dir.join("quickstart.json");
+/// The file in a home that quickstart made.
+const BEGUN: &str = "quickstart.json";
+
+/// The options of this home, and whether it is a new one.
+fn begin(dir: &Path, options: Options, now: Option<u64>) -> Result<(Begun, bool)> {
+    let path = dir.join(BEGUN);
     if let Some(bytes) = files::read_if_present(&path)? {
         let begun: Begun = serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?;
         if begun.options != options || now.is_some_and(|n| n != begun.now) {
@@ -168,14 +175,12 @@ fn begin(dir: &Path, options: Options, now: Option<u64>) -> Result<Begun> {
                 serde_json::to_string(&begun.options)?
             )));
         }
-        return Ok(begun);
+        return Ok((begun, false));
     }
     if Home::exists(dir) || dir.read_dir().is_ok_and(|mut d| d.next().is_some()) {
         return Err(usage(format!("{}: expected an empty folder or a home that quickstart made", dir.display())));
     }
-    let begun = Begun { options, now: now.unwrap_or_else(crate::clock) };
-    files::write(&path, serde_json::to_string(&begun)?.as_bytes(), 0o600)?;
-    Ok(begun)
+    Ok((Begun { options, now: now.unwrap_or_else(crate::clock) }, true))
 }
 
 /// Contributors and held-out documents: folders that were given, or crates.

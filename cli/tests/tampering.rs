@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 
 use common::{World, files};
-use ledger::entry::{Attribution, Entry, Replay};
+use ledger::entry::{Attribution, Entry, Replay, RunClose, RunProgress};
 use ledger::{Envelope, SecretKey};
 use store::{Class, Objects, Sequencer, Witness};
 use trainer::{read_credit, write_credit};
@@ -64,10 +64,9 @@ fn rewrite(home: &std::path::Path, keep: usize) -> (Sequencer, SecretKey, Vec<Ve
     (sequencer, key("operator"), entries)
 }
 
-#[test]
-fn a_consistently_forged_attribution_is_caught_by_replay_alone() {
-    let world = World::new();
-    world.quickstart("h", &[]).ok();
+/// Rewrites the log of the quickstart in `h` from the first progress entry on: `forge` alters each entry, the
+/// operator, the log and the witness sign them anew, and the pool is settled on the result.
+fn forge(world: &World, forge: impl Fn(&Objects, Entry) -> Entry) {
     let home = world.path("h");
     let entry_of = |bytes: &[u8]| Entry::from_payload(&Envelope::from_bytes(bytes).unwrap().payload).unwrap();
     let (_, _, entries) = rewrite(&home, 0);
@@ -75,40 +74,13 @@ fn a_consistently_forged_attribution_is_caught_by_replay_alone() {
     let first = entries.iter().position(|e| matches!(entry_of(e), Entry::RunProgress(_))).unwrap();
     let (mut log, operator, entries) = rewrite(&home, first);
     let objects = Objects::new(&home.join("objects"));
-    // A tenth of everybody's credit goes to the first contributor, window by window; all sums stay as they are.
-    let favour = |digest: &corpus::Digest| {
-        let mut rows = read_credit(&objects.get(Class::Public, digest).unwrap()).unwrap();
-        for window in 0..=rows.iter().map(|r| r.window).max().unwrap() {
-            for half in 0..2 {
-                let taken: f64 = rows
-                    .iter_mut()
-                    .filter(|r| r.window == window && r.half == half && r.bucket > 0)
-                    .map(|r| {
-                        let part = 0.1 * r.nats;
-                        r.nats -= part;
-                        part
-                    })
-                    .sum();
-                rows.iter_mut().filter(|r| r.window == window && r.half == half && r.bucket == 0).for_each(|r| r.nats += taken);
-            }
-        }
-        objects.put(Class::Public, &write_credit(&rows).unwrap()).unwrap()
-    };
-    let mut heads = Vec::new();
+    let mut heads: Vec<String> = Vec::new();
     for bytes in &entries[first..] {
-        let last_head = || heads.last().cloned();
-        let forged: Entry = match entry_of(bytes) {
-            Entry::RunProgress(mut e) => {
-                e.credit = favour(&e.credit);
-                e.drawn_from = last_head();
-                e.into()
-            }
-            Entry::RunClose(mut e) => {
-                e.drawn_from = last_head().unwrap();
-                e.into()
-            }
-            Entry::Attribution(e) => Attribution { credit: favour(&e.credit), ..e }.into(),
+        let forged = match forge(&objects, entry_of(bytes)) {
+            Entry::RunProgress(e) => RunProgress { drawn_from: heads.last().cloned(), ..e }.into(),
+            Entry::RunClose(e) => RunClose { drawn_from: heads.last().unwrap().clone(), ..e }.into(),
             Entry::Replay(e) => Replay { outcome: "bit-equal".into(), ..e }.into(),
+            other @ Entry::Attribution(_) => other,
             _ => break,
         };
         let envelope = Envelope::sign(forged.to_payload().unwrap(), &[&operator]);
@@ -122,12 +94,55 @@ fn a_consistently_forged_attribution_is_caught_by_replay_alone() {
     fs::rename(home.join("forged"), home.join("log")).unwrap();
     fs::rename(home.join("state/witness-forged"), home.join("state/witness")).unwrap();
     fs::remove_file(home.join("index.db")).unwrap();
-    // The operator settles on it, with fresh statements: every sum is right, and everything is signed.
     world.run(&["reward", "--home", "h", "--now", common::NOW]).ok();
+}
+
+#[test]
+fn a_consistently_forged_attribution_is_caught_by_replay_alone() {
+    let world = World::new();
+    world.quickstart("h", &[]).ok();
+    // A tenth of everybody's credit goes to the first contributor, window by window; all sums stay as they are.
+    let favour = |objects: &Objects, digest: &corpus::Digest| {
+        let mut rows = read_credit(&objects.get(Class::Public, digest).unwrap()).unwrap();
+        for window in 0..=rows.iter().map(|r| r.window).max().unwrap() {
+            for half in 0..2 {
+                let mut taken = 0.0;
+                for row in rows.iter_mut().filter(|r| r.window == window && r.half == half && r.bucket > 0) {
+                    taken += 0.1 * row.nats;
+                    row.nats *= 0.9;
+                }
+                rows.iter_mut().filter(|r| r.window == window && r.half == half && r.bucket == 0).for_each(|r| r.nats += taken);
+            }
+        }
+        objects.put(Class::Public, &write_credit(&rows).unwrap()).unwrap()
+    };
+    forge(&world, |objects, entry| match entry {
+        Entry::RunProgress(e) => RunProgress { credit: favour(objects, &e.credit), ..e }.into(),
+        Entry::Attribution(e) => Attribution { credit: favour(objects, &e.credit), ..e }.into(),
+        other => other,
+    });
+    // Every sum is right, and everything is signed: only computing it again shows it.
     let blind = world.audit("h", "0").ok();
     assert_eq!(blind["audit"]["ok"], true, "{blind}");
-    let audit = world.audit("h", "1");
-    audit.fails(3, &["attribution-replay", "off by"]);
+    world.audit("h", "1").fails(3, &["attribution-replay", "off by"]);
+}
+
+#[test]
+fn a_checkpoint_that_brings_its_results_along_is_not_compared_with_itself() {
+    let world = World::new();
+    world.quickstart("h", &[]).ok();
+    let last = std::cell::RefCell::new(None);
+    let entries = rewrite(&world.path("h"), 0).2;
+    for bytes in &entries {
+        if let Entry::RunClose(e) = Entry::from_payload(&Envelope::from_bytes(bytes).unwrap().payload).unwrap() {
+            last.replace(Some(e.checkpoint));
+        }
+    }
+    forge(&world, |_, entry| match entry {
+        Entry::RunProgress(e) => RunProgress { checkpoint: last.borrow().unwrap(), ..e }.into(),
+        other => other,
+    });
+    world.audit("h", "9").fails(3, &["attribution-replay", "checkpoint before window"]);
 }
 
 #[test]

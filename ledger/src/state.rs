@@ -277,6 +277,18 @@ impl State {
                     e.documents,
                     e.tokens
                 );
+                let mut contributors: Vec<ContributorId> =
+                    epoch.submissions.iter().filter(|s| s.shard.is_some()).map(|s| s.submission.1.contributor).collect();
+                contributors.sort();
+                contributors.dedup();
+                rule!(
+                    index,
+                    "run-buckets",
+                    e.buckets == contributors.len() as u64,
+                    "{} buckets, {} contributors have shards",
+                    e.buckets,
+                    contributors.len()
+                );
                 self.runs.push(Run {
                     intent: (index, e),
                     progress: Vec::new(),

@@ -17,7 +17,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::failure::{Kind, failure};
+use crate::failure::{Kind, exit_code, failure};
 use crate::home::Archive;
 
 /// Something that does not hold.
@@ -106,15 +106,32 @@ pub fn archive(dir: &Path) -> Result<Archive> {
 }
 
 fn levels(archive: &Archive, replay_windows: usize, report: &mut Report, reached: &mut Vec<String>) -> Result<()> {
-    arithmetic::check(archive, report)?;
-    reached.push("arithmetic".to_string());
-    if verdicts::check(archive, report)? {
+    let arithmetic = arithmetic::check(archive, report);
+    if readable("arithmetic", arithmetic, report)?.is_some() {
+        reached.push("arithmetic".to_string());
+    }
+    let verdicts = verdicts::check(archive, report);
+    if readable("verdicts", verdicts, report)? == Some(true) {
         reached.push("verdicts".to_string());
     }
-    if let Some((n, of)) = attribution::check(archive, replay_windows, report)? {
+    let replayed = attribution::check(archive, replay_windows, report);
+    if let Some(Some((n, of))) = readable("attribution", replayed, report)? {
         reached.push(format!("attribution ({n} of {of} windows replayed)"));
     }
     Ok(())
+}
+
+/// An object whose bytes have their digest and still cannot be read is a finding about whoever wrote it, and no
+/// reason to stop; only the operating system's refusals are.
+fn readable<T>(level: &str, result: Result<T>, report: &mut Report) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(e) if exit_code(&e) == Kind::Io as u8 => Err(e),
+        Err(e) => {
+            report.find("unreadable", None, format!("{level}: {e:#}"));
+            Ok(None)
+        }
+    }
 }
 
 /// The report for people.

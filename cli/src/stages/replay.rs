@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use corpus::Digest;
+use kernels::Backend;
 use ledger::entry::Replay;
 use ledger::state::Run;
 use ledger::{Note, Verifier};
@@ -100,18 +101,35 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
     let mut trainer = data.trainer(&backend, &config, &order, intent.steps)?;
     let exact = (intent.instruction_set.as_str(), intent.threads) == (kernels::isa().name(), rayon::current_num_threads() as u32);
     let mut result = Replayed { windows: Vec::new(), of, outcome: "bit-equal", differences: Vec::new() };
+    let initial = data.initial(&config);
+    let weights = Digest::of(&backend.master_to_bytes(&backend.master(&initial)));
+    if weights != intent.initial_weights {
+        result.outcome = "differs";
+        result.differences.push(format!("initial weights {}: seed and config give {weights}", intent.initial_weights));
+    }
     for (interval, drawn) in chosen {
         let mut state = match &interval.checkpoint {
             Some(digest) => trainer.load(&backend, &archive.objects.get(Class::Sealed, digest)?, &intent.config.to_string())?,
-            None => trainer.start(&data.initial(&config)),
+            None => trainer.start(&initial),
         };
+        // A checkpoint that has windows in it already would be compared with itself instead of computed again.
+        let expected = (interval.from, table.windows.get(interval.from as usize).map(|w| w.first_step));
+        let found = (state.windows.len() as u64, Some(state.step));
+        if found != expected {
+            result.outcome = "differs";
+            result.differences.push(format!(
+                "checkpoint before window {}: holds {} windows and step {}, the table says {expected:?}",
+                interval.from, found.0, state.step
+            ));
+            continue;
+        }
         while state.windows.len() as u64 <= drawn {
             if !trainer.window(&mut state, &mut |_| {}) {
                 break;
             }
         }
-        // Windows before the drawn one are computed on the way; they are compared too.
-        for window in &state.windows[interval.from as usize..] {
+        // Windows before the drawn one are computed on the way, those before them stand in the checkpoint: all are compared.
+        for window in &state.windows {
             match compare(window, &table, &rows, &data.bucket_ids()) {
                 Comparison::BitEqual => {}
                 Comparison::Near if !exact || result.outcome == "differs" => {
