@@ -81,8 +81,8 @@ pub enum Command {
         /// ISO 4217 code of the pools.
         #[arg(long, default_value = "XTS")]
         currency: String,
-        /// Decimals of its minor unit.
-        #[arg(long, default_value_t = 2)]
+        /// Decimals of its minor unit, at most 24.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=24))]
         exponent: u8,
     },
     /// Contributors.
@@ -147,10 +147,17 @@ pub enum Command {
         #[command(flatten)]
         home: HomeArg,
         /// A RUN.toml.
-        run: PathBuf,
+        #[arg(required_unless_present = "abort")]
+        run: Option<PathBuf>,
+        /// The epoch; default: the last.
+        #[arg(long)]
+        epoch: Option<u32>,
         /// Only print parameters, tokens and memory.
         #[arg(long)]
         dry_run: bool,
+        /// End an unfinished run with this reason.
+        #[arg(long, value_name = "REASON")]
+        abort: Option<String>,
     },
     /// Compute windows of a run again and compare them with its table.
     Replay {
@@ -163,7 +170,7 @@ pub enum Command {
         #[arg(long)]
         window: Option<u64>,
         /// How many drawn windows; the first time they are logged.
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 1, value_parser = at_least_one)]
         sample: usize,
     },
     /// Turn credit into amounts, book them, write statements, reveal the epoch's key.
@@ -285,6 +292,10 @@ pub enum Index {
         #[command(flatten)]
         home: HomeArg,
     },
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number from 1".to_string())
 }
 
 impl Command {

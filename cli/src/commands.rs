@@ -29,7 +29,7 @@ pub async fn run(args: Args) -> Result<Output> {
             quickstart::run(&home.home, options, args.now).await
         }
         Command::Init { home, origin, database, currency, exponent } => {
-            if Home::exists(&home.home) {
+            if home.home.join("log/checkpoint").exists() {
                 return Err(usage(format!("{}: is a home already", home.home.display())));
             }
             let made = Home::init(&home.home, &origin, database.as_deref(), (&currency, exponent), None, now).await?;
@@ -70,11 +70,20 @@ pub async fn run(args: Args) -> Result<Output> {
             ingest::run(&mut home, tokenizer, vocabulary).await?;
             status::run(&home, None).await
         }
-        Command::Train { home, run, dry_run } => {
-            let config = RunConfig::from_toml(&String::from_utf8_lossy(&files::read(&run)?)).with_context(|| run.display().to_string())?;
+        Command::Train { home, run, epoch, dry_run, abort } => {
             let mut home = Home::open(&home.home, now).await?;
+            if let Some(reason) = abort {
+                let number = train::abort(&mut home, epoch, &reason).await?;
+                return Ok(Output::new(
+                    format!("run {number}: aborted"),
+                    json!({ "run": number, "outcome": format!("aborted: {reason}") }),
+                ));
+            }
+            let path = run.ok_or_else(|| usage("train: expected a RUN.toml"))?;
+            let config =
+                RunConfig::from_toml(&String::from_utf8_lossy(&files::read(&path)?)).with_context(|| path.display().to_string())?;
             if dry_run {
-                let e = train::estimate(&home, &config)?;
+                let e = train::estimate(&home, &config, epoch)?;
                 let json = json!({ "parameters": e.parameters, "tokens": e.tokens, "steps": e.steps, "buckets": e.buckets, "memory_bytes": e.memory_bytes });
                 return Ok(Output::new(
                     format!(
@@ -88,7 +97,7 @@ pub async fn run(args: Args) -> Result<Output> {
                     json,
                 ));
             }
-            let number = train::run(&mut home, &config).await?;
+            let number = train::run(&mut home, &config, epoch).await?;
             run_output(&home, number)
         }
         Command::Replay { home, run, window, sample } => replay_command(&home.home, now, run, window, sample).await,
@@ -262,6 +271,9 @@ fn verify_statement(file: &Path, dir: &Path) -> Result<Output> {
         .runs
         .get(statement.run as usize)
         .ok_or_else(|| failure(Kind::Verification, format!("{}: run {} is not in the log", file.display(), statement.run)))?;
+    if run.statements.is_none() {
+        return Err(failure(Kind::Verification, format!("{}: run {} is not settled in the log", file.display(), statement.run)));
+    }
     let (policy, accounts, rewards, outcome) = reward::compute(&archive, statement.run)?;
     let all = reward::statements(&archive.state, run, &accounts, &policy, &rewards, &outcome);
     let expected = all.iter().find(|s| s.contributor == statement.contributor).ok_or_else(|| {

@@ -57,10 +57,21 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         if cause.is::<std::io::Error>() || cause.is::<ingest::ReadError>() {
             return Some(Kind::Io);
         }
-        if cause.is::<ledger::Violation>() || cause.is::<corpus::shard::ShardError>() {
+        if let Some(e) = cause.downcast_ref::<trainer::TrainError>() {
+            use trainer::TrainError as T;
+            let stored = matches!(e, T::Checkpoint(_) | T::Table(_) | T::Token { .. });
+            return Some(if stored { Kind::Verification } else { Kind::Usage });
+        }
+        if cause.is::<ledger::Violation>()
+            || cause.is::<corpus::shard::ShardError>()
+            || cause.is::<corpus::parquet_file::ParquetError>()
+            || cause.is::<corpus::canonical::CanonicalError>()
+            || cause.is::<ledger::envelope::EnvelopeError>()
+            || cause.is::<ledger::NoteError>()
+        {
             return Some(Kind::Verification);
         }
-        if cause.is::<ingest::RightsError>() || cause.is::<trainer::TrainError>() || cause.is::<corpus::licence::LicenceError>() {
+        if cause.is::<ingest::RightsError>() || cause.is::<corpus::licence::LicenceError>() {
             return Some(Kind::Usage);
         }
         None

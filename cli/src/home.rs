@@ -159,7 +159,7 @@ impl Home {
         let config = Config { origin: origin.to_string(), database: database.unwrap_or("sqlite:index.db").to_string(), demo_seed };
         // The config is what makes it a home: written last, so that an interrupted init is done again.
         files::write(&dir.join("assay.toml"), toml::to_string(&config)?.as_bytes(), 0o600)?;
-        let mut home = Home::open(dir, now).await?;
+        let mut home = Home::open_or_begun(dir, now).await?;
         if home.state.size == 0 {
             let public = |role: &str| read_key(&key_path(dir, role));
             let genesis = Genesis {
@@ -180,6 +180,15 @@ impl Home {
 
     /// Opens a home: replays its log, brings the index up to date.
     pub async fn open(dir: &Path, now: u64) -> Result<Home> {
+        let home = Home::open_or_begun(dir, now).await?;
+        if home.state.size == 0 {
+            return Err(usage(format!("{}: the log has no genesis; give `assay init` again", dir.display())));
+        }
+        Ok(home)
+    }
+
+    /// A home as `init` finds it: its log may still be empty.
+    async fn open_or_begun(dir: &Path, now: u64) -> Result<Home> {
         if !Home::exists(dir) {
             return Err(usage(format!("{}: no assay.toml in it; make a home with `assay init`", dir.display())));
         }
@@ -189,7 +198,7 @@ impl Home {
         let log = read_key(&key_path(dir, "log"))?;
         // Anybody can derive a demonstration's keys, and two homes of one seed are two logs of one key.
         let outside = if config.demo_seed.is_none() { Some(state_folder()?.join(log.public().key_id().to_string())) } else { None };
-        let sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, vec![witness], outside)?;
+        let sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, vec![witness], outside, now)?;
         sweep(dir)?;
         let mut state = State::default();
         for bytes in sequencer.entries() {
@@ -207,6 +216,9 @@ impl Home {
             now,
             sequencer,
         };
+        if home.state.size > 0 {
+            home.keep_head()?;
+        }
         home.sync_index().await?;
         Ok(home)
     }
@@ -276,10 +288,13 @@ impl Home {
 
     async fn sync_index(&mut self) -> Result<()> {
         let digests: Vec<Digest> = self.sequencer.entries().iter().map(|e| Digest::of(e)).collect();
-        let known = self.index.size().await?;
-        if known > digests.len() as u64 {
-            return Err(StoreError::Index(format!("it has {known} entries, the log {}; run `assay index rebuild`", digests.len())).into());
+        if !self.index.is_prefix_of(&digests).await? {
+            return Err(StoreError::Index(
+                "it is of another log, or of entries that this log does not have; run `assay index rebuild`".into(),
+            )
+            .into());
         }
+        let known = self.index.size().await?;
         for index in known..digests.len() as u64 {
             let bytes = &self.sequencer.entries()[index as usize];
             let entry = Entry::from_payload(&Envelope::from_bytes(bytes)?.payload)?;
@@ -397,7 +412,8 @@ fn read_contributors(dir: &Path) -> Result<BTreeMap<String, ContributorKey>> {
 fn sweep(dir: &Path) -> Result<()> {
     for folder in ["log", "objects", "state", "keys"] {
         for path in store::objects::list(&dir.join(folder))? {
-            if path.file_name().is_some_and(|n| n.to_string_lossy().contains(".tmp.")) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.rsplit_once(".tmp.").is_some_and(|(_, pid)| !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit())) {
                 let path = dir.join(folder).join(path);
                 std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
             }

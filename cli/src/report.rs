@@ -85,7 +85,7 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
     page += "</section>\n<h2>Check it</h2><p>Everything here is computed again from <code>log/</code>, <code>objects/</code> and <code>log.vkey</code>, on any machine, without this operator:</p>";
     write!(
         page,
-        "<pre>assay audit --home {dir}\nassay replay --home {dir} --run {run} --window 0\nassay statement verify {dir}/statements/NAME.json --home {dir}</pre>",
+        "<pre>assay audit --home {dir}\nassay replay --home {dir} --run {run} --window 0\nassay statement verify {dir}/statements/run-{run}/NAME.json --home {dir}</pre>",
         dir = escape(&home.dir.display().to_string())
     )?;
     writeln!(
@@ -201,7 +201,7 @@ fn card(home: &Home, row: &ContributorRow, run: u32, amount: &dyn Fn(i64) -> Str
     line(
         "how to check",
         format!(
-            "<code>assay statement verify {}/statements/{}.json --home {}</code>",
+            "<code>assay statement verify {}/statements/run-{run}/{}.json --home {}</code>",
             escape(&home.dir.display().to_string()),
             escape(&row.name),
             escape(&home.dir.display().to_string())

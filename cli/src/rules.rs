@@ -319,7 +319,8 @@ pub fn rewards(
                 .sum(),
             None => 0.0,
         };
-        weights.push((id, reward::weight(nats)?));
+        // A credit that is no number weighs nothing here, and its residual below holds the pool.
+        weights.push((id, reward::weight(nats).unwrap_or(0)));
     }
     let held = |reason: String| {
         let rewards =

@@ -63,9 +63,9 @@ pub fn contributors(
         None => None,
     };
     let settled = run.is_some_and(|r| archive.state.runs[r as usize].statements.is_some());
-    let buckets = reward::buckets(e);
+    let buckets = e.buckets();
     let mut rows = Vec::new();
-    for id in reward::contributors(e) {
+    for id in e.contributors() {
         let own: Vec<_> = e.submissions.iter().filter(|s| s.submission.1.contributor == id).collect();
         let mut originals = Vec::new();
         for s in own.iter().filter(|s| s.acceptance.is_some()) {

@@ -58,20 +58,21 @@ fn every_step_is_a_command_on_one_s_own_data() {
     assert_eq!(status["stage"], "judged");
     let dry = world.run(&["train", "--home", "h", "tiny.toml", "--dry-run"]).ok();
     assert!(dry["parameters"].as_u64().unwrap() > 400 * 16 && dry["memory_bytes"].as_u64().unwrap() > 0);
+    abort_an_unfinished_run(&world);
     let run = world.run(&["train", "--home", "h", "tiny.toml"]).ok();
     assert!(run["loss_end"].as_f64() < run["loss_start"].as_f64());
-    world.run(&["reward", "--home", "h"]).fails(3, &["statements before a replay"]);
-    assert_eq!(world.run(&["replay", "--home", "h"]).ok()["outcome"], "bit-equal");
-    assert_eq!(world.run(&["replay", "--home", "h", "--window", "0"]).ok()["outcome"], "bit-equal");
-    let dry = world.run(&["reward", "--home", "h", "--dry-run"]).ok();
-    let reward = world.run(&["reward", "--home", "h"]).ok();
+    world.run(&["reward", "--home", "h", "--run", "1"]).fails(3, &["statements before a replay"]);
+    assert_eq!(world.run(&["replay", "--home", "h", "--run", "1"]).ok()["outcome"], "bit-equal");
+    assert_eq!(world.run(&["replay", "--home", "h", "--run", "1", "--window", "0"]).ok()["outcome"], "bit-equal");
+    let dry = world.run(&["reward", "--home", "h", "--run", "1", "--dry-run"]).ok();
+    let reward = world.run(&["reward", "--home", "h", "--run", "1"]).ok();
     assert_eq!(dry["rewards"], reward["rewards"]);
     let status = world.run(&["status", "--home", "h", "bert"]).ok();
     assert_eq!((&status["stage"], &status["held_minor"]), (&"settled".into(), &status["contributor"]["payable_minor"]));
     let all = world.run(&["status", "--home", "h"]).ok();
     assert_eq!(all["balances_minor"].as_object().unwrap().values().map(|b| b.as_i64().unwrap()).sum::<i64>(), 0);
-    world.run(&["statement", "verify", "h/statements/bert.json", "--home", "h"]).ok();
-    world.run(&["report", "--home", "h"]).ok();
+    world.run(&["statement", "verify", "h/statements/run-1/bert.json", "--home", "h"]).ok();
+    world.run(&["report", "--home", "h", "--run", "1"]).ok();
     assert!(!world.run(&["jobs", "--home", "h"]).ok()["jobs"].as_array().unwrap().is_empty());
     let rebuilt = world.run(&["index", "rebuild", "--home", "h"]).ok();
     assert_eq!((&rebuilt["same"], &rebuilt["matches_log"]), (&true.into(), &true.into()));
@@ -84,10 +85,16 @@ fn every_step_is_a_command_on_one_s_own_data() {
         assert!(std::process::Command::new("cp").arg("-r").arg(world.path("h").join(part)).arg(&copy).status().unwrap().success());
     }
     assert_eq!(world.audit("copy", "1").ok()["audit"]["ok"], true);
-    // A second epoch judges against the first: what was accepted there is there to be duplicated.
     world.run(&["epoch", "open", "--home", "h", "--target", "target/east", "--target", "target/west", "--pool-minor", "1000"]).ok();
+    world
+        .run(&["epoch", "open", "--home", "h", "--target", "target/east", "--target", "target/west", "--pool-minor", "2000"])
+        .fails(1, &["open already"]);
+    // The second epoch judges against the first: what was accepted there is there to be duplicated.
     world.run(&["import", "--home", "h", "--as", "zoe", "from/zoe"]).ok();
     world.run(&["epoch", "close", "--home", "h"]).ok();
+    world
+        .run(&["epoch", "open", "--home", "h", "--target", "target/east", "--target", "target/west", "--pool-minor", "1000"])
+        .fails(1, &["not ingested yet"]);
     let second = world.run(&["ingest", "--home", "h"]).ok();
     assert_eq!((&second["contributors"][0]["duplicates"], &second["contributors"][0]["duplicate_of"][0][0]), (&8.into(), &"anna".into()));
     world.write(
@@ -96,6 +103,31 @@ fn every_step_is_a_command_on_one_s_own_data() {
     );
     world.run(&["ingest", "--home", "h", "--tokenizer", "other.json"]).fails(1, &["a home has one tokenizer"]);
     still_valid(&world);
+}
+
+/// A run that is killed and then wanted otherwise: it is ended with a reason and stays in the log.
+fn abort_an_unfinished_run(world: &World) {
+    world.write("long.toml", common::TINY.replace("steps = 16", "steps = 100000"));
+    let size = || -> u64 { fs::read_to_string(world.path("h/log/checkpoint")).unwrap().lines().nth(1).unwrap().parse().unwrap() };
+    let before = size();
+    let mut child = world
+        .command(&["train", "--home", "h", "long.toml"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // The intent, and a first progress.
+    while size() < before + 2 {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world.run(&["train", "--home", "h", "tiny.toml"]).fails(1, &["in progress with config", "--abort"]);
+    world.audit("h", "0").fails(3, &["run-closed"]);
+    world.run(&["train", "--home", "h", "--abort", "wrong config"]).ok();
+    world.run(&["train", "--home", "h", "--abort", "again"]).fails(1, &["no run is in progress"]);
+    still_valid(world);
 }
 
 /// The name of the object that is a tokenizer.

@@ -54,7 +54,7 @@ fn rewrite(home: &std::path::Path, keep: usize) -> (Sequencer, SecretKey, Vec<Ve
     let key = |role: &str| SecretKey::from_text(&fs::read_to_string(home.join(format!("keys/{role}.key"))).unwrap()).unwrap();
     let open = |log: &str| {
         let witness = Witness::new(key("witness"), &home.join(format!("state/witness-{log}")));
-        Sequencer::open(&home.join(log), &home.join(format!("state/lock-{log}")), key("log"), vec![witness], None).unwrap()
+        Sequencer::open(&home.join(log), &home.join(format!("state/lock-{log}")), key("log"), vec![witness], None, 1).unwrap()
     };
     let entries = open("log").entries().to_vec();
     let mut sequencer = open("forged");
@@ -78,7 +78,7 @@ fn forge(world: &World, forge: impl Fn(&Objects, Entry) -> Entry) {
     for bytes in &entries[first..] {
         let forged = match forge(&objects, entry_of(bytes)) {
             Entry::RunProgress(e) => RunProgress { drawn_from: heads.last().cloned(), ..e }.into(),
-            Entry::RunClose(e) => RunClose { drawn_from: heads.last().unwrap().clone(), ..e }.into(),
+            Entry::RunClose(e) => RunClose { drawn_from: heads.last().cloned(), ..e }.into(),
             Entry::Replay(e) => Replay { outcome: "bit-equal".into(), ..e }.into(),
             other @ Entry::Attribution(_) => other,
             _ => break,
@@ -135,7 +135,7 @@ fn a_checkpoint_that_brings_its_results_along_is_not_compared_with_itself() {
     let entries = rewrite(&world.path("h"), 0).2;
     for bytes in &entries {
         if let Entry::RunClose(e) = Entry::from_payload(&Envelope::from_bytes(bytes).unwrap().payload).unwrap() {
-            last.replace(Some(e.checkpoint));
+            last.replace(e.checkpoint);
         }
     }
     forge(&world, |_, entry| match entry {
@@ -149,8 +149,8 @@ fn a_checkpoint_that_brings_its_results_along_is_not_compared_with_itself() {
 fn an_altered_statement_names_the_field() {
     let world = World::new();
     world.quickstart("h", &[]).ok();
-    world.run(&["statement", "verify", "h/statements/anna.json", "--home", "h"]).ok();
-    let bytes = fs::read(world.path("h/statements/anna.json")).unwrap();
+    world.run(&["statement", "verify", "h/statements/run-0/anna.json", "--home", "h"]).ok();
+    let bytes = fs::read(world.path("h/statements/run-0/anna.json")).unwrap();
     // Unsigned change.
     let mut changed = bytes.clone();
     let at = changed.len() / 2;

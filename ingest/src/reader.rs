@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, LargeStringArray, RecordBatch, StringArray};
+use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
 use corpus::parquet_file;
 
 /// Largest document; a longer text is one that somebody forgot to cut.
@@ -246,6 +247,11 @@ fn read_lines(path: &Path, name: &str, compression: Compression, dataset: &mut D
             Err(reason) => dataset.problems.push(Problem { place, reason }),
         }
     }
+    if reader.get_ref().limit() == 0 {
+        dataset
+            .problems
+            .push(Problem { place: name.to_string(), reason: format!("more than {MAX_EXPANDED_BYTES} bytes; what follows was not read") });
+    }
     if read_any { Ok(()) } else { Err("empty, expected JSON lines".into()) }
 }
 
@@ -277,7 +283,12 @@ fn row_of(line: &[u8]) -> Result<(String, Option<String>), String> {
     if text.len() as u64 > MAX_DOCUMENT_BYTES {
         return Err(too_long(text.len() as u64));
     }
-    let licence = LICENCE_COLUMNS.iter().find_map(|c| row.get(*c)).and_then(|v| v.as_str()).map(str::to_string);
+    // A licence that cannot be read is not one that the folder's may stand in for.
+    let licence = match LICENCE_COLUMNS.iter().find_map(|c| row.get(*c)) {
+        None | Some(serde_json::Value::Null) => None,
+        Some(serde_json::Value::String(licence)) => Some(licence.clone()),
+        Some(other) => return Err(format!("expected an SPDX expression in the licence field, found {other}")),
+    };
     Ok((text_of(text.as_bytes().to_vec())?, licence))
 }
 
@@ -308,18 +319,11 @@ fn read_parquet(path: &Path, name: &str, dataset: &mut Dataset) -> Result<(), St
 }
 
 fn strings(batch: &RecordBatch, column: &str) -> Option<Vec<Option<String>>> {
-    let array = batch.column_by_name(column)?;
-    let value = |i: usize| -> Option<String> {
-        if array.is_null(i) {
-            return None;
-        }
-        let any = array.as_any();
-        any.downcast_ref::<StringArray>()
-            .map(|a| a.value(i))
-            .or_else(|| any.downcast_ref::<LargeStringArray>().map(|a| a.value(i)))
-            .map(str::to_string)
-    };
-    array.data_type().is_string().then(|| (0..array.len()).map(value).collect())
+    let array = batch.column_by_name(column).filter(|a| a.data_type().is_string())?;
+    // Large strings and string views become plain ones.
+    let array = arrow::compute::cast(array, &DataType::Utf8).ok()?;
+    let array: &StringArray = array.as_any().downcast_ref()?;
+    Some(array.iter().map(|value| value.map(str::to_string)).collect())
 }
 
 #[cfg(test)]
@@ -334,7 +338,7 @@ mod tests {
     fn every_bad_thing_has_its_place_and_reason_and_the_rest_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
-        put("a.jsonl", b"{\"text\": \"one\"}\n{\"text\": oops}\n{\"content\": \"two\", \"license\": \"MIT\"}\n{\"id\": 3}\n\xff\xfe\n\n[1]\n{\"text\":5}\n");
+        put("a.jsonl", b"{\"text\": \"one\"}\n{\"text\": oops}\n{\"content\": \"two\", \"license\": \"MIT\"}\n{\"id\": 3}\n\xff\xfe\n\n[1]\n{\"text\":5}\n{\"text\":\"x\",\"license\":[\"MIT\"]}\n");
         put("b.txt", b"caf\xe9");
         put("c.txt", b"");
         put("d.bin", b"ab\0c");
@@ -359,6 +363,7 @@ mod tests {
             ("a.jsonl:5", "byte 0xff at offset 0"),
             ("a.jsonl:7", "expected a JSON object"),
             ("a.jsonl:8", "expected text in the text field"),
+            ("a.jsonl:9", "expected an SPDX expression"),
             ("b.txt", "byte 0xe9 at offset 3"),
             ("c.txt", "empty"),
             ("d.bin", "NUL byte at offset 2"),
@@ -371,7 +376,7 @@ mod tests {
         ] {
             assert!(found.iter().any(|(p, r)| p == place && r.contains(part)), "{place}: {part} not in {found:?}");
         }
-        assert_eq!(found.len(), 14, "{found:?}");
+        assert_eq!(found.len(), 15, "{found:?}");
         assert!(read(&dir.path().join("absent"), true).unwrap_err().to_string().contains("absent"));
     }
 

@@ -283,8 +283,8 @@ entries! {
         outcome: String,
         /// Steps taken.
         steps: u64,
-        /// The last state.
-        checkpoint: Digest,
+        /// The last state; none if the run was aborted before its first progress.
+        checkpoint: Option<Digest>,
         /// Pricing loss before the first step.
         loss_start: i64,
         /// Pricing loss after the last.
@@ -294,7 +294,7 @@ entries! {
         /// Control loss after the last.
         control_end: i64,
         /// The cosigned tree head at the last progress entry.
-        drawn_from: String,
+        drawn_from: Option<String>,
     }
     /// What a run's loss drop is credited to.
     Attribution = "attribution" {
@@ -395,7 +395,7 @@ impl Entry {
             Entry::Shard(e) => vec![("sealed/shard.parquet", e.file)],
             Entry::RunIntent(e) => vec![("public/run.toml", e.config)],
             Entry::RunProgress(e) => vec![("sealed/checkpoint.safetensors", e.checkpoint), ("public/credit.parquet", e.credit)],
-            Entry::RunClose(e) => vec![("sealed/checkpoint.safetensors", e.checkpoint)],
+            Entry::RunClose(e) => e.checkpoint.iter().map(|c| ("sealed/checkpoint.safetensors", *c)).collect(),
             Entry::Attribution(e) => vec![("public/credit.parquet", e.credit), ("public/windows.parquet", e.windows)],
             Entry::Statements(e) => vec![("public/rewards.json", e.rewards)],
             Entry::Reveal(e) => vec![("public/openings.json", e.openings)],

@@ -9,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 use corpus::Digest;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::Digest as _;
 
 /// A key that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -125,15 +124,6 @@ impl SecretKey {
     /// A signature of `message`.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
-    }
-
-    /// A secret that other secrets of this key's owner derive from, for example salts.
-    pub fn derive(&self, purpose: &str) -> [u8; 32] {
-        let mut hasher = sha2::Sha256::new();
-        hasher.update(b"assay derived secret v1\0");
-        hasher.update(self.key.as_bytes());
-        hasher.update(purpose.as_bytes());
-        hasher.finalize().into()
     }
 
     /// The file form, `PRIVATE+KEY+<name>+<hash>+<base64>`.

@@ -54,7 +54,7 @@ pub struct Reward {
 /// A window `[first, end)` of a run of `steps` weighs `min(first + end, cap_permille * 2 steps / 1000)`, at
 /// least 1. Two thirds of the drop falls in the first tenth of a run, by a power law of the step.
 pub fn window_weight(first_step: u64, end_step: u64, steps: u64, cap_permille: u64) -> u64 {
-    (first_step + end_step).min(2 * steps * cap_permille / 1000).max(1)
+    first_step.saturating_add(end_step).min(steps.saturating_mul(2).saturating_mul(cap_permille) / 1000).max(1)
 }
 
 /// Credit in nats, already summed in a fixed order, as an integer of 10⁻⁹ nats; half to even.

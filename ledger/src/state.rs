@@ -11,7 +11,7 @@ use crate::entry::{
     RunProgress, Shard, Statements, Submission, Tokenizer,
 };
 use crate::envelope::Envelope;
-use crate::key::PublicKey;
+use crate::key::{Algorithm, PublicKey};
 use crate::note::{Note, Verifier};
 use crate::tree_head::{TreeHead, draw_seed};
 
@@ -66,6 +66,23 @@ pub struct Epoch {
 }
 
 impl Epoch {
+    /// Everybody who submitted, by id.
+    pub fn contributors(&self) -> Vec<ContributorId> {
+        self.distinct(|_| true)
+    }
+
+    /// Contributors with accepted documents, by id: the buckets of a run.
+    pub fn buckets(&self) -> Vec<ContributorId> {
+        self.distinct(|s| s.shard.is_some())
+    }
+
+    fn distinct(&self, keep: impl Fn(&Submitted) -> bool) -> Vec<ContributorId> {
+        let mut ids: Vec<ContributorId> = self.submissions.iter().filter(|s| keep(s)).map(|s| s.submission.1.contributor).collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
     /// The submission that opened `commitment`.
     pub fn submission_of(&self, commitment: u64) -> Option<&Submitted> {
         self.submissions.iter().find(|s| s.submission.1.commitment == commitment)
@@ -75,7 +92,11 @@ impl Epoch {
     pub fn corpus(&self) -> (Digest, u64, u64) {
         let shards = || self.submissions.iter().filter_map(|s| s.shard.as_ref());
         let leaves: Vec<Digest> = shards().map(|(_, s)| merkle::leaf_hash(&s.document_root.0)).collect();
-        (merkle::root(&leaves), shards().map(|(_, s)| s.rows).sum(), shards().map(|(_, s)| s.tokens).sum())
+        (
+            merkle::root(&leaves),
+            shards().fold(0, |n: u64, (_, s)| n.saturating_add(s.rows)),
+            shards().fold(0, |n: u64, (_, s)| n.saturating_add(s.tokens)),
+        )
     }
 }
 
@@ -151,7 +172,15 @@ impl State {
                     e.log,
                     e.origin
                 );
-                rule!(index, "genesis-keys", e.witnesses.iter().all(|w| Verifier::from_vkey(w).is_ok()), "a witness key that is none");
+                check_witnesses(index, &e)?;
+                rule!(
+                    index,
+                    "genesis-currency",
+                    e.currency.len() == 3 && e.currency_exponent <= 24,
+                    "currency {:?} with {} decimals, expected three letters and at most 24",
+                    e.currency,
+                    e.currency_exponent
+                );
                 self.genesis = Some(e);
             }
             Entry::Registration(e) => {
@@ -239,7 +268,7 @@ impl State {
                     e.submission,
                     next.submission.0
                 );
-                let (sum, documents) = (e.counts.values().sum::<u64>(), next.submission.1.documents);
+                let (sum, documents) = (e.counts.values().fold(0u64, |sum, n| sum.saturating_add(*n)), next.submission.1.documents);
                 rule!(
                     index,
                     "acceptance-counts",
@@ -277,18 +306,8 @@ impl State {
                     e.documents,
                     e.tokens
                 );
-                let mut contributors: Vec<ContributorId> =
-                    epoch.submissions.iter().filter(|s| s.shard.is_some()).map(|s| s.submission.1.contributor).collect();
-                contributors.sort();
-                contributors.dedup();
-                rule!(
-                    index,
-                    "run-buckets",
-                    e.buckets == contributors.len() as u64,
-                    "{} buckets, {} contributors have shards",
-                    e.buckets,
-                    contributors.len()
-                );
+                let buckets = epoch.buckets().len() as u64;
+                rule!(index, "run-buckets", e.buckets == buckets, "{} buckets, {buckets} contributors have shards", e.buckets);
                 self.runs.push(Run {
                     intent: (index, e),
                     progress: Vec::new(),
@@ -322,25 +341,40 @@ impl State {
             Entry::RunClose(e) => {
                 let genesis = self.genesis.clone();
                 let run = self.running(index, e.run)?;
-                let last = some!(index, "close-progress", run.progress.last(), "run {} has no progress", e.run);
-                cosigned(index, genesis.as_ref(), &e.drawn_from, last.0 + 1)?;
+                let aborted = e.outcome.starts_with("aborted: ");
+                rule!(
+                    index,
+                    "close-outcome",
+                    aborted || e.outcome == "completed",
+                    "outcome {:?}, expected completed or aborted with a reason",
+                    e.outcome
+                );
+                let (step, checkpoint) = run.progress.last().map_or((0, None), |(_, p)| (p.step, Some(p.checkpoint)));
                 rule!(
                     index,
                     "close-progress",
-                    last.1.checkpoint == e.checkpoint && last.1.step == e.steps,
-                    "run {}: closed at step {}, the last progress is at {}",
+                    (e.steps, e.checkpoint) == (step, checkpoint),
+                    "run {}: closed at step {}, the last progress is at {step}",
                     e.run,
-                    e.steps,
-                    last.1.step
+                    e.steps
                 );
+                match (run.progress.last(), &e.drawn_from) {
+                    (None, None) => {}
+                    (Some((at, _)), Some(note)) => {
+                        cosigned(index, genesis.as_ref(), note, at + 1)?;
+                    }
+                    (last, note) => {
+                        rule!(index, "progress-draw", false, "a drawn tree head {}, expected {}", note.is_some(), last.is_some())
+                    }
+                }
+                let planned = run.intent.1.steps;
                 rule!(
                     index,
                     "close-steps",
-                    e.outcome != "completed" || e.steps == run.intent.1.steps,
-                    "run {}: completed after {} steps of {}",
+                    aborted || checkpoint.is_some() && e.steps == planned,
+                    "run {}: completed after {} steps of {planned}",
                     e.run,
-                    e.steps,
-                    run.intent.1.steps
+                    e.steps
                 );
                 run.close = Some((index, e));
             }
@@ -369,11 +403,24 @@ impl State {
             Entry::Replay(e) => {
                 let run = self.run(index, e.run)?;
                 rule!(index, "replay-after", run.attribution.is_some(), "run {}: replayed before its attribution", e.run);
+                let known = ["bit-equal", "within-tolerance", "differs"].contains(&e.outcome.as_str());
+                rule!(index, "replay-outcome", known, "outcome {:?}", e.outcome);
+                let of = run.progress.last().map_or(0, |(_, p)| p.windows);
+                rule!(
+                    index,
+                    "replay-windows",
+                    !e.windows.is_empty() && e.windows.iter().all(|w| *w < of),
+                    "windows {:?} of {of}",
+                    e.windows
+                );
                 run.replays.push((index, e));
             }
             Entry::Statements(e) => {
+                let epoch = self.run(index, e.run)?.intent.1.epoch;
+                rule!(index, "statements-epoch", e.epoch == epoch, "epoch {}, run {} is of epoch {epoch}", e.epoch, e.run);
+                let settled = self.runs.iter().find(|r| r.intent.1.epoch == epoch && r.statements.is_some()).map(|r| r.intent.1.run);
+                rule!(index, "statements-once", settled.is_none(), "run {}: epoch {epoch} is settled by run {settled:?} already", e.run);
                 let run = self.run(index, e.run)?;
-                rule!(index, "statements-once", run.statements.is_none(), "run {}: a second set of statements", e.run);
                 rule!(
                     index,
                     "statements-replayed",
@@ -384,6 +431,8 @@ impl State {
                 run.statements = Some((index, e));
             }
             Entry::Reveal(e) => {
+                let settled = self.runs.iter().any(|r| r.intent.1.epoch == e.epoch && r.statements.is_some());
+                rule!(index, "reveal-after", settled, "epoch {}: revealed before its settlement", e.epoch);
                 let epoch = some!(index, "reveal-epoch", self.epochs.get_mut(e.epoch as usize), "epoch {} is unknown", e.epoch);
                 let expected = epoch.open.1.dedup_key;
                 rule!(
@@ -539,6 +588,20 @@ impl State {
         submitted.shard = Some((index, e));
         Ok(())
     }
+}
+
+/// Witnesses are others than the log, the operator and the approver, and each is one.
+fn check_witnesses(index: u64, genesis: &Genesis) -> Result<(), Violation> {
+    let mut keys = vec![genesis.operator.to_bytes(), genesis.approver.to_bytes()];
+    keys.extend(Verifier::from_vkey(&genesis.log).map(|v| v.public.to_bytes()));
+    rule!(index, "genesis-witnesses", !genesis.witnesses.is_empty(), "no witness, expected at least one");
+    for text in &genesis.witnesses {
+        let witness = Verifier::from_vkey(text).ok().filter(|w| w.algorithm == Algorithm::CosignatureV1);
+        let witness = some!(index, "genesis-witnesses", witness, "witness {text:?}: expected a cosignature key");
+        rule!(index, "genesis-witnesses", !keys.contains(&witness.public.to_bytes()), "witness {text:?}: its key has another role already");
+        keys.push(witness.public.to_bytes());
+    }
+    Ok(())
 }
 
 /// Checks a cosigned tree head of exactly `size`; returns the seed that its cosignatures give.

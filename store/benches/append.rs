@@ -22,6 +22,7 @@ fn bench(c: &mut Criterion) {
                         key("log", Algorithm::Ed25519),
                         vec![witness],
                         None,
+                        1,
                     )
                     .expect("a new log");
                     let entries: Vec<Vec<u8>> = (0..batch).map(|i| format!("{i:0>600}").into_bytes()).collect();

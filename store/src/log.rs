@@ -1,5 +1,6 @@
 //! The log's files, and the one writer that appends to them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use corpus::{Digest, merkle};
@@ -126,17 +127,11 @@ impl LogFiles {
                 }
             }
         };
-        let mut known = std::collections::BTreeMap::new();
+        let known = known_tiles(read.head.size);
         for tile in tile::all(read.head.size) {
             let path = PathBuf::from(tile.path());
             if !self.root.join(&path).is_file() {
-                findings.push((path.clone(), "missing".to_string()));
-            }
-            known.insert(path, tile);
-            // Older tree heads had narrower tiles at the right edge, which may still lie there.
-            for width in 1..tile.width {
-                let narrower = Tile { width, ..tile };
-                known.insert(PathBuf::from(narrower.path()), narrower);
+                findings.push((path, "missing".to_string()));
             }
         }
         for path in crate::objects::list(&self.root)? {
@@ -154,6 +149,13 @@ impl LogFiles {
         }
         Ok(findings)
     }
+}
+
+/// The files that a tree of `size` may have, by path: older tree heads had narrower tiles at the right edge, which
+/// may still lie there.
+fn known_tiles(size: u64) -> BTreeMap<PathBuf, Tile> {
+    let widths = |tile: Tile| (1..=tile.width).map(move |width| Tile { width, ..tile });
+    tile::all(size).into_iter().flat_map(widths).map(|t| (PathBuf::from(t.path()), t)).collect()
 }
 
 /// The one writer of a log.
@@ -184,6 +186,7 @@ impl Sequencer {
         key: SecretKey,
         witnesses: Vec<Witness>,
         outside: Option<PathBuf>,
+        time: u64,
     ) -> Result<Sequencer, StoreError> {
         let lock = files::lock(lock)?;
         let files = LogFiles::new(root);
@@ -198,7 +201,37 @@ impl Sequencer {
             Some(r) => (Some(r.head), Some(r.note), r.leaves, r.entries),
             None => (None, None, Vec::new(), Vec::new()),
         };
-        Ok(Sequencer { files, key, witnesses, outside, head, note, leaves, entries, _lock: lock })
+        let mut sequencer = Sequencer { files, key, witnesses, outside, head, note, leaves, entries, _lock: lock };
+        sequencer.finish(time)?;
+        sequencer.remove_leftovers()?;
+        Ok(sequencer)
+    }
+
+    /// Publishes what a witness has seen and readers have not: a crash came between its memory and the tree head.
+    ///
+    /// The witness would refuse anything else of that size from then on.
+    fn finish(&mut self, time: u64) -> Result<(), StoreError> {
+        let seen = self.witnesses.iter().map(Witness::last).collect::<Result<Vec<_>, _>>()?;
+        let Some(last) = seen.into_iter().flatten().max_by_key(|h| h.size).filter(|h| h.size > self.size()) else { return Ok(()) };
+        let Ok(entries) = self.files.entries(last.size) else { return Ok(()) };
+        let leaves: Vec<Digest> = entries.iter().map(|e| merkle::leaf_hash(e)).collect();
+        if leaves[..self.leaves.len()] != self.leaves || merkle::root(&leaves) != last.root {
+            return Ok(());
+        }
+        self.publish(entries, leaves, last.root, time)
+    }
+
+    /// Removes tiles right of the signed tree head, which a crash during an append left; readers never ask for them.
+    fn remove_leftovers(&self) -> Result<(), StoreError> {
+        let known = known_tiles(self.size());
+        for path in crate::objects::list(&self.files.root.join("tile"))? {
+            let path = Path::new("tile").join(path);
+            if !known.contains_key(&path) {
+                let path = self.files.root.join(path);
+                std::fs::remove_file(&path).map_err(StoreError::io(&path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Number of entries.
@@ -209,11 +242,6 @@ impl Sequencer {
     /// The entries' bytes.
     pub fn entries(&self) -> &[Vec<u8>] {
         &self.entries
-    }
-
-    /// The entries' leaf hashes.
-    pub fn leaves(&self) -> &[Digest] {
-        &self.leaves
     }
 
     /// The last signed and cosigned tree head.
@@ -253,10 +281,17 @@ impl Sequencer {
         }
         let root = merkle::root(&leaves);
         self.check_read_back(first, size, &root)?;
-        let head = TreeHead { origin: self.key.name.clone(), size, root };
+        self.publish(all_entries, leaves, root, time)?;
+        Ok(first)
+    }
+
+    /// Signs, has cosigned and writes the tree head over `leaves`; from then on readers see the entries.
+    fn publish(&mut self, entries: Vec<Vec<u8>>, leaves: Vec<Digest>, root: Digest, time: u64) -> Result<(), StoreError> {
+        let head = TreeHead { origin: self.key.name.clone(), size: leaves.len() as u64, root };
         let mut note = Note::new(head.to_text());
         note.sign(&self.key, time);
         for witness in &self.witnesses {
+            // A crash after this leaves a witness that is ahead; `finish` publishes what it saw.
             witness.cosign(&mut note, &leaves, time)?;
         }
         let text = note.to_text();
@@ -265,9 +300,9 @@ impl Sequencer {
             files::write(path, text.as_bytes(), 0o600)?;
         }
         files::write(&self.files.checkpoint(), text.as_bytes(), 0o644)?;
-        // From here on readers see the entries. Narrower tiles that the tree has outgrown are left to lie.
-        (self.entries, self.leaves, self.head, self.note) = (all_entries, leaves, Some(head), Some(note));
-        Ok(first)
+        // Narrower tiles that the tree has outgrown are left to lie.
+        (self.entries, self.leaves, self.head, self.note) = (entries, leaves, Some(head), Some(note));
+        Ok(())
     }
 
     /// The new entries' root once more, from the bytes on disk and by the definition instead of the stack: a

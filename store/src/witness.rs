@@ -22,8 +22,11 @@ impl Witness {
         Witness { key, memory: memory.to_path_buf() }
     }
 
-    /// The text of the last tree head it cosigned.
-    fn last(&self) -> Result<Option<TreeHead>, StoreError> {
+    /// The last tree head that it cosigned.
+    ///
+    /// # Errors
+    /// [`StoreError::Log`] if its memory is damaged.
+    pub fn last(&self) -> Result<Option<TreeHead>, StoreError> {
         let Some(bytes) = files::read_if_present(&self.memory)? else { return Ok(None) };
         let text = String::from_utf8_lossy(&bytes);
         TreeHead::from_text(&text).map(Some).map_err(|e| StoreError::Log { path: self.memory.clone(), text: e.to_string() })
@@ -52,8 +55,7 @@ impl Witness {
                 return Err(refuse(format!("the tree of {} entries is not a prefix of the one of {}", last.size, head.size)));
             }
         }
-        // Stored before it signs: a crash here leaves a memory of a tree head that nobody has seen, which any
-        // later one of the same log still extends.
+        // Stored before it signs: a crash here leaves a memory of a tree head that nobody has seen.
         files::write(&self.memory, note.text.as_bytes(), 0o600)?;
         note.sign(&self.key, time);
         Ok(())

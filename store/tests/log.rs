@@ -13,7 +13,7 @@ fn key(name: &str, algorithm: Algorithm) -> SecretKey {
 
 fn open(home: &Path, outside: Option<&Path>) -> Result<Sequencer, StoreError> {
     let witness = Witness::new(key("w", Algorithm::CosignatureV1), &home.join("witness"));
-    Sequencer::open(&home.join("log"), &home.join("lock"), key("log", Algorithm::Ed25519), vec![witness], outside.map(Path::to_path_buf))
+    Sequencer::open(&home.join("log"), &home.join("lock"), key("log", Algorithm::Ed25519), vec![witness], outside.map(Path::to_path_buf), 1)
 }
 
 fn entry(i: u64) -> Vec<u8> {
@@ -54,9 +54,12 @@ fn what_a_crash_left_beyond_the_tree_head_is_written_over() {
     fs::remove_file(dir.path().join("witness")).unwrap();
     let mut log = open(dir.path(), None).unwrap();
     assert_eq!(log.size(), 2);
+    assert!(!dir.path().join("log/tile/entries/000.p/3").exists(), "a leftover of the crash was kept");
     log.append(&[b"another".to_vec()], 3).unwrap();
-    let read = LogFiles::new(&dir.path().join("log")).read(&verifier()).unwrap().unwrap();
+    let files = LogFiles::new(&dir.path().join("log"));
+    let read = files.read(&verifier()).unwrap().unwrap();
     assert_eq!(read.entries[2], b"another");
+    assert_eq!(files.check_tiles(&read).unwrap(), []);
 }
 
 #[test]
@@ -70,6 +73,19 @@ fn a_signed_tree_head_that_was_not_published_is_published_by_the_next_start() {
     let log = open(dir.path(), Some(&outside)).unwrap();
     assert_eq!(log.size(), 2);
     assert_eq!(LogFiles::new(&dir.path().join("log")).read(&verifier()).unwrap().unwrap().head.size, 2);
+}
+
+#[test]
+fn what_the_witness_saw_and_nobody_else_is_published_by_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path(), None).unwrap().append(&[entry(0)], 1).unwrap();
+    let before = fs::read(dir.path().join("log/checkpoint")).unwrap();
+    open(dir.path(), None).unwrap().append(&[entry(1)], 2).unwrap();
+    fs::write(dir.path().join("log/checkpoint"), before).unwrap();
+    let mut log = open(dir.path(), None).unwrap();
+    assert_eq!(log.size(), 2);
+    log.append(&[entry(2)], 3).unwrap();
+    assert_eq!(LogFiles::new(&dir.path().join("log")).read(&verifier()).unwrap().unwrap().entries[1], entry(1));
 }
 
 #[test]

@@ -122,12 +122,22 @@ impl Accounts {
     ///
     /// Not a number if the loss did not move.
     pub fn residual_share(&self) -> f64 {
-        self.windows.iter().map(|w| w.residual(&self.shares).abs()).sum::<f64>() / self.drop()
+        self.residual() / self.drop()
     }
 
     /// Credit of one bucket, windows in order.
     pub fn bucket_credit(&self, bucket: usize) -> f64 {
         self.windows.iter().map(|w| w.bucket_credit(bucket, &self.shares)).sum()
+    }
+
+    /// Credit of weight decay.
+    pub fn decay(&self) -> f64 {
+        self.windows.iter().map(|w| weighted(&w.decay, &self.shares)).sum()
+    }
+
+    /// Sum over windows of the residual's size, in nats.
+    pub fn residual(&self) -> f64 {
+        self.windows.iter().map(|w| w.residual(&self.shares).abs()).sum()
     }
 
     /// Loss before the first and after the last window.

@@ -67,6 +67,15 @@ impl<B: Backend> Trainer<'_, B> {
         if meta.config_digest != config_digest {
             return Err(failed(format!("belongs to the run config {}, expected {config_digest}", meta.config_digest)));
         }
+        let halves = self.halves();
+        let whole = |w: &Window| {
+            w.tokens.len() == self.buckets()
+                && w.credit.len() == self.buckets() * halves
+                && [&w.loss_before, &w.loss_after, &w.decay].iter().all(|l| l.len() == halves)
+        };
+        if let Some(window) = meta.windows.iter().find(|w| !whole(w)) {
+            return Err(failed(format!("window {}: not of {} buckets and {halves} halves", window.index, self.buckets())));
+        }
         let tensors = SafeTensors::deserialize(bytes).map_err(failed)?;
         let len = self.layout().len;
         let read = |name: &str| {

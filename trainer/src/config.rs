@@ -87,8 +87,6 @@ pub struct Attribution {
     pub max_window: u64,
     /// Share of a window's drop that may stay unexplained before it is priced again with quarter points.
     pub residual_limit: f64,
-    /// Share of the run's drop, summed over windows without their signs, above which nothing is settled.
-    pub settle_limit: f64,
     /// Tokens that price, in both halves together.
     pub pricing_tokens: usize,
     /// Windows between two entries of progress.
@@ -132,6 +130,7 @@ impl RunConfig {
                 self.attribution.first_window > 0 && self.attribution.first_window <= self.attribution.max_window,
                 "attribution: 1 <= first_window <= max_window",
             ),
+            (self.attribution.rule != Rule::Boole, "attribution: rule is trapezoid or simpson; boole is what follows"),
             (self.attribution.progress_windows > 0, "attribution: progress_windows at least 1"),
             (self.attribution.pricing_tokens >= 4, "attribution: pricing_tokens at least 4"),
             (self.attribution.max_buckets > 0, "attribution: max_buckets at least 1"),

@@ -137,6 +137,11 @@ impl<'a, B: Backend> Trainer<'a, B> {
         &self.engine.layout
     }
 
+    /// Parts of the pricing tokens.
+    pub(crate) fn halves(&self) -> usize {
+        self.pricing.parts.len()
+    }
+
     /// Number of buckets.
     pub fn buckets(&self) -> usize {
         self.buckets

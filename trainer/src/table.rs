@@ -154,7 +154,11 @@ pub fn read_windows(bytes: &[u8], credit: &[CreditRow], buckets: usize) -> Resul
         let index: &UInt64Array = column(&batch, "window")?;
         let marked: &BooleanArray = column(&batch, "marked")?;
         for i in 0..batch.num_rows() {
-            accounts.shares = share.iter().map(|s| s.value(i)).collect();
+            let shares: Vec<f64> = share.iter().map(|s| s.value(i)).collect();
+            if !accounts.windows.is_empty() && shares != accounts.shares {
+                return Err(failed(format!("window {i}: shares {shares:?}, the windows before have {:?}", accounts.shares)));
+            }
+            accounts.shares = shares;
             let row = |columns: &[&Float64Array]| columns.iter().map(|c| c.value(i)).collect();
             accounts.windows.push(Window {
                 index: index.value(i),

@@ -116,7 +116,6 @@ impl Oracle {
                 first_window: window,
                 max_window: window,
                 residual_limit: 1e9,
-                settle_limit: 1.0,
                 pricing_tokens: 66,
                 progress_windows: 8,
                 max_buckets: 4,

@@ -37,7 +37,6 @@ fn config(tied: bool) -> RunConfig {
             first_window: 2,
             max_window: 4,
             residual_limit: 0.01,
-            settle_limit: 0.05,
             pricing_tokens: 60,
             progress_windows: 2,
             max_buckets: 8,

@@ -28,6 +28,11 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
     }
     for run in &archive.state.runs {
         check_run(archive, run, report)?;
+        let settled = archive.state.runs.iter().find(|r| r.intent.1.epoch == run.intent.1.epoch && r.statements.is_some());
+        let passed_over = run.attribution.is_some() && settled.is_some_and(|s| s.intent.1.run != run.intent.1.run);
+        report.expect(!passed_over, "run-passed-over", run.intent.0, || {
+            format!("run {}: attributed, and another run of its epoch was settled", run.intent.1.run)
+        });
     }
     report.check("arithmetic", format!("{documents} documents, {tokens} tokens, {} runs", archive.state.runs.len()), before);
     Ok(())
@@ -106,11 +111,28 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
         return Ok(());
     };
     let accounts = replay::accounts(archive, run)?;
-    let rows = trainer::read_credit(&archive.objects.get(Class::Public, &a.credit)?)?.len() as u64;
-    let decay: f64 = accounts.windows.iter().map(|w| w.decay.iter().zip(&accounts.shares).map(|(d, s)| d * s).sum::<f64>()).sum();
-    let residual: f64 = accounts.windows.iter().map(|w| w.residual(&accounts.shares).abs()).sum();
+    let table = trainer::read_credit(&archive.objects.get(Class::Public, &a.credit)?)?;
+    let rows = table.len() as u64;
+    for (at, p) in &run.progress {
+        let end = p.windows.checked_sub(1).and_then(|w| accounts.windows.get(w as usize)).map(|w| w.end_step);
+        report.expect(end == Some(p.step), "progress-windows", *at, || {
+            format!("{} windows and step {}, the windows table says {end:?}", p.windows, p.step)
+        });
+        // What was logged before a window was drawn is what is settled after it.
+        let then = trainer::read_credit(&archive.objects.get(Class::Public, &p.credit)?)?;
+        let prefix: Vec<_> = table.iter().filter(|r| r.window < p.windows).collect();
+        let same = then.len() == prefix.len() && then.iter().zip(prefix).all(|(a, b)| a == b);
+        report.expect(same, "progress-credit", *at, || {
+            format!("the credit table of {} windows is not the beginning of the final one", p.windows)
+        });
+    }
+    let last = run.progress.last().map_or(0, |(_, p)| p.windows);
+    report.expect(last == accounts.windows.len() as u64, "progress-windows", *attribution_at, || {
+        format!("{} windows in the table, the last progress has {last}", accounts.windows.len())
+    });
     // The table's credits are rounded once more than the run's: a few units of the last digit.
-    let near = |a: i64, b: i64| (a - b).abs() <= 2;
+    let near = |a: i64, b: i64| a.abs_diff(b) <= 2;
+    let (decay, residual) = (accounts.decay(), accounts.residual());
     let totals = a.rows == rows && near(a.drop, nano(accounts.drop())) && near(a.decay, nano(decay)) && near(a.residual, nano(residual));
     report.expect(totals, "attribution-totals", *attribution_at, || {
         format!(
@@ -129,7 +151,11 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
     report.expect(consecutive && whole, "attribution-windows", *attribution_at, || {
         "the windows do not follow each other from the first step to the last".into()
     });
+    let drawn = replay::drawn(archive, run)?;
     for (at, replay) in &run.replays {
+        report.expect(replay.windows.iter().all(|w| drawn.contains(w)), "replay-drawn", *at, || {
+            format!("windows {:?}, drawn were {drawn:?}", replay.windows)
+        });
         report.expect(replay.outcome != "differs", "replay-differs", *at, || {
             format!("windows {:?} of run {} differed when replayed", replay.windows, replay.run)
         });
@@ -139,6 +165,10 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
 
 fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
     let Some((at, s)) = &run.statements else { return Ok(()) };
+    let revealed = archive.state.epochs.get(s.epoch as usize).is_some_and(|e| e.reveal.is_some());
+    report.expect(revealed, "reveal-missing", *at, || {
+        format!("epoch {}: settled, and its key is not revealed; verdicts cannot be computed again", s.epoch)
+    });
     let (policy, accounts, rewards, outcome) = reward::compute(archive, s.run)?;
     let found = canonical::from_slice(&archive.objects.get(Class::Public, &s.rewards)?)?;
     report.expect(rewards == found, "rewards", *at, || "the rewards are not those that credit and policy give".into());

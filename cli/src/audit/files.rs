@@ -69,7 +69,7 @@ fn check_tree_head(index: u64, entry: &Entry, read: &ReadLog, report: &mut Repor
     let note = match entry {
         Entry::Draw(e) => Some(&e.tree_head),
         Entry::RunProgress(e) => e.drawn_from.as_ref(),
-        Entry::RunClose(e) => Some(&e.drawn_from),
+        Entry::RunClose(e) => e.drawn_from.as_ref(),
         _ => None,
     };
     let Some(head) = note.and_then(|n| Note::from_text(n).ok()).and_then(|n| TreeHead::from_text(&n.text).ok()) else { return };

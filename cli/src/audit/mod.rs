@@ -111,8 +111,10 @@ fn levels(archive: &Archive, replay_windows: usize, report: &mut Report, reached
         reached.push("arithmetic".to_string());
     }
     let verdicts = verdicts::check(archive, report);
-    if readable("verdicts", verdicts, report)? == Some(true) {
-        reached.push("verdicts".to_string());
+    match readable("verdicts", verdicts, report)? {
+        Some((n, of)) if n == of && n > 0 => reached.push("verdicts".to_string()),
+        Some((n, of)) if n > 0 => reached.push(format!("verdicts ({n} of {of} epochs are revealed)")),
+        _ => {}
     }
     let replayed = attribution::check(archive, replay_windows, report);
     if let Some(Some((n, of))) = readable("attribution", replayed, report)? {

@@ -15,20 +15,18 @@ use crate::home::Archive;
 use crate::rules::{JudgeParameters, Opening, ToJudge, judge, word_streams};
 use crate::stages::{epoch, ingest};
 
-/// Whether all epochs with verdicts were judged again; one that is not revealed yet cannot be.
-pub fn check(archive: &Archive, report: &mut Report) -> Result<bool> {
-    let judged = archive.state.epochs.iter().filter(|e| e.submissions.iter().any(|s| s.acceptance.is_some()));
-    if judged.clone().count() == 0 || judged.clone().any(|e| e.reveal.is_none()) {
-        return Ok(false);
-    }
+/// Epochs judged again, and epochs with verdicts; one that is not revealed yet cannot be judged.
+pub fn check(archive: &Archive, report: &mut Report) -> Result<(usize, usize)> {
+    let judged: Vec<_> = archive.state.epochs.iter().filter(|e| e.submissions.iter().any(|s| s.acceptance.is_some())).collect();
+    let revealed: Vec<_> = judged.iter().filter(|e| e.reveal.is_some()).collect();
     let before = report.findings.len();
     let mut count = 0;
-    for e in judged {
+    for e in &revealed {
         count += check_epoch(archive, e.open.1.epoch, report)?;
     }
     let tokens = check_tokens(archive, report)?;
     report.check("verdicts", format!("{count} verdicts and {tokens} tokens computed again"), before);
-    Ok(true)
+    Ok((revealed.len(), judged.len()))
 }
 
 fn check_epoch(archive: &Archive, number: u32, report: &mut Report) -> Result<usize> {

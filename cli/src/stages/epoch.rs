@@ -22,10 +22,14 @@ fn is_licence_text(source: &str) -> bool {
     ["LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT", "UNLICENSE"].iter().any(|start| name.starts_with(start))
 }
 
-/// Opens the next epoch; an epoch that is open already stays as it is.
+/// Opens the next epoch, once the last one is ingested: its verdicts are what the next is judged against.
 pub async fn open(home: &mut Home, policy: &Policy, purpose: Purpose, targets: Vec<Target>) -> Result<u32> {
     if let Some(last) = home.state.epochs.last().filter(|e| e.draw.is_none()) {
-        return Ok(last.open.1.epoch);
+        return Err(failure(Kind::Check, format!("epoch {}: open already; close it first", last.open.1.epoch)));
+    }
+    let waiting = |e: &Epoch| e.submissions.iter().any(|s| s.acceptance.is_none() || s.accepted() > 0 && s.shard.is_none());
+    if let Some(last) = home.state.epochs.last().filter(|e| waiting(e)) {
+        return Err(failure(Kind::Check, format!("epoch {}: not ingested yet; run `assay ingest` first", last.open.1.epoch)));
     }
     let epoch = home.state.epochs.len() as u32;
     let documents: Vec<Target> = targets.into_iter().filter(|t| !is_licence_text(&t.source)).collect();

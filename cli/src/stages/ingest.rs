@@ -10,6 +10,7 @@ use corpus::{Digest, DocumentRef, canonical};
 use ingest::TextTokenizer;
 use ledger::entry::{Acceptance, Shard, Tokenizer};
 use ledger::state::{Epoch, Submitted};
+use rayon::prelude::*;
 use store::{Class, Objects};
 
 use crate::failure::{Kind, failure, usage};
@@ -128,7 +129,10 @@ async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usiz
         return Ok(t.tokenizer);
     }
     let (json, origin) = match given {
-        Some(json) => (json, "given"),
+        Some(json) => {
+            fits(&json, &accepted_texts(home)?)?;
+            (json, "given")
+        }
         None => {
             let texts = accepted_texts(home)?;
             if texts.is_empty() {
@@ -144,6 +148,25 @@ async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usiz
     let tokenizer = home.objects.put(Class::Public, &json)?;
     home.append(vec![Tokenizer { tokenizer, vocabulary: loaded.vocabulary() as u64, origin: origin.into() }.into()]).await?;
     Ok(tokenizer)
+}
+
+/// Whether a given tokenizer gives every accepted text back; once it is in the log there is no other.
+fn fits(json: &[u8], texts: &[String]) -> Result<()> {
+    let tokenizer = TextTokenizer::from_json(json).map_err(|e| usage(e.to_string()))?;
+    let wrong = texts.par_iter().find_map_first(|text| {
+        let tokens = tokenizer.encode(text).map_err(|e| e.to_string());
+        let outside = |t: &Vec<u32>| t.iter().find(|t| **t as usize >= tokenizer.vocabulary()).copied();
+        match tokens.and_then(|t| Ok((outside(&t), tokenizer.decode(&t).map_err(|e| e.to_string())?))) {
+            Ok((None, decoded)) if decoded == *text => None,
+            Ok((Some(token), _)) => Some(format!("token {token} is outside its vocabulary of {}", tokenizer.vocabulary())),
+            Ok((None, _)) => Some(format!(
+                "expected a tokenizer that gives text back, but {:?}… decodes to another text",
+                text.chars().take(40).collect::<String>()
+            )),
+            Err(e) => Some(e),
+        }
+    });
+    wrong.map_or(Ok(()), |reason| Err(usage(format!("tokenizer {}: {reason}", Digest::of(json)))))
 }
 
 /// The home's tokenizer.

@@ -8,7 +8,7 @@ use store::Index;
 
 use crate::failure::{Kind, failure};
 
-/// Runs `work` on every input, by `workers` tasks, and returns the outputs in the order of `inputs`.
+/// Runs `work` on every input, by `workers` tasks, and returns the outputs in the order of `inputs`. What failed before is tried again.
 ///
 /// An input that was done before is not done again, as long as `still_there` finds its output.
 pub async fn run<W>(
@@ -26,7 +26,8 @@ where
     let known = |jobs: &[store::JobState], input: &str| jobs.iter().find(|j| j.input == input).and_then(|j| j.output.clone());
     let before = index.jobs(kind).await?;
     for input in inputs {
-        if known(&before, input).is_some_and(|output| !still_there(&output)) {
+        let failed = before.iter().any(|j| j.input == *input && j.state == "failed");
+        if failed || known(&before, input).is_some_and(|output| !still_there(&output)) {
             index.forget(kind, input).await?;
         }
         index.enqueue(kind, input).await?;

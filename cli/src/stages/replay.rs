@@ -39,23 +39,31 @@ fn seed(archive: &Archive, note: &str) -> Result<Digest> {
 struct Interval {
     from: u64,
     to: u64,
+    /// The state at its beginning; none before the first step.
     checkpoint: Option<Digest>,
+    /// The state at its end.
+    next: Digest,
     drawn: u64,
 }
 
 fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
     let close = &run.close.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {}: not closed yet", run.intent.1.run)))?.1;
     // The tree head at a progress entry stands in the next one, the last one's in the close.
-    let notes = run.progress.iter().skip(1).map(|(_, p)| p.drawn_from.as_deref()).chain([Some(close.drawn_from.as_str())]);
+    let notes = run.progress.iter().skip(1).map(|(_, p)| p.drawn_from.as_deref()).chain([close.drawn_from.as_deref()]);
     let mut found = Vec::new();
     let (mut from, mut checkpoint) = (0, None);
     for ((_, progress), note) in run.progress.iter().zip(notes) {
         let note = note.context("a later progress entry has the tree head of the one before")?;
         let drawn = drawn_window(&seed(archive, note)?, from, progress.windows);
-        found.push(Interval { from, to: progress.windows, checkpoint, drawn });
+        found.push(Interval { from, to: progress.windows, checkpoint, next: progress.checkpoint, drawn });
         (from, checkpoint) = (progress.windows, Some(progress.checkpoint));
     }
     Ok(found)
+}
+
+/// The windows of a run that its cosigned tree heads draw, one an interval.
+pub fn drawn(archive: &Archive, run: &Run) -> Result<Vec<u64>> {
+    Ok(intervals(archive, run)?.iter().map(|i| i.drawn).collect())
 }
 
 /// The accounts that the log's tables hold.
@@ -87,7 +95,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
             vec![(interval, window)]
         }
         None => {
-            let last = &run.close.as_ref().expect("intervals come from a closed run").1.drawn_from;
+            let last = run.close.as_ref().and_then(|(_, c)| c.drawn_from.as_deref()).context("a completed run has a last tree head")?;
             drawn_intervals(&seed(archive, last)?, intervals.len(), sample)
                 .into_iter()
                 .map(|i| (&intervals[i], intervals[i].drawn))
@@ -99,8 +107,23 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
     let order = data.order(&config)?;
     let backend = train::Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, intent.steps)?;
-    let exact = (intent.instruction_set.as_str(), intent.threads) == (kernels::isa().name(), rayon::current_num_threads() as u32);
+    // The number of threads does not change a bit of the result; products may round differently on another instruction set.
+    let exact = intent.instruction_set == kernels::isa().name();
     let mut result = Replayed { windows: Vec::new(), of, outcome: "bit-equal", differences: Vec::new() };
+    if table.shares.iter().map(|s| s.to_bits()).ne(data.pricing.shares().iter().map(|s| s.to_bits())) {
+        result.outcome = "differs";
+        result.differences.push(format!(
+            "shares of the pricing halves {:?}: the drawn targets give {:?}",
+            table.shares,
+            data.pricing.shares()
+        ));
+        return Ok(result);
+    }
+    let steps = train::steps_of(&config, &order);
+    if steps != intent.steps {
+        result.outcome = "differs";
+        result.differences.push(format!("{} steps: config and corpus give {steps}", intent.steps));
+    }
     let initial = data.initial(&config);
     let weights = Digest::of(&backend.master_to_bytes(&backend.master(&initial)));
     if weights != intent.initial_weights {
@@ -123,10 +146,15 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
             ));
             continue;
         }
-        while state.windows.len() as u64 <= drawn {
-            if !trainer.window(&mut state, &mut |_| {}) {
-                break;
-            }
+        // To the end of the interval, so that its checkpoint is one that these steps lead to.
+        while (state.windows.len() as u64) < interval.to && trainer.window(&mut state, &mut |_| {}) {}
+        if exact && Digest::of(&trainer.save(&backend, &state, &intent.config.to_string())?) != interval.next {
+            result.outcome = "differs";
+            result.differences.push(format!(
+                "checkpoint after window {}: {} is not the state that replay leads to",
+                interval.to - 1,
+                interval.next
+            ));
         }
         // Windows before the drawn one are computed on the way, those before them stand in the checkpoint: all are compared.
         for window in &state.windows {

@@ -1,9 +1,9 @@
 //! Rewards, statements and the reveal.
 
 use anyhow::Result;
-use corpus::{ContributorId, canonical};
+use corpus::canonical;
 use ledger::entry::{Reveal, Statements};
-use ledger::state::{Epoch, Run, State};
+use ledger::state::{Run, State};
 use ledger::statement::Statement;
 use store::Class;
 use trainer::Accounts;
@@ -13,27 +13,11 @@ use crate::home::{Archive, Home};
 use crate::rules::{Policy, Rewards, nano, rewards, statements_root};
 use crate::stages::{epoch, ingest, replay};
 
-/// Contributors of an epoch, by id.
-pub fn contributors(epoch: &Epoch) -> Vec<ContributorId> {
-    let mut ids: Vec<ContributorId> = epoch.submissions.iter().map(|s| s.submission.1.contributor).collect();
-    ids.sort();
-    ids.dedup();
-    ids
-}
-
-/// Contributors with accepted documents, by id: the buckets of a run.
-pub fn buckets(epoch: &Epoch) -> Vec<ContributorId> {
-    let mut ids: Vec<ContributorId> = epoch.submissions.iter().filter(|s| s.shard.is_some()).map(|s| s.submission.1.contributor).collect();
-    ids.sort();
-    ids.dedup();
-    ids
-}
-
 /// Everything that the statements of a run say, in the order of contributor ids.
 pub fn statements(state: &State, run: &Run, accounts: &Accounts, policy: &Policy, rewards: &Rewards, outcome: &str) -> Vec<Statement> {
     let epoch = &state.epochs[run.intent.1.epoch as usize];
     let (_, attribution) = run.attribution.as_ref().expect("rewards come from an attribution");
-    let buckets = buckets(epoch);
+    let buckets = epoch.buckets();
     let weights_sum = rewards.rewards.iter().map(|r| r.weight).sum();
     let statement = |reward: &ledger::reward::Reward| {
         let own = || epoch.submissions.iter().filter(|s| s.submission.1.contributor == reward.contributor);
@@ -70,7 +54,7 @@ pub fn compute(archive: &Archive, number: u32) -> Result<(Policy, Accounts, Rewa
     let epoch = epoch::find(archive, Some(run.intent.1.epoch))?;
     let policy = epoch::policy(archive, epoch)?;
     let accounts = replay::accounts(archive, run)?;
-    let (rewards, outcome) = rewards(number, &accounts, &buckets(epoch), &contributors(epoch), run.intent.1.steps, &policy)?;
+    let (rewards, outcome) = rewards(number, &accounts, &epoch.buckets(), &epoch.contributors(), run.intent.1.steps, &policy)?;
     Ok((policy, accounts, rewards, outcome))
 }
 
@@ -118,11 +102,11 @@ async fn reveal(home: &mut Home, number: u32) -> Result<()> {
     Ok(())
 }
 
-/// Copies the statements to `statements/<name>.json`, for their contributors.
+/// Copies the statements to `statements/run-<number>/<name>.json`, for their contributors.
 fn export(home: &Home, number: u32) -> Result<()> {
     let (policy, accounts, rewards, outcome) = compute(home, number)?;
     for statement in statements(&home.state, &home.state.runs[number as usize], &accounts, &policy, &rewards, &outcome) {
-        let path = home.dir.join("statements").join(format!("{}.json", home.name_of(&statement.contributor)));
+        let path = home.dir.join(format!("statements/run-{number}/{}.json", home.name_of(&statement.contributor)));
         store::files::write(&path, &statement.sign(home.operator())?, 0o600)?;
     }
     Ok(())

@@ -47,10 +47,7 @@ static BUILD: LazyLock<Digest> =
 pub fn data(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunData> {
     let epoch = epoch::find(archive, Some(number))?;
     let (_, draw) = epoch.draw.as_ref().ok_or_else(|| failure(Kind::Check, format!("epoch {number}: not closed yet")))?;
-    let mut buckets: Vec<ContributorId> =
-        epoch.submissions.iter().filter(|s| s.shard.is_some()).map(|s| s.submission.1.contributor).collect();
-    buckets.sort();
-    buckets.dedup();
+    let buckets = epoch.buckets();
     let mut corpus = Corpus { documents: Vec::new(), buckets: buckets.len() };
     for (at, entry) in epoch.submissions.iter().filter_map(|s| s.shard.as_ref()) {
         let shard = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?).with_context(|| format!("shard of entry {at}"))?;
@@ -61,9 +58,12 @@ pub fn data(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunDat
     let pool = epoch::pool(archive, epoch)?;
     let targets: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
     let encode = |text: &str| Ok(tokenizer.encode(text)?);
-    let pricing = pricing_halves(&target_corpus(&pool, &targets.pricing, encode)?, config).context("pricing targets")?;
-    let control = control_batch(&target_corpus(&pool, &targets.control, encode)?, config);
-    corpus.check(tokenizer.vocabulary())?;
+    let (pricing, control) = (target_corpus(&pool, &targets.pricing, encode)?, target_corpus(&pool, &targets.control, encode)?);
+    for corpus in [&corpus, &pricing, &control] {
+        corpus.check(tokenizer.vocabulary())?;
+    }
+    let pricing = pricing_halves(&pricing, config).context("pricing targets")?;
+    let control = control_batch(&control, config);
     Ok(RunData { corpus, buckets, pricing, control, vocabulary: tokenizer.vocabulary(), seed: draw.seed })
 }
 
@@ -118,8 +118,8 @@ pub struct Estimate {
 }
 
 /// The sizes of a run, without running it.
-pub fn estimate(archive: &Archive, config: &RunConfig) -> Result<Estimate> {
-    let number = epoch::find(archive, None)?.open.1.epoch;
+pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Result<Estimate> {
+    let number = epoch::find(archive, epoch)?.open.1.epoch;
     let data = data(archive, number, config)?;
     let order = data.order(config)?;
     let steps = steps_of(config, &order);
@@ -131,24 +131,29 @@ pub fn estimate(archive: &Archive, config: &RunConfig) -> Result<Estimate> {
     Ok(Estimate { parameters, tokens, steps, buckets: data.buckets.len(), memory_bytes: 4 * (engine + buffers) as u64 })
 }
 
-fn steps_of(config: &RunConfig, order: &Order<'_>) -> u64 {
+/// Steps of a run: the config's, or one pass over the corpus.
+pub fn steps_of(config: &RunConfig, order: &Order<'_>) -> u64 {
     if config.schedule.steps == 0 { order.steps_per_epoch() } else { config.schedule.steps }
 }
 
-/// Trains a run of the last epoch, or goes on with one that has no close; returns its number.
-pub async fn run(home: &mut Home, config: &RunConfig) -> Result<u32> {
-    let epoch = epoch::find(home, None)?;
+/// Trains a run of an epoch, of the last one by default, or goes on with one that has no close; returns its number.
+pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Result<u32> {
+    let epoch = epoch::find(home, epoch)?;
     let number = epoch.open.1.epoch;
     let config_text = config.to_toml();
     let config_digest = Digest::of(config_text.as_bytes());
-    if let Some(run) = home.state.runs.last() {
-        if run.intent.1.epoch == number && run.intent.1.config == config_digest && run.attribution.is_some() {
+    let of_epoch = |r: &&Run| r.intent.1.epoch == number && !aborted(r);
+    if let Some(run) = home.state.runs.iter().rev().find(of_epoch) {
+        if run.intent.1.config == config_digest && run.attribution.is_some() {
             return Ok(run.intent.1.run);
         }
         if run.close.is_none() && run.intent.1.config != config_digest {
             return Err(failure(
                 Kind::Check,
-                format!("run {}: in progress with config {}, given {config_digest}", run.intent.1.run, run.intent.1.config),
+                format!(
+                    "run {}: in progress with config {}, given {config_digest}; end it with `assay train --abort REASON` to begin another",
+                    run.intent.1.run, run.intent.1.config
+                ),
             ));
         }
     }
@@ -160,7 +165,7 @@ pub async fn run(home: &mut Home, config: &RunConfig) -> Result<u32> {
     let mut trainer = data.trainer(&backend, config, &order, steps)?;
     let initial_digest = Digest::of(&backend.master_to_bytes(&backend.master(&initial)));
 
-    let unfinished = home.state.runs.last().filter(|r| r.attribution.is_none()).cloned();
+    let unfinished = home.state.runs.iter().rev().find(of_epoch).filter(|r| r.attribution.is_none()).cloned();
     let run = match &unfinished {
         Some(run) => {
             check_resumable(&run.intent.1, initial_digest, steps)?;
@@ -199,6 +204,32 @@ pub async fn run(home: &mut Home, config: &RunConfig) -> Result<u32> {
     train(home, run, &data, config, &backend, &mut trainer, &mut state, &config_digest).await?;
     close(home, run, &data, &mut trainer, &state, control_start).await?;
     attribute(home, run, &data, &trainer.accounts(&state)).await?;
+    Ok(run)
+}
+
+fn aborted(run: &Run) -> bool {
+    run.close.as_ref().is_some_and(|(_, c)| c.outcome != "completed")
+}
+
+/// Ends an unfinished run of an epoch with a reason; it stays in the log, and nothing is paid for it.
+pub async fn abort(home: &mut Home, epoch: Option<u32>, reason: &str) -> Result<u32> {
+    let number = epoch::find(home, epoch)?.open.1.epoch;
+    let run = home.state.runs.iter().rev().find(|r| r.intent.1.epoch == number && r.close.is_none());
+    let run = run.ok_or_else(|| failure(Kind::Check, format!("epoch {number}: no run is in progress")))?;
+    let last = run.progress.last();
+    let entry = RunClose {
+        run: run.intent.1.run,
+        outcome: format!("aborted: {reason}"),
+        steps: last.map_or(0, |(_, p)| p.step),
+        checkpoint: last.map(|(_, p)| p.checkpoint),
+        loss_start: 0,
+        loss_end: 0,
+        control_start: 0,
+        control_end: 0,
+        drawn_from: last.map(|(at, _)| home.head_at(at + 1)).transpose()?,
+    };
+    let run = entry.run;
+    home.append(vec![entry.into()]).await?;
     Ok(run)
 }
 
@@ -284,12 +315,12 @@ async fn close(
         run,
         outcome: "completed".into(),
         steps: state.step,
-        checkpoint: progress.checkpoint,
+        checkpoint: Some(progress.checkpoint),
         loss_start: nano(loss_start),
         loss_end: nano(loss_end),
         control_start: nano(control_start),
         control_end: nano(trainer.loss(state, &data.control)),
-        drawn_from: home.head_at(at + 1)?,
+        drawn_from: Some(home.head_at(at + 1)?),
     };
     home.append(vec![entry.into()]).await?;
     Ok(())
@@ -297,16 +328,14 @@ async fn close(
 
 async fn attribute(home: &mut Home, run: u32, data: &RunData, accounts: &Accounts) -> Result<()> {
     let rows = credit_rows(accounts, &data.bucket_ids(), TARGET);
-    let decay: f64 = accounts.windows.iter().map(|w| w.decay.iter().zip(&accounts.shares).map(|(d, s)| d * s).sum::<f64>()).sum();
-    let residual: f64 = accounts.windows.iter().map(|w| w.residual(&accounts.shares).abs()).sum();
     let entry = Attribution {
         run,
         credit: home.objects.put(Class::Public, &write_credit(&rows)?)?,
         windows: home.objects.put(Class::Public, &write_windows(accounts)?)?,
         rows: rows.len() as u64,
         drop: nano(accounts.drop()),
-        residual: nano(residual),
-        decay: nano(decay),
+        residual: nano(accounts.residual()),
+        decay: nano(accounts.decay()),
         estimated_ppm: 0,
     };
     home.append(vec![entry.into()]).await?;

@@ -42,7 +42,6 @@ rule = "simpson"
 first_window = 2
 max_window = 4
 residual_limit = 0.02
-settle_limit = 0.05
 pricing_tokens = 512
 progress_windows = 2
 max_buckets = 8
