@@ -9,7 +9,7 @@
 use rayon::prelude::*;
 
 use crate::backend::{Segment, Shape};
-use crate::cpu::{LANES, View, exp_row, lane_dot, max_row, product, scale_row};
+use crate::loops::{LANES, View, exp_row, lane_dot, max_row, product, scale_row};
 use crate::real::Real;
 use crate::simd::vectorised;
 

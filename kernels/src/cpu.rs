@@ -7,31 +7,14 @@ use rayon::prelude::*;
 
 use crate::attention;
 use crate::backend::{AdamW, Backend, Matrix, Segment, Shape};
+use crate::buffer::Buffer;
+use crate::loops::{LANES, View, exp_row, lane_dot, max_row, product, scale_row};
 use crate::optimizer;
 use crate::real::Real;
 use crate::simd::vectorised;
 
 /// Rows of a forward product that one thread computes at a time; fixed, so that results do not depend on threads.
 const ROWS: usize = 256;
-
-/// A flat host buffer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Buffer<T>(pub(crate) Vec<T>);
-
-impl<T: Real> Buffer<T> {
-    /// Its elements.
-    pub fn as_slice(&self) -> &[T] {
-        &self.0
-    }
-    /// Its elements, to write.
-    pub fn as_mut_slice(&mut self) -> &mut [T] {
-        &mut self.0
-    }
-    /// A buffer that holds `values`.
-    pub fn from_f64(values: &[f64]) -> Buffer<T> {
-        Buffer(values.iter().map(|&x| T::from_f64(x)).collect())
-    }
-}
 
 /// The reference backend, on all threads of the current rayon pool.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,64 +24,6 @@ impl<T> Cpu<T> {
     /// A backend; it holds no state.
     pub fn new() -> Cpu<T> {
         Cpu(PhantomData)
-    }
-}
-
-/// A strided view of a matrix: element `(i, j)` at `i * rs + j * cs`.
-#[derive(Clone, Copy)]
-pub(crate) struct View<'a, T> {
-    pub data: &'a [T],
-    pub rs: usize,
-    pub cs: usize,
-}
-
-/// `dst (m, n, row stride rs) = alpha * dst + lhs (m, k) rhs (k, n)`, `alpha` 0 or 1, scaled by `scale`.
-///
-/// One thread; every view is checked against its slice first.
-#[allow(clippy::too_many_arguments)]
-pub(crate) fn product<T: Real>(
-    dst: &mut [T],
-    rs: usize,
-    m: usize,
-    n: usize,
-    k: usize,
-    lhs: View<'_, T>,
-    rhs: View<'_, T>,
-    accumulate: bool,
-    scale: T,
-) {
-    if m == 0 || n == 0 {
-        return;
-    }
-    let last = |rows: usize, cols: usize, rs: usize, cs: usize| (rows - 1) * rs + (cols - 1) * cs;
-    assert!(last(m, n, rs, 1) < dst.len(), "product: destination too small");
-    if k > 0 {
-        assert!(last(m, k, lhs.rs, lhs.cs) < lhs.data.len(), "product: left side too small");
-        assert!(last(k, n, rhs.rs, rhs.cs) < rhs.data.len(), "product: right side too small");
-    }
-    // SAFETY: the largest index of each of the three views was checked to lie inside its slice.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            dst.as_mut_ptr(),
-            1,
-            rs as isize,
-            accumulate,
-            lhs.data.as_ptr(),
-            lhs.cs as isize,
-            lhs.rs as isize,
-            rhs.data.as_ptr(),
-            rhs.cs as isize,
-            rhs.rs as isize,
-            T::from_f64(1.0),
-            scale,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
     }
 }
 
@@ -133,26 +58,6 @@ vectorised! {
     }
 }
 
-/// Partial sums that run beside each other; sixteen fill one AVX-512 register in f32.
-pub(crate) const LANES: usize = 16;
-
-/// `<a, b>` in fixed lanes.
-#[inline(always)]
-pub(crate) fn lane_dot<T: Real>(a: &[T], b: &[T]) -> T {
-    let mut lanes = [T::default(); LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let mut rest = T::default();
-    for (&x, &y) in a_chunks.remainder().iter().zip(b_chunks.remainder()) {
-        rest += x * y;
-    }
-    for (x, y) in a_chunks.zip(b_chunks) {
-        for l in 0..LANES {
-            lanes[l] += x[l] * y[l];
-        }
-    }
-    lanes.into_iter().sum::<T>() + rest
-}
-
 vectorised! {
     fn add_row<T: Real>(x: &mut [T], y: &[T]) {
         for (x, &y) in x.iter_mut().zip(y) {
@@ -177,55 +82,6 @@ vectorised! {
             let s = one / (one + (-g).exp());
             *du = dh * g * s;
             *dg = dh * u * s * (one + g * (one - s));
-        }
-    }
-}
-
-vectorised! {
-    /// `row = exp(row - shift)`; returns the sum.
-    pub(crate) fn exp_row<T: Real>(row: &mut [T], shift: T) -> T {
-        let mut lanes = [T::default(); LANES];
-        let mut rest = T::default();
-        let mut chunks = row.chunks_exact_mut(LANES);
-        for chunk in &mut chunks {
-            for (x, lane) in chunk.iter_mut().zip(&mut lanes) {
-                *x = (*x - shift).exp();
-                *lane += *x;
-            }
-        }
-        for x in chunks.into_remainder() {
-            *x = (*x - shift).exp();
-            rest += *x;
-        }
-        lanes.into_iter().sum::<T>() + rest
-    }
-}
-
-vectorised! {
-    /// The largest element; the row is not empty.
-    pub(crate) fn max_row<T: Real>(row: &[T]) -> T {
-        let mut lanes = [row[0]; LANES];
-        let chunks = row.chunks_exact(LANES);
-        let mut max = row[0];
-        for &x in chunks.remainder() {
-            max = if x > max { x } else { max };
-        }
-        for chunk in chunks {
-            for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                *lane = if x > *lane { x } else { *lane };
-            }
-        }
-        for x in lanes {
-            max = if x > max { x } else { max };
-        }
-        max
-    }
-}
-
-vectorised! {
-    pub(crate) fn scale_row<T: Real>(row: &mut [T], factor: T) {
-        for x in row {
-            *x *= factor;
         }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! - `real`: the two scalar types and their vectorised exponentials
 //! - `backend`: the trait, with the contract of every operation
+//! - `buffer`, `loops`, `simd`: the CPU's memory, the loops that operations share, instruction sets
 //! - `cpu`: products, norms, activations and the loss on the CPU
 //! - `attention`: causal attention inside segments, forward and backward
 //! - `optimizer`: AdamW whose first moment is kept per bucket, and what prices it
@@ -16,12 +17,15 @@
 
 mod attention;
 mod backend;
+mod buffer;
 mod cpu;
+mod loops;
 mod optimizer;
 mod real;
 mod simd;
 
 pub use backend::{AdamW, Backend, Matrix, Segment, Shape};
-pub use cpu::{Buffer, Cpu};
+pub use buffer::Buffer;
+pub use cpu::Cpu;
 pub use real::Real;
 pub use simd::{Isa, isa};

@@ -8,7 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::backend::AdamW;
-use crate::cpu::Buffer;
+use crate::buffer::Buffer;
 use crate::real::Real;
 use crate::simd::vectorised;
 

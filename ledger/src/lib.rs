@@ -3,6 +3,7 @@
 //! - `key`, `note`, `tree_head`: Ed25519 keys, signed notes and cosigned tree heads, verified strictly
 //! - `tile`: where entries and hashes lie in a tiled log
 //! - `envelope`, `entry`: what an entry is and what it may say
+//! - `history`: epochs, submissions and runs with what became of them
 //! - `state`: the log replayed entry by entry; every rule about order, signers and references
 //! - `reward`: from credit to integer weights to amounts
 //! - `books`: double entry
@@ -13,6 +14,7 @@
 pub mod books;
 pub mod entry;
 pub mod envelope;
+pub mod history;
 pub mod key;
 pub mod note;
 pub mod reward;
@@ -23,6 +25,7 @@ pub mod tree_head;
 
 pub use entry::Entry;
 pub use envelope::Envelope;
+pub use history::{Epoch, Run, Submitted};
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use note::{Note, NoteError, Verifier};
 pub use state::{State, Violation};

@@ -5,7 +5,7 @@ use corpus::bundle::Bundle;
 use corpus::canonical;
 use corpus::shard::Shard;
 use corpus::verdict::{Verdict, VerdictTable};
-use ledger::state::{Epoch, Run, Submitted};
+use ledger::history::{Epoch, Run, Submitted};
 use ledger::statement::Statement;
 use store::Class;
 

@@ -5,7 +5,7 @@ use corpus::bundle::{Bundle, Submitted};
 use corpus::licence::Purpose;
 use corpus::{Digest, canonical};
 use ledger::entry::{Draw, EpochClose, EpochOpen};
-use ledger::state::Epoch;
+use ledger::history::Epoch;
 use ledger::{Note, Verifier};
 use store::Class;
 

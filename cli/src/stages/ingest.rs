@@ -9,7 +9,7 @@ use corpus::verdict::{Verdict, VerdictTable};
 use corpus::{Digest, DocumentRef, canonical};
 use ingest::TextTokenizer;
 use ledger::entry::{Acceptance, Shard, Tokenizer};
-use ledger::state::{Epoch, Submitted};
+use ledger::history::{Epoch, Submitted};
 use rayon::prelude::*;
 use store::{Class, Objects};
 

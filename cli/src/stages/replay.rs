@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use corpus::Digest;
 use kernels::Backend;
 use ledger::entry::Replay;
-use ledger::state::Run;
+use ledger::history::Run;
 use ledger::{Note, Verifier};
 use store::Class;
 use trainer::{Accounts, CreditRow, RunConfig, Window, credit_rows, read_credit, read_windows};

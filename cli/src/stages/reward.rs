@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use corpus::canonical;
+use ledger::State;
 use ledger::entry::{Reveal, Statements};
-use ledger::state::{Run, State};
+use ledger::history::Run;
 use ledger::statement::Statement;
 use store::Class;
 use trainer::Accounts;

@@ -9,7 +9,7 @@ use corpus::{ContributorId, Digest, canonical};
 use indicatif::{ProgressBar, ProgressStyle};
 use kernels::{Backend, Cpu};
 use ledger::entry::{Attribution, RunClose, RunIntent, RunProgress};
-use ledger::state::Run;
+use ledger::history::Run;
 use store::Class;
 use trainer::{
     Accounts, Batch, Corpus, Document, Layout, Order, Pricing, RunConfig, State, Trainer, credit_rows, write_credit, write_windows,
