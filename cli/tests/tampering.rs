@@ -6,7 +6,8 @@ use std::fs;
 
 use common::{World, files};
 use ledger::entry::{Attribution, Entry, Replay, RunClose, RunProgress};
-use ledger::{Envelope, SecretKey};
+use ledger::tree_head::draw_seed;
+use ledger::{Envelope, SecretKey, Verifier};
 use store::{Class, Objects, Sequencer, Witness};
 use trainer::{read_credit, write_credit};
 
@@ -74,19 +75,26 @@ fn forge(world: &World, forge: impl Fn(&Objects, Entry) -> Entry) {
     let first = entries.iter().position(|e| matches!(entry_of(e), Entry::RunProgress(_))).unwrap();
     let (mut log, operator, entries) = rewrite(&home, first);
     let objects = Objects::new(&home.join("objects"));
+    let witness = SecretKey::from_text(&fs::read_to_string(home.join("keys/witness.key")).unwrap()).unwrap();
+    let witness = Verifier::from_vkey(&witness.vkey()).unwrap();
     let mut heads: Vec<String> = Vec::new();
+    let mut drawn = None;
     for bytes in &entries[first..] {
         let forged = match forge(&objects, entry_of(bytes)) {
             Entry::RunProgress(e) => RunProgress { drawn_from: heads.last().cloned(), ..e }.into(),
             Entry::RunClose(e) => RunClose { drawn_from: heads.last().cloned(), ..e }.into(),
-            Entry::Replay(e) => Replay { outcome: "bit-equal".into(), ..e }.into(),
+            // The window that the forged log draws from its first interval.
+            Entry::Replay(e) => Replay { windows: vec![drawn.unwrap()], outcome: "bit-equal".into(), ..e }.into(),
             other @ Entry::Attribution(_) => other,
             _ => break,
         };
         let envelope = Envelope::sign(forged.to_payload().unwrap(), &[&operator]);
         log.append(&[envelope.to_bytes().unwrap()], 2).unwrap();
-        if let Entry::RunProgress(_) = forged {
-            heads.push(log.signed_head().unwrap().to_text());
+        if let Entry::RunProgress(e) = forged {
+            let note = log.signed_head().unwrap();
+            let seed = draw_seed(note, std::slice::from_ref(&witness)).unwrap();
+            drawn = drawn.or(Some(u64::from_be_bytes(seed.0[..8].try_into().unwrap()) % e.windows));
+            heads.push(note.to_text());
         }
     }
     drop(log);
