@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Instant;
 
-use common::{World, files, prose, row};
+use common::{World, files, row};
 use serde_json::Value;
 
 /// What has to be the same when a command is repeated.
@@ -101,42 +101,43 @@ fn killed_at_any_point_it_goes_on_to_the_same_log() {
     assert_eq!(report["audit"]["ok"], true);
 }
 
+/// This repository's own sources below `to`.
+fn sources(world: &World, crate_name: &str, to: &str) {
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(crate_name).join("src");
+    for file in files(&from) {
+        world.write(&format!("{to}/{}", file.strip_prefix(&from).unwrap().display()), fs::read(&file).unwrap());
+    }
+}
+
 #[test]
 fn copies_targets_and_noise_earn_nothing() {
     let world = World::empty();
-    for (i, name) in ["anna", "bert", "cleo"].iter().enumerate() {
-        world.lines(&format!("from/{name}/text.jsonl"), (0..40).map(|d| prose(1000 * i as u64 + d, 40)), "MIT");
+    for name in ["cli", "ledger", "store", "trainer"] {
+        sources(&world, name, &format!("from/{name}"));
     }
-    fs::create_dir_all(world.path("from/yves")).unwrap();
-    fs::copy(world.path("from/anna/text.jsonl"), world.path("from/yves/text.jsonl")).unwrap();
+    for name in ["ingest", "corpus"] {
+        sources(&world, name, &format!("target/{name}"));
+    }
+    sources(&world, "cli", "from/yves");
     let mut n = common::Numbers(5);
-    let noise: Vec<String> = (0..20).map(|_| (0..2000).map(|_| char::from(33 + n.below(94) as u8)).collect()).collect();
+    let noise: Vec<String> = (0..40).map(|_| (0..4000).map(|_| char::from(33 + n.below(94) as u8)).collect()).collect();
     world.lines("from/mona/noise.jsonl", noise.into_iter(), "MIT");
-    for (i, name) in ["east", "west"].iter().enumerate() {
-        for d in 0..4 {
-            world.write(&format!("target/{name}/{d}.txt"), prose(9000 + 10 * i as u64 + d, 40));
-        }
-    }
-    // The pool's own documents, with a word of introduction each.
-    world.lines("from/lars/leak.jsonl", (0..4).map(|d| format!("Once more:\n{}", prose(9000 + d, 40))), "MIT");
-    let run = common::TINY
-        .replace("steps = 16", "steps = 120")
-        .replace("lr = 3e-3", "lr = 2e-3")
-        .replace("max_window = 4", "max_window = 8")
-        .replace("channels = 16", "channels = 32")
-        .replace("hidden = 32", "hidden = 64");
-    world.write("run.toml", run);
+    // The pool's own documents, each with a word of introduction.
+    let leaked: Vec<String> =
+        files(&world.path("target")).iter().map(|f| format!("// Once more:\n{}", fs::read_to_string(f).unwrap())).collect();
+    world.lines("from/lars/leak.jsonl", leaked.into_iter(), "MIT");
     let json = world
         .run(&[
             "quickstart",
+            "--small",
             "--home",
             "h",
             "--contributors",
             "from",
             "--target",
             "target",
-            "--run",
-            "run.toml",
+            "--licence",
+            "MIT",
             "--seed",
             "3",
             "--now",
@@ -145,14 +146,14 @@ fn copies_targets_and_noise_earn_nothing() {
         .ok();
     let (copy, leak, noise) = (row(&json, "yves"), row(&json, "lars"), row(&json, "mona"));
     assert_eq!(copy["duplicates"], copy["documents"]);
-    assert_eq!(copy["duplicate_of"], serde_json::json!([["anna", 40]]));
+    assert_eq!(copy["duplicate_of"], serde_json::json!([["cli", copy["documents"]]]));
     assert_eq!((&copy["accrued_minor"], &copy["tokens"]), (&Value::from(0), &Value::from(0)));
     assert_eq!((&leak["rejected"], &leak["accrued_minor"], &leak["tokens"]), (&leak["documents"], &Value::from(0), &Value::from(0)));
     assert_eq!(noise["accepted"], noise["documents"]);
     assert!(noise["accrued_minor"].as_i64().unwrap() <= 1000, "noise accrues {} of 100000", noise["accrued_minor"]);
-    assert_eq!(json["outcome"], "settled");
+    assert_eq!((&json["outcome"], sum(&json, "accrued_minor"), sum(&json, "payable_minor")), (&Value::from("settled"), 100_000, 100_000));
     let status = world.run(&["status", "--home", "h", "yves"]).ok();
-    assert_eq!(status["contributor"]["duplicates"], 40);
+    assert_eq!(status["contributor"]["duplicates"], copy["documents"]);
     assert_eq!(status["held_minor"], 0);
 }
 

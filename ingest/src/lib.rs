@@ -12,7 +12,7 @@ mod rights;
 mod sharding;
 mod tokenizer;
 
-pub use reader::{Dataset, Problem, ReadError, Record, read};
+pub use reader::{Dataset, Problem, ReadError, Record, is_licence_name, read};
 pub use rights::{Evidence, RightsError, resolve};
 pub use sharding::{ShardingError, build_shard};
 pub use tokenizer::{TextTokenizer, TokenizerError, train};

@@ -77,7 +77,7 @@ pub fn read(path: &Path, licence_is_evidence: bool) -> Result<Dataset, ReadError
     files.sort();
     for name in files {
         let file = path.join(&name);
-        if licence_is_evidence && dataset.licence_file.is_none() && is_licence_name(&name) {
+        if licence_is_evidence && dataset.licence_file.is_none() && !name.contains('/') && is_text_named(&name, &EVIDENCE) {
             match fs::read_to_string(&file) {
                 Ok(text) => {
                     dataset.licence_file = Some((name, text));
@@ -91,14 +91,19 @@ pub fn read(path: &Path, licence_is_evidence: bool) -> Result<Dataset, ReadError
     Ok(dataset)
 }
 
-/// A licence file at the top of a dataset.
-fn is_licence_name(name: &str) -> bool {
+/// Names of files that say which licence a dataset has.
+const EVIDENCE: [&str; 4] = ["LICENSE", "LICENCE", "COPYING", "UNLICENSE"];
+
+/// Whether a file's name is that of a licence text or a notice: `LICENSE`, `LICENCE-MIT.txt`, `NOTICE`, but not `licence.rs`.
+pub fn is_licence_name(name: &str) -> bool {
+    is_text_named(name, &EVIDENCE) || is_text_named(name, &["COPYRIGHT", "NOTICE"])
+}
+
+fn is_text_named(name: &str, stems: &[&str]) -> bool {
     let upper = name.to_uppercase();
-    let stem = upper.split('.').next().unwrap_or_default();
-    !name.contains('/')
-        && ["LICENSE", "LICENCE", "COPYING", "UNLICENSE"]
-            .iter()
-            .any(|known| stem == *known || stem.strip_prefix(known).is_some_and(|rest| rest.starts_with('-')))
+    let (stem, extension) = upper.rsplit_once('.').unwrap_or((&upper, ""));
+    let text = ["", "TXT", "MD", "RST", "HTML"].contains(&extension) || extension.bytes().all(|b| b.is_ascii_digit());
+    text && stems.iter().any(|known| stem.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_', '.'])))
 }
 
 fn walk(folder: &Path, below: &str, depth: usize, files: &mut Vec<String>, problems: &mut Vec<Problem>) {
@@ -378,6 +383,16 @@ mod tests {
         }
         assert_eq!(found.len(), 15, "{found:?}");
         assert!(read(&dir.path().join("absent"), true).unwrap_err().to_string().contains("absent"));
+    }
+
+    #[test]
+    fn licence_names() {
+        for name in ["LICENSE", "license.txt", "LICENSE-MIT", "LICENSE-2.0", "COPYING.md", "NOTICE"] {
+            assert!(is_licence_name(name), "{name}");
+        }
+        for name in ["licence.rs", "license_check.py", "licensed", "README", "text.jsonl"] {
+            assert!(!is_licence_name(name), "{name}");
+        }
     }
 
     #[test]

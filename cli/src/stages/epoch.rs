@@ -18,8 +18,7 @@ pub type Target = Submitted;
 
 /// Licence texts are everywhere; as targets they would keep others' documents out.
 fn is_licence_text(source: &str) -> bool {
-    let name = source.rsplit('/').next().unwrap_or(source).to_uppercase();
-    ["LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT", "UNLICENSE"].iter().any(|start| name.starts_with(start))
+    ingest::is_licence_name(source.rsplit('/').next().unwrap_or(source))
 }
 
 /// Opens the next epoch, once the last one is ingested: its verdicts are what the next is judged against.
