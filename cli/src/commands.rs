@@ -112,7 +112,7 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Audit { home, replay } => {
             let report = audit::run(&home.home, replay)?;
             let exit = if report.ok { 0 } else { Kind::Verification as u8 };
-            Ok(Output { text: audit::text(&report), json: json!({ "audit": report }), exit })
+            Ok(Output { text: audit::text(&report)?, json: json!({ "audit": report }), exit })
         }
         Command::Statement(Statement::Verify { file, home }) => verify_statement(&file, &home.home),
         Command::Report { home, run } => {

@@ -153,7 +153,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         facts.control_drop,
         100.0 * facts.residual
     );
-    text += &format!("replayed windows {:?} of {}: {}\n{}", replayed.windows, replayed.of, replayed.outcome, audit::text(&audited));
+    text += &format!("replayed windows {:?} of {}: {}\n{}", replayed.windows, replayed.of, replayed.outcome, audit::text(&audited)?);
     text += &format!("home       {}\nstatements {}\nreport     {}\n", dir.display(), dir.join("statements").display(), page.display());
     text += "Nobody is owed anything: this was a demonstration.\n";
     let exit = if audited.ok { 0 } else { Kind::Verification as u8 };

@@ -15,10 +15,12 @@ mod verdicts;
 use std::path::Path;
 
 use anyhow::Result;
+use polars::prelude::df;
 use serde::Serialize;
 
 use crate::failure::{Kind, exit_code, failure};
 use crate::home::Archive;
+use crate::tables::render;
 
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -137,19 +139,17 @@ fn readable<T>(level: &str, result: Result<T>, report: &mut Report) -> Result<Op
 }
 
 /// The report for people.
-pub fn text(report: &Report) -> String {
-    let mut out = format!("audit: {}\n", report.level);
-    for check in &report.checks {
-        out += &format!(
-            "  {:<12} {:<60} {}\n",
-            check.name,
-            check.looked_at,
-            if check.findings == 0 { "ok".to_string() } else { format!("{} findings", check.findings) }
-        );
-    }
+pub fn text(report: &Report) -> Result<String> {
+    let column = |f: &dyn Fn(&Check) -> String| report.checks.iter().map(f).collect::<Vec<String>>();
+    let table = df!(
+        "check" => column(&|c| c.name.clone()),
+        "looked at" => column(&|c| c.looked_at.clone()),
+        "findings" => report.checks.iter().map(|c| c.findings as u64).collect::<Vec<_>>(),
+    )?;
+    let mut out = format!("audit: {}\n{}", report.level, render(&table, None)?);
     for finding in &report.findings {
         let place = finding.index.map_or(String::new(), |i| format!("entry {i}: "));
-        out += &format!("  FINDING [{}] {place}{}\n", finding.rule, finding.text);
+        out += &format!("FINDING [{}] {place}{}\n", finding.rule, finding.text);
     }
-    out
+    Ok(out)
 }
