@@ -13,7 +13,7 @@ use trainer::RunConfig;
 
 use crate::args::{Args, Command, Contributor, Epoch, Index, Key, Statement};
 use crate::failure::{Kind, failure, usage};
-use crate::home::{Config, Home, database_url};
+use crate::home::{Config, Home, database_url, read_key};
 use crate::output::{Output, money, note};
 use crate::rules::Policy;
 use crate::stages::submit::{Submitting, read_dataset};
@@ -37,7 +37,7 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(format!("{}: log {origin}, verifier key in log.vkey; keep keys/ to yourself", home.home.display()), json))
         }
         Command::Contributor(Contributor::Add { home, name, key }) => {
-            let key = key.map(|k| contributor::read_key(&k)).transpose()?;
+            let key = key.map(|k| read_key(&k)).transpose()?;
             let mut home = Home::open(&home.home, now).await?;
             let id = contributor::add(&mut home, &name, key.as_ref()).await?;
             Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
@@ -179,7 +179,7 @@ async fn submit_command(
 ) -> Result<Output> {
     let mut home = Home::open(home, now).await?;
     home.contributor_key(name)?;
-    let key = key.map(contributor::read_key).transpose()?;
+    let key = key.map(read_key).transpose()?;
     let dataset = read_dataset(name, path, None, licence)?;
     for problem in &dataset.problems {
         note(&format!("not read: {}: {}", problem.place, problem.reason));

@@ -104,7 +104,8 @@ fn key_path(dir: &Path, role: &str) -> PathBuf {
     dir.join("keys").join(format!("{role}.key"))
 }
 
-fn read_key(path: &Path) -> Result<SecretKey> {
+/// Reads a secret key file.
+pub fn read_key(path: &Path) -> Result<SecretKey> {
     let text = String::from_utf8(files::read(path)?).map_err(|_| failure(Kind::Check, "not UTF-8"));
     SecretKey::from_text(&text.with_context(|| path.display().to_string())?).with_context(|| path.display().to_string())
 }

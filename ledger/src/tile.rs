@@ -47,17 +47,7 @@ fn count(size: u64, level: u8) -> u64 {
 
 /// Every file of a tree of `size` entries, partial ones at the right edge included.
 pub fn all(size: u64) -> Vec<Tile> {
-    let mut tiles = Vec::new();
-    let mut add = |level: Option<u8>, n: u64| {
-        for index in 0..n.div_ceil(WIDTH) {
-            tiles.push(Tile { level, index, width: (n - index * WIDTH).min(WIDTH) });
-        }
-    };
-    add(None, size);
-    for level in 0..8 {
-        add(Some(level), count(size, level));
-    }
-    tiles
+    all_from(0, size)
 }
 
 /// Files that a tree of `new` has and one of `old` has not: what an append writes.

@@ -110,8 +110,7 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
         });
         return Ok(());
     };
-    let accounts = replay::accounts(archive, run)?;
-    let table = trainer::read_credit(&archive.objects.get(Class::Public, &a.credit)?)?;
+    let (accounts, table) = replay::tables(archive, run)?;
     let rows = table.len() as u64;
     for (at, p) in &run.progress {
         let end = p.windows.checked_sub(1).and_then(|w| accounts.windows.get(w as usize)).map(|w| w.end_step);

@@ -1,6 +1,6 @@
 //! Contributors: a key, registered with proof of possession.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use corpus::{ContributorId, Digest};
 use ledger::entry::Registration;
 use ledger::{SecretKey, Verifier};
@@ -9,12 +9,6 @@ use crate::home::Home;
 
 /// What a contributor agrees to; its digest is in the registration.
 pub const TERMS: &str = "Assay terms, version 1: documents are used for the purposes that their licences permit, under the policy of the epoch that they are submitted in; credit says what they account for in a run; amounts follow from it by that policy.\n";
-
-/// Reads a secret key file.
-pub fn read_key(path: &std::path::Path) -> Result<SecretKey> {
-    let bytes = store::files::read(path)?;
-    SecretKey::from_text(&String::from_utf8_lossy(&bytes)).with_context(|| path.display().to_string())
-}
 
 /// Registers `name`: under `own` key, which stays with the contributor, or under a new one that the operator holds.
 pub async fn add(home: &mut Home, name: &str, own: Option<&SecretKey>) -> Result<ContributorId> {

@@ -66,11 +66,17 @@ pub fn drawn(archive: &Archive, run: &Run) -> Result<Vec<u64>> {
     Ok(intervals(archive, run)?.iter().map(|i| i.drawn).collect())
 }
 
-/// The accounts that the log's tables hold.
-pub fn accounts(archive: &Archive, run: &Run) -> Result<Accounts> {
+/// The accounts that the log's tables hold, and the rows of the credit table.
+pub fn tables(archive: &Archive, run: &Run) -> Result<(Accounts, Vec<CreditRow>)> {
     let (_, a) = run.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {}: no attribution yet", run.intent.1.run)))?;
     let credit = read_credit(&archive.objects.get(Class::Public, &a.credit)?)?;
-    Ok(read_windows(&archive.objects.get(Class::Public, &a.windows)?, &credit, run.intent.1.buckets as usize)?)
+    let accounts = read_windows(&archive.objects.get(Class::Public, &a.windows)?, &credit, run.intent.1.buckets as usize)?;
+    Ok((accounts, credit))
+}
+
+/// The accounts that the log's tables hold.
+pub fn accounts(archive: &Archive, run: &Run) -> Result<Accounts> {
+    Ok(tables(archive, run)?.0)
 }
 
 /// The run's config, as it was carried out.
@@ -80,9 +86,7 @@ pub fn config(archive: &Archive, run: &Run) -> Result<RunConfig> {
 
 /// Computes the drawn windows of `sample` intervals again, or the window `only`, and compares them with the tables.
 pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) -> Result<Replayed> {
-    let table = accounts(archive, run)?;
-    let (_, attribution) = run.attribution.as_ref().expect("accounts come from an attribution");
-    let rows = read_credit(&archive.objects.get(Class::Public, &attribution.credit)?)?;
+    let (table, rows) = tables(archive, run)?;
     let intent = &run.intent.1;
     let intervals = intervals(archive, run)?;
     let of = table.windows.len() as u64;

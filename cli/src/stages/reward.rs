@@ -63,11 +63,9 @@ pub fn compute(archive: &Archive, number: u32) -> Result<(Policy, Accounts, Rewa
 pub async fn run(home: &mut Home, number: u32) -> Result<String> {
     let (policy, accounts, rewards, outcome) = compute(home, number)?;
     let run = home.state.runs[number as usize].clone();
+    let statements = statements(&home.state, &run, &accounts, &policy, &rewards, &outcome);
+    let envelopes = statements.iter().map(|s| s.sign(home.operator())).collect::<Result<Vec<_>, _>>()?;
     if run.statements.is_none() {
-        let envelopes = statements(&home.state, &run, &accounts, &policy, &rewards, &outcome)
-            .iter()
-            .map(|s| s.sign(home.operator()))
-            .collect::<Result<Vec<_>, _>>()?;
         for envelope in &envelopes {
             home.objects.put(Class::Party, envelope)?;
         }
@@ -84,7 +82,11 @@ pub async fn run(home: &mut Home, number: u32) -> Result<String> {
         home.append(vec![entry.into()]).await?;
     }
     reveal(home, run.intent.1.epoch).await?;
-    export(home, number)?;
+    // Copies for their contributors.
+    for (statement, envelope) in statements.iter().zip(&envelopes) {
+        let path = home.dir.join(format!("statements/run-{number}/{}.json", home.name_of(&statement.contributor)));
+        store::files::write(&path, envelope, 0o600)?;
+    }
     Ok(outcome)
 }
 
@@ -100,15 +102,5 @@ async fn reveal(home: &mut Home, number: u32) -> Result<()> {
         openings: home.objects.put(Class::Public, &canonical::to_vec(&openings)?)?,
     };
     home.append(vec![entry.into()]).await?;
-    Ok(())
-}
-
-/// Copies the statements to `statements/run-<number>/<name>.json`, for their contributors.
-fn export(home: &Home, number: u32) -> Result<()> {
-    let (policy, accounts, rewards, outcome) = compute(home, number)?;
-    for statement in statements(&home.state, &home.state.runs[number as usize], &accounts, &policy, &rewards, &outcome) {
-        let path = home.dir.join(format!("statements/run-{number}/{}.json", home.name_of(&statement.contributor)));
-        store::files::write(&path, &statement.sign(home.operator())?, 0o600)?;
-    }
     Ok(())
 }
