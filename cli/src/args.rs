@@ -255,9 +255,12 @@ pub enum Epoch {
     Open {
         #[command(flatten)]
         home: HomeArg,
-        /// Held-out files or folders; each is a source.
+        /// Held-out files or folders, each a source, as PATH or NAME=PATH; sources of one name are one target.
         #[arg(long, required = true)]
-        target: Vec<PathBuf>,
+        target: Vec<String>,
+        /// What a target counts for, as NAME=WEIGHT; 1 for those that are not named.
+        #[arg(long, value_name = "NAME=WEIGHT")]
+        target_weight: Vec<String>,
         /// The pool in minor units.
         #[arg(long)]
         pool_minor: i64,

@@ -1,5 +1,6 @@
 //! What each command does: opens the home, calls a stage, says what came of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -15,9 +16,9 @@ use crate::args::{Args, Command, Contributor, Epoch, Index, Key, Statement};
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Config, Home, database_url, read_key};
 use crate::output::{Output, money, note};
-use crate::rules::Policy;
+use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Submitting, read_dataset};
-use crate::stages::{contributor, epoch, ingest, replay, reward, submit, train};
+use crate::stages::{contributor, data, epoch, ingest, replay, reward, submit, train};
 use crate::{audit, quickstart, report, status, tables};
 
 /// Carries out a command.
@@ -43,10 +44,11 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
         }
         Command::Key(Key::New { name, out }) => key_new(&name, &out),
-        Command::Epoch(Epoch::Open { home, target, pool_minor, purpose }) => {
+        Command::Epoch(Epoch::Open { home, target, target_weight, pool_minor, purpose }) => {
             let mut home = Home::open(&home.home, now).await?;
-            let targets = targets(&target)?;
-            let policy = Policy::new(i128::from(pool_minor), &home.genesis().currency.clone(), home.genesis().currency_exponent);
+            let (targets, target_weights) = targets(&target, &target_weight)?;
+            let mut policy = Policy::new(i128::from(pool_minor), &home.genesis().currency.clone(), home.genesis().currency_exponent);
+            policy.target_weights = target_weights;
             let number = epoch::open(&mut home, &policy, purpose, targets).await?;
             Ok(Output::new(format!("epoch {number} is open for {purpose}"), json!({ "epoch": number })))
         }
@@ -83,16 +85,17 @@ pub async fn run(args: Args) -> Result<Output> {
             let config =
                 RunConfig::from_toml(&String::from_utf8_lossy(&files::read(&path)?)).with_context(|| path.display().to_string())?;
             if dry_run {
-                let e = train::estimate(&home, &config, epoch)?;
-                let json = json!({ "parameters": e.parameters, "tokens": e.tokens, "steps": e.steps, "buckets": e.buckets, "memory_bytes": e.memory_bytes });
+                let e = data::estimate(&home, &config, epoch)?;
+                let json = json!({ "parameters": e.parameters, "tokens": e.tokens, "steps": e.steps, "buckets": e.buckets, "memory_bytes": e.memory_bytes, "seconds": e.seconds });
                 return Ok(Output::new(
                     format!(
-                        "{} parameters, {} steps of {} tokens in all, {} buckets, {} MiB of buffers",
+                        "{} parameters, {} steps of {} tokens in all, {} buckets, {} MiB of buffers, about {:.0} s",
                         e.parameters,
                         e.steps,
                         e.tokens,
                         e.buckets,
-                        e.memory_bytes >> 20
+                        e.memory_bytes >> 20,
+                        e.seconds
                     ),
                     json,
                 ));
@@ -152,17 +155,32 @@ fn key_new(name: &str, out: &Path) -> Result<Output> {
     Ok(Output::new(key.vkey(), json!({ "file": out.display().to_string(), "vkey": key.vkey() })))
 }
 
-/// Held-out documents of several paths; with more than one, each path is a source.
-fn targets(paths: &[std::path::PathBuf]) -> Result<Vec<Submitted>> {
-    let mut all = Vec::new();
-    for path in paths {
+/// Held-out documents of several paths, each a source of the target that it names, and the targets' weights.
+fn targets(paths: &[String], weights: &[String]) -> Result<(Vec<Submitted>, BTreeMap<String, u64>)> {
+    let (mut all, mut known) = (Vec::new(), BTreeMap::new());
+    for given in paths {
+        let (target, path) = match given.split_once('=') {
+            Some((name, path)) if !Path::new(given).exists() => (name, Path::new(path)),
+            _ => (TARGET, Path::new(given)),
+        };
+        if target.is_empty() || target.contains('/') {
+            return Err(usage(format!("target {given:?}: expected PATH or NAME=PATH with a name without a slash")));
+        }
+        known.insert(target.to_string(), 1);
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        let documents = quickstart::epoch_targets(path)?;
-        all.extend(
-            documents.into_iter().map(|d| if paths.len() > 1 { Submitted { source: format!("{name}/{}", d.source), ..d } } else { d }),
-        );
+        let several = paths.len() > 1;
+        all.extend(quickstart::epoch_targets(path)?.into_iter().map(|d| {
+            let source = if several { format!("{name}/{}", d.source) } else { d.source.clone() };
+            Submitted { source: pool_source(target, &source), ..d }
+        }));
     }
-    Ok(all)
+    for given in weights {
+        let parsed = given.split_once('=').and_then(|(name, weight)| Some((name, weight.parse::<u64>().ok().filter(|w| *w > 0)?)));
+        let (name, weight) = parsed.ok_or_else(|| usage(format!("target weight {given:?}: expected NAME=WEIGHT, a number from 1")))?;
+        let slot = known.get_mut(name).ok_or_else(|| usage(format!("target weight {given:?}: no --target is named {name:?}")))?;
+        *slot = weight;
+    }
+    Ok((all, known))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -274,8 +292,8 @@ fn verify_statement(file: &Path, dir: &Path) -> Result<Output> {
     if run.statements.is_none() {
         return Err(failure(Kind::Verification, format!("{}: run {} is not settled in the log", file.display(), statement.run)));
     }
-    let (policy, accounts, rewards, outcome) = reward::compute(&archive, statement.run)?;
-    let all = reward::statements(&archive.state, run, &accounts, &policy, &rewards, &outcome);
+    let (policy, tables, rewards, outcome) = reward::compute(&archive, statement.run)?;
+    let all = reward::statements(&archive.state, run, &tables, &policy, &rewards, &outcome);
     let expected = all.iter().find(|s| s.contributor == statement.contributor).ok_or_else(|| {
         failure(Kind::Verification, format!("{}: contributor {} is not in run {}", file.display(), statement.contributor, statement.run))
     })?;

@@ -26,6 +26,17 @@ pub fn clock() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
+/// The first interrupt lets the run end its step and save its state; the second ends the program.
+async fn interrupts() {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        stages::train::STOP.store(true, std::sync::atomic::Ordering::Relaxed);
+        output::note("interrupted: the run saves its state after this step; once more ends it at once");
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let args = args::Args::parse();
     let (command, as_json) = (args.command.name(), args.json);
@@ -33,12 +44,14 @@ fn main() -> ExitCode {
         // Fails only if the pool exists already, which it does not at the start of main.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    let result = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(commands::run(args)));
+    let result = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(anyhow::Error::from).and_then(
+        |runtime| {
+            if matches!(args.command, args::Command::Train { .. } | args::Command::Quickstart { .. }) {
+                runtime.spawn(interrupts());
+            }
+            runtime.block_on(commands::run(args))
+        },
+    );
     match result {
         Ok(output) => {
             output.print(command, as_json);

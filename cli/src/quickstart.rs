@@ -14,7 +14,7 @@ use trainer::RunConfig;
 use crate::failure::{Kind, failure, usage};
 use crate::home::Home;
 use crate::output::{Output, note};
-use crate::rules::Policy;
+use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Dataset, read_dataset};
 use crate::stages::{contributor, epoch, ingest, replay, reward, submit, train};
 use crate::{audit, registry, report, tables};
@@ -197,12 +197,14 @@ fn sources(options: &Options) -> Result<(Vec<Source>, Vec<Submitted>)> {
         None => chosen.iter().flat_map(|c| &c.contributors).map(crate_source).collect::<Result<_>>()?,
     };
     let targets = match &options.target {
-        Some(path) => epoch_targets(path)?,
+        Some(path) => epoch_targets(path)?.into_iter().map(|d| Submitted { source: pool_source(TARGET, &d.source), ..d }).collect(),
         None => {
             let mut targets = Vec::new();
             for c in chosen.iter().flat_map(|c| &c.targets) {
                 let documents = crate_source(c)?.dataset.documents;
-                targets.extend(documents.into_iter().map(|d| Submitted { source: format!("{}/{}", c.name, d.source), ..d }));
+                targets.extend(
+                    documents.into_iter().map(|d| Submitted { source: pool_source(TARGET, &format!("{}/{}", c.name, d.source)), ..d }),
+                );
             }
             targets
         }

@@ -23,7 +23,7 @@ fn escape(text: &str) -> String {
 /// Writes the page of a run and returns its path.
 pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -> Result<PathBuf> {
     let this = &home.state.runs[run as usize];
-    let accounts = replay::accounts(home, this)?;
+    let accounts = replay::tables(home, this)?.accounts;
     let facts = run_facts(home, run)?.context("an attributed run has facts")?;
     let genesis = home.genesis();
     let policy = epoch::policy(home, epoch::find(home, Some(this.intent.1.epoch))?)?;
@@ -110,7 +110,7 @@ fn flow(steps: &[(String, String)]) -> Result<String> {
 }
 
 fn loss_curve(accounts: &Accounts) -> Result<String> {
-    let value = |losses: &[f64]| losses.iter().zip(&accounts.shares).map(|(l, s)| l * s).sum::<f64>();
+    let value = |losses: &[f64]| losses.iter().zip(&accounts.parts).map(|(l, p)| l * p.factor()).sum::<f64>();
     let mut points: Vec<(f64, f64)> = accounts.windows.first().map(|w| (0.0, value(&w.loss_before))).into_iter().collect();
     points.extend(accounts.windows.iter().map(|w| (w.end_step as f64, value(&w.loss_after))));
     let (width, height, left, bottom) = (860.0, 260.0, 46.0, 30.0);

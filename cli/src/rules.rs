@@ -11,7 +11,7 @@ use dedup::{Decision, Features, Guard, Judge, Key, Parameters};
 use ledger::reward::{self, Reward, RewardError};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use trainer::{Accounts, Batch, Piece, Pricing, RunConfig, TrainError, pieces_of, pricing_batch};
+use trainer::{Accounts, Batch, CreditRow, Piece, Pricing, RunConfig, TrainError, pieces_of, pricing_passes};
 
 /// What an epoch binds the operator to, as a public object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,16 @@ pub struct Policy {
     pub jaccard_numerator: u64,
     /// See `jaccard_numerator`.
     pub jaccard_denominator: u64,
+    /// Weights of the held-out targets by name; credit counts in proportion to them.
+    pub target_weights: BTreeMap<String, u64>,
+}
+
+/// The target that held-out documents are of if nobody says otherwise.
+pub const TARGET: &str = "pool";
+
+/// The source of a pool document: its target's name before its own source.
+pub fn pool_source(target: &str, source: &str) -> String {
+    format!("{target}/{source}")
 }
 
 impl Policy {
@@ -52,6 +62,7 @@ impl Policy {
             hold_days: 30,
             jaccard_numerator: numerator,
             jaccard_denominator: denominator,
+            target_weights: BTreeMap::from([(TARGET.to_string(), 1)]),
         }
     }
 }
@@ -209,61 +220,103 @@ pub struct Targets {
     pub control: Vec<u32>,
 }
 
-/// The source of a pool document: the first part of its path.
-fn source_group(source: &str) -> &str {
-    source.split('/').next().unwrap_or(source)
+/// Target and source of a pool document: the first two parts of its path.
+fn target_and_group(source: &str) -> (&str, &str) {
+    let (target, rest) = source.split_once('/').unwrap_or((TARGET, source));
+    (target, rest.split('/').next().unwrap_or(rest))
 }
 
-/// Draws targets: sources in the order of `SHA-256(seed || source)`, the first half (rounded up) prices.
+/// Draws targets: of each, sources in the order of `SHA-256(seed || source)`, the first half (rounded up) prices.
 ///
-/// A pool of one source is drawn by document. Within a half, documents are in the order of `SHA-256(seed || commitment)`.
+/// A target of one source is drawn by document. Within a half, documents are in the order of `SHA-256(seed || commitment)`.
 pub fn draw_targets(pool: &Bundle, seed: &Digest) -> Targets {
     let prepared: Vec<Prepared> = pool.prepare().collect();
     let rank = |bytes: &[u8]| Digest::of_parts(&[b"assay target draw v1", &seed.0, bytes]);
-    let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    let mut targets: BTreeMap<&str, BTreeMap<&str, Vec<u32>>> = BTreeMap::new();
     for p in &prepared {
-        groups.entry(source_group(&p.source)).or_default().push(p.number);
+        let (target, group) = target_and_group(&p.source);
+        targets.entry(target).or_default().entry(group).or_default().push(p.number);
     }
-    let mut parts: Vec<(Digest, Vec<u32>)> = if groups.len() > 1 {
-        groups.into_iter().map(|(name, numbers)| (rank(name.as_bytes()), numbers)).collect()
-    } else {
-        prepared.iter().map(|p| (rank(&p.commitment.0), vec![p.number])).collect()
-    };
-    parts.sort();
-    let control = parts.split_off(parts.len().div_ceil(2));
-    let ordered = |parts: Vec<(Digest, Vec<u32>)>| {
-        let mut numbers: Vec<u32> = parts.into_iter().flat_map(|(_, n)| n).collect();
-        numbers.sort_by_key(|&n| rank(&prepared[n as usize].commitment.0));
-        numbers
-    };
-    Targets { pricing: ordered(parts), control: ordered(control) }
+    let mut drawn = Targets { pricing: Vec::new(), control: Vec::new() };
+    for groups in targets.into_values() {
+        let mut parts: Vec<(Digest, Vec<u32>)> = if groups.len() > 1 {
+            groups.into_iter().map(|(name, numbers)| (rank(name.as_bytes()), numbers)).collect()
+        } else {
+            groups.into_values().flatten().map(|n| (rank(&prepared[n as usize].commitment.0), vec![n])).collect()
+        };
+        parts.sort();
+        let control = parts.split_off(parts.len().div_ceil(2));
+        let ordered = |parts: Vec<(Digest, Vec<u32>)>| {
+            let mut numbers: Vec<u32> = parts.into_iter().flat_map(|(_, n)| n).collect();
+            numbers.sort_by_key(|&n| rank(&prepared[n as usize].commitment.0));
+            numbers
+        };
+        drawn.pricing.extend(ordered(parts));
+        drawn.control.extend(ordered(control));
+    }
+    drawn
 }
 
-/// Held-out documents as tokens, in the given order.
-pub fn target_corpus(pool: &Bundle, numbers: &[u32], encode: impl Fn(&str) -> anyhow::Result<Vec<u32>>) -> anyhow::Result<trainer::Corpus> {
+/// A target's drawn documents as tokens.
+pub struct TargetCorpus {
+    /// Its name.
+    pub name: String,
+    /// Its weight.
+    pub weight: u64,
+    /// What prices.
+    pub pricing: trainer::Corpus,
+    /// What only controls.
+    pub control: trainer::Corpus,
+}
+
+/// Held-out documents as tokens, by target in the order of names.
+pub fn target_corpora(
+    pool: &Bundle,
+    targets: &Targets,
+    weights: &BTreeMap<String, u64>,
+    encode: impl Fn(&str) -> anyhow::Result<Vec<u32>>,
+) -> anyhow::Result<Vec<TargetCorpus>> {
     let prepared: Vec<Prepared> = pool.prepare().collect();
-    let documents = numbers
-        .iter()
-        .map(|&n| Ok(trainer::Document { tokens: encode(&prepared[n as usize].text)?, key: prepared[n as usize].commitment.0, bucket: 0 }));
-    Ok(trainer::Corpus { documents: documents.collect::<anyhow::Result<_>>()?, buckets: 1 })
+    let of = |name: &str, numbers: &[u32]| -> anyhow::Result<trainer::Corpus> {
+        let own = numbers.iter().map(|&n| &prepared[n as usize]).filter(|p| target_and_group(&p.source).0 == name);
+        let document = |p: &Prepared| -> anyhow::Result<trainer::Document> {
+            Ok(trainer::Document { tokens: encode(&p.text)?, key: p.commitment.0, bucket: 0, learned: None })
+        };
+        Ok(trainer::Corpus { documents: own.map(document).collect::<anyhow::Result<_>>()?, buckets: 1 })
+    };
+    let target = |(name, weight): (&String, &u64)| -> anyhow::Result<TargetCorpus> {
+        Ok(TargetCorpus { name: name.clone(), weight: *weight, pricing: of(name, &targets.pricing)?, control: of(name, &targets.control)? })
+    };
+    weights.iter().map(target).collect()
 }
 
-/// The two halves that price: runs of the pricing documents, alternately.
-pub fn pricing_halves(corpus: &trainer::Corpus, config: &RunConfig) -> Result<Pricing, TrainError> {
-    let budget = config.attribution.pricing_tokens;
-    let mut pieces = pieces_of(corpus, config.model.context, budget);
-    if let [only] = &pieces[..] {
-        let Piece { document, range } = only.clone();
-        let middle = range.start + range.len() / 2;
-        pieces = vec![Piece { document, range: range.start..middle }, Piece { document, range: middle..range.end }];
-    }
-    let half = |h: usize| -> Vec<Piece> { pieces.iter().skip(h).step_by(2).cloned().collect() };
-    Pricing::new(vec![pricing_batch(corpus, &half(0)), pricing_batch(corpus, &half(1))])
+/// The two halves of each target that price: runs of the pricing documents, alternately.
+///
+/// The run's pricing tokens are shared evenly by the targets.
+pub fn pricing(targets: &[TargetCorpus], config: &RunConfig) -> Result<Pricing, TrainError> {
+    let (context, rows) = (config.model.context, config.schedule.rows_per_pass);
+    let halves = |target: &TargetCorpus| {
+        let mut pieces = pieces_of(&target.pricing, context, config.attribution.pricing_tokens / targets.len().max(1));
+        if let [only] = &pieces[..] {
+            let Piece { document, range } = only.clone();
+            let middle = range.start + range.len() / 2;
+            pieces = vec![Piece { document, range: range.start..middle }, Piece { document, range: middle..range.end }];
+        }
+        let half = |h: usize| -> Vec<Piece> { pieces.iter().skip(h).step_by(2).cloned().collect() };
+        (target.weight as f64, (0..2).map(|h| pricing_passes(&target.pricing, &half(h), context, rows)).collect())
+    };
+    Pricing::new(targets.iter().map(halves).collect())
 }
 
-/// The runs of the control documents; they are never used for pricing.
-pub fn control_batch(corpus: &trainer::Corpus, config: &RunConfig) -> Batch {
-    pricing_batch(corpus, &pieces_of(corpus, config.model.context, config.attribution.pricing_tokens))
+/// The runs of the control documents of each target, with its weight; they are never used for pricing.
+pub fn control(targets: &[TargetCorpus], config: &RunConfig) -> Vec<(f64, Vec<Batch>)> {
+    let (context, rows) = (config.model.context, config.schedule.rows_per_pass);
+    let weights: u64 = targets.iter().map(|t| t.weight).sum();
+    let batches = |t: &TargetCorpus| {
+        let pieces = pieces_of(&t.control, context, config.attribution.pricing_tokens / targets.len().max(1));
+        (t.weight as f64 / weights as f64, pricing_passes(&t.control, &pieces, context, rows))
+    };
+    targets.iter().map(batches).collect()
 }
 
 /// Of the windows `[from, to)`, the one that a drawn seed names.
@@ -293,32 +346,66 @@ pub struct Rewards {
     pub rewards: Vec<Reward>,
 }
 
+/// The tables of a run's attribution, as the log has them.
+pub struct Tables {
+    /// Windows, with the credit of buckets.
+    pub accounts: Accounts,
+    /// Names of the targets.
+    pub targets: Vec<String>,
+    /// Rows of the credit table.
+    pub credit: Vec<CreditRow>,
+}
+
+impl Tables {
+    fn weight(&self, target: &str) -> f64 {
+        let index = self.targets.iter().position(|t| t == target);
+        self.accounts.parts.iter().find(|p| Some(p.target as usize) == index).map_or(0.0, |p| p.weight)
+    }
+
+    /// Sums over a contributor's rows of what `pick` takes from each, times its target's weight.
+    fn sum(&self, contributor: &ContributorId, pick: impl Fn(&CreditRow) -> f64) -> f64 {
+        let id = contributor.to_string();
+        self.credit.iter().filter(|r| r.contributor == id).map(|r| self.weight(&r.target) * pick(r)).sum()
+    }
+
+    /// Credit of a contributor in nats.
+    pub fn credit_of(&self, contributor: &ContributorId) -> f64 {
+        self.sum(contributor, |r| r.nats)
+    }
+
+    /// Half the difference of the two halves' attributions.
+    pub fn spread_of(&self, contributor: &ContributorId) -> f64 {
+        let half = |r: &CreditRow, h: usize| r.halves.get(h).copied().unwrap_or(r.nats);
+        self.sum(contributor, |r| half(r, 0) - half(r, 1)).abs() / 2.0
+    }
+
+    /// Credit of a contributor by target, in nats of the target's loss.
+    pub fn by_target(&self, contributor: &ContributorId) -> Vec<(String, f64)> {
+        let id = contributor.to_string();
+        let own = |target: &String| self.credit.iter().filter(|r| r.contributor == id && r.target == *target).map(|r| r.nats).sum();
+        self.targets.iter().map(|t| (t.clone(), own(t))).collect()
+    }
+}
+
 /// Rewards of a run, with `settled` or the reason why the pool is held.
 ///
 /// A weight is the sum over windows, in order, of credit times window weight, divided by the largest window
 /// weight and rounded once.
 pub fn rewards(
     run: u32,
-    accounts: &Accounts,
-    buckets: &[ContributorId],
+    tables: &Tables,
     contributors: &[ContributorId],
     steps: u64,
     policy: &Policy,
 ) -> Result<(Rewards, String), RewardError> {
+    let accounts = &tables.accounts;
     let cap = policy.window_cap_permille;
-    let largest = accounts.windows.iter().map(|w| reward::window_weight(w.first_step, w.end_step, steps, cap)).max().unwrap_or(1) as f64;
+    let window_weights: Vec<f64> =
+        accounts.windows.iter().map(|w| reward::window_weight(w.first_step, w.end_step, steps, cap) as f64).collect();
+    let largest = window_weights.iter().copied().fold(1.0, f64::max);
     let mut weights = Vec::with_capacity(contributors.len());
     for &id in contributors {
-        let nats: f64 = match buckets.iter().position(|b| *b == id) {
-            Some(bucket) => accounts
-                .windows
-                .iter()
-                .map(|w| {
-                    w.bucket_credit(bucket, &accounts.shares) * reward::window_weight(w.first_step, w.end_step, steps, cap) as f64 / largest
-                })
-                .sum(),
-            None => 0.0,
-        };
+        let nats = tables.sum(&id, |r| r.nats * window_weights.get(r.window as usize).copied().unwrap_or(0.0) / largest);
         // A credit that is no number weighs nothing here, and its residual below holds the pool.
         weights.push((id, reward::weight(nats).unwrap_or(0)));
     }

@@ -63,7 +63,6 @@ pub fn contributors(
         None => None,
     };
     let settled = run.is_some_and(|r| archive.state.runs[r as usize].statements.is_some());
-    let buckets = e.buckets();
     let mut rows = Vec::new();
     for id in e.contributors() {
         let own: Vec<_> = e.submissions.iter().filter(|s| s.submission.1.contributor == id).collect();
@@ -94,13 +93,9 @@ pub fn contributors(
             accrued_minor: 0,
             payable_minor: 0,
         };
-        if let Some((_, accounts, rewards, _)) = &computed {
-            if let Some(bucket) = buckets.iter().position(|b| *b == id) {
-                row.credit_nats = accounts.bucket_credit(bucket);
-                let halves = accounts.shares.len();
-                let half = |h: usize| accounts.windows.iter().map(|w| w.credit[bucket * halves + h]).sum::<f64>();
-                row.credit_spread_nats = (half(0) - half(halves - 1)).abs() / 2.0;
-            }
+        if let Some((_, tables, rewards, _)) = &computed {
+            row.credit_nats = tables.credit_of(&id);
+            row.credit_spread_nats = tables.spread_of(&id);
             let reward = rewards.rewards.iter().find(|r| r.contributor == id).expect("every contributor has a line");
             row.weight = i64::try_from(reward.weight)?;
             if settled {
@@ -182,7 +177,7 @@ pub fn render(frame: &DataFrame, last: Option<Vec<String>>) -> Result<String> {
 pub fn run_facts(archive: &Archive, run: u32) -> Result<Option<RunFacts>> {
     let run = &archive.state.runs[run as usize];
     let (Some((_, close)), Some(_)) = (&run.close, &run.attribution) else { return Ok(None) };
-    let accounts = replay::accounts(archive, run)?;
+    let accounts = replay::tables(archive, run)?.accounts;
     let nats = |nano: i64| nano as f64 / 1e9;
     Ok(Some(RunFacts {
         loss_start: nats(close.loss_start),

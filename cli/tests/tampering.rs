@@ -9,7 +9,7 @@ use ledger::entry::{Attribution, Entry, Replay, RunClose, RunProgress};
 use ledger::tree_head::draw_seed;
 use ledger::{Envelope, SecretKey, Verifier};
 use store::{Class, Objects, Sequencer, Witness};
-use trainer::{read_credit, write_credit};
+use trainer::{read_credit, read_documents, write_credit, write_documents};
 
 #[test]
 fn a_changed_byte_in_any_file_of_log_and_objects_is_named() {
@@ -109,24 +109,41 @@ fn forge(world: &World, forge: impl Fn(&Objects, Entry) -> Entry) {
 fn a_consistently_forged_attribution_is_caught_by_replay_alone() {
     let world = World::new();
     world.quickstart("h", &[]).ok();
-    // A tenth of everybody's credit goes to the first contributor, window by window; all sums stay as they are.
-    let favour = |objects: &Objects, digest: &corpus::Digest| {
-        let mut rows = read_credit(&objects.get(Class::Public, digest).unwrap()).unwrap();
-        for window in 0..=rows.iter().map(|r| r.window).max().unwrap() {
-            for half in 0..2 {
-                let mut taken = 0.0;
-                for row in rows.iter_mut().filter(|r| r.window == window && r.half == half && r.bucket > 0) {
-                    taken += 0.1 * row.nats;
-                    row.nats *= 0.9;
+    // A tenth of everybody's credit goes to the first contributor, window by window, and to its first document; all sums stay as they are.
+    fn favour(rows: &mut [(u64, u32, &mut f64, &mut Vec<f64>)]) {
+        for window in 0..=rows.iter().map(|r| r.0).max().unwrap_or(0) {
+            let (mut nats, mut halves) = (0.0, vec![0.0; 2]);
+            for row in rows.iter_mut().filter(|r| r.0 == window && r.1 > 0) {
+                nats += 0.1 * *row.2;
+                *row.2 *= 0.9;
+                for (taken, half) in halves.iter_mut().zip(row.3.iter_mut()) {
+                    *taken += 0.1 * *half;
+                    *half *= 0.9;
                 }
-                rows.iter_mut().filter(|r| r.window == window && r.half == half && r.bucket == 0).for_each(|r| r.nats += taken);
+            }
+            if let Some(row) = rows.iter_mut().find(|r| r.0 == window && r.1 == 0) {
+                *row.2 += nats;
+                row.3.iter_mut().zip(halves).for_each(|(half, taken)| *half += taken);
             }
         }
+    }
+    let credit = |objects: &Objects, digest: &corpus::Digest| {
+        let mut rows = read_credit(&objects.get(Class::Public, digest).unwrap()).unwrap();
+        favour(&mut rows.iter_mut().map(|r| (r.window, r.bucket, &mut r.nats, &mut r.halves)).collect::<Vec<_>>());
         objects.put(Class::Public, &write_credit(&rows).unwrap()).unwrap()
     };
+    let documents = |objects: &Objects, digest: &corpus::Digest| {
+        let mut rows = read_documents(&objects.get(Class::Public, digest).unwrap()).unwrap();
+        favour(&mut rows.iter_mut().map(|r| (r.window, r.bucket, &mut r.nats, &mut r.halves)).collect::<Vec<_>>());
+        objects.put(Class::Public, &write_documents(&rows).unwrap()).unwrap()
+    };
     forge(&world, |objects, entry| match entry {
-        Entry::RunProgress(e) => RunProgress { credit: favour(objects, &e.credit), ..e }.into(),
-        Entry::Attribution(e) => Attribution { credit: favour(objects, &e.credit), ..e }.into(),
+        Entry::RunProgress(e) => {
+            RunProgress { credit: credit(objects, &e.credit), documents: documents(objects, &e.documents), ..e }.into()
+        }
+        Entry::Attribution(e) => {
+            Attribution { credit: credit(objects, &e.credit), documents: documents(objects, &e.documents), ..e }.into()
+        }
         other => other,
     });
     // Every sum is right, and everything is signed: only computing it again shows it.

@@ -49,6 +49,19 @@ impl Matrix {
     }
 }
 
+/// Where a matrix' numbers lie inside a sketch of `total` numbers: `rank` projections of `rows` numbers each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Index of the first number.
+    pub offset: usize,
+    /// Numbers of one projection: the matrix' rows, or what they are folded to.
+    pub rows: usize,
+    /// Projections of the map's input.
+    pub rank: usize,
+    /// Numbers of the whole sketch.
+    pub total: usize,
+}
+
 /// The scalars of one AdamW step.
 ///
 /// Source: Loshchilov and Hutter 2019, <https://arxiv.org/abs/1711.05101>, algorithm 2.
@@ -92,6 +105,8 @@ pub trait Backend: Send + Sync {
     fn master(&self, values: &[f64]) -> Self::Master;
     /// Zeroed master values.
     fn master_zeros(&self, len: usize) -> Self::Master;
+    /// Sets every element to zero.
+    fn clear_activation(&self, dst: &mut Self::Activation);
     /// Copies `src` into `dst`; both of one length.
     fn copy(&self, dst: &mut Self::Master, src: &Self::Master);
     /// Sets every element to zero.
@@ -229,8 +244,76 @@ pub trait Backend: Send + Sync {
     );
     /// `out = (1 - t) a + t b`.
     fn mix(&self, out: &mut Self::Master, a: &Self::Master, b: &Self::Master, t: f64);
+    /// `out = sum of factors[i] * parts[i]`, as a master buffer.
+    fn mean(&self, out: &mut Self::Master, parts: &[(f64, &Self::Gradient)]);
+    /// `out = factor out + by x`.
+    fn scale_add(&self, out: &mut Self::Master, factor: f64, x: &Self::Master, by: f64);
     /// `<gradient, part>` in f64.
     fn dot(&self, gradient: &Self::Gradient, part: &Self::Master) -> f64;
     /// `out = sum of factors[i] * parts[i]`, for the mean of several gradients.
     fn combine(&self, out: &mut Self::Gradient, parts: &[(f64, &Self::Gradient)]);
+
+    /// `out[i] += <a[i], b[i]>` in f64, over `out.len()` rows of `width`.
+    fn row_dot(&self, out: &mut [f64], a: &Self::Activation, b: &Self::Activation, width: usize);
+    /// `out[i] += rstd[i] * sum of dy[i] x[i] v`: what a norm's gain `v (1, C)` is moved by, position by position.
+    fn rmsnorm_gain_dot(
+        &self,
+        out: &mut [f64],
+        v: &Self::Master,
+        gain: Matrix,
+        dy: &Self::Activation,
+        x: &Self::Activation,
+        rstd: &Self::Activation,
+    );
+    /// `out[i] += <dx[i], v[tokens[i]]>`.
+    fn embedding_dot(&self, out: &mut [f64], v: &Self::Master, table: Matrix, tokens: &[u32], dx: &Self::Activation);
+
+    /// `out = gradient / (sqrt(second / bias2) + eps)`, AdamW's preconditioner on a gradient.
+    fn precondition(&self, out: &mut Self::Master, gradient: &Self::Gradient, second: &Self::Master, bias2: f64, eps: f64);
+    /// Activations copied from the host.
+    fn activation_from(&self, values: &[f64]) -> Self::Activation;
+    /// Activations on the host.
+    fn activation_to_host(&self, src: &Self::Activation) -> Vec<f64>;
+    /// Adds `sum over positions of scale[o] dy[i][o] x[i][r]` to `sketches[slot]` at projection `r` and row `o mod rows`, for every run.
+    ///
+    /// `dy (N, width)`, `x (N, rank)`, `scale (width)`; runs of one slot are neighbours, slots ascend.
+    #[allow(clippy::too_many_arguments)]
+    fn sketch_linear(
+        &self,
+        sketches: &mut Self::Gradient,
+        region: Region,
+        runs: &[(usize, Range<usize>)],
+        scale: &Self::Activation,
+        dy: &Self::Activation,
+        x: &Self::Activation,
+    );
+    /// The same for an embedding, whose output's gradient was projected: row `tokens[i] mod rows` takes `scale[tokens[i]] x[i]`.
+    #[allow(clippy::too_many_arguments)]
+    fn sketch_tokens(
+        &self,
+        sketches: &mut Self::Gradient,
+        region: Region,
+        runs: &[(usize, Range<usize>)],
+        tokens: &[u32],
+        scale: &Self::Activation,
+        x: &Self::Activation,
+    );
+    /// The same for a norm's gain, whole: `sketches[slot][j] += dy[i][j] x[i][j] rstd[i]`.
+    fn sketch_gain(
+        &self,
+        sketches: &mut Self::Gradient,
+        region: Region,
+        runs: &[(usize, Range<usize>)],
+        dy: &Self::Activation,
+        x: &Self::Activation,
+        rstd: &Self::Activation,
+    );
+    /// Sums of the rows of the matrix `w` of `v`, or of their squares.
+    fn row_sums(&self, v: &Self::Master, w: Matrix, squared: bool) -> Vec<f64>;
+    /// `<sketch, v>` of each sketch, in f64.
+    fn sketch_dots(&self, sketches: &Self::Gradient, v: &[f64]) -> Vec<f64>;
+    /// A gradient as little-endian bytes of [`Backend::dtype`].
+    fn gradient_to_bytes(&self, src: &Self::Gradient) -> Vec<u8>;
+    /// The inverse of [`Backend::gradient_to_bytes`].
+    fn gradient_from_bytes(&self, bytes: &[u8]) -> Self::Gradient;
 }

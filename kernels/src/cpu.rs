@@ -6,12 +6,13 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::attention;
-use crate::backend::{AdamW, Backend, Matrix, Segment, Shape};
+use crate::backend::{AdamW, Backend, Matrix, Region, Segment, Shape};
 use crate::buffer::Buffer;
 use crate::loops::{LANES, View, exp_row, lane_dot, max_row, product, scale_row};
 use crate::optimizer;
 use crate::real::Real;
 use crate::simd::vectorised;
+use crate::sketch;
 
 /// Rows of a forward product that one thread computes at a time; fixed, so that results do not depend on threads.
 const ROWS: usize = 256;
@@ -107,6 +108,9 @@ impl<T: Real> Backend for Cpu<T> {
     }
     fn master_zeros(&self, len: usize) -> Buffer<T> {
         Buffer(vec![T::default(); len])
+    }
+    fn clear_activation(&self, dst: &mut Buffer<T>) {
+        dst.0.fill(T::default());
     }
     fn copy(&self, dst: &mut Buffer<T>, src: &Buffer<T>) {
         dst.0.copy_from_slice(&src.0);
@@ -332,6 +336,17 @@ impl<T: Real> Backend for Cpu<T> {
             *out = one_minus * a + t * b;
         }
     }
+    fn mean(&self, out: &mut Buffer<T>, parts: &[(f64, &Buffer<T>)]) {
+        self.combine(out, parts);
+    }
+    fn scale_add(&self, out: &mut Buffer<T>, factor: f64, x: &Buffer<T>, by: f64) {
+        let (factor, by) = (T::from_f64(factor), T::from_f64(by));
+        out.0.par_chunks_mut(optimizer::PIECE).zip(x.0.par_chunks(optimizer::PIECE)).for_each(|(out, x)| {
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out = factor * *out + by * x;
+            }
+        });
+    }
     fn dot(&self, gradient: &Buffer<T>, part: &Buffer<T>) -> f64 {
         optimizer::dot(&gradient.0, &part.0)
     }
@@ -343,5 +358,71 @@ impl<T: Real> Backend for Cpu<T> {
                 *out += factor * x;
             }
         }
+    }
+
+    fn row_dot(&self, out: &mut [f64], a: &Buffer<T>, b: &Buffer<T>, width: usize) {
+        sketch::row_dot(out, &a.0, &b.0, width);
+    }
+    fn rmsnorm_gain_dot(&self, out: &mut [f64], v: &Buffer<T>, gain: Matrix, dy: &Buffer<T>, x: &Buffer<T>, rstd: &Buffer<T>) {
+        sketch::gain_dot(out, &v.0[gain.range()], &dy.0, &x.0, &rstd.0);
+    }
+    fn embedding_dot(&self, out: &mut [f64], v: &Buffer<T>, table: Matrix, tokens: &[u32], dx: &Buffer<T>) {
+        sketch::embedding_dot(out, &v.0[table.range()], tokens, &dx.0, table.cols);
+    }
+    fn precondition(&self, out: &mut Buffer<T>, gradient: &Buffer<T>, second: &Buffer<T>, bias2: f64, eps: f64) {
+        let (inverse, eps) = (T::from_f64(1.0 / bias2), T::from_f64(eps));
+        let rows = out.0.par_chunks_mut(optimizer::PIECE).zip(gradient.0.par_chunks(optimizer::PIECE));
+        rows.zip(second.0.par_chunks(optimizer::PIECE)).for_each(|((out, g), v)| sketch::precondition_row(out, g, v, inverse, eps));
+    }
+    fn activation_from(&self, values: &[f64]) -> Buffer<T> {
+        Buffer::from_f64(values)
+    }
+    fn activation_to_host(&self, src: &Buffer<T>) -> Vec<f64> {
+        src.0.iter().map(|x| x.to_f64()).collect()
+    }
+    fn sketch_linear(
+        &self,
+        sketches: &mut Buffer<T>,
+        region: Region,
+        runs: &[(usize, Range<usize>)],
+        scale: &Buffer<T>,
+        dy: &Buffer<T>,
+        x: &Buffer<T>,
+    ) {
+        sketch::linear(&mut sketches.0, region, runs, &scale.0, &dy.0, &x.0);
+    }
+    fn sketch_tokens(
+        &self,
+        sketches: &mut Buffer<T>,
+        region: Region,
+        runs: &[(usize, Range<usize>)],
+        tokens: &[u32],
+        scale: &Buffer<T>,
+        x: &Buffer<T>,
+    ) {
+        sketch::tokens(&mut sketches.0, region, runs, tokens, &scale.0, &x.0);
+    }
+    fn sketch_gain(
+        &self,
+        sketches: &mut Buffer<T>,
+        region: Region,
+        runs: &[(usize, Range<usize>)],
+        dy: &Buffer<T>,
+        x: &Buffer<T>,
+        rstd: &Buffer<T>,
+    ) {
+        sketch::gain(&mut sketches.0, region, runs, &dy.0, &x.0, &rstd.0);
+    }
+    fn row_sums(&self, v: &Buffer<T>, w: Matrix, squared: bool) -> Vec<f64> {
+        sketch::row_sums(&v.0[w.range()], w, squared)
+    }
+    fn sketch_dots(&self, sketches: &Buffer<T>, v: &[f64]) -> Vec<f64> {
+        sketch::dots(&sketches.0, v)
+    }
+    fn gradient_to_bytes(&self, src: &Buffer<T>) -> Vec<u8> {
+        self.master_to_bytes(src)
+    }
+    fn gradient_from_bytes(&self, bytes: &[u8]) -> Buffer<T> {
+        self.master_from_bytes(bytes)
     }
 }

@@ -9,6 +9,7 @@
 //! - `cpu`: products, norms, activations and the loss on the CPU
 //! - `attention`: causal attention inside segments, forward and backward
 //! - `optimizer`: AdamW whose first moment is kept per bucket, and what prices it
+//! - `sketch`: what tells documents apart inside a bucket: row dots, projected gradients
 //!
 //! Results do not depend on the number of threads: work is cut into pieces of fixed size, each piece
 //! is computed by one thread, and partial sums are added in the order of the pieces.
@@ -23,8 +24,9 @@ mod loops;
 mod optimizer;
 mod real;
 mod simd;
+mod sketch;
 
-pub use backend::{AdamW, Backend, Matrix, Segment, Shape};
+pub use backend::{AdamW, Backend, Matrix, Region, Segment, Shape};
 pub use buffer::Buffer;
 pub use cpu::Cpu;
 pub use real::Real;

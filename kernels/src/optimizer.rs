@@ -13,7 +13,7 @@ use crate::real::Real;
 use crate::simd::vectorised;
 
 /// Elements of one piece: with the buffers of a bucket it stays in the second-level cache.
-const PIECE: usize = 4096;
+pub(crate) const PIECE: usize = 4096;
 
 vectorised! {
     fn add_into<T: Real>(total: &mut [T], part: &[T]) {

@@ -255,7 +255,9 @@ entries! {
         initial_weights: Digest,
         /// From the draw.
         seed: Digest,
-        /// Contributors with accepted documents, in the order of their ids.
+        /// Contributors with accepted documents.
+        contributors: u64,
+        /// Buckets that their gradients are kept in; fewer than contributors if some share one.
         buckets: u64,
         /// Steps.
         steps: u64,
@@ -272,6 +274,8 @@ entries! {
         checkpoint: Digest,
         /// The credit table so far.
         credit: Digest,
+        /// The document table of the windows since the last progress.
+        documents: Digest,
         /// The cosigned tree head at the previous progress entry; it drew the window that is replayed before that one.
         drawn_from: Option<String>,
     }
@@ -304,15 +308,21 @@ entries! {
         credit: Digest,
         /// The windows table.
         windows: Digest,
+        /// The document table.
+        documents: Digest,
         /// Rows of the credit table.
         rows: u64,
+        /// Rows of the document table.
+        document_rows: u64,
         /// The measured drop.
         drop: i64,
         /// Sum over windows of the residual's size.
         residual: i64,
         /// Credit of weight decay.
         decay: i64,
-        /// Share of the credit that is estimated, in millionths; 0 while every contributor is a bucket.
+        /// Sum over windows and buckets of what documents' estimates were off their bucket's credit.
+        correction: i64,
+        /// Share of the contributors' credit, by its size, that rests on documents' estimates, in millionths; 0 while nobody shares a bucket.
         estimated_ppm: u64,
     }
     /// Drawn windows, computed again.
@@ -394,9 +404,15 @@ impl Entry {
             Entry::Tokenizer(e) => vec![("public/tokenizer.json", e.tokenizer)],
             Entry::Shard(e) => vec![("sealed/shard.parquet", e.file)],
             Entry::RunIntent(e) => vec![("public/run.toml", e.config)],
-            Entry::RunProgress(e) => vec![("sealed/checkpoint.safetensors", e.checkpoint), ("public/credit.parquet", e.credit)],
+            Entry::RunProgress(e) => vec![
+                ("sealed/checkpoint.safetensors", e.checkpoint),
+                ("public/credit.parquet", e.credit),
+                ("public/documents.parquet", e.documents),
+            ],
             Entry::RunClose(e) => e.checkpoint.iter().map(|c| ("sealed/checkpoint.safetensors", *c)).collect(),
-            Entry::Attribution(e) => vec![("public/credit.parquet", e.credit), ("public/windows.parquet", e.windows)],
+            Entry::Attribution(e) => {
+                vec![("public/credit.parquet", e.credit), ("public/windows.parquet", e.windows), ("public/documents.parquet", e.documents)]
+            }
             Entry::Statements(e) => vec![("public/rewards.json", e.rewards)],
             Entry::Reveal(e) => vec![("public/openings.json", e.openings)],
             Entry::Genesis(_) | Entry::Registration(_) | Entry::Commitment(_) | Entry::EpochClose(_) | Entry::Replay(_) => Vec::new(),

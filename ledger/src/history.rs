@@ -51,8 +51,8 @@ impl Epoch {
         self.distinct(|_| true)
     }
 
-    /// Contributors with accepted documents, by id: the buckets of a run.
-    pub fn buckets(&self) -> Vec<ContributorId> {
+    /// Contributors with accepted documents, by id.
+    pub fn accepted_contributors(&self) -> Vec<ContributorId> {
         self.distinct(|s| s.shard.is_some())
     }
 

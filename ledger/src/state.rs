@@ -214,8 +214,15 @@ impl State {
                     e.documents,
                     e.tokens
                 );
-                let buckets = epoch.buckets().len() as u64;
-                rule!(index, "run-buckets", e.buckets == buckets, "{} buckets, {buckets} contributors have shards", e.buckets);
+                let contributors = epoch.accepted_contributors().len() as u64;
+                rule!(
+                    index,
+                    "run-buckets",
+                    e.contributors == contributors && (1..=contributors).contains(&e.buckets),
+                    "{} contributors in {} buckets, {contributors} have shards",
+                    e.contributors,
+                    e.buckets
+                );
                 self.runs.push(Run {
                     intent: (index, e),
                     progress: Vec::new(),

@@ -1,8 +1,8 @@
-//! Training: tokens a second of the quickstart's full model, plain (1 bucket) and attributed (12 buckets).
+//! Training: tokens a second of the quickstart's full model, plain (1 bucket), by contributor (12 buckets) and by document (sketches).
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kernels::Cpu;
-use trainer::{Batch, Corpus, Document, Order, Pricing, RunConfig, Trainer, pieces_of, pricing_batch};
+use trainer::{Batch, Corpus, Document, Order, Pricing, RunConfig, Setup, Trainer, pieces_of, pricing_batch};
 
 const VOCABULARY: usize = 4096;
 
@@ -17,7 +17,7 @@ fn corpus(documents: usize, buckets: usize) -> Corpus {
         let tokens = tokens.collect();
         let mut key = [0; 32];
         key[..8].copy_from_slice(&(i as u64).to_le_bytes());
-        Document { tokens, key, bucket: i % buckets }
+        Document { tokens, key, bucket: i % buckets, learned: None }
     });
     Corpus { documents: documents.collect(), buckets }
 }
@@ -27,22 +27,23 @@ fn bench(c: &mut Criterion) {
     let backend = Cpu::<f32>::new();
     let held_out = corpus(40, 1);
     let pieces = pieces_of(&held_out, config.model.context, config.attribution.pricing_tokens);
-    let pricing = Pricing::new(vec![pricing_batch(&held_out, &pieces)]).expect("held-out tokens");
+    let pricing = Pricing::new(vec![(1.0, vec![vec![pricing_batch(&held_out, &pieces)]])]).expect("held-out tokens");
     let mut group = c.benchmark_group("train");
     group.sample_size(10);
-    for buckets in [1, 12] {
+    for (buckets, sketch_rank) in [(1, 0), (12, 0), (12, 2), (12, 4)] {
         let corpus = corpus(800, buckets);
         let order = Order::new(&corpus, [1; 32], config.model.context, config.schedule.rows_per_step).expect("tokens");
-        let batches: Vec<Batch> = (0..16).map(|s| order.batch(s)).collect();
+        let batches: Vec<Batch> = (0..16).flat_map(|s| order.batches(s, 0)).collect();
         let tokens: usize = batches.iter().map(|b| b.tokens.len()).sum();
+        let setup = Setup { vocabulary: VOCABULARY, buckets, steps: 16, seed: [3; 32] };
         group.throughput(Throughput::Elements(tokens as u64));
         let mut config = config.clone();
         (config.attribution.first_window, config.attribution.residual_limit) = (16, 1e9);
+        config.attribution.sketch_rank = sketch_rank;
         // One window of 16 steps, priced; its held-out gradients are part of the time.
-        group.bench_function(format!("window-of-16-steps-{buckets}-buckets"), |b| {
+        group.bench_function(format!("window-of-16-steps-{buckets}-buckets-sketch-{sketch_rank}"), |b| {
             b.iter(|| {
-                let mut trainer = Trainer::new(&backend, &config, VOCABULARY, buckets, 16, &pricing, |s| vec![batches[s as usize].clone()])
-                    .expect("a run");
+                let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s| vec![batches[s as usize].clone()]).expect("a run");
                 let mut state = trainer.start(&trainer.layout().initial(&[2; 32]));
                 trainer.window(&mut state, &mut |_| {})
             });

@@ -40,7 +40,27 @@ impl Rule {
     }
 }
 
-/// The account of one window; losses and credits are nats a token of held-out text, one number a pricing half.
+/// What a part of the pricing tokens is: half of a target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    /// Which target.
+    pub target: u32,
+    /// Which half of it.
+    pub half: u32,
+    /// The target's weight.
+    pub weight: f64,
+    /// The half's share of the target's tokens.
+    pub share: f64,
+}
+
+impl Part {
+    /// What the part's loss counts for: weights sum to 1 over targets, shares to 1 over a target's halves.
+    pub fn factor(&self) -> f64 {
+        self.weight * self.share
+    }
+}
+
+/// The account of one window; losses and credits are nats a token of held-out text, one number a pricing part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Its place in the run.
@@ -59,12 +79,15 @@ pub struct Window {
     /// Loss at its last weights.
     #[serde(with = "bits")]
     pub loss_after: Vec<f64>,
-    /// Credit of bucket and half, buckets outermost.
+    /// Credit of bucket and part, buckets outermost.
     #[serde(with = "bits")]
     pub credit: Vec<f64>,
     /// Credit of weight decay.
     #[serde(with = "bits")]
     pub decay: Vec<f64>,
+    /// Sum over buckets of what the documents' estimates were off their bucket's credit, by part.
+    #[serde(with = "bits")]
+    pub correction: Vec<f64>,
     /// Tokens trained on, by bucket.
     pub tokens: Vec<u64>,
 }
@@ -82,32 +105,32 @@ mod bits {
 }
 
 impl Window {
-    /// Credit of one bucket over all halves, which `shares` weighs.
-    pub fn bucket_credit(&self, bucket: usize, shares: &[f64]) -> f64 {
-        weighted(&self.credit[bucket * shares.len()..][..shares.len()], shares)
+    /// Credit of one bucket over all parts.
+    pub fn bucket_credit(&self, bucket: usize, parts: &[Part]) -> f64 {
+        weighted(&self.credit[bucket * parts.len()..][..parts.len()], parts)
     }
 
     /// The measured drop.
-    pub fn drop(&self, shares: &[f64]) -> f64 {
-        weighted(&self.loss_before, shares) - weighted(&self.loss_after, shares)
+    pub fn drop(&self, parts: &[Part]) -> f64 {
+        weighted(&self.loss_before, parts) - weighted(&self.loss_after, parts)
     }
 
     /// What neither a bucket nor weight decay accounts for.
-    pub fn residual(&self, shares: &[f64]) -> f64 {
-        let credit: f64 = (0..self.tokens.len()).map(|b| self.bucket_credit(b, shares)).sum();
-        self.drop(shares) - credit - weighted(&self.decay, shares)
+    pub fn residual(&self, parts: &[Part]) -> f64 {
+        let credit: f64 = (0..self.tokens.len()).map(|b| self.bucket_credit(b, parts)).sum();
+        self.drop(parts) - credit - weighted(&self.decay, parts)
     }
 }
 
-fn weighted(values: &[f64], shares: &[f64]) -> f64 {
-    values.iter().zip(shares).map(|(v, s)| v * s).sum()
+fn weighted(values: &[f64], parts: &[Part]) -> f64 {
+    values.iter().zip(parts).map(|(v, p)| v * p.factor()).sum()
 }
 
 /// All windows of a run so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accounts {
-    /// Share of the pricing tokens in each half; they sum to 1.
-    pub shares: Vec<f64>,
+    /// The pricing parts; their factors sum to 1.
+    pub parts: Vec<Part>,
     /// In their order.
     pub windows: Vec<Window>,
 }
@@ -115,7 +138,7 @@ pub struct Accounts {
 impl Accounts {
     /// The measured drop of the held-out loss.
     pub fn drop(&self) -> f64 {
-        self.windows.iter().map(|w| w.drop(&self.shares)).sum()
+        self.windows.iter().map(|w| w.drop(&self.parts)).sum()
     }
 
     /// `sum over windows of |residual|` as a share of the drop, so that errors cannot cancel.
@@ -127,22 +150,27 @@ impl Accounts {
 
     /// Credit of one bucket, windows in order.
     pub fn bucket_credit(&self, bucket: usize) -> f64 {
-        self.windows.iter().map(|w| w.bucket_credit(bucket, &self.shares)).sum()
+        self.windows.iter().map(|w| w.bucket_credit(bucket, &self.parts)).sum()
     }
 
     /// Credit of weight decay.
     pub fn decay(&self) -> f64 {
-        self.windows.iter().map(|w| weighted(&w.decay, &self.shares)).sum()
+        self.windows.iter().map(|w| weighted(&w.decay, &self.parts)).sum()
     }
 
     /// Sum over windows of the residual's size, in nats.
     pub fn residual(&self) -> f64 {
-        self.windows.iter().map(|w| w.residual(&self.shares).abs()).sum()
+        self.windows.iter().map(|w| w.residual(&self.parts).abs()).sum()
+    }
+
+    /// Sum over windows of the size of the corrections that made documents' estimates add up to their buckets' credit, in nats.
+    pub fn correction(&self) -> f64 {
+        self.windows.iter().map(|w| weighted(&w.correction, &self.parts)).sum()
     }
 
     /// Loss before the first and after the last window.
     pub fn losses(&self) -> Option<(f64, f64)> {
         let (first, last) = (self.windows.first()?, self.windows.last()?);
-        Some((weighted(&first.loss_before, &self.shares), weighted(&last.loss_after, &self.shares)))
+        Some((weighted(&first.loss_before, &self.parts), weighted(&last.loss_after, &self.parts)))
     }
 }

@@ -16,6 +16,24 @@ pub struct Document {
     pub key: [u8; 32],
     /// The account that its gradient goes to.
     pub bucket: usize,
+    /// Which tokens are learned, as ascending ranges; none means all. The others are read as context only.
+    pub learned: Option<Vec<Range<usize>>>,
+}
+
+impl Document {
+    /// The token after position `i`, or -1 where there is none or it is not to be learned.
+    fn target(&self, i: usize) -> i32 {
+        let learned = |at: usize| {
+            self.learned.as_ref().is_none_or(|ranges| {
+                let next = ranges.partition_point(|r| r.end <= at);
+                ranges.get(next).is_some_and(|r| r.contains(&at))
+            })
+        };
+        match self.tokens.get(i + 1) {
+            Some(&token) if learned(i + 1) => token as i32,
+            _ => -1,
+        }
+    }
 }
 
 /// The documents of a run.
@@ -136,10 +154,27 @@ impl<'a> Order<'a> {
         pieces
     }
 
-    /// The step as the engine takes it.
-    pub fn batch(&self, step: u64) -> Batch {
-        Batch::new(self.corpus, &self.step(step))
+    /// The step as the engine takes it: passes of at most `rows` rows each, 0 for one pass.
+    pub fn batches(&self, step: u64, rows: usize) -> Vec<Batch> {
+        passes(&self.step(step), self.context, rows).into_iter().map(|p| Batch::new(self.corpus, p)).collect()
     }
+}
+
+/// Cuts pieces into passes of at most `rows` times `context` positions; 0 rows for one pass.
+pub(crate) fn passes(pieces: &[Piece], context: usize, rows: usize) -> Vec<&[Piece]> {
+    if rows == 0 {
+        return vec![pieces];
+    }
+    let (mut passes, mut start, mut taken) = (Vec::new(), 0, 0);
+    for (i, piece) in pieces.iter().enumerate() {
+        if taken > 0 && taken + piece.range.len() > rows * context {
+            passes.push(&pieces[start..i]);
+            (start, taken) = (i, 0);
+        }
+        taken += piece.range.len();
+    }
+    passes.push(&pieces[start..]);
+    passes
 }
 
 /// Token positions of one pass, documents' runs contiguous and sorted by bucket.
@@ -156,6 +191,8 @@ pub struct Batch {
     pub positions: Vec<u32>,
     /// The runs.
     pub segments: Vec<Segment>,
+    /// Each run's document, an index into the corpus.
+    pub documents: Vec<u32>,
     /// Buckets with positions here, ascending.
     pub buckets: Vec<(usize, Range<usize>)>,
 }
@@ -168,16 +205,24 @@ impl Batch {
         let mut batch = Batch::default();
         for piece in order {
             let document = &corpus.documents[piece.document];
-            let targets = piece.range.clone().map(|i| document.tokens.get(i + 1).map_or(-1, |&t| t as i32));
+            let targets = piece.range.clone().map(|i| document.target(i));
             let positions = 0..piece.range.len() as u32;
-            batch.push(document.bucket, &document.tokens[piece.range.clone()], targets, positions);
+            batch.push(document.bucket, piece.document as u32, &document.tokens[piece.range.clone()], targets, positions);
         }
         batch
     }
 
     /// Adds one run; buckets come ascending.
-    pub fn push(&mut self, bucket: usize, tokens: &[u32], targets: impl Iterator<Item = i32>, positions: impl Iterator<Item = u32>) {
+    pub fn push(
+        &mut self,
+        bucket: usize,
+        document: u32,
+        tokens: &[u32],
+        targets: impl Iterator<Item = i32>,
+        positions: impl Iterator<Item = u32>,
+    ) {
         let start = self.tokens.len();
+        self.documents.push(document);
         self.tokens.extend_from_slice(tokens);
         self.targets.extend(targets);
         self.positions.extend(positions);
@@ -226,9 +271,14 @@ pub fn pieces_of(corpus: &Corpus, context: usize, budget: usize) -> Vec<Piece> {
 pub fn pricing_batch(corpus: &Corpus, pieces: &[Piece]) -> Batch {
     let mut batch = Batch::default();
     for piece in pieces {
-        let tokens = &corpus.documents[piece.document].tokens;
-        let targets = piece.range.clone().map(|i| tokens.get(i + 1).map_or(-1, |&t| t as i32));
-        batch.push(0, &tokens[piece.range.clone()], targets, 0..piece.range.len() as u32);
+        let document = &corpus.documents[piece.document];
+        let targets = piece.range.clone().map(|i| document.target(i));
+        batch.push(0, piece.document as u32, &document.tokens[piece.range.clone()], targets, 0..piece.range.len() as u32);
     }
     batch
+}
+
+/// Held-out runs in passes of at most `rows` times `context` positions; 0 rows for one pass.
+pub fn pricing_passes(corpus: &Corpus, pieces: &[Piece], context: usize, rows: usize) -> Vec<Batch> {
+    passes(pieces, context, rows).into_iter().map(|p| pricing_batch(corpus, p)).collect()
 }

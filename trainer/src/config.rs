@@ -73,6 +73,9 @@ pub struct Schedule {
     pub steps: u64,
     /// Rows of `context` tokens a step.
     pub rows_per_step: usize,
+    /// Rows of one pass; a step's gradient is accumulated over as many passes as it takes. 0 means one pass.
+    #[serde(default)]
+    pub rows_per_pass: usize,
 }
 
 /// How the loss drop is priced.
@@ -91,8 +94,29 @@ pub struct Attribution {
     pub pricing_tokens: usize,
     /// Windows between two entries of progress.
     pub progress_windows: u64,
-    /// Most buckets.
+    /// Most buckets; contributors beyond them share some.
     pub max_buckets: usize,
+    /// Projections of a map's input in the sketch of a document's gradient; 0 for no credit by document.
+    #[serde(default = "sketch_rank")]
+    pub sketch_rank: usize,
+    /// Maps with more outputs than this are folded to it in a sketch.
+    #[serde(default = "sketch_rows")]
+    pub sketch_rows: usize,
+    /// Steps after its own in which a document's gradient is priced, as far as the first moment carries it.
+    #[serde(default = "look_ahead")]
+    pub look_ahead: u64,
+}
+
+fn sketch_rank() -> usize {
+    4
+}
+
+fn sketch_rows() -> usize {
+    1024
+}
+
+fn look_ahead() -> u64 {
+    32
 }
 
 impl RunConfig {
@@ -134,6 +158,9 @@ impl RunConfig {
             (self.attribution.progress_windows > 0, "attribution: progress_windows at least 1"),
             (self.attribution.pricing_tokens >= 4, "attribution: pricing_tokens at least 4"),
             (self.attribution.max_buckets > 0, "attribution: max_buckets at least 1"),
+            (self.attribution.sketch_rank <= m.channels.min(m.hidden), "attribution: sketch_rank at most the model's channels and hidden"),
+            (self.attribution.sketch_rows > 0, "attribution: sketch_rows at least 1"),
+            (self.attribution.look_ahead > 0, "attribution: look_ahead at least 1"),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
             Some((_, rule)) => Err(TrainError::Config((*rule).to_string())),

@@ -5,6 +5,7 @@ use kernels::{Backend, Segment};
 use crate::batch::Batch;
 use crate::config::ModelConfig;
 use crate::model::Layout;
+use crate::sink::{Ghost, Gradients, Sink};
 
 /// Positions whose logits are held at a time: `(HEAD_ROWS, V)` instead of `(N, V)`.
 const HEAD_ROWS: usize = 1024;
@@ -117,10 +118,27 @@ impl<'b, B: Backend> Engine<'b, B> {
     ///
     /// A gradient is as long as the layout; buckets without positions are left as they are.
     pub fn backward(&mut self, theta: &B::Master, batch: &Batch, scale: f64, gradients: &mut [B::Gradient]) -> Vec<f64> {
+        self.pass(theta, batch, scale, &mut Gradients { gradients, buckets: &batch.buckets, documents: None })
+    }
+
+    /// Products of every position's gradient of `scale * sum of losses` with each of `vectors`, positions in the pass' order.
+    ///
+    /// Over a document's positions they add up to `<vector, its gradient>`.
+    pub fn ghost(&mut self, theta: &B::Master, batch: &Batch, scale: f64, vectors: &[B::Master]) -> Vec<Vec<f64>> {
+        let n = batch.tokens.len();
+        let widest = self.layout.joined().iter().map(|w| w.rows).filter(|r| *r != self.layout.head.rows).max().unwrap_or(1);
+        let scratch = self.backend.activation((n * widest).max(HEAD_ROWS.min(n) * self.layout.head.rows));
+        let mut out = vec![vec![0.0; n]; vectors.len()];
+        self.pass(theta, batch, scale, &mut Ghost { vectors, out: &mut out, scratch });
+        out
+    }
+
+    /// One pass forward and back; what comes forth on the way back goes to `sink`.
+    pub(crate) fn pass(&mut self, theta: &B::Master, batch: &Batch, scale: f64, sink: &mut dyn Sink<B>) -> Vec<f64> {
         let mut a = self.room(batch.tokens.len());
         self.forward(&mut a, theta, batch);
-        let losses = self.head(&mut a, theta, batch, scale, Some(gradients));
-        self.body_backward(&mut a, theta, batch, gradients);
+        let losses = self.head(&mut a, theta, batch, scale, Some(sink));
+        self.body_backward(&mut a, theta, batch, sink);
         self.arena = Some(a);
         losses
     }
@@ -152,61 +170,48 @@ impl<'b, B: Backend> Engine<'b, B> {
         b.rmsnorm(&mut a.h, &mut a.rstd, &mut a.x, Some((&last.x2, y)), theta, layout.final_norm, n, eps);
     }
 
-    /// Logits, losses and, where gradients are wanted, `dh` of the final norm's output and the head's weight gradient.
-    fn head(&self, a: &mut Arena<B>, theta: &B::Master, batch: &Batch, scale: f64, mut gradients: Option<&mut [B::Gradient]>) -> Vec<f64> {
+    /// Logits, losses and, where gradients are wanted, `dh` of the final norm's output and what the head's map brings forth.
+    fn head(&self, a: &mut Arena<B>, theta: &B::Master, batch: &Batch, scale: f64, mut sink: Option<&mut dyn Sink<B>>) -> Vec<f64> {
         let (b, head) = (self.backend, self.layout.head);
         let mut losses = Vec::with_capacity(batch.tokens.len());
-        for (bucket, rows) in &batch.buckets {
-            for start in rows.clone().step_by(HEAD_ROWS) {
-                let piece = start..(start + HEAD_ROWS).min(rows.end);
-                let n = piece.len();
-                b.take_rows(&mut a.head_in, &a.h, piece.clone(), head.cols);
-                b.matmul(&mut a.logits, &a.head_in, theta, head, n, false);
-                losses.extend(b.cross_entropy(&mut a.logits, &batch.targets[piece.clone()], head.rows, scale));
-                if let Some(gradients) = gradients.as_deref_mut() {
-                    b.matmul_backward_input(&mut a.dhead, &a.logits, theta, head, n, false);
-                    b.put_rows(&mut a.dh, &a.dhead, piece, head.cols);
-                    b.matmul_backward_weight(&mut gradients[*bucket], head, &a.logits, &a.head_in, 0..n);
-                }
+        for start in (0..batch.tokens.len()).step_by(HEAD_ROWS) {
+            let at = start..(start + HEAD_ROWS).min(batch.tokens.len());
+            let n = at.len();
+            b.take_rows(&mut a.head_in, &a.h, at.clone(), head.cols);
+            b.matmul(&mut a.logits, &a.head_in, theta, head, n, false);
+            losses.extend(b.cross_entropy(&mut a.logits, &batch.targets[at.clone()], head.rows, scale));
+            if let Some(sink) = sink.as_deref_mut() {
+                b.matmul_backward_input(&mut a.dhead, &a.logits, theta, head, n, false);
+                b.put_rows(&mut a.dh, &a.dhead, at.clone(), head.cols);
+                sink.linear(b, head, &a.logits, &a.head_in, at);
             }
         }
         losses
     }
 
-    fn body_backward(&self, a: &mut Arena<B>, theta: &B::Master, batch: &Batch, gradients: &mut [B::Gradient]) {
+    fn body_backward(&self, a: &mut Arena<B>, theta: &B::Master, batch: &Batch, sink: &mut dyn Sink<B>) {
         let (b, layout, n, width) = (self.backend, &self.layout, batch.tokens.len(), self.config.hidden);
-        let buckets = &batch.buckets;
         // The stream's gradient starts at zero: its last use is the final norm.
-        a.dx = b.activation(a.capacity * self.config.channels);
+        b.clear_activation(&mut a.dx);
         b.rmsnorm_backward(&mut a.dx, &a.dh, &a.x, &a.rstd, theta, layout.final_norm, n);
-        for (k, rows) in buckets {
-            b.rmsnorm_backward_gain(&mut gradients[*k], layout.final_norm, &a.dh, &a.x, &a.rstd, rows.clone());
-        }
+        sink.gain(b, layout.final_norm, &a.dh, &a.x, &a.rstd, n);
         for (layer, m) in a.layers.iter().zip(&layout.layers).rev() {
             b.matmul_backward_input(&mut a.ds, &a.dx, theta, m.down, n, false);
+            sink.linear(b, m.down, &a.dx, &layer.s, 0..n);
             b.swiglu_backward(&mut a.dgate_up, &a.ds, &layer.gate_up, n, width);
             b.matmul_backward_input(&mut a.dh, &a.dgate_up, theta, m.gate_up, n, false);
-            for (k, rows) in buckets {
-                let g = &mut gradients[*k];
-                b.matmul_backward_weight(g, m.down, &a.dx, &layer.s, rows.clone());
-                b.matmul_backward_weight(g, m.gate_up, &a.dgate_up, &layer.h2, rows.clone());
-                b.rmsnorm_backward_gain(g, m.ffn_norm, &a.dh, &layer.x2, &layer.rstd2, rows.clone());
-            }
+            sink.linear(b, m.gate_up, &a.dgate_up, &layer.h2, 0..n);
+            sink.gain(b, m.ffn_norm, &a.dh, &layer.x2, &layer.rstd2, n);
             b.rmsnorm_backward(&mut a.dx, &a.dh, &layer.x2, &layer.rstd2, theta, m.ffn_norm, n);
             b.matmul_backward_input(&mut a.y, &a.dx, theta, m.wo, n, false);
+            sink.linear(b, m.wo, &a.dx, &layer.out, 0..n);
             b.attention_backward(&mut a.dqkv, &a.y, &layer.out, &layer.lse, &layer.qkv, &batch.segments, layout.shape);
             b.rope(&mut a.dqkv, &batch.positions, layout.shape, self.config.rope_base, true);
             b.matmul_backward_input(&mut a.dh, &a.dqkv, theta, m.qkv, n, false);
-            for (k, rows) in buckets {
-                let g = &mut gradients[*k];
-                b.matmul_backward_weight(g, m.wo, &a.dx, &layer.out, rows.clone());
-                b.matmul_backward_weight(g, m.qkv, &a.dqkv, &layer.h1, rows.clone());
-                b.rmsnorm_backward_gain(g, m.attn_norm, &a.dh, &layer.x, &layer.rstd1, rows.clone());
-            }
+            sink.linear(b, m.qkv, &a.dqkv, &layer.h1, 0..n);
+            sink.gain(b, m.attn_norm, &a.dh, &layer.x, &layer.rstd1, n);
             b.rmsnorm_backward(&mut a.dx, &a.dh, &layer.x, &layer.rstd1, theta, m.attn_norm, n);
         }
-        for (k, rows) in buckets {
-            b.embedding_backward(&mut gradients[*k], layout.embed, &batch.tokens, &a.dx, rows.clone());
-        }
+        sink.embedding(b, layout.embed, &batch.tokens, &a.dx);
     }
 }

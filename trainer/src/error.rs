@@ -30,9 +30,7 @@ pub enum TrainError {
         vocabulary: usize,
     },
     /// More contributors than there are buckets.
-    #[error(
-        "{found} contributors with accepted documents, at most {limit} can be priced one by one (memory: {bytes_per_bucket} bytes a bucket)"
-    )]
+    #[error("{found} buckets, at most {limit} (memory: {bytes_per_bucket} bytes a bucket)")]
     TooManyBuckets {
         /// Contributors found.
         found: usize,

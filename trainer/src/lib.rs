@@ -3,9 +3,14 @@
 //! - `config`: everything that decides a run (`RUN.toml`)
 //! - `model`: the parameters' names, places and first values
 //! - `batch`: which tokens a step sees, a pure function of seed and step
+//! - `buckets`: who has a bucket alone, and who shares one
 //! - `engine`: forward and backward passes, explicit, over [`kernels::Backend`]
+//! - `sink`: what is made of a backward pass: gradients by bucket, sketches by document, products by position
 //! - `account`: what a window of steps credits to each bucket, and what it cannot explain
-//! - `run`: [`Trainer`], which takes steps, prices windows and saves its [`State`]
+//! - `sketch`, `documents`: a bucket's credit split among its documents, estimated and reconciled
+//! - `exact`: the same without estimates, by taking the steps again
+//! - `baselines`: scores that others publish, for comparison
+//! - `run`: [`Trainer`], which takes steps, prices windows and keeps its [`State`]
 //! - `checkpoint`: that state as bytes
 //! - `table`: the accounts as Parquet
 //!
@@ -13,20 +18,34 @@
 //! result is the one in the log is for the caller to judge. Files, log entries and money are left to others.
 
 mod account;
+mod baselines;
 mod batch;
+mod buckets;
 mod checkpoint;
 mod config;
+mod documents;
 mod engine;
 mod error;
+mod exact;
 mod model;
 mod run;
+mod sink;
+mod sketch;
 mod table;
 
-pub use account::{Accounts, Rule, Window};
-pub use batch::{Batch, Corpus, Document, Order, Piece, pieces_of, pricing_batch};
+pub use account::{Accounts, Part, Rule, Window};
+pub use baselines::Baseline;
+pub use batch::{Batch, Corpus, Document, Order, Piece, pieces_of, pricing_batch, pricing_passes};
+pub use buckets::assign;
 pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Schedule};
+pub use documents::{DocumentCredit, Held, Slot};
 pub use engine::Engine;
 pub use error::TrainError;
+pub use exact::{ExactCredit, Positions, Trace};
 pub use model::{Layout, Tensor};
-pub use run::{Observer, Pricing, State, StepReport, Trainer};
-pub use table::{CreditRow, credit_rows, read_credit, read_windows, write_credit, write_windows};
+pub use run::{Observer, Open, Pricing, Setup, State, StepReport, Trainer};
+pub use sketch::{Basis, Sketcher};
+pub use table::{
+    CreditRow, DocumentRow, Owners, credit_rows, document_rows, read_credit, read_documents, read_windows, write_credit, write_documents,
+    write_windows,
+};

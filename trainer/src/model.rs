@@ -80,6 +80,17 @@ impl Layout {
         Layout { tensors, len, embed, layers, final_norm, head, shape, deep }
     }
 
+    /// All matrices as the passes use them: query, key and value maps joined, gate and up maps joined; a tied head once.
+    pub(crate) fn joined(&self) -> Vec<Matrix> {
+        let mut all = vec![self.embed];
+        all.extend(self.layers.iter().flat_map(|l| [l.attn_norm, l.qkv, l.wo, l.ffn_norm, l.gate_up, l.down]));
+        all.push(self.final_norm);
+        if self.head != self.embed {
+            all.push(self.head);
+        }
+        all
+    }
+
     /// Ranges with weight decay, ascending.
     pub fn decayed(&self) -> Vec<Range<usize>> {
         self.tensors.iter().filter(|t| t.decayed).map(|t| t.matrix.range()).collect()

@@ -1,42 +1,64 @@
 //! Steps, windows and their price.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use kernels::{AdamW, Backend};
 
-use crate::account::{Accounts, Rule, Window};
+use crate::account::{Accounts, Part, Rule, Window};
 use crate::batch::Batch;
 use crate::config::RunConfig;
+use crate::documents::{self, DocumentCredit, Held, Slot};
 use crate::engine::Engine;
 use crate::error::TrainError;
+use crate::exact::{Trace, TracedStep, TracedWindow};
+use crate::sink::{Documents, Gradients};
+use crate::sketch::{Basis, Sketcher};
 
-/// Held-out tokens that price: in parts (halves), each with its share of the tokens.
+/// Held-out tokens that price: parts, each half of a target, with the passes that compute it.
 #[derive(Clone, Debug, Default)]
 pub struct Pricing {
-    /// Share of all pricing targets, and the positions.
-    pub parts: Vec<(f64, Batch)>,
+    /// By target, then half.
+    pub parts: Vec<(Part, Vec<Batch>)>,
 }
 
 impl Pricing {
-    /// Shares follow from the number of targets in each part.
+    /// Targets with their weights and halves; a half is one or more passes. Shares follow from the number of tokens to predict.
     ///
     /// # Errors
-    /// [`TrainError::TooFewTokens`] if a part predicts nothing.
-    pub fn new(batches: Vec<Batch>) -> Result<Pricing, TrainError> {
-        if let Some(empty) = batches.iter().find(|b| b.target_count() == 0) {
-            return Err(TrainError::TooFewTokens { thing: "a half of the pricing targets", expected: 2, found: empty.tokens.len() });
+    /// [`TrainError::TooFewTokens`] if a half predicts nothing, [`TrainError::Config`] if weights are not positive.
+    pub fn new(targets: Vec<(f64, Vec<Vec<Batch>>)>) -> Result<Pricing, TrainError> {
+        let weights: f64 = targets.iter().map(|(w, _)| w).sum();
+        let mut parts = Vec::new();
+        for (target, (weight, halves)) in targets.into_iter().enumerate() {
+            if !(weight > 0.0 && weight.is_finite()) {
+                return Err(TrainError::Config(format!("target {target}: weight {weight}, expected a positive number")));
+            }
+            let counts: Vec<usize> = halves.iter().map(|h| target_count(h)).collect();
+            if let Some(i) = counts.iter().position(|c| *c == 0) {
+                let found = halves[i].iter().map(|b| b.tokens.len()).sum();
+                return Err(TrainError::TooFewTokens { thing: "a half of the pricing targets", expected: 2, found });
+            }
+            let total: usize = counts.iter().sum();
+            for (half, (batches, count)) in halves.into_iter().zip(counts).enumerate() {
+                let share = count as f64 / total as f64;
+                parts.push((Part { target: target as u32, half: half as u32, weight: weight / weights, share }, batches));
+            }
         }
-        let total: usize = batches.iter().map(Batch::target_count).sum();
-        Ok(Pricing { parts: batches.into_iter().map(|b| (b.target_count() as f64 / total as f64, b)).collect() })
+        Ok(Pricing { parts })
     }
 
-    /// The parts' shares.
-    pub fn shares(&self) -> Vec<f64> {
-        self.parts.iter().map(|(share, _)| *share).collect()
+    /// What the parts are.
+    pub fn of(&self) -> Vec<Part> {
+        self.parts.iter().map(|(part, _)| *part).collect()
     }
 }
 
-/// Everything a run needs to go on, to the last bit.
+fn target_count(batches: &[Batch]) -> usize {
+    batches.iter().map(Batch::target_count).sum()
+}
+
+/// Everything a run needs to go on, to the last bit, in mid-window too.
 pub struct State<B: Backend> {
     /// Steps taken.
     pub step: u64,
@@ -52,6 +74,32 @@ pub struct State<B: Backend> {
     pub windows: Vec<Window>,
     /// Training loss of each step; not a number where a step was skipped.
     pub losses: Vec<f64>,
+    /// The window that is not priced yet.
+    pub open: Option<Open<B>>,
+    /// Documents whose gradients are still in the first moment.
+    pub held: Vec<Held<B>>,
+    /// What the sketches of the held documents were made with, by the first step of their window.
+    pub bases: BTreeMap<u64, Basis>,
+    /// Of each bucket, the documents of the last step that had any.
+    pub last: Vec<Vec<Slot>>,
+    /// Credit by document of the windows priced since the caller took it.
+    pub rows: Vec<DocumentCredit>,
+}
+
+/// A window that is not priced yet.
+pub struct Open<B: Backend> {
+    /// Its first step.
+    pub first_step: u64,
+    /// Its number of steps.
+    pub length: u64,
+    /// Its first weights.
+    pub first_theta: B::Master,
+    /// What each bucket has moved.
+    pub parts: Vec<B::Master>,
+    /// What weight decay has moved.
+    pub decay_part: B::Master,
+    /// Tokens trained on, by bucket.
+    pub tokens: Vec<u64>,
 }
 
 /// What a step did.
@@ -72,63 +120,76 @@ pub struct StepReport {
 /// Told of every step, for progress bars and metrics.
 pub type Observer<'o> = &'o mut dyn FnMut(&StepReport);
 
-struct HeldOut<B: Backend> {
-    losses: Vec<f64>,
-    gradients: Vec<B::Gradient>,
+pub(crate) struct HeldOut<B: Backend> {
+    pub losses: Vec<f64>,
+    pub gradients: Vec<B::Gradient>,
+}
+
+/// What a run is of, besides its config.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Rows of the embedding.
+    pub vocabulary: usize,
+    /// Buckets that gradients are kept in.
+    pub buckets: usize,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// What the sketches' signs derive from.
+    pub seed: [u8; 32],
 }
 
 /// A run: an order of batches, held-out tokens that price, and the buffers for both.
 pub struct Trainer<'a, B: Backend> {
-    backend: &'a B,
-    engine: Engine<'a, B>,
-    config: &'a RunConfig,
-    batches: Box<dyn Fn(u64) -> Vec<Batch> + 'a>,
-    steps: u64,
-    pricing: &'a Pricing,
-    buckets: usize,
+    pub(crate) backend: &'a B,
+    pub(crate) engine: Engine<'a, B>,
+    pub(crate) config: &'a RunConfig,
+    pub(crate) batches: Box<dyn Fn(u64) -> Vec<Batch> + 'a>,
+    setup: Setup,
+    pub(crate) pricing: &'a Pricing,
     decayed: Vec<Range<usize>>,
     gradients: Vec<B::Gradient>,
     total: B::Gradient,
-    parts: Vec<B::Master>,
-    decay_part: B::Master,
+    sketcher: Option<Sketcher<B>>,
     /// Held-out gradient at the last window's end, which is the next one's beginning.
     end: Option<(u64, HeldOut<B>)>,
+    /// The window whose basis the sketcher uses.
+    basis: Option<u64>,
+    pub(crate) trace: Option<Trace<B>>,
 }
 
 impl<'a, B: Backend> Trainer<'a, B> {
-    /// A run of `steps` steps; `batches` gives a step's micro-batches.
+    /// A run of `setup.steps` steps; `batches` gives a step's passes.
     ///
     /// # Errors
-    /// [`TrainError::TooManyBuckets`] if `buckets` is above the config's limit.
+    /// [`TrainError::TooManyBuckets`] if there are more buckets than the config's limit.
     pub fn new(
         backend: &'a B,
         config: &'a RunConfig,
-        vocabulary: usize,
-        buckets: usize,
-        steps: u64,
+        setup: Setup,
         pricing: &'a Pricing,
         batches: impl Fn(u64) -> Vec<Batch> + 'a,
     ) -> Result<Self, TrainError> {
-        let engine = Engine::new(backend, &config.model, vocabulary);
+        let engine = Engine::new(backend, &config.model, setup.vocabulary);
         let len = engine.layout.len;
         let limit = config.attribution.max_buckets;
-        if buckets > limit {
-            return Err(TrainError::TooManyBuckets { found: buckets, limit, bytes_per_bucket: 3 * 4 * len });
+        if setup.buckets > limit {
+            return Err(TrainError::TooManyBuckets { found: setup.buckets, limit, bytes_per_bucket: 3 * 4 * len });
         }
+        let (rank, rows) = (config.attribution.sketch_rank, config.attribution.sketch_rows);
         Ok(Trainer {
             decayed: engine.layout.decayed(),
+            sketcher: (rank > 0).then(|| Sketcher::new(&engine.layout, rank, rows, &setup.seed)),
             engine,
             backend,
             config,
             batches: Box::new(batches),
-            steps,
+            setup,
             pricing,
-            buckets,
-            gradients: (0..buckets).map(|_| backend.gradient(len)).collect(),
+            gradients: (0..setup.buckets).map(|_| backend.gradient(len)).collect(),
             total: backend.gradient(len),
-            parts: (0..buckets).map(|_| backend.master_zeros(len)).collect(),
-            decay_part: backend.master_zeros(len),
             end: None,
+            basis: None,
+            trace: None,
         })
     }
 
@@ -138,18 +199,28 @@ impl<'a, B: Backend> Trainer<'a, B> {
     }
 
     /// Parts of the pricing tokens.
-    pub(crate) fn halves(&self) -> usize {
+    pub(crate) fn part_count(&self) -> usize {
         self.pricing.parts.len()
+    }
+
+    /// Numbers of a sketch; none without credit by document.
+    pub(crate) fn sketch_len(&self) -> usize {
+        self.sketcher.as_ref().map_or(0, Sketcher::len)
+    }
+
+    /// The basis that `values` are the numbers of.
+    pub(crate) fn basis_from_flat(&self, values: &[f64]) -> Option<Basis> {
+        self.sketcher.as_ref()?.basis_from_flat(values)
     }
 
     /// Number of buckets.
     pub fn buckets(&self) -> usize {
-        self.buckets
+        self.setup.buckets
     }
 
     /// Steps of the whole run.
     pub fn steps(&self) -> u64 {
-        self.steps
+        self.setup.steps
     }
 
     /// The state before step 0 with the given weights.
@@ -160,69 +231,114 @@ impl<'a, B: Backend> Trainer<'a, B> {
             step: 0,
             theta: self.backend.master(theta),
             second: self.backend.master_zeros(len),
-            moments: (0..self.buckets).map(|_| self.backend.master_zeros(len)).collect(),
+            moments: (0..self.setup.buckets).map(|_| self.backend.master_zeros(len)).collect(),
             next_window: self.config.attribution.first_window,
             windows: Vec::new(),
             losses: Vec::new(),
+            open: None,
+            held: Vec::new(),
+            bases: BTreeMap::new(),
+            last: vec![Vec::new(); self.setup.buckets],
+            rows: Vec::new(),
         }
     }
 
     /// The accounts of `state`.
     pub fn accounts(&self, state: &State<B>) -> Accounts {
-        Accounts { shares: self.pricing.shares(), windows: state.windows.clone() }
+        Accounts { parts: self.pricing.of(), windows: state.windows.clone() }
     }
 
-    /// Mean loss over `batch` at the state's weights, in nats a target.
-    pub fn loss(&mut self, state: &State<B>, batch: &Batch) -> f64 {
-        mean(&self.engine.losses(&state.theta, batch), batch)
+    /// Mean loss over `batches` at the state's weights, in nats a target.
+    pub fn loss(&mut self, state: &State<B>, batches: &[Batch]) -> f64 {
+        let losses: f64 = batches.iter().map(|b| self.engine.losses(&state.theta, b).iter().sum::<f64>()).sum();
+        losses / target_count(batches).max(1) as f64
     }
 
-    /// Takes the steps of one window and prices them; `false` if the run is over.
+    /// Takes the steps of one window, or of what is left of it, and prices them; `false` if the run is over.
     pub fn window(&mut self, state: &mut State<B>, observer: Observer<'_>) -> bool {
-        if state.step >= self.steps {
+        if state.step >= self.setup.steps {
             return false;
         }
-        let length = state.next_window.min(self.steps - state.step);
-        let before = match self.end.take() {
-            Some((step, held_out)) if step == state.step => held_out,
-            _ => self.held_out(&state.theta),
-        };
-        let first_theta = state.theta.clone();
-        for part in &mut self.parts {
-            self.backend.clear(part);
-        }
-        self.backend.clear(&mut self.decay_part);
-        let first_step = state.step;
-        let mut tokens = vec![0; self.buckets];
-        for _ in 0..length {
-            let report = self.step(state, &mut tokens);
+        loop {
+            let report = self.step(state);
             observer(&report);
+            if self.is_full(state) {
+                self.price(state);
+                return true;
+            }
         }
-        let after = self.held_out(&state.theta);
-        let window = self.price(state, first_step, &first_theta, &before, &after, tokens);
-        state.next_window = self.next_length(length, &window, state);
-        state.windows.push(window);
-        self.end = Some((state.step, after));
-        true
     }
 
-    fn step(&mut self, state: &mut State<B>, tokens: &mut [u64]) -> StepReport {
+    /// Whether the open window has all its steps and waits for [`Trainer::price`].
+    pub fn is_full(&self, state: &State<B>) -> bool {
+        state.open.as_ref().is_some_and(|w| state.step >= w.first_step + w.length)
+    }
+
+    /// The open window; its held-out gradient at the beginning is computed unless the last window's end gave it.
+    fn open(&mut self, state: &mut State<B>) -> Open<B> {
+        if let Some(open) = state.open.take() {
+            self.use_basis(state, open.first_step);
+            return open;
+        }
+        let len = self.engine.layout.len;
+        if self.sketcher.is_some() && !state.bases.contains_key(&state.step) {
+            // Nothing has priced a window yet: the held-out gradient has to do, which the window needs anyway.
+            let held_out = self.held_out(&state.theta);
+            let mean = self.mean(&held_out);
+            let basis = self.sketcher.as_ref().map(|s| s.basis(self.backend, &mean, None, None));
+            state.bases.extend(basis.map(|basis| (state.step, basis)));
+            self.end = Some((state.step, held_out));
+        }
+        self.use_basis(state, state.step);
+        Open {
+            first_step: state.step,
+            length: state.next_window.min(self.setup.steps - state.step),
+            first_theta: state.theta.clone(),
+            parts: (0..self.setup.buckets).map(|_| self.backend.master_zeros(len)).collect(),
+            decay_part: self.backend.master_zeros(len),
+            tokens: vec![0; self.setup.buckets],
+        }
+    }
+
+    fn use_basis(&mut self, state: &State<B>, window: u64) {
+        if let (Some(sketcher), false) = (&mut self.sketcher, self.basis == Some(window)) {
+            sketcher.use_basis(self.backend, &state.bases[&window]);
+        }
+        self.basis = Some(window);
+    }
+
+    /// The mean held-out gradient over all parts.
+    pub(crate) fn mean(&self, held_out: &HeldOut<B>) -> B::Master {
+        let mut mean = self.backend.master_zeros(self.engine.layout.len);
+        let factors = self.pricing.parts.iter().map(|(part, _)| part.factor());
+        self.backend.mean(&mut mean, &factors.zip(&held_out.gradients).collect::<Vec<_>>());
+        mean
+    }
+
+    /// Takes one step; a window that is full has to be priced first.
+    pub fn step(&mut self, state: &mut State<B>) -> StepReport {
+        assert!(state.step < self.setup.steps && !self.is_full(state), "step: the run is over or its window waits for its price");
+        let mut open = self.open(state);
         let batches = (self.batches)(state.step);
-        let targets: usize = batches.iter().map(Batch::target_count).sum();
-        let mut present = vec![false; self.buckets];
-        for batch in &batches {
-            for (bucket, rows) in &batch.buckets {
-                present[*bucket] = true;
-                tokens[*bucket] += rows.len() as u64;
-            }
+        let scale = 1.0 / target_count(&batches).max(1) as f64;
+        let mut present = vec![false; self.setup.buckets];
+        for (bucket, _) in batches.iter().flat_map(|b| &b.buckets) {
+            present[*bucket] = true;
         }
         for (gradient, _) in self.gradients.iter_mut().zip(&present).filter(|(_, p)| **p) {
             self.backend.clear_gradient(gradient);
         }
-        let scale = 1.0 / targets.max(1) as f64;
+        let slots = if self.sketcher.is_some() { documents::slots(&batches) } else { Vec::new() };
+        let mut sketches = self.backend.gradient(slots.len() * self.sketch_len());
         let mut loss = 0.0;
         for batch in &batches {
-            loss += self.engine.backward(&state.theta, batch, scale, &mut self.gradients).iter().sum::<f64>() * scale;
+            let documents = self.sketcher.as_mut().map(|sketcher| Documents {
+                sketcher,
+                sketches: &mut sketches,
+                runs: documents::runs(batch, &slots),
+            });
+            let mut sink = Gradients { gradients: &mut self.gradients, buckets: &batch.buckets, documents };
+            loss += self.engine.pass(&state.theta, batch, scale, &mut sink).iter().sum::<f64>() * scale;
         }
         let seen: Vec<&B::Gradient> = self.gradients.iter().zip(&present).filter(|(_, p)| **p).map(|(g, _)| g).collect();
         let grad_norm = self.backend.sum_gradients(&mut self.total, &seen).sqrt();
@@ -230,8 +346,11 @@ impl<'a, B: Backend> Trainer<'a, B> {
         let clip_factor = (o.clip_norm / (grad_norm + 1e-12)).min(1.0);
         // A step whose gradient is not finite changes nothing and so credits nothing.
         if loss.is_finite() && grad_norm.is_finite() {
+            for (bucket, rows) in batches.iter().flat_map(|b| &b.buckets) {
+                open.tokens[*bucket] += rows.len() as u64;
+            }
             let hyper = AdamW {
-                lr: o.lr_at(state.step, self.steps),
+                lr: o.lr_at(state.step, self.setup.steps),
                 beta1: o.beta1,
                 beta2: o.beta2,
                 eps: o.eps,
@@ -239,6 +358,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
                 clip_factor,
                 step: state.step,
             };
+            let before = self.trace.is_some().then(|| state.theta.clone());
             let gradients: Vec<Option<&B::Gradient>> = self.gradients.iter().zip(&present).map(|(g, p)| p.then_some(g)).collect();
             self.backend.adamw(
                 hyper,
@@ -247,10 +367,15 @@ impl<'a, B: Backend> Trainer<'a, B> {
                 &self.total,
                 &gradients,
                 &mut state.moments,
-                &mut self.parts,
-                &mut self.decay_part,
+                &mut open.parts,
+                &mut open.decay_part,
                 &self.decayed,
             );
+            let rate = hyper.lr / (1.0 - o.beta1.powi(state.step as i32 + 1));
+            self.hold(state, open.first_step, slots, sketches, clip_factor, rate);
+            if let (Some(trace), Some(theta)) = (&mut self.trace, before) {
+                trace.steps.push(TracedStep { step: state.step, theta, second: state.second.clone(), clip_factor, rate });
+            }
         } else {
             loss = f64::NAN;
         }
@@ -258,15 +383,37 @@ impl<'a, B: Backend> Trainer<'a, B> {
             StepReport { step: state.step, loss, grad_norm, clip_factor, tokens: batches.iter().map(|b| b.tokens.len() as u64).sum() };
         state.losses.push(loss);
         state.step += 1;
+        state.open = Some(open);
         report
     }
 
-    fn held_out(&mut self, theta: &B::Master) -> HeldOut<B> {
+    /// Adds the step's documents to those held, and what the step moved of each.
+    fn hold(&self, state: &mut State<B>, basis: u64, slots: Vec<Slot>, sketches: B::Gradient, clip_factor: f64, rate: f64) {
+        let beta1 = self.config.optimizer.beta1;
+        for held in &mut state.held {
+            held.factor *= beta1;
+        }
+        if self.sketcher.is_some() {
+            for bucket in slots.iter().map(|s| s.bucket).collect::<BTreeSet<u32>>() {
+                state.last[bucket as usize] = slots.iter().filter(|s| s.bucket == bucket).copied().collect();
+            }
+            state.held.push(Held { step: state.step, basis, slots, sketches, factor: (1.0 - beta1) * clip_factor, moved: 0.0 });
+        }
+        for held in &mut state.held {
+            held.moved += held.factor * rate;
+        }
+    }
+
+    pub(crate) fn held_out(&mut self, theta: &B::Master) -> HeldOut<B> {
         let mut held_out = HeldOut { losses: Vec::new(), gradients: Vec::new() };
-        for (_, batch) in &self.pricing.parts {
+        for (_, batches) in &self.pricing.parts {
             let mut gradient = [self.backend.gradient(self.engine.layout.len)];
-            let losses = self.engine.backward(theta, batch, 1.0 / batch.target_count() as f64, &mut gradient);
-            held_out.losses.push(mean(&losses, batch));
+            let scale = 1.0 / target_count(batches) as f64;
+            let mut loss = 0.0;
+            for batch in batches {
+                loss += self.engine.backward(theta, batch, scale, &mut gradient).iter().sum::<f64>();
+            }
+            held_out.losses.push(loss * scale);
             held_out.gradients.extend(gradient);
         }
         held_out
@@ -278,19 +425,20 @@ impl<'a, B: Backend> Trainer<'a, B> {
         self.held_out(&theta)
     }
 
-    fn price(
-        &mut self,
-        state: &State<B>,
-        first_step: u64,
-        first: &B::Master,
-        before: &HeldOut<B>,
-        after: &HeldOut<B>,
-        tokens: Vec<u64>,
-    ) -> Window {
-        let shares = self.pricing.shares();
+    /// Prices the full window and lets go of documents that the first moment has forgotten.
+    pub fn price(&mut self, state: &mut State<B>) {
+        assert!(self.is_full(state), "price: the window has steps left");
+        let open = state.open.take().expect("a full window is open");
+        let before = match self.end.take() {
+            Some((step, held_out)) if step == open.first_step => held_out,
+            // After a restart in mid-window the gradient at its beginning is computed again.
+            _ => self.held_out(&open.first_theta),
+        };
+        let after = self.held_out(&state.theta);
+        let parts = self.pricing.of();
         let mut window = Window {
             index: state.windows.len() as u64,
-            first_step,
+            first_step: open.first_step,
             end_step: state.step,
             rule: self.config.attribution.rule,
             marked: false,
@@ -298,7 +446,8 @@ impl<'a, B: Backend> Trainer<'a, B> {
             loss_after: after.losses.clone(),
             credit: Vec::new(),
             decay: Vec::new(),
-            tokens,
+            correction: vec![0.0; parts.len()],
+            tokens: open.tokens.clone(),
         };
         // Points on the chord are computed once, whichever rules ask for them.
         let mut inner: Vec<(f64, HeldOut<B>)> = Vec::new();
@@ -307,39 +456,97 @@ impl<'a, B: Backend> Trainer<'a, B> {
             window.rule = rule;
             for &(at, _) in rule.points() {
                 if at > 0.0 && at < 1.0 && inner.iter().all(|(known, _)| *known != at) {
-                    inner.push((at, self.between(first, &state.theta, at)));
+                    inner.push((at, self.between(&open.first_theta, &state.theta, at)));
                 }
             }
             let point = |at: f64| match at {
-                0.0 => before,
-                1.0 => after,
+                0.0 => &before,
+                1.0 => &after,
                 _ => &inner.iter().find(|(known, _)| *known == at).expect("computed above").1,
             };
             let points: Vec<&HeldOut<B>> = rule.points().iter().map(|&(at, _)| point(at)).collect();
-            self.credit(&mut window, &points);
+            self.credit(&mut window, &open, &points);
             // If it stays so: the gradient along the chord is rougher than four intervals resolve.
-            window.marked = window.residual(&shares).abs() > acceptable;
-            if !window.marked {
+            window.marked = window.residual(&parts).abs() > acceptable;
+            if !window.marked || rule == Rule::Boole {
+                self.credit_documents(state, &mut window, &points);
                 break;
             }
         }
-        window
+        drop(inner);
+        state.next_window = self.next_length(open.length, &window, state);
+        state.windows.push(window);
+        let look_ahead = self.config.attribution.look_ahead;
+        state.held.retain(|h| state.step - h.step < look_ahead);
+        for held in &mut state.held {
+            held.moved = 0.0;
+        }
+        let (now, used): (u64, BTreeSet<u64>) = (state.step, state.held.iter().map(|h| h.basis).collect());
+        state.bases.retain(|step, _| *step == now || used.contains(step));
+        self.end = Some((state.step, after));
+    }
+
+    /// The mean held-out gradient of a part along the chord.
+    fn chord(&self, rule: Rule, points: &[&HeldOut<B>], part: usize) -> B::Gradient {
+        let mut chord = self.backend.gradient(self.engine.layout.len);
+        let weighted: Vec<(f64, &B::Gradient)> =
+            rule.points().iter().zip(points).map(|((_, weight), point)| (*weight, &point.gradients[part])).collect();
+        self.backend.combine(&mut chord, &weighted);
+        chord
     }
 
     /// Prices the window's parts with the held-out gradients at its rule's points.
-    fn credit(&self, window: &mut Window, points: &[&HeldOut<B>]) {
-        let halves = self.pricing.parts.len();
-        window.credit = vec![0.0; self.buckets * halves];
-        window.decay = vec![0.0; halves];
-        let mut chord = self.backend.gradient(self.engine.layout.len);
-        for half in 0..halves {
-            let weighted: Vec<(f64, &B::Gradient)> =
-                window.rule.points().iter().zip(points).map(|((_, weight), point)| (*weight, &point.gradients[half])).collect();
-            self.backend.combine(&mut chord, &weighted);
-            for (bucket, part) in self.parts.iter().enumerate() {
-                window.credit[bucket * halves + half] = self.backend.dot(&chord, part);
+    fn credit(&self, window: &mut Window, open: &Open<B>, points: &[&HeldOut<B>]) {
+        let parts = self.pricing.parts.len();
+        window.credit = vec![0.0; self.setup.buckets * parts];
+        window.decay = vec![0.0; parts];
+        for part in 0..parts {
+            let chord = self.chord(window.rule, points, part);
+            for (bucket, moved) in open.parts.iter().enumerate() {
+                window.credit[bucket * parts + part] = self.backend.dot(&chord, moved);
             }
-            window.decay[half] = self.backend.dot(&chord, &self.decay_part);
+            window.decay[part] = self.backend.dot(&chord, &open.decay_part);
+        }
+    }
+
+    /// Splits the buckets' credit among the documents that the window's steps moved with.
+    ///
+    /// The preconditioner is that of the window's last step: it changes little within a window, and a row
+    /// of the embedding that was first seen inside it has its size there already.
+    fn credit_documents(&mut self, state: &mut State<B>, window: &mut Window, points: &[&HeldOut<B>]) {
+        if self.sketcher.is_none() && self.trace.is_none() {
+            return;
+        }
+        let (b, o) = (self.backend, &self.config.optimizer);
+        let bias2 = 1.0 - o.beta2.powi(state.step as i32);
+        let mut priced: BTreeMap<u64, Vec<Vec<f64>>> = state.held.iter().map(|h| (h.basis, Vec::new())).collect();
+        let mut mean = b.master_zeros(self.engine.layout.len);
+        let mut scratch = b.master_zeros(self.engine.layout.len);
+        let mut chords = Vec::new();
+        for (part, (facts, _)) in self.pricing.parts.iter().enumerate() {
+            let chord = self.chord(window.rule, points, part);
+            if let Some(sketcher) = &self.sketcher {
+                b.precondition(&mut scratch, &chord, &state.second, bias2, o.eps);
+                b.scale_add(&mut mean, 1.0, &scratch, facts.factor());
+                for (basis, priced) in &mut priced {
+                    priced.push(sketcher.of(b, &scratch, &state.bases[basis]));
+                }
+            }
+            if self.trace.is_some() {
+                chords.push(chord);
+            }
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.windows.push(TracedWindow { index: window.index, end_step: window.end_step, chords });
+        }
+        if let Some(sketcher) = &self.sketcher {
+            let estimates = documents::estimates(b, &state.held, window.first_step, &priced);
+            let (rows, correction) = documents::reconcile(estimates, &state.last, &window.credit, self.pricing.parts.len(), window.index);
+            window.correction = correction;
+            state.rows.extend(rows);
+            let last = state.bases.last_key_value().map(|(_, basis)| basis);
+            let next = sketcher.basis(b, &mean, Some(&state.second), last);
+            state.bases.insert(state.step, next);
         }
     }
 
@@ -347,16 +554,16 @@ impl<'a, B: Backend> Trainer<'a, B> {
     ///
     /// Late windows hardly drop; a share of that alone would be noise.
     fn acceptable(&self, window: &Window, state: &State<B>) -> f64 {
-        let shares = self.pricing.shares();
-        let so_far: f64 = state.windows.iter().map(|w| w.drop(&shares)).sum::<f64>() + window.drop(&shares);
+        let parts = self.pricing.of();
+        let so_far: f64 = state.windows.iter().map(|w| w.drop(&parts)).sum::<f64>() + window.drop(&parts);
         let length = (window.end_step - window.first_step) as f64;
-        let average = so_far.abs() * length / self.steps as f64;
-        self.config.attribution.residual_limit * window.drop(&shares).abs().max(average)
+        let average = so_far.abs() * length / self.setup.steps as f64;
+        self.config.attribution.residual_limit * window.drop(&parts).abs().max(average)
     }
 
     fn next_length(&self, length: u64, window: &Window, state: &State<B>) -> u64 {
         let a = &self.config.attribution;
-        let residual = window.residual(&self.pricing.shares()).abs();
+        let residual = window.residual(&self.pricing.of()).abs();
         let acceptable = self.acceptable(window, state);
         if window.rule == Rule::Boole {
             (length / 2).max(1)
@@ -366,8 +573,4 @@ impl<'a, B: Backend> Trainer<'a, B> {
             length
         }
     }
-}
-
-fn mean(losses: &[f64], batch: &Batch) -> f64 {
-    losses.iter().sum::<f64>() / batch.target_count().max(1) as f64
 }

@@ -1,14 +1,38 @@
-//! The accounts as Parquet: who is credited with what, window by window, and what each window left unexplained.
+//! The accounts as Parquet: what each document and contributor is credited with, window by window, and what each window left unexplained.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use corpus::parquet_file;
 
-use crate::account::{Accounts, Rule, Window};
+use crate::account::{Accounts, Part, Rule, Window};
+use crate::documents::DocumentCredit;
 use crate::error::TrainError;
 
-/// One row of the credit table: a contributor, a target, a half and a window.
+/// Whose documents and buckets these are.
+#[derive(Clone, Debug, Default)]
+pub struct Owners {
+    /// The contributors' names in tables.
+    pub contributors: Vec<String>,
+    /// Of each contributor, its bucket.
+    pub buckets: Vec<usize>,
+    /// Of each document, its name in tables.
+    pub documents: Vec<String>,
+    /// Of each document, its contributor.
+    pub document_owners: Vec<usize>,
+    /// The targets' names.
+    pub targets: Vec<String>,
+}
+
+impl Owners {
+    /// Whether the contributor has its bucket to itself, so that its credit is exact.
+    pub fn alone(&self, contributor: usize) -> bool {
+        self.buckets.iter().filter(|b| **b == self.buckets[contributor]).count() == 1
+    }
+}
+
+/// One row of the credit table: a contributor, a target and a window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreditRow {
     /// The contributor's id.
@@ -17,33 +41,87 @@ pub struct CreditRow {
     pub bucket: u32,
     /// The held-out target.
     pub target: String,
-    /// Which half of the pricing tokens.
-    pub half: u32,
     /// The window.
     pub window: u64,
-    /// Tokens of the bucket trained on in it.
+    /// Tokens trained on in it.
     pub tokens: u64,
-    /// Credit at this half, in nats a held-out token, times the half's share; rows add up to the drop.
+    /// Credit in nats a token of the target; times the targets' weights the rows add up to the drop.
     pub nats: f64,
+    /// The same as each half of the target's tokens has it.
+    pub halves: Vec<f64>,
+    /// Whether it rests on documents' estimates, because the bucket is shared.
+    pub estimated: bool,
 }
 
-/// The rows of all windows, in the order window, bucket, half; buckets that neither trained nor moved are left out.
-pub fn credit_rows(accounts: &Accounts, contributors: &[String], target: &str) -> Vec<CreditRow> {
+/// One row of the document table: a document, a target and a window in which it has credit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentRow {
+    /// The document's reference.
+    pub document: String,
+    /// Whose it is.
+    pub contributor: String,
+    /// The bucket its gradient was kept in.
+    pub bucket: u32,
+    /// The held-out target.
+    pub target: String,
+    /// The window.
+    pub window: u64,
+    /// Its tokens trained on in it; 0 where only the first moment still carried it.
+    pub tokens: u64,
+    /// Estimated credit in nats a token of the target, reconciled to the bucket's.
+    pub nats: f64,
+    /// The same as each half of the target's tokens has it.
+    pub halves: Vec<f64>,
+}
+
+/// The credit of each target: nats, and by half.
+fn by_target(credit: &[f64], parts: &[Part]) -> Vec<(f64, Vec<f64>)> {
+    let mut targets: Vec<(f64, Vec<f64>)> = Vec::new();
+    for (credit, part) in credit.iter().zip(parts) {
+        if part.target as usize == targets.len() {
+            targets.push((0.0, Vec::new()));
+        }
+        let target = targets.last_mut().expect("parts come by target");
+        target.0 += credit * part.share;
+        target.1.push(*credit);
+    }
+    targets
+}
+
+/// The rows of all windows, in the order window, contributor, target; those who neither trained nor moved are left out.
+///
+/// A contributor alone in its bucket has the bucket's exact credit; one that shares has the sum of its documents'.
+pub fn credit_rows(windows: &[Window], parts: &[Part], documents: &[DocumentCredit], owners: &Owners) -> Vec<CreditRow> {
+    let mut shared: BTreeMap<(u64, usize), (u64, Vec<f64>)> = BTreeMap::new();
+    let alone: Vec<bool> = (0..owners.contributors.len()).map(|c| owners.alone(c)).collect();
+    for d in documents {
+        let owner = owners.document_owners[d.document as usize];
+        if !alone[owner] {
+            let sum = shared.entry((d.window, owner)).or_insert_with(|| (0, vec![0.0; parts.len()]));
+            sum.0 += u64::from(d.tokens);
+            sum.1.iter_mut().zip(&d.credit).for_each(|(sum, c)| *sum += c);
+        }
+    }
     let mut rows = Vec::new();
-    for window in &accounts.windows {
-        for (bucket, contributor) in contributors.iter().enumerate() {
-            for (half, share) in accounts.shares.iter().enumerate() {
-                let nats = window.credit[bucket * accounts.shares.len() + half] * share;
-                let tokens = window.tokens[bucket];
-                if tokens > 0 || nats != 0.0 {
+    for window in windows {
+        for (c, contributor) in owners.contributors.iter().enumerate() {
+            let bucket = owners.buckets[c];
+            let (tokens, credit) = match (alone[c], shared.get(&(window.index, c))) {
+                (true, _) => (window.tokens[bucket], window.credit[bucket * parts.len()..][..parts.len()].to_vec()),
+                (false, Some((tokens, credit))) => (*tokens, credit.clone()),
+                (false, None) => continue,
+            };
+            for (target, (nats, halves)) in by_target(&credit, parts).into_iter().enumerate() {
+                if tokens > 0 || halves.iter().any(|h| *h != 0.0) {
                     rows.push(CreditRow {
                         contributor: contributor.clone(),
                         bucket: bucket as u32,
-                        target: target.to_string(),
-                        half: half as u32,
+                        target: owners.targets[target].clone(),
                         window: window.index,
                         tokens,
                         nats,
+                        halves,
+                        estimated: !alone[c],
                     });
                 }
             }
@@ -52,20 +130,66 @@ pub fn credit_rows(accounts: &Accounts, contributors: &[String], target: &str) -
     rows
 }
 
+/// The rows of the document table, in the order of `documents`, targets innermost.
+pub fn document_rows(parts: &[Part], documents: &[DocumentCredit], owners: &Owners) -> Vec<DocumentRow> {
+    let mut rows = Vec::new();
+    for d in documents {
+        for (target, (nats, halves)) in by_target(&d.credit, parts).into_iter().enumerate() {
+            rows.push(DocumentRow {
+                document: owners.documents[d.document as usize].clone(),
+                contributor: owners.contributors[owners.document_owners[d.document as usize]].clone(),
+                bucket: d.bucket,
+                target: owners.targets[target].clone(),
+                window: d.window,
+                tokens: u64::from(d.tokens),
+                nats,
+                halves,
+            });
+        }
+    }
+    rows
+}
+
+fn halves_columns<'r>(halves: impl Iterator<Item = &'r [f64]> + Clone) -> Vec<(String, ArrayRef)> {
+    let count = halves.clone().map(<[f64]>::len).max().unwrap_or(2);
+    (0..count)
+        .map(|h| (format!("half_{h}"), Arc::new(halves.clone().map(|r| r.get(h).copied()).collect::<Float64Array>()) as ArrayRef))
+        .collect()
+}
+
 /// The credit table as a Parquet file.
 ///
 /// # Errors
 /// [`TrainError::Table`] if it cannot be encoded.
 pub fn write_credit(rows: &[CreditRow]) -> Result<Vec<u8>, TrainError> {
-    let columns: [(&str, ArrayRef); 7] = [
-        ("contributor", Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.contributor)))),
-        ("bucket", Arc::new(UInt32Array::from_iter_values(rows.iter().map(|r| r.bucket)))),
-        ("target", Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.target)))),
-        ("half", Arc::new(UInt32Array::from_iter_values(rows.iter().map(|r| r.half)))),
-        ("window", Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.window)))),
-        ("tokens", Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.tokens)))),
-        ("nats", Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.nats)))),
+    let mut columns: Vec<(String, ArrayRef)> = vec![
+        ("contributor".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.contributor)))),
+        ("bucket".into(), Arc::new(UInt32Array::from_iter_values(rows.iter().map(|r| r.bucket)))),
+        ("target".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.target)))),
+        ("window".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.window)))),
+        ("tokens".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.tokens)))),
+        ("nats".into(), Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.nats)))),
     ];
+    columns.extend(halves_columns(rows.iter().map(|r| r.halves.as_slice())));
+    columns.push(("estimated".into(), Arc::new(BooleanArray::from(rows.iter().map(|r| r.estimated).collect::<Vec<_>>()))));
+    encode(columns)
+}
+
+/// The document table as a Parquet file.
+///
+/// # Errors
+/// [`TrainError::Table`] if it cannot be encoded.
+pub fn write_documents(rows: &[DocumentRow]) -> Result<Vec<u8>, TrainError> {
+    let mut columns: Vec<(String, ArrayRef)> = vec![
+        ("document".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.document)))),
+        ("contributor".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.contributor)))),
+        ("bucket".into(), Arc::new(UInt32Array::from_iter_values(rows.iter().map(|r| r.bucket)))),
+        ("target".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.target)))),
+        ("window".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.window)))),
+        ("tokens".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.tokens)))),
+        ("nats".into(), Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.nats)))),
+    ];
+    columns.extend(halves_columns(rows.iter().map(|r| r.halves.as_slice())));
     encode(columns)
 }
 
@@ -73,25 +197,31 @@ pub fn write_credit(rows: &[CreditRow]) -> Result<Vec<u8>, TrainError> {
 ///
 /// # Errors
 /// [`TrainError::Table`] if it cannot be encoded.
-pub fn write_windows(accounts: &Accounts) -> Result<Vec<u8>, TrainError> {
+pub fn write_windows(accounts: &Accounts, targets: &[String]) -> Result<Vec<u8>, TrainError> {
     let w = &accounts.windows;
-    let halves = |pick: fn(&Window) -> &[f64], half: usize| -> ArrayRef {
-        Arc::new(Float64Array::from_iter_values(w.iter().map(|w| pick(w)[half])))
+    let numbers = |pick: fn(&Window) -> &[f64], part: usize| -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values(w.iter().map(|w| pick(w)[part])))
     };
+    let constant = |value: f64| -> ArrayRef { Arc::new(Float64Array::from_iter_values(w.iter().map(|_| value))) };
     let mut columns: Vec<(String, ArrayRef)> = vec![
         ("window".into(), Arc::new(UInt64Array::from_iter_values(w.iter().map(|w| w.index)))),
         ("first_step".into(), Arc::new(UInt64Array::from_iter_values(w.iter().map(|w| w.first_step)))),
         ("end_step".into(), Arc::new(UInt64Array::from_iter_values(w.iter().map(|w| w.end_step)))),
         ("rule".into(), Arc::new(StringArray::from_iter_values(w.iter().map(|w| w.rule.name())))),
         ("marked".into(), Arc::new(BooleanArray::from(w.iter().map(|w| w.marked).collect::<Vec<_>>()))),
-        ("drop".into(), Arc::new(Float64Array::from_iter_values(w.iter().map(|w| w.drop(&accounts.shares))))),
-        ("residual".into(), Arc::new(Float64Array::from_iter_values(w.iter().map(|w| w.residual(&accounts.shares))))),
+        ("drop".into(), Arc::new(Float64Array::from_iter_values(w.iter().map(|w| w.drop(&accounts.parts))))),
+        ("residual".into(), Arc::new(Float64Array::from_iter_values(w.iter().map(|w| w.residual(&accounts.parts))))),
     ];
-    for (half, share) in accounts.shares.iter().enumerate() {
-        columns.push((format!("share_{half}"), Arc::new(Float64Array::from_iter_values(w.iter().map(|_| *share)))));
-        columns.push((format!("loss_before_{half}"), halves(|w| &w.loss_before, half)));
-        columns.push((format!("loss_after_{half}"), halves(|w| &w.loss_after, half)));
-        columns.push((format!("decay_{half}"), halves(|w| &w.decay, half)));
+    for (p, part) in accounts.parts.iter().enumerate() {
+        let target = &targets[part.target as usize];
+        columns.push((format!("target_{p}"), Arc::new(StringArray::from_iter_values(w.iter().map(|_| target)))));
+        columns.push((format!("half_{p}"), Arc::new(UInt32Array::from_iter_values(w.iter().map(|_| part.half)))));
+        columns.push((format!("weight_{p}"), constant(part.weight)));
+        columns.push((format!("share_{p}"), constant(part.share)));
+        columns.push((format!("loss_before_{p}"), numbers(|w| &w.loss_before, p)));
+        columns.push((format!("loss_after_{p}"), numbers(|w| &w.loss_after, p)));
+        columns.push((format!("decay_{p}"), numbers(|w| &w.decay, p)));
+        columns.push((format!("correction_{p}"), numbers(|w| &w.correction, p)));
     }
     encode(columns)
 }
@@ -109,6 +239,15 @@ fn column<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, T
     parquet_file::column(batch, name).map_err(failed)
 }
 
+/// The columns `half_0`, `half_1` and so on.
+fn halves(batch: &RecordBatch) -> Result<Vec<&Float64Array>, TrainError> {
+    (0..).map(|h| format!("half_{h}")).take_while(|name| batch.column_by_name(name).is_some()).map(|name| column(batch, &name)).collect()
+}
+
+fn row_halves(columns: &[&Float64Array], row: usize) -> Vec<f64> {
+    columns.iter().filter(|c| c.is_valid(row)).map(|c| c.value(row)).collect()
+}
+
 /// Reads a credit table.
 ///
 /// # Errors
@@ -119,46 +258,90 @@ pub fn read_credit(bytes: &[u8]) -> Result<Vec<CreditRow>, TrainError> {
         let contributor: &StringArray = column(&batch, "contributor")?;
         let bucket: &UInt32Array = column(&batch, "bucket")?;
         let target: &StringArray = column(&batch, "target")?;
-        let half: &UInt32Array = column(&batch, "half")?;
         let window: &UInt64Array = column(&batch, "window")?;
         let tokens: &UInt64Array = column(&batch, "tokens")?;
         let nats: &Float64Array = column(&batch, "nats")?;
+        let estimated: &BooleanArray = column(&batch, "estimated")?;
+        let halves = halves(&batch)?;
         rows.extend((0..batch.num_rows()).map(|i| CreditRow {
             contributor: contributor.value(i).to_string(),
             bucket: bucket.value(i),
             target: target.value(i).to_string(),
-            half: half.value(i),
             window: window.value(i),
             tokens: tokens.value(i),
             nats: nats.value(i),
+            halves: row_halves(&halves, i),
+            estimated: estimated.value(i),
         }));
     }
     Ok(rows)
 }
 
-/// Reads a windows table and joins the credit rows to it: the run's accounts again, for `buckets` buckets.
+/// Reads a document table.
+///
+/// # Errors
+/// [`TrainError::Table`] if it is not one.
+pub fn read_documents(bytes: &[u8]) -> Result<Vec<DocumentRow>, TrainError> {
+    let mut rows = Vec::new();
+    for batch in parquet_file::decode(bytes).map_err(failed)?.batches {
+        let document: &StringArray = column(&batch, "document")?;
+        let contributor: &StringArray = column(&batch, "contributor")?;
+        let bucket: &UInt32Array = column(&batch, "bucket")?;
+        let target: &StringArray = column(&batch, "target")?;
+        let window: &UInt64Array = column(&batch, "window")?;
+        let tokens: &UInt64Array = column(&batch, "tokens")?;
+        let nats: &Float64Array = column(&batch, "nats")?;
+        let halves = halves(&batch)?;
+        rows.extend((0..batch.num_rows()).map(|i| DocumentRow {
+            document: document.value(i).to_string(),
+            contributor: contributor.value(i).to_string(),
+            bucket: bucket.value(i),
+            target: target.value(i).to_string(),
+            window: window.value(i),
+            tokens: tokens.value(i),
+            nats: nats.value(i),
+            halves: row_halves(&halves, i),
+        }));
+    }
+    Ok(rows)
+}
+
+/// Reads a windows table and joins the credit rows to it: the run's accounts again, for `buckets` buckets, and the targets' names.
 ///
 /// # Errors
 /// [`TrainError::Table`] if one of them is not a table of that kind, or they do not belong together.
-pub fn read_windows(bytes: &[u8], credit: &[CreditRow], buckets: usize) -> Result<Accounts, TrainError> {
-    let mut accounts = Accounts { shares: Vec::new(), windows: Vec::new() };
+pub fn read_windows(bytes: &[u8], credit: &[CreditRow], buckets: usize) -> Result<(Accounts, Vec<String>), TrainError> {
+    let mut accounts = Accounts { parts: Vec::new(), windows: Vec::new() };
+    let mut targets: Vec<String> = Vec::new();
     for batch in parquet_file::decode(bytes).map_err(failed)?.batches {
-        let halves = (0..).take_while(|h| batch.column_by_name(&format!("share_{h}")).is_some()).count();
-        let numbers = |name: &str| -> Result<Vec<&Float64Array>, TrainError> {
-            (0..halves).map(|h| column(&batch, &format!("{name}_{h}"))).collect()
-        };
-        let (share, before, after, decay) = (numbers("share")?, numbers("loss_before")?, numbers("loss_after")?, numbers("decay")?);
+        let parts = (0..).take_while(|p| batch.column_by_name(&format!("share_{p}")).is_some()).count();
+        let numbers =
+            |name: &str| -> Result<Vec<&Float64Array>, TrainError> { (0..parts).map(|h| column(&batch, &format!("{name}_{h}"))).collect() };
+        let names: Vec<&StringArray> = (0..parts).map(|p| column(&batch, &format!("target_{p}"))).collect::<Result<_, _>>()?;
+        let half: Vec<&UInt32Array> = (0..parts).map(|p| column(&batch, &format!("half_{p}"))).collect::<Result<_, _>>()?;
+        let (weight, share) = (numbers("weight")?, numbers("share")?);
+        let (before, after, decay, correction) =
+            (numbers("loss_before")?, numbers("loss_after")?, numbers("decay")?, numbers("correction")?);
         let rule: &StringArray = column(&batch, "rule")?;
         let first: &UInt64Array = column(&batch, "first_step")?;
         let end: &UInt64Array = column(&batch, "end_step")?;
         let index: &UInt64Array = column(&batch, "window")?;
         let marked: &BooleanArray = column(&batch, "marked")?;
         for i in 0..batch.num_rows() {
-            let shares: Vec<f64> = share.iter().map(|s| s.value(i)).collect();
-            if !accounts.windows.is_empty() && shares != accounts.shares {
-                return Err(failed(format!("window {i}: shares {shares:?}, the windows before have {:?}", accounts.shares)));
+            let mut row_targets: Vec<String> = Vec::new();
+            let mut row_parts = Vec::new();
+            for p in 0..parts {
+                let name = names[p].value(i);
+                if row_targets.last().is_none_or(|last| last != name) {
+                    row_targets.push(name.to_string());
+                }
+                let target = row_targets.len() as u32 - 1;
+                row_parts.push(Part { target, half: half[p].value(i), weight: weight[p].value(i), share: share[p].value(i) });
             }
-            accounts.shares = shares;
+            if !accounts.windows.is_empty() && (&row_parts, &row_targets) != (&accounts.parts, &targets) {
+                return Err(failed(format!("window {i}: parts {row_parts:?}, the windows before have {:?}", accounts.parts)));
+            }
+            (accounts.parts, targets) = (row_parts, row_targets);
             let row = |columns: &[&Float64Array]| columns.iter().map(|c| c.value(i)).collect();
             accounts.windows.push(Window {
                 index: index.value(i),
@@ -171,20 +354,27 @@ pub fn read_windows(bytes: &[u8], credit: &[CreditRow], buckets: usize) -> Resul
                 marked: marked.value(i),
                 loss_before: row(&before),
                 loss_after: row(&after),
-                credit: vec![0.0; buckets * halves],
+                credit: vec![0.0; buckets * parts],
                 decay: row(&decay),
+                correction: row(&correction),
                 tokens: vec![0; buckets],
             });
         }
     }
-    let halves = accounts.shares.len();
+    let parts = accounts.parts.clone();
     for row in credit {
-        let (window, bucket, half) = (row.window as usize, row.bucket as usize, row.half as usize);
-        let slot = accounts.windows.get_mut(window).filter(|_| bucket < buckets && half < halves);
-        let slot =
-            slot.ok_or_else(|| failed(format!("credit of window {window}, bucket {bucket}, half {half}: there is no such window")))?;
-        slot.credit[bucket * halves + half] = row.nats / accounts.shares[half];
-        slot.tokens[bucket] = row.tokens;
+        let places: Vec<usize> = (0..parts.len()).filter(|p| targets[parts[*p].target as usize] == row.target).collect();
+        let bucket = row.bucket as usize;
+        let window = accounts.windows.get_mut(row.window as usize).filter(|_| bucket < buckets && places.len() == row.halves.len());
+        let window = window.ok_or_else(|| {
+            failed(format!("credit of window {}, bucket {bucket}, target {:?}: there is no such window", row.window, row.target))
+        })?;
+        for (place, half) in places.iter().zip(&row.halves) {
+            window.credit[bucket * parts.len() + place] += half;
+        }
+        if row.target == targets[0] {
+            window.tokens[bucket] += row.tokens;
+        }
     }
-    Ok(accounts)
+    Ok((accounts, targets))
 }

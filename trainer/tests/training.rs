@@ -2,8 +2,8 @@
 
 use kernels::{Backend, Cpu, Real};
 use trainer::{
-    Accounts, Attribution, Batch, Corpus, Document, Engine, ModelConfig, Optimizer, Order, Pricing, Rule, RunConfig, Schedule, State,
-    TrainError, Trainer, credit_rows, pieces_of, pricing_batch, read_credit, read_windows, write_credit, write_windows,
+    Accounts, Attribution, Batch, Corpus, Document, Engine, ModelConfig, Optimizer, Order, Pricing, Rule, RunConfig, Schedule, Setup,
+    State, TrainError, Trainer, pieces_of, pricing_batch,
 };
 
 const VOCABULARY: usize = 23;
@@ -31,7 +31,7 @@ fn config(tied: bool) -> RunConfig {
             weight_decay: 0.1,
             clip_norm: 0.5,
         },
-        schedule: Schedule { steps: 13, rows_per_step: 4 },
+        schedule: Schedule { steps: 13, rows_per_step: 4, rows_per_pass: 0 },
         attribution: Attribution {
             rule: Rule::Simpson,
             first_window: 2,
@@ -40,6 +40,9 @@ fn config(tied: bool) -> RunConfig {
             pricing_tokens: 60,
             progress_windows: 2,
             max_buckets: 8,
+            sketch_rank: 3,
+            sketch_rows: 8,
+            look_ahead: 6,
         },
     }
 }
@@ -59,7 +62,7 @@ fn corpus(documents: usize, buckets: usize, seed: u64) -> Corpus {
             let tokens = (0..len).map(|t| ((start + t * step) % VOCABULARY as u64) as u32).collect();
             let mut key = [0; 32];
             key[..8].copy_from_slice(&(seed + i as u64).to_le_bytes());
-            Document { tokens, key, bucket: i % buckets }
+            Document { tokens, key, bucket: i % buckets, learned: None }
         })
         .collect();
     Corpus { documents, buckets }
@@ -69,14 +72,18 @@ fn pricing(config: &RunConfig) -> Pricing {
     let held_out = corpus(12, 1, 99);
     let pieces = pieces_of(&held_out, config.model.context, config.attribution.pricing_tokens);
     let half = |h: usize| pricing_batch(&held_out, &pieces.iter().skip(h).step_by(2).cloned().collect::<Vec<_>>());
-    Pricing::new(vec![half(0), half(1)]).unwrap()
+    Pricing::new(vec![(1.0, vec![vec![half(0)], vec![half(1)]])]).unwrap()
+}
+
+fn setup(buckets: usize, steps: u64) -> Setup {
+    Setup { vocabulary: VOCABULARY, buckets, steps, seed: [5; 32] }
 }
 
 fn run<T: Real>(config: &RunConfig, corpus: &Corpus, pricing: &Pricing) -> (Accounts, Vec<u8>) {
     let backend = Cpu::<T>::new();
     let order = Order::new(corpus, [4; 32], config.model.context, config.schedule.rows_per_step).unwrap();
-    let mut trainer =
-        Trainer::new(&backend, config, VOCABULARY, corpus.buckets, config.schedule.steps, pricing, |s| vec![order.batch(s)]).unwrap();
+    let batches = |s| order.batches(s, config.schedule.rows_per_pass);
+    let mut trainer = Trainer::new(&backend, config, setup(corpus.buckets, config.schedule.steps), pricing, batches).unwrap();
     let initial = trainer.layout().initial(&[9; 32]);
     let mut state = trainer.start(&initial);
     while trainer.window(&mut state, &mut |_| {}) {}
@@ -150,7 +157,7 @@ fn resumed_run_equals_unbroken_run_to_the_last_bit() {
     let (accounts, last) = run::<f32>(&config, &corpus, &pricing);
     let backend = Cpu::<f32>::new();
     let order = Order::new(&corpus, [4; 32], 16, 4).unwrap();
-    let trainer = || Trainer::new(&backend, &config, VOCABULARY, 4, 13, &pricing, |s| vec![order.batch(s)]).unwrap();
+    let trainer = || Trainer::new(&backend, &config, setup(4, 13), &pricing, |s| order.batches(s, 0)).unwrap();
     let first = trainer();
     let initial = first.layout().initial(&[9; 32]);
     let mut state: State<Cpu<f32>> = first.start(&initial);
@@ -205,8 +212,8 @@ fn splitting_an_account_leaves_the_sum_and_an_empty_bucket_earns_zero() {
     let parts: f64 = (2..7).map(|b| after.bucket_credit(b)).sum();
     assert!((parts - before.bucket_credit(0)).abs() < 1e-6, "{parts} and {}", before.bucket_credit(0));
     assert!((after.bucket_credit(1) - before.bucket_credit(1)).abs() < 1e-6);
-    let error = Trainer::new(&Cpu::<f64>::new(), &config, VOCABULARY, 9, 1, &pricing, |_| Vec::new()).err().unwrap().to_string();
-    assert!(error.contains("9 contributors") && error.contains("at most 8"), "{error}");
+    let error = Trainer::new(&Cpu::<f64>::new(), &config, setup(9, 1), &pricing, |_| Vec::new()).err().unwrap().to_string();
+    assert!(error.contains("9 buckets") && error.contains("at most 8"), "{error}");
 }
 
 #[test]
@@ -215,7 +222,7 @@ fn a_step_that_is_not_finite_changes_nothing_and_credits_nothing() {
     let pricing = pricing(&config);
     let backend = Cpu::<f32>::new();
     let order = Order::new(&corpus, [4; 32], 16, 4).unwrap();
-    let mut trainer = Trainer::new(&backend, &config, VOCABULARY, 4, 2, &pricing, |s| vec![order.batch(s)]).unwrap();
+    let mut trainer = Trainer::new(&backend, &config, setup(4, 2), &pricing, |s| order.batches(s, 0)).unwrap();
     // Weights so large that the gradient overflows.
     let initial: Vec<f64> = trainer.layout().initial(&[9; 32]).iter().map(|x| x * 1e25).collect();
     let mut state = trainer.start(&initial);
@@ -224,25 +231,6 @@ fn a_step_that_is_not_finite_changes_nothing_and_credits_nothing() {
     trainer.window(&mut state, &mut |r| skipped += u32::from(r.loss.is_nan()));
     assert_eq!(skipped, 2);
     assert_eq!(backend.master_to_bytes(&state.theta), before);
-}
-
-#[test]
-fn tables_survive_their_files() {
-    let (config, corpus) = (config(true), corpus(40, 4, 3));
-    let (accounts, _) = run::<f32>(&config, &corpus, &pricing(&config));
-    let names: Vec<String> = (0..4).map(|i| format!("c{i}")).collect();
-    let rows = credit_rows(&accounts, &names, "pool");
-    let bytes = write_credit(&rows).unwrap();
-    assert_eq!(write_credit(&rows).unwrap(), bytes);
-    assert_eq!(read_credit(&bytes).unwrap(), rows);
-    let total: f64 = rows.iter().map(|r| r.nats).sum();
-    let credit: f64 = (0..4).map(|b| accounts.bucket_credit(b)).sum();
-    assert!((total - credit).abs() < 1e-12);
-    let again = read_windows(&write_windows(&accounts).unwrap(), &rows, 4).unwrap();
-    assert_eq!(again.windows.len(), accounts.windows.len());
-    assert!((again.residual_share() - accounts.residual_share()).abs() < 1e-9);
-    assert!(read_windows(&write_windows(&accounts).unwrap(), &rows, 2).is_err());
-    assert!(read_credit(b"PAR1").is_err());
 }
 
 #[test]

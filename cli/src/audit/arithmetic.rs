@@ -1,5 +1,7 @@
 //! Everything that can be added up: bundles, verdict tables, shards, draws, totals, rewards, statements.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use corpus::bundle::Bundle;
 use corpus::canonical;
@@ -8,10 +10,11 @@ use corpus::verdict::{Verdict, VerdictTable};
 use ledger::history::{Epoch, Run, Submitted};
 use ledger::statement::Statement;
 use store::Class;
+use trainer::read_documents;
 
 use super::Report;
 use crate::home::Archive;
-use crate::rules::{Targets, draw_targets, nano, statements_root};
+use crate::rules::{Tables, Targets, draw_targets, nano, statements_root};
 use crate::stages::{epoch, replay, reward};
 
 /// Checks every epoch and every run.
@@ -110,7 +113,8 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
         });
         return Ok(());
     };
-    let (accounts, table) = replay::tables(archive, run)?;
+    let tables = replay::tables(archive, run)?;
+    let (accounts, table) = (&tables.accounts, &tables.credit);
     let rows = table.len() as u64;
     for (at, p) in &run.progress {
         let end = p.windows.checked_sub(1).and_then(|w| accounts.windows.get(w as usize)).map(|w| w.end_step);
@@ -140,6 +144,7 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
             (rows, nano(accounts.drop()), nano(residual), nano(decay))
         )
     });
+    check_documents(archive, run, &tables, report)?;
     let losses = accounts.losses().map(|(a, b)| (nano(a), nano(b)));
     report.expect(losses == Some((close.loss_start, close.loss_end)), "close-losses", *close_at, || {
         format!("losses {:?}, the windows give {losses:?}", (close.loss_start, close.loss_end))
@@ -162,13 +167,43 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
     check_statements(archive, run, report)
 }
 
+/// The document table is that of the progress entries, and its rows add up to the contributors' credit.
+fn check_documents(archive: &Archive, run: &Run, tables: &Tables, report: &mut Report) -> Result<()> {
+    let (at, a) = run.attribution.as_ref().expect("checked by the caller");
+    let documents = read_documents(&archive.objects.get(Class::Public, &a.documents)?)?;
+    let mut logged = Vec::new();
+    for (_, p) in &run.progress {
+        logged.extend(read_documents(&archive.objects.get(Class::Public, &p.documents)?)?);
+    }
+    report.expect(logged == documents && a.document_rows == documents.len() as u64, "documents-table", *at, || {
+        format!("{} rows of {} are not those of the progress entries", a.document_rows, documents.len())
+    });
+    let mut sums: BTreeMap<(&str, &str, u64), (f64, f64)> = BTreeMap::new();
+    for row in &documents {
+        let sum = sums.entry((&row.contributor, &row.target, row.window)).or_default();
+        *sum = (sum.0 + row.nats, sum.1 + row.nats.abs());
+    }
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let off = tables.credit.iter().find(|row| {
+        let (sum, size) = sums.get(&(row.contributor.as_str(), row.target.as_str(), row.window)).copied().unwrap_or_default();
+        (sum - row.nats).abs() > 1e-9 * (size + row.nats.abs())
+    });
+    report.expect(off.is_none(), "documents-sum", *at, || {
+        let row = off.expect("there is one");
+        format!("contributor {}, window {}: credit {} is not the sum of its documents'", row.contributor, row.window, row.nats)
+    });
+    Ok(())
+}
+
 fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
     let Some((at, s)) = &run.statements else { return Ok(()) };
     let revealed = archive.state.epochs.get(s.epoch as usize).is_some_and(|e| e.reveal.is_some());
     report.expect(revealed, "reveal-missing", *at, || {
         format!("epoch {}: settled, and its key is not revealed; verdicts cannot be computed again", s.epoch)
     });
-    let (policy, accounts, rewards, outcome) = reward::compute(archive, s.run)?;
+    let (policy, tables, rewards, outcome) = reward::compute(archive, s.run)?;
     let found = canonical::from_slice(&archive.objects.get(Class::Public, &s.rewards)?)?;
     report.expect(rewards == found, "rewards", *at, || "the rewards are not those that credit and policy give".into());
     let facts = (s.pool_minor, s.currency.as_str(), s.outcome.as_str());
@@ -194,7 +229,7 @@ fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result
         }
     }
     let mut envelopes = Vec::new();
-    for expected in reward::statements(&archive.state, run, &accounts, &policy, &rewards, &outcome) {
+    for expected in reward::statements(&archive.state, run, &tables, &policy, &rewards, &outcome) {
         match signed.iter().find(|(found, _)| *found == expected) {
             Some((_, bytes)) => envelopes.push(bytes.clone()),
             None => {

@@ -2,6 +2,7 @@
 //! and does nothing a second time.
 
 pub mod contributor;
+pub mod data;
 pub mod epoch;
 pub mod ingest;
 pub mod jobs;

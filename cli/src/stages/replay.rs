@@ -7,12 +7,14 @@ use ledger::entry::Replay;
 use ledger::history::Run;
 use ledger::{Note, Verifier};
 use store::Class;
-use trainer::{Accounts, CreditRow, RunConfig, Window, credit_rows, read_credit, read_windows};
+use trainer::{
+    CreditRow, DocumentCredit, DocumentRow, RunConfig, State, Window, credit_rows, document_rows, read_credit, read_documents, read_windows,
+};
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Archive, Home};
-use crate::rules::{drawn_intervals, drawn_window};
-use crate::stages::train;
+use crate::rules::{Tables, drawn_intervals, drawn_window};
+use crate::stages::data::{self, Engine, RunData};
 
 /// How far a credit may be off on another build, instruction set or number of threads, as a share of the window's credits' sizes.
 const TOLERANCE: f64 = 1e-3;
@@ -43,6 +45,8 @@ struct Interval {
     checkpoint: Option<Digest>,
     /// The state at its end.
     next: Digest,
+    /// The document table of its windows.
+    documents: Digest,
     drawn: u64,
 }
 
@@ -55,7 +59,7 @@ fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
     for ((_, progress), note) in run.progress.iter().zip(notes) {
         let note = note.context("a later progress entry has the tree head of the one before")?;
         let drawn = drawn_window(&seed(archive, note)?, from, progress.windows);
-        found.push(Interval { from, to: progress.windows, checkpoint, next: progress.checkpoint, drawn });
+        found.push(Interval { from, to: progress.windows, checkpoint, next: progress.checkpoint, documents: progress.documents, drawn });
         (from, checkpoint) = (progress.windows, Some(progress.checkpoint));
     }
     Ok(found)
@@ -66,17 +70,12 @@ pub fn drawn(archive: &Archive, run: &Run) -> Result<Vec<u64>> {
     Ok(intervals(archive, run)?.iter().map(|i| i.drawn).collect())
 }
 
-/// The accounts that the log's tables hold, and the rows of the credit table.
-pub fn tables(archive: &Archive, run: &Run) -> Result<(Accounts, Vec<CreditRow>)> {
+/// The tables of a run's attribution.
+pub fn tables(archive: &Archive, run: &Run) -> Result<Tables> {
     let (_, a) = run.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {}: no attribution yet", run.intent.1.run)))?;
     let credit = read_credit(&archive.objects.get(Class::Public, &a.credit)?)?;
-    let accounts = read_windows(&archive.objects.get(Class::Public, &a.windows)?, &credit, run.intent.1.buckets as usize)?;
-    Ok((accounts, credit))
-}
-
-/// The accounts that the log's tables hold.
-pub fn accounts(archive: &Archive, run: &Run) -> Result<Accounts> {
-    Ok(tables(archive, run)?.0)
+    let (accounts, targets) = read_windows(&archive.objects.get(Class::Public, &a.windows)?, &credit, run.intent.1.buckets as usize)?;
+    Ok(Tables { accounts, targets, credit })
 }
 
 /// The run's config, as it was carried out.
@@ -86,10 +85,10 @@ pub fn config(archive: &Archive, run: &Run) -> Result<RunConfig> {
 
 /// Computes the drawn windows of `sample` intervals again, or the window `only`, and compares them with the tables.
 pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) -> Result<Replayed> {
-    let (table, rows) = tables(archive, run)?;
+    let table = tables(archive, run)?;
     let intent = &run.intent.1;
     let intervals = intervals(archive, run)?;
-    let of = table.windows.len() as u64;
+    let of = table.accounts.windows.len() as u64;
     let chosen: Vec<(&Interval, u64)> = match only {
         Some(window) => {
             let interval = intervals
@@ -107,23 +106,20 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         }
     };
     let config = config(archive, run)?;
-    let data = train::data(archive, intent.epoch, &config)?;
+    let data = data::read(archive, intent.epoch, &config)?;
     let order = data.order(&config)?;
-    let backend = train::Engine::new();
+    let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, intent.steps)?;
     // The number of threads does not change a bit of the result; products may round differently on another instruction set.
     let exact = intent.instruction_set == kernels::isa().name();
     let mut result = Replayed { windows: Vec::new(), of, outcome: "bit-equal", differences: Vec::new() };
-    if table.shares.iter().map(|s| s.to_bits()).ne(data.pricing.shares().iter().map(|s| s.to_bits())) {
+    let parts = data.pricing.of();
+    if table.accounts.parts != parts || table.targets != data.owners.targets {
         result.outcome = "differs";
-        result.differences.push(format!(
-            "shares of the pricing halves {:?}: the drawn targets give {:?}",
-            table.shares,
-            data.pricing.shares()
-        ));
+        result.differences.push(format!("pricing parts {:?}: the drawn targets give {parts:?}", table.accounts.parts));
         return Ok(result);
     }
-    let steps = train::steps_of(&config, &order);
+    let steps = data::steps_of(&config, &order);
     if steps != intent.steps {
         result.outcome = "differs";
         result.differences.push(format!("{} steps: config and corpus give {steps}", intent.steps));
@@ -140,7 +136,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
             None => trainer.start(&initial),
         };
         // A checkpoint that has windows in it already would be compared with itself instead of computed again.
-        let expected = (interval.from, table.windows.get(interval.from as usize).map(|w| w.first_step));
+        let expected = (interval.from, table.accounts.windows.get(interval.from as usize).map(|w| w.first_step));
         let found = (state.windows.len() as u64, Some(state.step));
         if found != expected {
             result.outcome = "differs";
@@ -152,6 +148,8 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         }
         // To the end of the interval, so that its checkpoint is one that these steps lead to.
         while (state.windows.len() as u64) < interval.to && trainer.window(&mut state, &mut |_| {}) {}
+        // The run gave its documents' credit to the log before it saved its state.
+        let rows = std::mem::take(&mut state.rows);
         if exact && Digest::of(&trainer.save(&backend, &state, &intent.config.to_string())?) != interval.next {
             result.outcome = "differs";
             result.differences.push(format!(
@@ -161,20 +159,19 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
             ));
         }
         // Windows before the drawn one are computed on the way, those before them stand in the checkpoint: all are compared.
-        for window in &state.windows {
-            match compare(window, &table, &rows, &data.bucket_ids()) {
+        let documents = read_documents(&archive.objects.get(Class::Public, &interval.documents)?)?;
+        let found = Found { state: &state, rows: &rows, data: &data, from: interval.from };
+        for comparison in compare(&found, &table, &documents) {
+            match comparison {
                 Comparison::BitEqual => {}
-                Comparison::Near if !exact || result.outcome == "differs" => {
+                Comparison::Near(_) if !exact || result.outcome == "differs" => {
                     if result.outcome == "bit-equal" {
                         result.outcome = "within-tolerance";
                     }
                 }
-                Comparison::Near => {
+                Comparison::Near(what) => {
                     result.outcome = "differs";
-                    result.differences.push(format!(
-                        "window {}: credit differs in its last bits, on the instruction set and threads of the run",
-                        window.index
-                    ));
+                    result.differences.push(format!("{what}: differs in its last bits, on the instruction set of the run"));
                 }
                 Comparison::Differs(text) => {
                     result.outcome = "differs";
@@ -189,13 +186,66 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
 
 enum Comparison {
     BitEqual,
-    Near,
+    Near(String),
     Differs(String),
 }
 
-/// Compares a window with the tables, by the numbers that they hold.
-fn compare(found: &Window, table: &Accounts, rows: &[CreditRow], buckets: &[String]) -> Comparison {
-    let Some(expected) = table.windows.get(found.index as usize) else {
+/// A state that a replay led to; windows from `from` on were computed again.
+struct Found<'f> {
+    state: &'f State<Engine>,
+    /// Credit by document of those windows.
+    rows: &'f [DocumentCredit],
+    data: &'f RunData,
+    from: u64,
+}
+
+/// Compares windows, credit by contributor and credit by document with the tables, by the numbers that they hold.
+fn compare(found: &Found<'_>, table: &Tables, documents: &[DocumentRow]) -> Vec<Comparison> {
+    let (parts, owners) = (&table.accounts.parts, &found.data.owners);
+    let mut all = Vec::new();
+    for window in &found.state.windows {
+        all.push(compare_window(window, table));
+        // Documents' rows of earlier windows went to the log with their interval, and with them the credit of those who share a bucket.
+        let again = window.index >= found.from;
+        let expected: Vec<&CreditRow> = table.credit.iter().filter(|r| r.window == window.index && (again || !r.estimated)).collect();
+        let rows = credit_rows(std::slice::from_ref(window), parts, found.rows, owners);
+        let rows: Vec<&CreditRow> = rows.iter().filter(|r| r.window == window.index && (again || !r.estimated)).collect();
+        let place = |r: &CreditRow| (r.contributor.clone(), r.bucket, r.target.clone(), r.tokens, r.estimated, r.halves.len());
+        let same = rows.iter().map(|r| place(r)).eq(expected.iter().map(|r| place(r)));
+        let numbers = rows.iter().zip(&expected).flat_map(|(a, b)| pairs((a.nats, &a.halves), (b.nats, &b.halves)));
+        all.push(judge(format!("window {}, credit", window.index), same, numbers.collect()));
+    }
+    let rows = document_rows(parts, found.rows, owners);
+    let place =
+        |r: &DocumentRow| (r.document.clone(), r.contributor.clone(), r.bucket, r.target.clone(), r.window, r.tokens, r.halves.len());
+    let same = rows.iter().map(place).eq(documents.iter().map(place));
+    let numbers = rows.iter().zip(documents).flat_map(|(a, b)| pairs((a.nats, &a.halves), (b.nats, &b.halves)));
+    all.push(judge(format!("windows from {}, documents", found.from), same, numbers.collect()));
+    all
+}
+
+fn pairs(a: (f64, &[f64]), b: (f64, &[f64])) -> Vec<(f64, f64)> {
+    std::iter::once((a.0, b.0)).chain(a.1.iter().copied().zip(b.1.iter().copied())).collect()
+}
+
+/// Whether the pairs, found and expected, are equal; sizes are compared with the sum of what was found.
+fn judge(what: String, same_places: bool, pairs: Vec<(f64, f64)>) -> Comparison {
+    if !same_places {
+        return Comparison::Differs(format!("{what}: the table has rows of others, or other tokens, than the replay"));
+    }
+    let scale: f64 = pairs.iter().map(|(a, _)| a.abs()).sum();
+    let worst = pairs.iter().map(|(a, b)| (a - b).abs()).fold(0.0, |m: f64, d| if d.is_nan() { f64::NAN } else { m.max(d) });
+    if pairs.iter().all(|(a, b)| a.to_bits() == b.to_bits()) {
+        Comparison::BitEqual
+    } else if worst <= TOLERANCE * scale {
+        Comparison::Near(what)
+    } else {
+        Comparison::Differs(format!("{what}: a number of the table is off by {worst:e} nats from replay, {scale:e} are in all"))
+    }
+}
+
+fn compare_window(found: &Window, table: &Tables) -> Comparison {
+    let Some(expected) = table.accounts.windows.get(found.index as usize) else {
         return Comparison::Differs(format!("window {}: not in the table", found.index));
     };
     let facts = |w: &Window| (w.first_step, w.end_step, w.rule, w.marked);
@@ -207,32 +257,8 @@ fn compare(found: &Window, table: &Accounts, rows: &[CreditRow], buckets: &[Stri
             facts(found)
         ));
     }
-    let again = credit_rows(&Accounts { shares: table.shares.clone(), windows: vec![found.clone()] }, buckets, train::TARGET);
-    let rows: Vec<&CreditRow> = rows.iter().filter(|r| r.window == found.index).collect();
-    let place = |r: &CreditRow| (r.contributor.clone(), r.bucket, r.target.clone(), r.half, r.tokens);
-    if !again.iter().map(place).eq(rows.iter().map(|r| place(r))) {
-        return Comparison::Differs(format!(
-            "window {}: the table has {} rows of other contributors or tokens than the {} of the replay",
-            found.index,
-            rows.len(),
-            again.len()
-        ));
-    }
-    let measured = |w: &Window| -> Vec<f64> { [&w.loss_before[..], &w.loss_after, &w.decay].concat() };
-    let pairs: Vec<(f64, f64)> =
-        again.iter().map(|r| r.nats).zip(rows.iter().map(|r| r.nats)).chain(measured(found).into_iter().zip(measured(expected))).collect();
-    let scale: f64 = again.iter().map(|r| r.nats.abs()).sum();
-    let worst = pairs.iter().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    if pairs.iter().all(|(a, b)| a.to_bits() == b.to_bits()) {
-        Comparison::BitEqual
-    } else if worst <= TOLERANCE * scale {
-        Comparison::Near
-    } else {
-        Comparison::Differs(format!(
-            "window {}: a number of the table is off by {worst:e} nats from replay, credits are {scale:e} in all",
-            found.index
-        ))
-    }
+    let measured = |w: &Window| -> Vec<f64> { [&w.loss_before[..], &w.loss_after, &w.decay, &w.correction].concat() };
+    judge(format!("window {}", found.index), true, measured(found).into_iter().zip(measured(expected)).collect())
 }
 
 /// Replays and logs the outcome; a run that was replayed before is not replayed again.
@@ -243,7 +269,7 @@ pub async fn run(home: &mut Home, number: u32, sample: usize) -> Result<Replayed
         let outcome = ["bit-equal", "within-tolerance", "differs"].into_iter().find(|o| *o == done.outcome).unwrap_or("differs");
         return Ok(Replayed {
             windows: done.windows.clone(),
-            of: accounts(home, &run)?.windows.len() as u64,
+            of: tables(home, &run)?.accounts.windows.len() as u64,
             outcome,
             differences: Vec::new(),
         });

@@ -7,22 +7,19 @@ use ledger::entry::{Reveal, Statements};
 use ledger::history::Run;
 use ledger::statement::Statement;
 use store::Class;
-use trainer::Accounts;
 
 use crate::failure::usage;
 use crate::home::{Archive, Home};
-use crate::rules::{Policy, Rewards, nano, rewards, statements_root};
+use crate::rules::{Policy, Rewards, Tables, nano, rewards, statements_root};
 use crate::stages::{epoch, ingest, replay};
 
 /// Everything that the statements of a run say, in the order of contributor ids.
-pub fn statements(state: &State, run: &Run, accounts: &Accounts, policy: &Policy, rewards: &Rewards, outcome: &str) -> Vec<Statement> {
+pub fn statements(state: &State, run: &Run, tables: &Tables, policy: &Policy, rewards: &Rewards, outcome: &str) -> Vec<Statement> {
     let epoch = &state.epochs[run.intent.1.epoch as usize];
     let (_, attribution) = run.attribution.as_ref().expect("rewards come from an attribution");
-    let buckets = epoch.buckets();
     let weights_sum = rewards.rewards.iter().map(|r| r.weight).sum();
     let statement = |reward: &ledger::reward::Reward| {
         let own = || epoch.submissions.iter().filter(|s| s.submission.1.contributor == reward.contributor);
-        let bucket = buckets.iter().position(|b| *b == reward.contributor);
         Statement {
             version: 1,
             origin: state.genesis.as_ref().map_or(String::new(), |g| g.origin.clone()),
@@ -33,7 +30,7 @@ pub fn statements(state: &State, run: &Run, accounts: &Accounts, policy: &Policy
             documents: own().map(|s| s.submission.1.documents).sum(),
             accepted: own().map(|s| s.accepted()).sum(),
             tokens: own().filter_map(|s| s.shard.as_ref()).map(|(_, s)| s.tokens).sum(),
-            credit: nano(bucket.map_or(0.0, |b| accounts.bucket_credit(b))),
+            credit: nano(tables.credit_of(&reward.contributor)),
             credit_table: attribution.credit,
             windows_table: attribution.windows,
             policy: epoch.open.1.policy,
@@ -49,14 +46,14 @@ pub fn statements(state: &State, run: &Run, accounts: &Accounts, policy: &Policy
 }
 
 /// Rewards of a run, computed from the log's tables.
-pub fn compute(archive: &Archive, number: u32) -> Result<(Policy, Accounts, Rewards, String)> {
+pub fn compute(archive: &Archive, number: u32) -> Result<(Policy, Tables, Rewards, String)> {
     let run =
         archive.state.runs.get(number as usize).ok_or_else(|| usage(format!("run {number}: there are {}", archive.state.runs.len())))?;
     let epoch = epoch::find(archive, Some(run.intent.1.epoch))?;
     let policy = epoch::policy(archive, epoch)?;
-    let accounts = replay::accounts(archive, run)?;
-    let (rewards, outcome) = rewards(number, &accounts, &epoch.buckets(), &epoch.contributors(), run.intent.1.steps, &policy)?;
-    Ok((policy, accounts, rewards, outcome))
+    let tables = replay::tables(archive, run)?;
+    let (rewards, outcome) = rewards(number, &tables, &epoch.contributors(), run.intent.1.steps, &policy)?;
+    Ok((policy, tables, rewards, outcome))
 }
 
 /// Turns a run's credit into amounts, books them, writes one signed statement a contributor, and reveals the epoch's key.

@@ -1,140 +1,35 @@
 //! A run: intent, steps, progress, close, attribution. Killed and started again, it goes on from its last progress.
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use corpus::shard::Shard;
-use corpus::{ContributorId, Digest, canonical};
+use anyhow::Result;
+use corpus::Digest;
 use indicatif::{ProgressBar, ProgressStyle};
-use kernels::{Backend, Cpu};
+use kernels::Backend;
 use ledger::entry::{Attribution, RunClose, RunIntent, RunProgress};
 use ledger::history::Run;
-use store::Class;
+use serde_json::json;
+use store::{Class, files};
 use trainer::{
-    Accounts, Batch, Corpus, Document, Layout, Order, Pricing, RunConfig, State, Trainer, credit_rows, write_credit, write_windows,
+    Accounts, CreditRow, DocumentRow, RunConfig, State, Trainer, credit_rows, document_rows, read_credit, read_documents, write_credit,
+    write_documents, write_windows,
 };
 
 use crate::failure::{Kind, failure, usage};
-use crate::home::{Archive, Home};
-use crate::rules::{Targets, control_batch, nano, pricing_halves, target_corpus};
-use crate::stages::{epoch, ingest};
-
-/// The backend of this program on a machine without an accelerator.
-pub type Engine = Cpu<f32>;
-
-/// What a run reads: documents by bucket, held-out halves, control.
-pub struct RunData {
-    /// Documents of all shards.
-    pub corpus: Corpus,
-    /// Whose bucket is which: contributors with accepted documents, by id.
-    pub buckets: Vec<ContributorId>,
-    /// What prices.
-    pub pricing: Pricing,
-    /// What only controls.
-    pub control: Batch,
-    /// Size of the vocabulary.
-    pub vocabulary: usize,
-    /// The run's seed.
-    pub seed: Digest,
-}
+use crate::home::Home;
+use crate::rules::nano;
+use crate::stages::data::{self, Engine, RunData, steps_of};
+use crate::stages::epoch;
 
 /// The digest of this program's file.
 static BUILD: LazyLock<Digest> =
     LazyLock::new(|| std::env::current_exe().and_then(std::fs::read).map_or(Digest::default(), |bytes| Digest::of(&bytes)));
 
-/// Reads what a run of `epoch` reads.
-pub fn data(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunData> {
-    let epoch = epoch::find(archive, Some(number))?;
-    let (_, draw) = epoch.draw.as_ref().ok_or_else(|| failure(Kind::Check, format!("epoch {number}: not closed yet")))?;
-    let buckets = epoch.buckets();
-    let mut corpus = Corpus { documents: Vec::new(), buckets: buckets.len() };
-    for (at, entry) in epoch.submissions.iter().filter_map(|s| s.shard.as_ref()) {
-        let shard = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?).with_context(|| format!("shard of entry {at}"))?;
-        let bucket = buckets.binary_search(&entry.contributor).expect("collected above");
-        corpus.documents.extend(shard.documents.into_iter().map(|d| Document { tokens: d.tokens, key: d.commitment.0, bucket }));
-    }
-    let (_, tokenizer) = ingest::tokenizer(archive)?;
-    let pool = epoch::pool(archive, epoch)?;
-    let targets: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
-    let encode = |text: &str| Ok(tokenizer.encode(text)?);
-    let (pricing, control) = (target_corpus(&pool, &targets.pricing, encode)?, target_corpus(&pool, &targets.control, encode)?);
-    for corpus in [&corpus, &pricing, &control] {
-        corpus.check(tokenizer.vocabulary())?;
-    }
-    let pricing = pricing_halves(&pricing, config).context("pricing targets")?;
-    let control = control_batch(&control, config);
-    Ok(RunData { corpus, buckets, pricing, control, vocabulary: tokenizer.vocabulary(), seed: draw.seed })
-}
-
-impl RunData {
-    /// The order of all steps.
-    pub fn order(&self, config: &RunConfig) -> Result<Order<'_>> {
-        Ok(Order::new(&self.corpus, self.seed.0, config.model.context, config.schedule.rows_per_step)?)
-    }
-
-    /// The run's trainer; batches come from `order`.
-    pub fn trainer<'a>(
-        &'a self,
-        backend: &'a Engine,
-        config: &'a RunConfig,
-        order: &'a Order<'a>,
-        steps: u64,
-    ) -> Result<Trainer<'a, Engine>> {
-        Ok(Trainer::new(backend, config, self.vocabulary, self.buckets.len(), steps, &self.pricing, |step| vec![order.batch(step)])?)
-    }
-
-    /// Weights before the first step.
-    pub fn initial(&self, config: &RunConfig) -> Vec<f64> {
-        Layout::new(&config.model, self.vocabulary).initial(&self.seed.0)
-    }
-
-    /// The contributors' names in tables: their ids.
-    pub fn bucket_ids(&self) -> Vec<String> {
-        self.buckets.iter().map(ToString::to_string).collect()
-    }
-
-    /// The credit table of `accounts`.
-    pub fn credit_table(&self, accounts: &Accounts) -> Result<Vec<u8>> {
-        Ok(write_credit(&credit_rows(accounts, &self.bucket_ids(), TARGET))?)
-    }
-}
-
-/// The name of the one target that a pool is.
-pub const TARGET: &str = "pool";
-
-/// What a run will cost.
-pub struct Estimate {
-    /// Parameters.
-    pub parameters: usize,
-    /// Tokens that will be seen.
-    pub tokens: u64,
-    /// Steps.
-    pub steps: u64,
-    /// Buckets.
-    pub buckets: usize,
-    /// Bytes of buffers.
-    pub memory_bytes: u64,
-}
-
-/// The sizes of a run, without running it.
-pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Result<Estimate> {
-    let number = epoch::find(archive, epoch)?.open.1.epoch;
-    let data = data(archive, number, config)?;
-    let order = data.order(config)?;
-    let steps = steps_of(config, &order);
-    let engine = trainer::Engine::new(&Cpu::<f32>::new(), &config.model, data.vocabulary)
-        .activation_floats(config.schedule.rows_per_step * config.model.context);
-    let parameters = Layout::new(&config.model, data.vocabulary).len;
-    let buffers = parameters * (3 * data.buckets.len() + 10);
-    let tokens = steps * (config.schedule.rows_per_step * config.model.context) as u64;
-    Ok(Estimate { parameters, tokens, steps, buckets: data.buckets.len(), memory_bytes: 4 * (engine + buffers) as u64 })
-}
-
-/// Steps of a run: the config's, or one pass over the corpus.
-pub fn steps_of(config: &RunConfig, order: &Order<'_>) -> u64 {
-    if config.schedule.steps == 0 { order.steps_per_epoch() } else { config.schedule.steps }
-}
+/// Set by the first SIGINT: the run saves its state after the step that it is in.
+pub static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Trains a run of an epoch, of the last one by default, or goes on with one that has no close; returns its number.
 pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Result<u32> {
@@ -157,7 +52,7 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Res
             ));
         }
     }
-    let data = data(home, number, config)?;
+    let data = data::read(home, number, config)?;
     let order = data.order(config)?;
     let steps = steps_of(config, &order);
     let initial = data.initial(config);
@@ -187,7 +82,8 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Res
                 threads: rayon::current_num_threads() as u32,
                 initial_weights: initial_digest,
                 seed: data.seed,
-                buckets: data.buckets.len() as u64,
+                contributors: data.owners.contributors.len() as u64,
+                buckets: data.corpus.buckets as u64,
                 steps,
             };
             let run = entry.run;
@@ -197,14 +93,39 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Res
     };
 
     let mut state = trainer.start(&initial);
-    let control_start = trainer.loss(&state, &data.control);
+    let control_start = data.control_loss(&mut trainer, &state);
     if let Some((_, progress)) = home.state.runs[run as usize].progress.last() {
         state = trainer.load(&backend, &home.objects.get(Class::Sealed, &progress.checkpoint)?, &config_digest.to_string())?;
     }
-    train(home, run, &data, config, &backend, &mut trainer, &mut state, &config_digest).await?;
+    let interrupted = interrupted_state(home, run);
+    if let Ok(bytes) = std::fs::read(&interrupted) {
+        // Of another run, or older than the log's: it is not gone on with.
+        match trainer.load(&backend, &bytes, &config_digest.to_string()) {
+            Ok(saved) if saved.step > state.step => state = saved,
+            _ => std::fs::remove_file(&interrupted)?,
+        }
+    }
+    let finished = train(home, run, &data, config, &backend, &mut trainer, &mut state, &config_digest).await?;
+    if !finished {
+        files::write(&interrupted, &trainer.save(&backend, &state, &config_digest.to_string())?, 0o600)?;
+        return Err(failure(Kind::Check, format!("run {run}: interrupted after step {}; the same command goes on from there", state.step)));
+    }
     close(home, run, &data, &mut trainer, &state, control_start).await?;
     attribute(home, run, &data, &trainer.accounts(&state)).await?;
+    if interrupted.exists() {
+        std::fs::remove_file(&interrupted)?;
+    }
     Ok(run)
+}
+
+/// Where a run that was interrupted between two entries of progress keeps its state.
+fn interrupted_state(home: &Home, run: u32) -> PathBuf {
+    home.dir.join(format!("state/run-{run}.safetensors"))
+}
+
+/// Where a run's metrics are: one JSON object a step, and one a window.
+pub fn metrics_path(home: &Home, run: u32) -> PathBuf {
+    home.dir.join(format!("state/run-{run}.jsonl"))
 }
 
 fn aborted(run: &Run) -> bool {
@@ -257,6 +178,15 @@ fn bar(steps: u64) -> ProgressBar {
     ProgressBar::new(steps).with_style(style)
 }
 
+/// The rows that the log has so far.
+fn logged_credit(home: &Home, run: u32) -> Result<Vec<CreditRow>> {
+    match home.state.runs[run as usize].progress.last() {
+        Some((_, p)) => Ok(read_credit(&home.objects.get(Class::Public, &p.credit)?)?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Takes steps until the run is over (`true`) or interrupted (`false`).
 #[allow(clippy::too_many_arguments)]
 async fn train(
     home: &mut Home,
@@ -267,33 +197,86 @@ async fn train(
     trainer: &mut Trainer<'_, Engine>,
     state: &mut State<Engine>,
     digest: &Digest,
-) -> Result<()> {
+) -> Result<bool> {
     let bar = bar(trainer.steps());
     bar.set_position(state.step);
     bar.reset_eta();
-    let started = Instant::now();
-    let mut seen = 0u64;
+    let mut metrics = std::fs::OpenOptions::new().create(true).append(true).open(metrics_path(home, run))?;
+    let mut line = |value: serde_json::Value| std::io::Write::write_all(&mut metrics, format!("{value}\n").as_bytes());
+    let (started, mut seen, mut pricing, mut residual) = (Instant::now(), 0u64, 0.0, String::from("-"));
     while state.step < trainer.steps() {
-        for _ in 0..config.attribution.progress_windows {
-            let mut observe = |report: &trainer::StepReport| {
-                seen += report.tokens;
-                bar.set_position(report.step + 1);
-                bar.set_message(format!("loss {:.3}  {:.0} tokens/s", report.loss, seen as f64 / started.elapsed().as_secs_f64()));
-            };
-            if !trainer.window(state, &mut observe) {
-                break;
-            }
+        if STOP.load(Ordering::Relaxed) {
+            return Ok(false);
         }
-        let checkpoint = home.objects.put(Class::Sealed, &trainer.save(backend, state, &digest.to_string())?)?;
-        let credit = home.objects.put(Class::Public, &data.credit_table(&trainer.accounts(state))?)?;
-        let previous = home.state.runs[run as usize].progress.last().map(|(at, _)| *at);
-        // The window of the last interval is drawn by the tree head that the entry about it brought forth.
-        let drawn_from = previous.map(|at| home.head_at(at + 1)).transpose()?;
-        let entry = RunProgress { run, step: state.step, windows: state.windows.len() as u64, checkpoint, credit, drawn_from };
-        home.append(vec![entry.into()]).await?;
-        // A crash before this entry repeats the windows since the last one, with the same result.
+        let report = trainer.step(state);
+        seen += report.tokens;
+        let elapsed = started.elapsed().as_secs_f64();
+        let rate = seen as f64 / elapsed;
+        line(json!({
+            "step": report.step, "loss": finite(report.loss), "grad_norm": finite(report.grad_norm), "clip_factor": finite(report.clip_factor),
+            "lr": config.optimizer.lr_at(report.step, trainer.steps()), "tokens": report.tokens, "tokens_per_second": rate,
+        }))?;
+        bar.set_position(report.step + 1);
+        let share = 100.0 * pricing / elapsed;
+        bar.set_message(format!("loss {:.3}  {rate:.0} tokens/s  pricing {share:.0} %  residual {residual}", report.loss));
+        if !trainer.is_full(state) {
+            continue;
+        }
+        let before = Instant::now();
+        trainer.price(state);
+        pricing += before.elapsed().as_secs_f64();
+        let window = state.windows.last().expect("priced above");
+        let accounts = trainer.accounts(state);
+        residual = format!("{:.2} %", accounts.residual_share() * 100.0);
+        let parts = accounts.parts;
+        line(json!({
+            "window": window.index, "first_step": window.first_step, "end_step": window.end_step, "rule": window.rule.name(),
+            "marked": window.marked, "drop": finite(window.drop(&parts)), "residual": finite(window.residual(&parts)),
+            "pricing_seconds": before.elapsed().as_secs_f64(),
+        }))?;
+        let logged = home.state.runs[run as usize].progress.last().map_or(0, |(_, p)| p.windows);
+        if state.windows.len() as u64 - logged >= config.attribution.progress_windows || state.step >= trainer.steps() {
+            progress(home, run, data, backend, trainer, state, digest, logged).await?;
+        }
     }
     bar.finish_and_clear();
+    Ok(true)
+}
+
+/// A number that JSON can hold, or null.
+fn finite(x: f64) -> Option<f64> {
+    x.is_finite().then_some(x)
+}
+
+/// Logs the windows since `logged`: their credit, then the state without it.
+#[allow(clippy::too_many_arguments)]
+async fn progress(
+    home: &mut Home,
+    run: u32,
+    data: &RunData,
+    backend: &Engine,
+    trainer: &Trainer<'_, Engine>,
+    state: &mut State<Engine>,
+    digest: &Digest,
+    logged: u64,
+) -> Result<()> {
+    let parts = trainer.accounts(state).parts;
+    let mut credit = logged_credit(home, run)?;
+    credit.extend(credit_rows(&state.windows[logged as usize..], &parts, &state.rows, &data.owners));
+    let documents = document_rows(&parts, &std::mem::take(&mut state.rows), &data.owners);
+    let previous = home.state.runs[run as usize].progress.last().map(|(at, _)| *at);
+    let entry = RunProgress {
+        run,
+        step: state.step,
+        windows: state.windows.len() as u64,
+        checkpoint: home.objects.put(Class::Sealed, &trainer.save(backend, state, &digest.to_string())?)?,
+        credit: home.objects.put(Class::Public, &write_credit(&credit)?)?,
+        documents: home.objects.put(Class::Public, &write_documents(&documents)?)?,
+        // The window of the last interval is drawn by the tree head that the entry about it brought forth.
+        drawn_from: previous.map(|at| home.head_at(at + 1)).transpose()?,
+    };
+    home.append(vec![entry.into()]).await?;
+    // A crash before this entry repeats the windows since the last one, with the same result.
     Ok(())
 }
 
@@ -319,24 +302,43 @@ async fn close(
         loss_start: nano(loss_start),
         loss_end: nano(loss_end),
         control_start: nano(control_start),
-        control_end: nano(trainer.loss(state, &data.control)),
+        control_end: nano(data.control_loss(trainer, state)),
         drawn_from: Some(home.head_at(at + 1)?),
     };
     home.append(vec![entry.into()]).await?;
     Ok(())
 }
 
+/// Share of the contributors' credit, by its size, that rests on documents' estimates, in millionths.
+fn estimated_ppm(rows: &[CreditRow]) -> u64 {
+    let mut sums: std::collections::BTreeMap<&str, (f64, bool)> = std::collections::BTreeMap::new();
+    for row in rows {
+        let sum = sums.entry(&row.contributor).or_default();
+        *sum = (sum.0 + row.nats, row.estimated);
+    }
+    let all: f64 = sums.values().map(|(nats, _)| nats.abs()).sum();
+    let estimated: f64 = sums.values().filter(|(_, estimated)| *estimated).map(|(nats, _)| nats.abs()).sum();
+    if all > 0.0 { (1e6 * estimated / all).round() as u64 } else { 0 }
+}
+
 async fn attribute(home: &mut Home, run: u32, data: &RunData, accounts: &Accounts) -> Result<()> {
-    let rows = credit_rows(accounts, &data.bucket_ids(), TARGET);
+    let mut documents: Vec<DocumentRow> = Vec::new();
+    for (_, p) in &home.state.runs[run as usize].progress {
+        documents.extend(read_documents(&home.objects.get(Class::Public, &p.documents)?)?);
+    }
+    let rows = logged_credit(home, run)?;
     let entry = Attribution {
         run,
         credit: home.objects.put(Class::Public, &write_credit(&rows)?)?,
-        windows: home.objects.put(Class::Public, &write_windows(accounts)?)?,
+        windows: home.objects.put(Class::Public, &write_windows(accounts, &data.owners.targets)?)?,
+        documents: home.objects.put(Class::Public, &write_documents(&documents)?)?,
         rows: rows.len() as u64,
+        document_rows: documents.len() as u64,
         drop: nano(accounts.drop()),
         residual: nano(accounts.residual()),
         decay: nano(accounts.decay()),
-        estimated_ppm: 0,
+        correction: nano(accounts.correction()),
+        estimated_ppm: estimated_ppm(&rows),
     };
     home.append(vec![entry.into()]).await?;
     Ok(())

@@ -1,0 +1,158 @@
+//! What a run reads, from the log and its objects: documents by bucket, held-out targets, the run's sizes.
+
+use anyhow::{Context, Result};
+use corpus::shard::Shard;
+use corpus::{Digest, canonical};
+use kernels::Cpu;
+use store::Class;
+use trainer::{Batch, Corpus, Document, Layout, Order, Owners, Pricing, RunConfig, Setup, Trainer, assign};
+
+use crate::failure::{Kind, failure};
+use crate::home::Archive;
+use crate::rules::{self, Targets, target_corpora};
+use crate::stages::{epoch, ingest};
+
+/// The backend of this program on a machine without an accelerator.
+pub type Engine = Cpu<f32>;
+
+/// Documents by bucket, held-out halves, control.
+pub struct RunData {
+    /// Documents of all shards.
+    pub corpus: Corpus,
+    /// Whose they are.
+    pub owners: Owners,
+    /// What prices.
+    pub pricing: Pricing,
+    /// What only controls, by target with its weight.
+    pub control: Vec<(f64, Vec<Batch>)>,
+    /// Size of the vocabulary.
+    pub vocabulary: usize,
+    /// The run's seed.
+    pub seed: Digest,
+}
+
+/// Reads what a run of `epoch` reads.
+pub fn read(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunData> {
+    let epoch = epoch::find(archive, Some(number))?;
+    let (_, draw) = epoch.draw.as_ref().ok_or_else(|| failure(Kind::Check, format!("epoch {number}: not closed yet")))?;
+    let contributors = epoch.accepted_contributors();
+    let mut owners = Owners { contributors: contributors.iter().map(ToString::to_string).collect(), ..Owners::default() };
+    let mut tokens = vec![0u64; contributors.len()];
+    let mut corpus = Corpus::default();
+    for (at, entry) in epoch.submissions.iter().filter_map(|s| s.shard.as_ref()) {
+        let shard = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?).with_context(|| format!("shard of entry {at}"))?;
+        let owner = contributors.binary_search(&entry.contributor).expect("collected above");
+        for d in shard.documents {
+            tokens[owner] += d.tokens.len() as u64;
+            owners.documents.push(d.document.to_string());
+            owners.document_owners.push(owner);
+            corpus.documents.push(Document { tokens: d.tokens, key: d.commitment.0, bucket: 0, learned: None });
+        }
+    }
+    let keys: Vec<(&[u8], u64)> = contributors.iter().zip(&tokens).map(|(c, tokens)| (&c.0[..], *tokens)).collect();
+    owners.buckets = assign(&keys, config.attribution.max_buckets, &draw.seed.0);
+    corpus.buckets = owners.buckets.iter().max().map_or(0, |b| b + 1);
+    for (document, owner) in corpus.documents.iter_mut().zip(&owners.document_owners) {
+        document.bucket = owners.buckets[*owner];
+    }
+    let (_, tokenizer) = ingest::tokenizer(archive)?;
+    let pool = epoch::pool(archive, epoch)?;
+    let policy = epoch::policy(archive, epoch)?;
+    let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
+    let targets = target_corpora(&pool, &drawn, &policy.target_weights, |text| Ok(tokenizer.encode(text)?))?;
+    owners.targets = targets.iter().map(|t| t.name.clone()).collect();
+    for corpus in targets.iter().flat_map(|t| [&t.pricing, &t.control]).chain([&corpus]) {
+        corpus.check(tokenizer.vocabulary())?;
+    }
+    let pricing = rules::pricing(&targets, config).context("pricing targets")?;
+    let control = rules::control(&targets, config);
+    Ok(RunData { corpus, owners, pricing, control, vocabulary: tokenizer.vocabulary(), seed: draw.seed })
+}
+
+impl RunData {
+    /// The order of all steps.
+    pub fn order(&self, config: &RunConfig) -> Result<Order<'_>> {
+        Ok(Order::new(&self.corpus, self.seed.0, config.model.context, config.schedule.rows_per_step)?)
+    }
+
+    /// The run's trainer; batches come from `order`.
+    pub fn trainer<'a>(
+        &'a self,
+        backend: &'a Engine,
+        config: &'a RunConfig,
+        order: &'a Order<'a>,
+        steps: u64,
+    ) -> Result<Trainer<'a, Engine>> {
+        let setup = Setup { vocabulary: self.vocabulary, buckets: self.corpus.buckets, steps, seed: self.seed.0 };
+        let rows = config.schedule.rows_per_pass;
+        Ok(Trainer::new(backend, config, setup, &self.pricing, move |step| order.batches(step, rows))?)
+    }
+
+    /// Weights before the first step.
+    pub fn initial(&self, config: &RunConfig) -> Vec<f64> {
+        Layout::new(&config.model, self.vocabulary).initial(&self.seed.0)
+    }
+
+    /// Mean loss over the control documents, by the targets' weights.
+    pub fn control_loss(&self, trainer: &mut Trainer<'_, Engine>, state: &trainer::State<Engine>) -> f64 {
+        self.control.iter().map(|(weight, batches)| weight * trainer.loss(state, batches)).sum()
+    }
+}
+
+/// What a run will cost.
+pub struct Estimate {
+    /// Parameters.
+    pub parameters: usize,
+    /// Tokens that will be seen.
+    pub tokens: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Buckets.
+    pub buckets: usize,
+    /// Bytes of buffers.
+    pub memory_bytes: u64,
+    /// Seconds that the steps and held-out gradients will take, from one pass that was timed here.
+    pub seconds: f64,
+}
+
+/// The sizes of a run, from one pass of its first step.
+pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Result<Estimate> {
+    let number = epoch::find(archive, epoch)?.open.1.epoch;
+    let data = read(archive, number, config)?;
+    let order = data.order(config)?;
+    let steps = steps_of(config, &order);
+    let backend = Engine::new();
+    let mut engine = trainer::Engine::new(&backend, &config.model, data.vocabulary);
+    let rows = if config.schedule.rows_per_pass == 0 { config.schedule.rows_per_step } else { config.schedule.rows_per_pass };
+    let activations = engine.activation_floats(rows * config.model.context);
+    let parameters = engine.layout.len;
+    // Two held-out gradients a part and one more of both at each end of a window, weights, moments, sums.
+    let buffers = parameters * (3 * data.corpus.buckets + 3 * data.pricing.parts.len() + 8);
+    let tokens = steps * (config.schedule.rows_per_step * config.model.context) as u64;
+    let theta = kernels::Backend::master(&backend, &data.initial(config));
+    let batch = order.batches(0, config.schedule.rows_per_pass).swap_remove(0);
+    let mut gradients: Vec<_> = (0..data.corpus.buckets).map(|_| kernels::Backend::gradient(&backend, parameters)).collect();
+    let mut seconds = f64::INFINITY;
+    for _ in 0..2 {
+        let started = std::time::Instant::now();
+        engine.backward(&theta, &batch, 1.0, &mut gradients);
+        seconds = seconds.min(started.elapsed().as_secs_f64());
+    }
+    let held_out: usize = data.pricing.parts.iter().flat_map(|(_, b)| b).map(|b| b.tokens.len()).sum();
+    let windows = steps as f64 / config.attribution.max_window as f64 + 8.0;
+    let positions = tokens as f64 + windows * 2.0 * held_out as f64;
+    let memory_bytes = 4 * (activations + buffers) as u64;
+    Ok(Estimate {
+        parameters,
+        tokens,
+        steps,
+        buckets: data.corpus.buckets,
+        memory_bytes,
+        seconds: seconds * positions / batch.tokens.len() as f64,
+    })
+}
+
+/// Steps of a run: the config's, or one pass over the corpus.
+pub fn steps_of(config: &RunConfig, order: &Order<'_>) -> u64 {
+    if config.schedule.steps == 0 { order.steps_per_epoch() } else { config.schedule.steps }
+}

@@ -1,0 +1,169 @@
+//! Products that tell documents apart: row dots for exact credit, projected gradients for estimates.
+//!
+//! A document's gradient of a linear map is `sum_t dy_t x_t^T` over its positions. Its sketch is that sum with `x_t`
+//! replaced by a few projections of it, and with the rows of large maps folded: rows that are equal modulo the
+//! region's rows are added up, each times a sign and a scale.
+//!
+//! Source: Charikar et al. 2002 (count sketch), for the folding.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::backend::{Matrix, Region};
+use crate::loops::LANES;
+use crate::real::Real;
+use crate::simd::vectorised;
+
+/// Rows that one thread sums at a time; fixed, so that results do not depend on threads.
+const ROWS: usize = 256;
+/// Outputs whose sums are held beside each other.
+const OUTPUTS: usize = 64;
+
+vectorised! {
+    /// `<a, b>` in f64.
+    fn row_dot_one<T: Real>(a: &[T], b: &[T]) -> f64 {
+        let mut lanes = [0.0f64; LANES];
+        let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+        let mut rest = 0.0;
+        for (x, y) in a_chunks.remainder().iter().zip(b_chunks.remainder()) {
+            rest += x.to_f64() * y.to_f64();
+        }
+        for (x, y) in a_chunks.zip(b_chunks) {
+            for l in 0..LANES {
+                lanes[l] += x[l].to_f64() * y[l].to_f64();
+            }
+        }
+        lanes.iter().sum::<f64>() + rest
+    }
+}
+
+pub(crate) fn row_dot<T: Real>(out: &mut [f64], a: &[T], b: &[T], width: usize) {
+    let rows = out.len() * width;
+    out.par_iter_mut()
+        .zip(a[..rows].par_chunks(width).zip(b[..rows].par_chunks(width)))
+        .with_min_len(64)
+        .for_each(|(out, (a, b))| *out += row_dot_one(a, b));
+}
+
+pub(crate) fn gain_dot<T: Real>(out: &mut [f64], gain: &[T], dy: &[T], x: &[T], rstd: &[T]) {
+    let c = gain.len();
+    out.par_iter_mut().enumerate().with_min_len(64).for_each(|(i, out)| {
+        let (dy, x) = (&dy[i * c..][..c], &x[i * c..][..c]);
+        let sum: f64 = dy.iter().zip(x).zip(gain).map(|((&dy, &x), &g)| (dy * x).to_f64() * g.to_f64()).sum();
+        *out += sum * rstd[i].to_f64();
+    });
+}
+
+pub(crate) fn embedding_dot<T: Real>(out: &mut [f64], table: &[T], tokens: &[u32], dx: &[T], width: usize) {
+    out.par_iter_mut().zip(tokens.par_iter()).enumerate().with_min_len(64).for_each(|(i, (out, &token))| {
+        *out += row_dot_one(&dx[i * width..][..width], &table[token as usize * width..][..width]);
+    });
+}
+
+vectorised! {
+    /// `sums[j] += scale[j] * sum over positions of x * dy[j]`.
+    fn add_outputs<T: Real>(sums: &mut [T; OUTPUTS], scale: &[T; OUTPUTS], dy: &[T], stride: usize, x: &[T], x_stride: usize) {
+        let mut held = [T::default(); OUTPUTS];
+        for (dy, x) in dy.chunks(stride).zip(x.chunks(x_stride)) {
+            let (dy, x): (&[T; OUTPUTS], T) = (dy[..OUTPUTS].try_into().expect("a whole piece"), x[0]);
+            for j in 0..OUTPUTS {
+                held[j] += x * dy[j];
+            }
+        }
+        for j in 0..OUTPUTS {
+            sums[j] += held[j] * scale[j];
+        }
+    }
+}
+
+/// The runs of a slot; runs are sorted by slot.
+fn of_slot(runs: &[(usize, Range<usize>)], slot: usize) -> impl Iterator<Item = &Range<usize>> + Clone {
+    let first = runs.partition_point(|(s, _)| *s < slot);
+    runs[first..].iter().take_while(move |(s, _)| *s == slot).map(|(_, rows)| rows)
+}
+
+pub(crate) fn linear<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, Range<usize>)], scale: &[T], dy: &[T], x: &[T]) {
+    assert!(runs.windows(2).all(|w| w[0].0 <= w[1].0), "sketch: runs are sorted by slot");
+    let width = scale.len();
+    sketches.par_chunks_mut(region.total).enumerate().for_each(|(slot, sketch)| {
+        let runs = of_slot(runs, slot);
+        if runs.clone().next().is_none() {
+            return;
+        }
+        // A projection's outputs lie side by side.
+        let parts = sketch[region.offset..][..region.rows * region.rank].par_chunks_mut(region.rows).enumerate();
+        parts.for_each(|(r, part)| {
+            part.par_chunks_mut(OUTPUTS).enumerate().for_each(|(i, sums)| {
+                for first in (i * OUTPUTS..width).step_by(region.rows) {
+                    let count = sums.len().min(width - first);
+                    for rows in runs.clone() {
+                        let x = &x[rows.start * region.rank + r..rows.end * region.rank];
+                        if count == OUTPUTS {
+                            let sums: &mut [T; OUTPUTS] = (&mut sums[..]).try_into().expect("a whole piece");
+                            let scale = scale[first..first + OUTPUTS].try_into().expect("a whole piece");
+                            add_outputs(sums, scale, &dy[rows.start * width + first..rows.end * width], width, x, region.rank);
+                            continue;
+                        }
+                        for (j, sum) in sums[..count].iter_mut().enumerate() {
+                            let column = rows.clone().zip(x.iter().step_by(region.rank));
+                            *sum += scale[first + j] * column.map(|(row, &x)| x * dy[row * width + first + j]).sum::<T>();
+                        }
+                    }
+                }
+            });
+        });
+    });
+}
+
+pub(crate) fn tokens<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, Range<usize>)], tokens: &[u32], scale: &[T], x: &[T]) {
+    sketches.par_chunks_mut(region.total).enumerate().for_each(|(slot, sketch)| {
+        let part = &mut sketch[region.offset..][..region.rows * region.rank];
+        for rows in of_slot(runs, slot) {
+            for i in rows.clone() {
+                let token = tokens[i] as usize;
+                for r in 0..region.rank {
+                    part[r * region.rows + token % region.rows] += scale[token] * x[i * region.rank + r];
+                }
+            }
+        }
+    });
+}
+
+vectorised! {
+    fn add_gain<T: Real>(dst: &mut [T], dy: &[T], x: &[T], rstd: T) {
+        for ((d, &dy), &x) in dst.iter_mut().zip(dy).zip(x) {
+            *d += dy * x * rstd;
+        }
+    }
+}
+
+pub(crate) fn gain<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, Range<usize>)], dy: &[T], x: &[T], rstd: &[T]) {
+    let c = region.rows;
+    sketches.par_chunks_mut(region.total).enumerate().for_each(|(slot, sketch)| {
+        let part = &mut sketch[region.offset..][..c];
+        for rows in of_slot(runs, slot) {
+            for i in rows.clone() {
+                add_gain(part, &dy[i * c..][..c], &x[i * c..][..c], rstd[i]);
+            }
+        }
+    });
+}
+
+/// Sums over rows of the elements or of their squares.
+pub(crate) fn row_sums<T: Real>(v: &[T], w: Matrix, squared: bool) -> Vec<f64> {
+    let sum = |row: &[T]| if squared { row_dot_one(row, row) } else { row.iter().map(|x| x.to_f64()).sum() };
+    v.par_chunks(w.cols).with_min_len(ROWS).map(sum).collect()
+}
+
+pub(crate) fn dots<T: Real>(sketches: &[T], v: &[f64]) -> Vec<f64> {
+    sketches.par_chunks(v.len()).map(|s| s.iter().zip(v).map(|(x, y)| x.to_f64() * y).sum()).collect()
+}
+
+vectorised! {
+    pub(crate) fn precondition_row<T: Real>(out: &mut [T], g: &[T], v: &[T], inverse_bias2: T, eps: T) {
+        for ((out, &g), &v) in out.iter_mut().zip(g).zip(v) {
+            *out = g / ((v * inverse_bias2).sqrt() + eps);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Credit inside a bucket: estimates from sketches, made to add up to the bucket's exact credit.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use kernels::Backend;
+
+use crate::batch::Batch;
+
+/// A document's credit in a window; one number a pricing part, in nats a token of held-out text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentCredit {
+    /// Index of the document in the corpus.
+    pub document: u32,
+    /// The bucket that its gradient went to.
+    pub bucket: u32,
+    /// The window.
+    pub window: u64,
+    /// Its tokens trained on in the window; 0 where only the first moment still carries it.
+    pub tokens: u32,
+    /// By part.
+    pub credit: Vec<f64>,
+}
+
+/// A document's place among the sketches of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Index of the document.
+    pub document: u32,
+    /// Its bucket.
+    pub bucket: u32,
+    /// Its tokens in the step.
+    pub tokens: u32,
+}
+
+/// The documents of a step, waiting for the held-out gradients that they will be priced by.
+pub struct Held<B: Backend> {
+    /// The step.
+    pub step: u64,
+    /// Which of the state's bases the sketches were made with: the first step of their window.
+    pub basis: u64,
+    /// One a sketch, in order.
+    pub slots: Vec<Slot>,
+    /// `(slots, numbers of a sketch)`; the part of the step's mean gradient that is each document's.
+    pub sketches: B::Gradient,
+    /// What the last step's first moment took of them: `(1 - beta1) clip beta1^age`.
+    pub factor: f64,
+    /// Sum over the open window's steps of factor times `lr / bias1`.
+    pub moved: f64,
+}
+
+/// The documents of a step's passes, by slot: ascending by document.
+pub(crate) fn slots(batches: &[Batch]) -> Vec<Slot> {
+    let mut found: BTreeMap<u32, Slot> = BTreeMap::new();
+    for batch in batches {
+        for (bucket, rows) in &batch.buckets {
+            let first = batch.segments.partition_point(|s| s.range.start < rows.start);
+            for (segment, &document) in batch.segments[first..].iter().zip(&batch.documents[first..]) {
+                if segment.range.start >= rows.end {
+                    break;
+                }
+                let slot = found.entry(document).or_insert(Slot { document, bucket: *bucket as u32, tokens: 0 });
+                slot.tokens += segment.range.len() as u32;
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// A pass' runs by slot, ascending.
+pub(crate) fn runs(batch: &Batch, slots: &[Slot]) -> Vec<(usize, Range<usize>)> {
+    let place = |document: &u32| slots.binary_search_by_key(document, |s| s.document).expect("every document of a step has a slot");
+    let mut runs: Vec<(usize, Range<usize>)> =
+        batch.documents.iter().zip(&batch.segments).map(|(d, s)| (place(d), s.range.clone())).collect();
+    runs.sort_by_key(|(slot, rows)| (*slot, rows.start));
+    runs
+}
+
+/// Documents by bucket, with their estimates and the tokens that they had in the window.
+type Estimates = BTreeMap<u32, BTreeMap<u32, (u32, Vec<f64>)>>;
+
+/// Estimates of the documents that are held, from the sketches of what each part prices with, by the sketches' basis.
+pub(crate) fn estimates<B: Backend>(backend: &B, held: &[Held<B>], first_step: u64, priced: &BTreeMap<u64, Vec<Vec<f64>>>) -> Estimates {
+    let mut found = Estimates::new();
+    for held in held {
+        let priced = &priced[&held.basis];
+        let products: Vec<Vec<f64>> = priced.iter().map(|z| backend.sketch_dots(&held.sketches, z)).collect();
+        for (i, slot) in held.slots.iter().enumerate() {
+            let document = found.entry(slot.bucket).or_default().entry(slot.document).or_insert_with(|| (0, vec![0.0; priced.len()]));
+            document.0 += if held.step >= first_step { slot.tokens } else { 0 };
+            for (sum, products) in document.1.iter_mut().zip(&products) {
+                *sum += held.moved * products[i];
+            }
+        }
+    }
+    found
+}
+
+/// Makes the estimates of every bucket add up to its credit: the difference is shared in proportion to their sizes.
+///
+/// A bucket that is credited and holds no document any more credits those of its last step, by tokens.
+/// Returns the rows, by bucket and document, and the size of all differences by part.
+pub(crate) fn reconcile(
+    mut estimates: Estimates,
+    last: &[Vec<Slot>],
+    exact: &[f64],
+    parts: usize,
+    window: u64,
+) -> (Vec<DocumentCredit>, Vec<f64>) {
+    let (mut rows, mut correction) = (Vec::new(), vec![0.0; parts]);
+    for (bucket, last) in last.iter().enumerate() {
+        let exact = &exact[bucket * parts..][..parts];
+        let mut documents = estimates.remove(&(bucket as u32)).unwrap_or_default();
+        let weights: Option<Vec<f64>> = documents.is_empty().then(|| {
+            documents = last.iter().map(|s| (s.document, (0, vec![0.0; parts]))).collect();
+            last.iter().map(|s| f64::from(s.tokens)).collect()
+        });
+        for part in 0..parts {
+            let sum: f64 = documents.values().map(|(_, e)| e[part]).sum();
+            let off = exact[part] - sum;
+            correction[part] += off.abs();
+            let mut sizes: Vec<f64> = match &weights {
+                Some(tokens) => tokens.clone(),
+                None => documents.values().map(|(_, e)| e[part].abs()).collect(),
+            };
+            if sizes.iter().all(|s| *s == 0.0) {
+                sizes.fill(1.0);
+            }
+            let total: f64 = sizes.iter().sum();
+            for ((_, estimate), size) in documents.values_mut().zip(&sizes) {
+                estimate[part] += off * size / total;
+            }
+        }
+        documents.retain(|_, (tokens, credit)| *tokens > 0 || credit.iter().any(|c| *c != 0.0));
+        rows.extend(documents.into_iter().map(|(document, (tokens, credit))| DocumentCredit {
+            document,
+            bucket: bucket as u32,
+            window,
+            tokens,
+            credit,
+        }));
+    }
+    (rows, correction)
+}
