@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use corpus::licence::Purpose;
 
+use crate::attribution::{By, Sort};
+
 /// Provenance and payment for training data: submissions under signature, a model, credit, statements, an audit.
 ///
 /// Exit codes: 0 ok, 1 a check failed, 2 usage, 3 verification failed, 4 I/O.
@@ -143,7 +145,11 @@ pub enum Command {
         vocabulary: usize,
     },
     /// Train and attribute; the same command goes on after a crash.
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Train {
+        /// Look at a run instead.
+        #[command(subcommand)]
+        look: Option<TrainLook>,
         #[command(flatten)]
         home: HomeArg,
         /// A RUN.toml.
@@ -152,12 +158,71 @@ pub enum Command {
         /// The epoch; default: the last.
         #[arg(long)]
         epoch: Option<u32>,
-        /// Only print parameters, tokens and memory.
+        /// Only print parameters, tokens, memory and time.
         #[arg(long)]
         dry_run: bool,
+        /// Start from the weights of a Hugging Face Llama folder; RUN.toml then names their digest.
+        #[arg(long, value_name = "DIR")]
+        weights: Option<PathBuf>,
         /// End an unfinished run with this reason.
         #[arg(long, value_name = "REASON")]
         abort: Option<String>,
+    },
+    /// Who and what a run's loss drop is credited to.
+    #[command(subcommand)]
+    Attribution(Attribution),
+    /// Which tokens of a document carry its credit; an explanation, never what is paid.
+    Explain {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The document, as in `attribution show --by document`.
+        document: String,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+    },
+    /// Text from a run's model.
+    Generate {
+        #[command(flatten)]
+        home: HomeArg,
+        /// What the text begins with.
+        prompt: String,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+        /// Tokens.
+        #[arg(long, default_value_t = 64)]
+        tokens: usize,
+        /// 0 takes the likeliest token.
+        #[arg(long, default_value_t = 0.8)]
+        temperature: f64,
+        /// Draw from so many of the likeliest tokens; 0 for all.
+        #[arg(long, default_value_t = 40)]
+        top: usize,
+        /// What the draws derive from.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+    /// Loss and bits a byte of a run's model, by target or of a file.
+    Eval {
+        #[command(flatten)]
+        home: HomeArg,
+        /// A file or folder, instead of the targets.
+        file: Option<PathBuf>,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+    },
+    /// Write a run's model as a Hugging Face Llama folder.
+    Export {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The folder.
+        #[arg(long)]
+        out: PathBuf,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
     },
     /// Compute windows of a run again and compare them with its table.
     Replay {
@@ -217,6 +282,44 @@ pub enum Command {
     Jobs {
         #[command(flatten)]
         home: HomeArg,
+    },
+}
+
+/// Looks at a run.
+#[derive(Debug, Subcommand)]
+pub enum TrainLook {
+    /// The documents of a step.
+    Inspect {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The step, from 0.
+        #[arg(long)]
+        step: u64,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+    },
+}
+
+/// The tables of an attribution.
+#[derive(Debug, Subcommand)]
+pub enum Attribution {
+    /// Sums by contributor, document, target or window.
+    Show {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+        /// What a row is about.
+        #[arg(long, value_enum, default_value_t = By::Contributor)]
+        by: By,
+        /// What comes first.
+        #[arg(long, value_enum, default_value_t = Sort::Nats)]
+        sort: Sort,
+        /// Most rows; 0 for all.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
     },
 }
 
@@ -314,6 +417,11 @@ impl Command {
             Command::Import { .. } => "import",
             Command::Ingest { .. } => "ingest",
             Command::Train { .. } => "train",
+            Command::Attribution(_) => "attribution",
+            Command::Explain { .. } => "explain",
+            Command::Generate { .. } => "generate",
+            Command::Eval { .. } => "eval",
+            Command::Export { .. } => "export",
             Command::Replay { .. } => "replay",
             Command::Reward { .. } => "reward",
             Command::Status { .. } => "status",

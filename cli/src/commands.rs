@@ -9,17 +9,17 @@ use ledger::SecretKey;
 use ledger::key::Algorithm;
 use ledger::statement::Statement as SignedStatement;
 use serde_json::json;
-use store::{Index as Database, files};
-use trainer::RunConfig;
+use store::{Class, Index as Database, files};
+use trainer::{RunConfig, Sampling, Start, read_config};
 
-use crate::args::{Args, Command, Contributor, Epoch, Index, Key, Statement};
+use crate::args::{Args, Attribution, Command, Contributor, Epoch, Index, Key, Statement, TrainLook};
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Config, Home, database_url, read_key};
 use crate::output::{Output, money, note};
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Submitting, read_dataset};
 use crate::stages::{contributor, data, epoch, ingest, replay, reward, submit, train};
-use crate::{audit, quickstart, report, status, tables};
+use crate::{attribution, audit, model, quickstart, report, status, tables};
 
 /// Carries out a command.
 pub async fn run(args: Args) -> Result<Output> {
@@ -72,7 +72,20 @@ pub async fn run(args: Args) -> Result<Output> {
             ingest::run(&mut home, tokenizer, vocabulary).await?;
             status::run(&home, None).await
         }
-        Command::Train { home, run, epoch, dry_run, abort } => {
+        Command::Train { look: Some(TrainLook::Inspect { home, step, run }), .. } => {
+            attribution::inspect(&Home::open(&home.home, now).await?, run, step)
+        }
+        Command::Attribution(Attribution::Show { home, run, by, sort, limit }) => {
+            attribution::show(&Home::open(&home.home, now).await?, run, by, sort, limit)
+        }
+        Command::Explain { home, document, run } => attribution::explain(&Home::open(&home.home, now).await?, run, &document),
+        Command::Generate { home, prompt, run, tokens, temperature, top, seed } => {
+            let sampling = Sampling { temperature, top, seed };
+            model::generate_text(&*Home::open(&home.home, now).await?, run, &prompt, tokens, sampling)
+        }
+        Command::Eval { home, file, run } => model::evaluate(&*Home::open(&home.home, now).await?, run, file.as_deref()),
+        Command::Export { home, out, run } => model::export(&*Home::open(&home.home, now).await?, run, &out),
+        Command::Train { look: None, home, run, epoch, dry_run, weights, abort } => {
             let mut home = Home::open(&home.home, now).await?;
             if let Some(reason) = abort {
                 let number = train::abort(&mut home, epoch, &reason).await?;
@@ -82,8 +95,11 @@ pub async fn run(args: Args) -> Result<Output> {
                 ));
             }
             let path = run.ok_or_else(|| usage("train: expected a RUN.toml"))?;
-            let config =
+            let mut config =
                 RunConfig::from_toml(&String::from_utf8_lossy(&files::read(&path)?)).with_context(|| path.display().to_string())?;
+            if let Some(dir) = weights {
+                start_from(&home, &dir, &mut config)?;
+            }
             if dry_run {
                 let e = data::estimate(&home, &config, epoch)?;
                 let json = json!({ "parameters": e.parameters, "tokens": e.tokens, "steps": e.steps, "buckets": e.buckets, "memory_bytes": e.memory_bytes, "seconds": e.seconds });
@@ -139,6 +155,25 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(lines.join("\n"), json!({ "jobs": json })))
         }
     }
+}
+
+/// Takes a folder's weights into the home and names them in the run's config, whose sizes have to be theirs.
+fn start_from(home: &Home, dir: &Path, config: &mut RunConfig) -> Result<()> {
+    let text = String::from_utf8_lossy(&files::read(&dir.join("config.json"))?).into_owned();
+    let (mut sizes, _) = read_config(&text)?;
+    // Rows may be shorter than the longest that the model was made for.
+    sizes.context = config.model.context;
+    if sizes != config.model {
+        return Err(usage(format!("{}: the model is {sizes:?}, RUN.toml says {:?}", dir.display(), config.model)));
+    }
+    let bytes = files::read(&dir.join("model.safetensors"))?;
+    let digest = corpus::Digest::of(&bytes).to_string();
+    if let Some(start) = config.start.as_ref().filter(|s| s.weights != digest) {
+        return Err(usage(format!("{}: weights {digest}, RUN.toml says {}", dir.display(), start.weights)));
+    }
+    home.objects.put(Class::Sealed, &bytes)?;
+    config.start = Some(Start { weights: digest });
+    Ok(())
 }
 
 fn key_new(name: &str, out: &Path) -> Result<Output> {

@@ -4,10 +4,12 @@
 //! them in order, `rules` is what operator and auditor both compute, `audit` checks a home from files alone.
 
 mod args;
+mod attribution;
 mod audit;
 mod commands;
 mod failure;
 mod home;
+mod model;
 mod output;
 mod quickstart;
 mod registry;

@@ -357,7 +357,8 @@ pub struct Tables {
 }
 
 impl Tables {
-    fn weight(&self, target: &str) -> f64 {
+    /// Weight of a target.
+    pub fn weight(&self, target: &str) -> f64 {
         let index = self.targets.iter().position(|t| t == target);
         self.accounts.parts.iter().find(|p| Some(p.target as usize) == index).map_or(0.0, |p| p.weight)
     }
@@ -377,13 +378,6 @@ impl Tables {
     pub fn spread_of(&self, contributor: &ContributorId) -> f64 {
         let half = |r: &CreditRow, h: usize| r.halves.get(h).copied().unwrap_or(r.nats);
         self.sum(contributor, |r| half(r, 0) - half(r, 1)).abs() / 2.0
-    }
-
-    /// Credit of a contributor by target, in nats of the target's loss.
-    pub fn by_target(&self, contributor: &ContributorId) -> Vec<(String, f64)> {
-        let id = contributor.to_string();
-        let own = |target: &String| self.credit.iter().filter(|r| r.contributor == id && r.target == *target).map(|r| r.nats).sum();
-        self.targets.iter().map(|t| (t.clone(), own(t))).collect()
     }
 }
 

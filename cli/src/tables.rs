@@ -160,8 +160,11 @@ pub fn render(frame: &DataFrame, last: Option<Vec<String>>) -> Result<String> {
         cells.push(frame.columns().iter().map(|c| Ok(c.get(i)?.str_value().to_string())).collect::<PolarsResult<_>>()?);
     }
     cells.extend(last);
-    let numeric: Vec<bool> =
-        frame.columns().iter().map(|c| c.dtype().is_numeric() || ["credit nats", "share", "amount"].contains(&c.name().as_str())).collect();
+    let numeric: Vec<bool> = frame
+        .columns()
+        .iter()
+        .map(|c| c.dtype().is_numeric() || ["credit nats", "nats per million tokens", "share", "amount"].contains(&c.name().as_str()))
+        .collect();
     let widths: Vec<usize> = (0..frame.width()).map(|j| cells.iter().map(|r| r[j].chars().count()).max().unwrap_or(0)).collect();
     let line = |row: &Vec<String>| -> String {
         let fields = row

@@ -21,6 +21,11 @@ pub struct Document {
 }
 
 impl Document {
+    /// Whether the token after position `i` is learned.
+    pub fn predicts(&self, i: usize) -> bool {
+        self.target(i) >= 0
+    }
+
     /// The token after position `i`, or -1 where there is none or it is not to be learned.
     fn target(&self, i: usize) -> i32 {
         let learned = |at: usize| {

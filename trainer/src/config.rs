@@ -17,6 +17,17 @@ pub struct RunConfig {
     pub schedule: Schedule,
     /// How the loss drop is priced.
     pub attribution: Attribution,
+    /// The weights that the run starts from; none for those that follow from the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
+}
+
+/// Weights that a run starts from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// SHA-256 of a safetensors file with the names of Hugging Face Llama, in hexadecimal.
+    pub weights: String,
 }
 
 /// Sizes of a Llama-style model; the vocabulary comes from the tokenizer.

@@ -114,6 +114,21 @@ impl<'b, B: Backend> Engine<'b, B> {
         losses
     }
 
+    /// Logits of the token after the batch's last position.
+    pub fn last_logits(&mut self, theta: &B::Master, batch: &Batch) -> Vec<f64> {
+        let n = batch.tokens.len();
+        assert!(n > 0, "logits: the batch is empty");
+        let mut a = self.room(n);
+        self.forward(&mut a, theta, batch);
+        let (b, head) = (self.backend, self.layout.head);
+        b.take_rows(&mut a.head_in, &a.h, n - 1..n, head.cols);
+        b.matmul(&mut a.logits, &a.head_in, theta, head, 1, false);
+        let mut logits = b.activation_to_host(&a.logits);
+        logits.truncate(head.rows);
+        self.arena = Some(a);
+        logits
+    }
+
     /// Losses as in [`Engine::losses`]; adds the gradient of `scale * sum of losses` of each bucket to `gradients[bucket]`.
     ///
     /// A gradient is as long as the layout; buckets without positions are left as they are.

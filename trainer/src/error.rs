@@ -39,6 +39,9 @@ pub enum TrainError {
         /// What one more would cost.
         bytes_per_bucket: usize,
     },
+    /// Weights or a `config.json` that are not those of such a model.
+    #[error("weights: {0}")]
+    Weights(String),
     /// A table that cannot be read.
     #[error("attribution table: {0}")]
     Table(String),

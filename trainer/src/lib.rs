@@ -13,6 +13,8 @@
 //! - `run`: [`Trainer`], which takes steps, prices windows and keeps its [`State`]
 //! - `checkpoint`: that state as bytes
 //! - `table`: the accounts as Parquet
+//! - `llama`: weights under the names of Hugging Face Llama
+//! - `generate`: text from a model, for a look at it
 //!
 //! A window of any run can be computed again from a checkpoint ([`Trainer::window`]); whether the
 //! result is the one in the log is for the caller to judge. Files, log entries and money are left to others.
@@ -27,6 +29,8 @@ mod documents;
 mod engine;
 mod error;
 mod exact;
+mod generate;
+mod llama;
 mod model;
 mod run;
 mod sink;
@@ -37,11 +41,13 @@ pub use account::{Accounts, Part, Rule, Window};
 pub use baselines::Baseline;
 pub use batch::{Batch, Corpus, Document, Order, Piece, pieces_of, pricing_batch, pricing_passes};
 pub use buckets::assign;
-pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Schedule};
+pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Schedule, Start};
 pub use documents::{DocumentCredit, Held, Slot};
 pub use engine::Engine;
 pub use error::TrainError;
 pub use exact::{ExactCredit, Positions, Trace};
+pub use generate::{Sampling, generate};
+pub use llama::{config_json, read_config, read_weights, write_weights};
 pub use model::{Layout, Tensor};
 pub use run::{Observer, Open, Pricing, Setup, State, StepReport, Trainer};
 pub use sketch::{Basis, Sketcher};

@@ -315,6 +315,22 @@ impl<'a, B: Backend> Trainer<'a, B> {
         mean
     }
 
+    /// The preconditioned mean held-out gradient at the state's weights: what prices a gradient taken here.
+    pub fn price_direction(&mut self, state: &mut State<B>) -> B::Master {
+        let held_out = self.held_out(&state.theta);
+        let mut mean = self.backend.gradient(self.engine.layout.len);
+        let factors = self.pricing.parts.iter().map(|(part, _)| part.factor());
+        self.backend.combine(&mut mean, &factors.zip(&held_out.gradients).collect::<Vec<_>>());
+        let mut direction = self.backend.master_zeros(self.engine.layout.len);
+        let o = &self.config.optimizer;
+        // Before the first step there is no second moment: every element counts alike.
+        if state.step == 0 {
+            return self.mean(&held_out);
+        }
+        self.backend.precondition(&mut direction, &mean, &state.second, 1.0 - o.beta2.powi(state.step as i32), o.eps);
+        direction
+    }
+
     /// Takes one step; a window that is full has to be priced first.
     pub fn step(&mut self, state: &mut State<B>) -> StepReport {
         assert!(state.step < self.setup.steps && !self.is_full(state), "step: the run is over or its window waits for its price");

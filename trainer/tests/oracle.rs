@@ -131,6 +131,7 @@ impl Oracle {
                 sketch_rows: 1,
                 look_ahead: 8,
             },
+            start: None,
         }
     }
 

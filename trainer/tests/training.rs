@@ -44,6 +44,7 @@ fn config(tied: bool) -> RunConfig {
             sketch_rows: 8,
             look_ahead: 6,
         },
+        start: None,
     }
 }
 

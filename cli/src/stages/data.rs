@@ -88,9 +88,16 @@ impl RunData {
         Ok(Trainer::new(backend, config, setup, &self.pricing, move |step| order.batches(step, rows))?)
     }
 
-    /// Weights before the first step.
-    pub fn initial(&self, config: &RunConfig) -> Vec<f64> {
-        Layout::new(&config.model, self.vocabulary).initial(&self.seed.0)
+    /// Weights before the first step: the config's, or those that follow from the seed.
+    pub fn initial(&self, archive: &Archive, config: &RunConfig) -> Result<Vec<f64>> {
+        let layout = Layout::new(&config.model, self.vocabulary);
+        match &config.start {
+            Some(start) => {
+                let digest: Digest = start.weights.parse().with_context(|| format!("start.weights {:?}", start.weights))?;
+                Ok(trainer::read_weights(&layout, &archive.objects.get(Class::Sealed, &digest)?)?)
+            }
+            None => Ok(layout.initial(&self.seed.0)),
+        }
     }
 
     /// Mean loss over the control documents, by the targets' weights.
@@ -129,7 +136,7 @@ pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Re
     // Two held-out gradients a part and one more of both at each end of a window, weights, moments, sums.
     let buffers = parameters * (3 * data.corpus.buckets + 3 * data.pricing.parts.len() + 8);
     let tokens = steps * (config.schedule.rows_per_step * config.model.context) as u64;
-    let theta = kernels::Backend::master(&backend, &data.initial(config));
+    let theta = kernels::Backend::master(&backend, &data.initial(archive, config)?);
     let batch = order.batches(0, config.schedule.rows_per_pass).swap_remove(0);
     let mut gradients: Vec<_> = (0..data.corpus.buckets).map(|_| kernels::Backend::gradient(&backend, parameters)).collect();
     let mut seconds = f64::INFINITY;

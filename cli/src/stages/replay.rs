@@ -124,7 +124,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         result.outcome = "differs";
         result.differences.push(format!("{} steps: config and corpus give {steps}", intent.steps));
     }
-    let initial = data.initial(&config);
+    let initial = data.initial(archive, &config)?;
     let weights = Digest::of(&backend.master_to_bytes(&backend.master(&initial)));
     if weights != intent.initial_weights {
         result.outcome = "differs";

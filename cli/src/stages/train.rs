@@ -55,7 +55,7 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Res
     let data = data::read(home, number, config)?;
     let order = data.order(config)?;
     let steps = steps_of(config, &order);
-    let initial = data.initial(config);
+    let initial = data.initial(home, config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, config, &order, steps)?;
     let initial_digest = Digest::of(&backend.master_to_bytes(&backend.master(&initial)));

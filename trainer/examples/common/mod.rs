@@ -14,14 +14,59 @@ pub struct Source {
     pub documents: Vec<String>,
 }
 
-fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+fn registry() -> Vec<PathBuf> {
+    let home =
+        std::env::var("CARGO_HOME").map_or_else(|_| PathBuf::from(std::env::var("HOME").expect("HOME")).join(".cargo"), PathBuf::from);
+    let mut dirs: Vec<PathBuf> = Vec::new();
+    for registry in std::fs::read_dir(home.join("registry/src")).expect("a cargo registry").flatten() {
+        dirs.extend(std::fs::read_dir(registry.path()).expect("a registry's crates").flatten().map(|e| e.path()));
+    }
+    dirs.sort_by_key(|p| Sha256::digest(name(p)).to_vec());
+    dirs
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// `count` sources of files with one of `extensions`, from crates whose names begin with one of `prefixes` (none for any).
+///
+/// Crates are dealt to the sources whole where there are enough of them, files otherwise; each source ends after `largest` bytes.
+pub fn kind(title: &str, extensions: &[&str], prefixes: &[&str], count: usize, largest: usize) -> Vec<Source> {
+    let wanted = |dir: &Path| prefixes.is_empty() || prefixes.iter().any(|p| name(dir).starts_with(p));
+    let mut dealt: Vec<Vec<PathBuf>> = vec![Vec::new(); count];
+    let dirs: Vec<PathBuf> = registry().into_iter().filter(|d| wanted(d)).collect();
+    for (i, dir) in dirs.iter().enumerate() {
+        let mut paths = Vec::new();
+        every_file(dir, &mut paths);
+        paths.retain(|p| p.extension().is_some_and(|e| extensions.contains(&e.to_string_lossy().as_ref())));
+        for (j, path) in paths.into_iter().enumerate() {
+            dealt[if dirs.len() >= count { i % count } else { j % count }].push(path);
+        }
+    }
+    let mut found = Vec::new();
+    for (i, paths) in dealt.into_iter().enumerate() {
+        let (mut documents, mut taken) = (Vec::new(), 0);
+        for path in paths {
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            if text.len() >= 200 && text.len() <= 40_000 && taken + text.len() <= largest {
+                taken += text.len();
+                documents.push(text);
+            }
+        }
+        found.push(Source { name: format!("{title} {i}"), documents });
+    }
+    found
+}
+
+fn every_file(dir: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     let mut entries: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs" || e == "md") {
+            every_file(&path, found);
+        } else {
             found.push(path);
         }
     }
@@ -29,18 +74,12 @@ fn files(dir: &Path, found: &mut Vec<PathBuf>) {
 
 /// Crates with at least `smallest` bytes of sources, each cut off after `largest`, in the order of a hash of their names.
 pub fn crates(count: usize, smallest: usize, largest: usize) -> Vec<Source> {
-    let home =
-        std::env::var("CARGO_HOME").map_or_else(|_| PathBuf::from(std::env::var("HOME").expect("HOME")).join(".cargo"), PathBuf::from);
-    let mut dirs: Vec<PathBuf> = Vec::new();
-    for registry in std::fs::read_dir(home.join("registry/src")).expect("a cargo registry").flatten() {
-        dirs.extend(std::fs::read_dir(registry.path()).expect("a registry's crates").flatten().map(|e| e.path()));
-    }
-    let name = |p: &Path| p.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    dirs.sort_by_key(|p| Sha256::digest(name(p)).to_vec());
+    let dirs = registry();
     let mut found = Vec::new();
     for dir in dirs {
         let (mut paths, mut documents, mut taken) = (Vec::new(), Vec::new(), 0);
-        files(&dir, &mut paths);
+        every_file(&dir, &mut paths);
+        paths.retain(|p| p.extension().is_some_and(|e| e == "rs" || e == "md"));
         for path in paths {
             let Ok(text) = std::fs::read_to_string(&path) else { continue };
             // Generated tables and tiny files say nothing about anybody's work.
@@ -62,15 +101,15 @@ pub fn crates(count: usize, smallest: usize, largest: usize) -> Vec<Source> {
 }
 
 /// A byte-level tokenizer trained on all sources.
-pub fn tokenizer(sources: &[Source], vocabulary: usize) -> TextTokenizer {
-    let json = ingest::train(sources.iter().flat_map(|s| &s.documents).map(String::as_str), vocabulary).expect("enough text");
+pub fn tokenizer<S: std::borrow::Borrow<Source> + Sync>(sources: &[S], vocabulary: usize) -> TextTokenizer {
+    let json = ingest::train(sources.iter().flat_map(|s| &s.borrow().documents).map(String::as_str), vocabulary).expect("enough text");
     TextTokenizer::from_json(&json).expect("its own file")
 }
 
 /// The sources as documents, source `i` in bucket `i mod buckets`.
-pub fn corpus(sources: &[Source], tokenizer: &TextTokenizer, buckets: usize) -> Corpus {
+pub fn corpus<S: std::borrow::Borrow<Source>>(sources: &[S], tokenizer: &TextTokenizer, buckets: usize) -> Corpus {
     let mut documents = Vec::new();
-    for (i, source) in sources.iter().enumerate() {
+    for (i, source) in sources.iter().map(std::borrow::Borrow::borrow).enumerate() {
         for (j, text) in source.documents.iter().enumerate() {
             let key = Sha256::new().chain_update(source.name.as_bytes()).chain_update(j.to_le_bytes()).finalize().into();
             documents.push(Document { tokens: tokenizer.encode(text).expect("text"), key, bucket: i % buckets, learned: None });

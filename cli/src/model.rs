@@ -1,0 +1,125 @@
+//! A look at a run's model: text from it, its loss on targets and files, its weights for other programs.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use corpus::canonical;
+use kernels::Backend;
+use ledger::history::Run;
+use serde_json::json;
+use store::{Class, files};
+use trainer::{Corpus, Document, RunConfig, Sampling, config_json, generate, pieces_of, pricing_passes, write_weights};
+
+use crate::failure::{Kind, failure, usage};
+use crate::home::Archive;
+use crate::output::Output;
+use crate::quickstart::epoch_targets;
+use crate::rules::{Targets, target_corpora};
+use crate::stages::data::{self, Engine};
+use crate::stages::{epoch, ingest, replay};
+
+/// A run's weights after its last progress.
+struct Model {
+    config: RunConfig,
+    vocabulary: usize,
+    theta: <Engine as Backend>::Master,
+    step: u64,
+}
+
+/// The run `number`.
+pub fn run_of(archive: &Archive, number: u32) -> Result<&Run> {
+    archive.state.runs.get(number as usize).ok_or_else(|| usage(format!("run {number}: there are {}", archive.state.runs.len())))
+}
+
+fn load(archive: &Archive, number: u32) -> Result<Model> {
+    let run = run_of(archive, number)?;
+    let (_, progress) =
+        run.progress.last().ok_or_else(|| failure(Kind::Check, format!("run {number}: has no checkpoint in the log yet")))?;
+    let config = replay::config(archive, run)?;
+    let data = data::read(archive, run.intent.1.epoch, &config)?;
+    let order = data.order(&config)?;
+    let backend = Engine::new();
+    let trainer = data.trainer(&backend, &config, &order, run.intent.1.steps)?;
+    let state = trainer.load(&backend, &archive.objects.get(Class::Sealed, &progress.checkpoint)?, &run.intent.1.config.to_string())?;
+    Ok(Model { vocabulary: data.vocabulary, config: config.clone(), theta: state.theta, step: state.step })
+}
+
+/// Text that the model goes on with after `prompt`.
+pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, sampling: Sampling) -> Result<Output> {
+    let model = load(archive, run)?;
+    let (_, tokenizer) = ingest::tokenizer(archive)?;
+    let prompt_tokens = tokenizer.encode(prompt)?;
+    if prompt_tokens.is_empty() {
+        return Err(usage("generate: expected a prompt of at least one token"));
+    }
+    let backend = Engine::new();
+    let mut engine = trainer::Engine::new(&backend, &model.config.model, model.vocabulary);
+    let tokens = generate(&mut engine, &model.theta, &prompt_tokens, count, model.config.model.context, sampling);
+    let text = tokenizer.decode(&tokens)?;
+    Ok(Output::new(
+        format!("{prompt}{text}"),
+        json!({ "run": run, "step": model.step, "prompt": prompt, "text": text, "tokens": tokens.len() }),
+    ))
+}
+
+/// Loss in nats a token and bits a byte, by target or of a file.
+pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Output> {
+    let model = load(archive, run)?;
+    let (_, tokenizer) = ingest::tokenizer(archive)?;
+    let sets: Vec<(String, &str, Corpus)> = match file {
+        Some(path) => {
+            let documents = epoch_targets(path)?.into_iter().map(|d| {
+                Ok(Document { tokens: tokenizer.encode(&corpus::text::normalise(&d.text))?, key: [0; 32], bucket: 0, learned: None })
+            });
+            vec![(path.display().to_string(), "file", Corpus { documents: documents.collect::<Result<_>>()?, buckets: 1 })]
+        }
+        None => {
+            let e = epoch::find(archive, Some(run_of(archive, run)?.intent.1.epoch))?;
+            let (_, draw) = e.draw.as_ref().context("a run's epoch is drawn")?;
+            let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
+            let policy = epoch::policy(archive, e)?;
+            target_corpora(&epoch::pool(archive, e)?, &drawn, &policy.target_weights, |text| Ok(tokenizer.encode(text)?))?
+                .into_iter()
+                .flat_map(|t| [(t.name.clone(), "pricing", t.pricing), (t.name, "control", t.control)])
+                .collect()
+        }
+    };
+    let backend = Engine::new();
+    let mut engine = trainer::Engine::new(&backend, &model.config.model, model.vocabulary);
+    let context = model.config.model.context;
+    let (mut rows, mut text) = (Vec::new(), String::new());
+    for (name, half, set) in &sets {
+        let pieces = pieces_of(set, context, usize::MAX);
+        let (mut nats, mut targets, mut bytes) = (0.0, 0usize, 0usize);
+        for batch in pricing_passes(set, &pieces, context, 16) {
+            nats += engine.losses(&model.theta, &batch).iter().sum::<f64>();
+            targets += batch.target_count();
+        }
+        for piece in &pieces {
+            // What is predicted: from the second token of a run to the one after its end.
+            let tokens = &set.documents[piece.document].tokens;
+            bytes += tokenizer.decode(&tokens[piece.range.start + 1..(piece.range.end + 1).min(tokens.len())])?.len();
+        }
+        let (loss, bits) = (nats / targets.max(1) as f64, nats / std::f64::consts::LN_2 / bytes.max(1) as f64);
+        text += &format!("{name:<24} {half:<8} {loss:8.4} nats a token  {bits:7.4} bits a byte  {targets:>9} tokens\n");
+        rows.push(
+            json!({ "target": name, "half": half, "nats_per_token": loss, "bits_per_byte": bits, "tokens": targets, "bytes": bytes }),
+        );
+    }
+    Ok(Output::new(text, json!({ "run": run, "step": model.step, "targets": rows })))
+}
+
+/// Writes the model as Hugging Face Llama: weights, config, tokenizer.
+pub fn export(archive: &Archive, run: u32, out: &Path) -> Result<Output> {
+    let model = load(archive, run)?;
+    let backend = Engine::new();
+    let engine = trainer::Engine::new(&backend, &model.config.model, model.vocabulary);
+    let theta: Vec<f64> = model.theta.as_slice().iter().map(|x| f64::from(*x)).collect();
+    let tokenizer = archive.state.tokenizer.as_ref().context("a run has a tokenizer")?.1.tokenizer;
+    std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    files::write(&out.join("model.safetensors"), &write_weights(&engine.layout, &theta)?, 0o644)?;
+    files::write(&out.join("config.json"), config_json(&model.config.model, model.vocabulary).as_bytes(), 0o644)?;
+    files::write(&out.join("tokenizer.json"), &archive.objects.get(Class::Public, &tokenizer)?, 0o644)?;
+    let text = format!("{}: model.safetensors, config.json, tokenizer.json of run {run} after step {}", out.display(), model.step);
+    Ok(Output::new(text, json!({ "run": run, "step": model.step, "out": out.display().to_string(), "parameters": theta.len() })))
+}

@@ -1,0 +1,60 @@
+//! Text from a model, token by token; for a look at a result, not for serving.
+
+use kernels::Backend;
+
+use crate::batch::Batch;
+use crate::engine::Engine;
+
+/// How tokens are drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// Divides the logits; 0 takes the likeliest token.
+    pub temperature: f64,
+    /// Only so many of the likeliest tokens are drawn from; 0 for all.
+    pub top: usize,
+    /// What the draws derive from.
+    pub seed: u64,
+}
+
+/// `count` tokens after `prompt`; the model sees at most `context` tokens at a time.
+pub fn generate<B: Backend>(
+    engine: &mut Engine<'_, B>,
+    theta: &B::Master,
+    prompt: &[u32],
+    count: usize,
+    context: usize,
+    sampling: Sampling,
+) -> Vec<u32> {
+    let mut tokens = prompt.to_vec();
+    let mut state = sampling.seed;
+    for _ in 0..count {
+        let seen = &tokens[tokens.len().saturating_sub(context)..];
+        let mut batch = Batch::default();
+        batch.push(0, 0, seen, seen.iter().map(|_| -1), 0..seen.len() as u32);
+        tokens.push(draw(&engine.last_logits(theta, &batch), sampling, &mut state));
+    }
+    tokens.split_off(prompt.len())
+}
+
+fn draw(logits: &[f64], sampling: Sampling, state: &mut u64) -> u32 {
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    if sampling.temperature <= 0.0 {
+        return order[0] as u32;
+    }
+    order.truncate(if sampling.top == 0 { order.len() } else { sampling.top });
+    let weights: Vec<f64> = order.iter().map(|&i| ((logits[i] - logits[order[0]]) / sampling.temperature).exp()).collect();
+    // SplitMix64 (Steele et al. 2014, figure 12).
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let mut left = ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64 * weights.iter().sum::<f64>();
+    for (i, weight) in order.iter().zip(&weights) {
+        left -= weight;
+        if left < 0.0 {
+            return *i as u32;
+        }
+    }
+    order[order.len() - 1] as u32
+}
