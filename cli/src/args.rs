@@ -164,6 +164,12 @@ pub enum Command {
         /// Start from the weights of a Hugging Face Llama folder; RUN.toml then names their digest.
         #[arg(long, value_name = "DIR")]
         weights: Option<PathBuf>,
+        /// First a pilot of a quarter of the steps, then the run with sources weighted by what they are credited with a token.
+        #[arg(long, conflicts_with = "weights_from_run")]
+        pilot: bool,
+        /// Weigh sources by what they are credited with a token in this run.
+        #[arg(long, value_name = "RUN")]
+        weights_from_run: Option<u32>,
         /// End an unfinished run with this reason.
         #[arg(long, value_name = "REASON")]
         abort: Option<String>,

@@ -138,7 +138,7 @@ pub fn inspect(home: &Home, run: u32, step: u64) -> Result<Output> {
     }
     let config = replay::config(home, this)?;
     let data = data::read(home, this.intent.1.epoch, &config)?;
-    let order = data.order(&config)?;
+    let order = data.order(home, &config)?;
     let (mut at, mut rows) = (0, Vec::new());
     for Piece { document, range } in order.step(step) {
         let owner: ContributorId = data.owners.contributors[data.owners.document_owners[document]].parse()?;
@@ -182,7 +182,7 @@ pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
         most.ok_or_else(|| usage(format!("document {document}: has no credit in run {run}; names are as in `assay attribution show`")))?;
     let config = replay::config(home, this)?;
     let data = data::read(home, this.intent.1.epoch, &config)?;
-    let order = data.order(&config)?;
+    let order = data.order(home, &config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, this.intent.1.steps)?;
     let before = this.progress.iter().filter(|(_, p)| p.windows <= window).next_back();

@@ -10,7 +10,7 @@ use ledger::key::Algorithm;
 use ledger::statement::Statement as SignedStatement;
 use serde_json::json;
 use store::{Class, Index as Database, files};
-use trainer::{RunConfig, Sampling, Start, read_config};
+use trainer::{Drawing, RunConfig, Sampling, Start, read_config};
 
 use crate::args::{Args, Attribution, Command, Contributor, Epoch, Index, Key, Statement, TrainLook};
 use crate::failure::{Kind, failure, usage};
@@ -80,12 +80,12 @@ pub async fn run(args: Args) -> Result<Output> {
         }
         Command::Explain { home, document, run } => attribution::explain(&Home::open(&home.home, now).await?, run, &document),
         Command::Generate { home, prompt, run, tokens, temperature, top, seed } => {
-            let sampling = Sampling { temperature, top, seed };
-            model::generate_text(&*Home::open(&home.home, now).await?, run, &prompt, tokens, sampling)
+            let drawing = Drawing { temperature, top, seed };
+            model::generate_text(&*Home::open(&home.home, now).await?, run, &prompt, tokens, drawing)
         }
         Command::Eval { home, file, run } => model::evaluate(&*Home::open(&home.home, now).await?, run, file.as_deref()),
         Command::Export { home, out, run } => model::export(&*Home::open(&home.home, now).await?, run, &out),
-        Command::Train { look: None, home, run, epoch, dry_run, weights, abort } => {
+        Command::Train { look: None, home, run, epoch, dry_run, weights, pilot, weights_from_run, abort } => {
             let mut home = Home::open(&home.home, now).await?;
             if let Some(reason) = abort {
                 let number = train::abort(&mut home, epoch, &reason).await?;
@@ -99,6 +99,9 @@ pub async fn run(args: Args) -> Result<Output> {
                 RunConfig::from_toml(&String::from_utf8_lossy(&files::read(&path)?)).with_context(|| path.display().to_string())?;
             if let Some(dir) = weights {
                 start_from(&home, &dir, &mut config)?;
+            }
+            if let Some(from) = weights_from_run {
+                config.sampling = Some(Sampling { table: train::weight_table(&home, from)? });
             }
             if dry_run {
                 let e = data::estimate(&home, &config, epoch)?;
@@ -116,7 +119,11 @@ pub async fn run(args: Args) -> Result<Output> {
                     json,
                 ));
             }
-            let number = train::run(&mut home, &config, epoch).await?;
+            let number = if pilot {
+                train::pilot_then_fixed(&mut home, &config, epoch).await?
+            } else {
+                train::run(&mut home, &config, epoch, false).await?
+            };
             run_output(&home, number)
         }
         Command::Replay { home, run, window, sample } => replay_command(&home.home, now, run, window, sample).await,

@@ -8,7 +8,7 @@ use kernels::Backend;
 use ledger::history::Run;
 use serde_json::json;
 use store::{Class, files};
-use trainer::{Corpus, Document, RunConfig, Sampling, config_json, generate, pieces_of, pricing_passes, write_weights};
+use trainer::{Corpus, Document, Drawing, RunConfig, config_json, generate, pieces_of, pricing_passes, write_weights};
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::Archive;
@@ -37,7 +37,7 @@ fn load(archive: &Archive, number: u32) -> Result<Model> {
         run.progress.last().ok_or_else(|| failure(Kind::Check, format!("run {number}: has no checkpoint in the log yet")))?;
     let config = replay::config(archive, run)?;
     let data = data::read(archive, run.intent.1.epoch, &config)?;
-    let order = data.order(&config)?;
+    let order = data.order(archive, &config)?;
     let backend = Engine::new();
     let trainer = data.trainer(&backend, &config, &order, run.intent.1.steps)?;
     let state = trainer.load(&backend, &archive.objects.get(Class::Sealed, &progress.checkpoint)?, &run.intent.1.config.to_string())?;
@@ -45,7 +45,7 @@ fn load(archive: &Archive, number: u32) -> Result<Model> {
 }
 
 /// Text that the model goes on with after `prompt`.
-pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, sampling: Sampling) -> Result<Output> {
+pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, drawing: Drawing) -> Result<Output> {
     let model = load(archive, run)?;
     let (_, tokenizer) = ingest::tokenizer(archive)?;
     let prompt_tokens = tokenizer.encode(prompt)?;
@@ -54,7 +54,7 @@ pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, sa
     }
     let backend = Engine::new();
     let mut engine = trainer::Engine::new(&backend, &model.config.model, model.vocabulary);
-    let tokens = generate(&mut engine, &model.theta, &prompt_tokens, count, model.config.model.context, sampling);
+    let tokens = generate(&mut engine, &model.theta, &prompt_tokens, count, model.config.model.context, drawing);
     let text = tokenizer.decode(&tokens)?;
     Ok(Output::new(
         format!("{prompt}{text}"),

@@ -105,7 +105,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     let tokenizer = options.tokenizer.as_ref().map(|p| files::read(p)).transpose()?;
     ingest::run(&mut home, tokenizer, VOCABULARY).await?;
     stage("ingest");
-    let run = train::run(&mut home, &config, None).await?;
+    let run = train::run(&mut home, &config, None, false).await?;
     stage("train");
     let replayed = replay::run(&mut home, run, 1).await?;
     if replayed.outcome == "differs" {

@@ -381,6 +381,40 @@ impl Tables {
     }
 }
 
+/// How often contributors' documents are seen, as a public object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightTable {
+    /// `1`.
+    pub version: u32,
+    /// The pilot whose credit gave them, if one did.
+    pub from_run: Option<u32>,
+    /// Weight by contributor in millionths; 1,000,000 for those that are not named.
+    pub weights_ppm: BTreeMap<ContributorId, u64>,
+}
+
+/// Smallest weight in millionths: whoever a pilot finds useless is still seen, or nobody could tell when that ends.
+const WEIGHT_FLOOR: f64 = 0.05;
+/// Largest weight.
+const WEIGHT_CAP: f64 = 4.0;
+
+/// Weights after what each contributor is credited with a token in a run.
+pub fn weights_from(run: u32, tables: &Tables) -> WeightTable {
+    let mut sums: BTreeMap<ContributorId, (f64, u64)> = BTreeMap::new();
+    for row in &tables.credit {
+        let Ok(id) = row.contributor.parse() else { continue };
+        let sum = sums.entry(id).or_default();
+        sum.0 += tables.weight(&row.target) * row.nats;
+        if tables.targets.first() == Some(&row.target) {
+            sum.1 += row.tokens;
+        }
+    }
+    let (credit, tokens): (Vec<f64>, Vec<u64>) = sums.values().copied().unzip();
+    let weights = trainer::fixed(&credit, &tokens, WEIGHT_FLOOR, WEIGHT_CAP);
+    let ppm = weights.iter().map(|w| (w * 1e6).round() as u64);
+    WeightTable { version: 1, from_run: Some(run), weights_ppm: sums.into_keys().zip(ppm).collect() }
+}
+
 /// Rewards of a run, with `settled` or the reason why the pool is held.
 ///
 /// A weight is the sum over windows, in order, of credit times window weight, divided by the largest window

@@ -259,6 +259,8 @@ entries! {
         contributors: u64,
         /// Buckets that their gradients are kept in; fewer than contributors if some share one.
         buckets: u64,
+        /// Whether the run only finds weights for another; it is never settled.
+        pilot: bool,
         /// Steps.
         steps: u64,
     }

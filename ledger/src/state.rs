@@ -336,6 +336,7 @@ impl State {
                 let settled = self.runs.iter().find(|r| r.intent.1.epoch == epoch && r.statements.is_some()).map(|r| r.intent.1.run);
                 rule!(index, "statements-once", settled.is_none(), "run {}: epoch {epoch} is settled by run {settled:?} already", e.run);
                 let run = self.run(index, e.run)?;
+                rule!(index, "statements-pilot", !run.intent.1.pilot, "run {}: is a pilot, which is never settled", e.run);
                 rule!(
                     index,
                     "statements-replayed",

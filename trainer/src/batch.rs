@@ -1,6 +1,8 @@
-//! Which tokens a step sees: a pure function of (seed, step), blind to contributor and bucket.
+//! Which tokens a step sees: a pure function of (seed, step, weights in force), blind to contributor and bucket.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 use kernels::Segment;
 use sha2::{Digest, Sha256};
@@ -79,17 +81,41 @@ pub struct Piece {
     pub range: Range<usize>,
 }
 
-/// The order of all steps: documents by a hash of seed, epoch and key, laid end to end and cut into rows.
+/// How often documents are seen from a step on, compared with each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// The first step that they hold for.
+    pub from_step: u64,
+    /// Of each document, how often it is in a pass over the corpus, on average; 0 leaves it out.
+    pub by_document: Vec<f64>,
+}
+
+/// The order of all steps: documents by a hash of seed, pass and key, laid end to end and cut into rows.
+///
+/// With weights a document is in a pass as often as its weight says: the whole part of it, and once more where a hash of seed,
+/// pass and key, as a number below 1, is below the rest. New weights begin a new pass.
 pub struct Order<'a> {
     corpus: &'a Corpus,
     seed: [u8; 32],
     context: usize,
     rows_per_step: usize,
     total: usize,
+    weights: Mutex<Vec<Weights>>,
+    /// Passes that were laid out, by the number of their weights and their own.
+    known: Mutex<BTreeMap<(usize, u64), Arc<Pass>>>,
 }
 
+/// A pass over the corpus: documents with the position of their first token, and all tokens.
+struct Pass {
+    order: Vec<(usize, usize)>,
+    tokens: usize,
+}
+
+/// Most passes that are kept laid out.
+const KNOWN: usize = 4;
+
 impl<'a> Order<'a> {
-    /// The order of `corpus` under `seed`.
+    /// The order of `corpus` under `seed`, every document once a pass.
     ///
     /// # Errors
     /// [`TrainError::TooFewTokens`] if there is nothing to predict.
@@ -98,10 +124,29 @@ impl<'a> Order<'a> {
         if total < 2 {
             return Err(TrainError::TooFewTokens { thing: "accepted documents", expected: 2, found: total });
         }
-        Ok(Order { corpus, seed, context, rows_per_step, total })
+        Ok(Order { corpus, seed, context, rows_per_step, total, weights: Mutex::default(), known: Mutex::default() })
     }
 
-    /// Rows of one pass over the corpus; the last may be shorter.
+    /// Weights from a step on; later ones replace them from theirs on.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] if they are of another number of documents, negative, not finite, or leave nothing to train on.
+    pub fn weigh(&self, weights: Weights) -> Result<(), TrainError> {
+        let found = weights.by_document.len();
+        if found != self.corpus.documents.len() {
+            return Err(TrainError::Config(format!("weights of {found} documents, expected {}", self.corpus.documents.len())));
+        }
+        if weights.by_document.iter().any(|w| !(*w >= 0.0 && w.is_finite())) || weights.by_document.iter().all(|w| *w == 0.0) {
+            return Err(TrainError::Config("weights: expected finite numbers from 0, not all 0".into()));
+        }
+        let mut all = self.weights.lock().expect("no thread panicked");
+        all.retain(|w| w.from_step < weights.from_step);
+        all.push(weights);
+        self.known.lock().expect("no thread panicked").clear();
+        Ok(())
+    }
+
+    /// Rows of one pass over the corpus, every document once; the last may be shorter.
     pub fn rows_per_epoch(&self) -> usize {
         self.total.div_ceil(self.context)
     }
@@ -111,52 +156,87 @@ impl<'a> Order<'a> {
         self.rows_per_epoch().div_ceil(self.rows_per_step) as u64
     }
 
-    /// Documents in the order of one epoch, with the position of their first token.
-    fn epoch(&self, epoch: u64) -> Vec<(usize, usize)> {
-        let mut order: Vec<([u8; 32], usize)> = (0..self.corpus.documents.len())
-            .map(|i| {
-                let key = self.corpus.documents[i].key;
-                (Sha256::new().chain_update(self.seed).chain_update(epoch.to_le_bytes()).chain_update(key).finalize().into(), i)
-            })
-            .collect();
+    fn pass(&self, table: usize, number: u64, weights: Option<&Weights>) -> Arc<Pass> {
+        let mut known = self.known.lock().expect("no thread panicked");
+        if let Some(pass) = known.get(&(table, number)) {
+            return pass.clone();
+        }
+        let mut order: Vec<([u8; 32], usize)> = Vec::new();
+        for (i, document) in self.corpus.documents.iter().enumerate() {
+            let hash = |copy: Option<u64>| -> [u8; 32] {
+                let hash = Sha256::new().chain_update(self.seed).chain_update(number.to_le_bytes()).chain_update(document.key);
+                copy.map_or(hash.clone(), |c| hash.chain_update(c.to_le_bytes())).finalize().into()
+            };
+            let first = hash(None);
+            let weight = weights.map_or(1.0, |w| w.by_document[i]);
+            // The hash orders by its first bytes, so the draw takes its last.
+            let draw = u64::from_le_bytes(first[24..].try_into().expect("eight bytes")) as f64 / 2f64.powi(64);
+            let copies = weight.floor() as u64 + u64::from(draw < weight.fract());
+            order.extend((0..copies).map(|copy| (if copy == 0 { first } else { hash(Some(copy)) }, i)));
+        }
         order.sort_unstable();
         let mut at = 0;
-        order
-            .into_iter()
-            .map(|(_, i)| {
-                let start = at;
-                at += self.corpus.documents[i].tokens.len();
-                (i, start)
-            })
-            .collect()
+        let place = |(_, i): ([u8; 32], usize)| {
+            let start = at;
+            at += self.corpus.documents[i].tokens.len();
+            (i, start)
+        };
+        let order: Vec<(usize, usize)> = order.into_iter().map(place).collect();
+        let pass = Arc::new(Pass { order, tokens: at });
+        if known.len() >= KNOWN {
+            known.pop_first();
+        }
+        known.insert((table, number), pass.clone());
+        pass
     }
 
     /// The pieces of `step`, row by row.
     pub fn step(&self, step: u64) -> Vec<Piece> {
-        let rows = self.rows_per_epoch() as u64;
+        let all = self.weights.lock().expect("no thread panicked").clone();
+        let table = all.iter().take_while(|w| w.from_step <= step).count();
+        let weights = table.checked_sub(1).map(|t| &all[t]);
+        let since = step - weights.map_or(0, |w| w.from_step);
+        let mut row = since * self.rows_per_step as u64;
+        let mut left = self.rows_per_step;
         let mut pieces = Vec::new();
-        let mut known: Option<(u64, Vec<(usize, usize)>)> = None;
-        for row in step * self.rows_per_step as u64..(step + 1) * self.rows_per_step as u64 {
-            let (epoch, row) = (row / rows, (row % rows) as usize);
-            if known.as_ref().is_none_or(|(e, _)| *e != epoch) {
-                known = Some((epoch, self.epoch(epoch)));
+        let mut number = 0;
+        // Without weights every pass has the same number of rows.
+        if weights.is_none() {
+            (number, row) = (row / self.rows_per_epoch() as u64, row % self.rows_per_epoch() as u64);
+        }
+        let mut empty = 0;
+        while left > 0 {
+            let pass = self.pass(table, number, weights);
+            let rows = pass.tokens.div_ceil(self.context) as u64;
+            // With small weights a pass may draw nobody; the next will.
+            empty = if rows == 0 { empty + 1 } else { 0 };
+            assert!(empty < 1_000_000, "order: weights so small that no pass draws a document");
+            if row >= rows {
+                row -= rows;
+                number += 1;
+                continue;
             }
-            let order = &known.as_ref().expect("set above").1;
-            let (start, end) = (row * self.context, ((row + 1) * self.context).min(self.total));
-            let mut i = order.partition_point(|&(_, first)| first <= start) - 1;
-            let mut at = start;
-            while at < end {
-                let (document, first) = order[i];
-                let len = self.corpus.documents[document].tokens.len();
-                let stop = (first + len).min(end);
-                if stop > at {
-                    pieces.push(Piece { document, range: at - first..stop - first });
-                }
-                at = stop.max(at);
-                i += 1;
-            }
+            self.row(&pass, row as usize, &mut pieces);
+            (row, left) = (row + 1, left - 1);
         }
         pieces
+    }
+
+    /// The pieces of one row of a pass.
+    fn row(&self, pass: &Pass, row: usize, pieces: &mut Vec<Piece>) {
+        let (start, end) = (row * self.context, ((row + 1) * self.context).min(pass.tokens));
+        let mut i = pass.order.partition_point(|&(_, first)| first <= start) - 1;
+        let mut at = start;
+        while at < end {
+            let (document, first) = pass.order[i];
+            let len = self.corpus.documents[document].tokens.len();
+            let stop = (first + len).min(end);
+            if stop > at {
+                pieces.push(Piece { document, range: at - first..stop - first });
+            }
+            at = stop.max(at);
+            i += 1;
+        }
     }
 
     /// The step as the engine takes it: passes of at most `rows` rows each, 0 for one pass.

@@ -17,9 +17,20 @@ pub struct RunConfig {
     pub schedule: Schedule,
     /// How the loss drop is priced.
     pub attribution: Attribution,
+    /// How often sources are seen; none for every token equally often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
     /// The weights that the run starts from; none for those that follow from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
+}
+
+/// How often sources are seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// SHA-256 of a table of weights, in hexadecimal.
+    pub table: String,
 }
 
 /// Weights that a run starts from.

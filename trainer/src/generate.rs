@@ -7,7 +7,7 @@ use crate::engine::Engine;
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct Sampling {
+pub struct Drawing {
     /// Divides the logits; 0 takes the likeliest token.
     pub temperature: f64,
     /// Only so many of the likeliest tokens are drawn from; 0 for all.
@@ -23,27 +23,27 @@ pub fn generate<B: Backend>(
     prompt: &[u32],
     count: usize,
     context: usize,
-    sampling: Sampling,
+    drawing: Drawing,
 ) -> Vec<u32> {
     let mut tokens = prompt.to_vec();
-    let mut state = sampling.seed;
+    let mut state = drawing.seed;
     for _ in 0..count {
         let seen = &tokens[tokens.len().saturating_sub(context)..];
         let mut batch = Batch::default();
         batch.push(0, 0, seen, seen.iter().map(|_| -1), 0..seen.len() as u32);
-        tokens.push(draw(&engine.last_logits(theta, &batch), sampling, &mut state));
+        tokens.push(draw(&engine.last_logits(theta, &batch), drawing, &mut state));
     }
     tokens.split_off(prompt.len())
 }
 
-fn draw(logits: &[f64], sampling: Sampling, state: &mut u64) -> u32 {
+fn draw(logits: &[f64], drawing: Drawing, state: &mut u64) -> u32 {
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-    if sampling.temperature <= 0.0 {
+    if drawing.temperature <= 0.0 {
         return order[0] as u32;
     }
-    order.truncate(if sampling.top == 0 { order.len() } else { sampling.top });
-    let weights: Vec<f64> = order.iter().map(|&i| ((logits[i] - logits[order[0]]) / sampling.temperature).exp()).collect();
+    order.truncate(if drawing.top == 0 { order.len() } else { drawing.top });
+    let weights: Vec<f64> = order.iter().map(|&i| ((logits[i] - logits[order[0]]) / drawing.temperature).exp()).collect();
     // SplitMix64 (Steele et al. 2014, figure 12).
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

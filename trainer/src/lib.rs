@@ -3,6 +3,7 @@
 //! - `config`: everything that decides a run (`RUN.toml`)
 //! - `model`: the parameters' names, places and first values
 //! - `batch`: which tokens a step sees, a pure function of seed and step
+//! - `weights`: how often sources are seen, after what they are credited with
 //! - `buckets`: who has a bucket alone, and who shares one
 //! - `engine`: forward and backward passes, explicit, over [`kernels::Backend`]
 //! - `sink`: what is made of a backward pass: gradients by bucket, sketches by document, products by position
@@ -36,17 +37,18 @@ mod run;
 mod sink;
 mod sketch;
 mod table;
+mod weights;
 
 pub use account::{Accounts, Part, Rule, Window};
 pub use baselines::Baseline;
-pub use batch::{Batch, Corpus, Document, Order, Piece, pieces_of, pricing_batch, pricing_passes};
+pub use batch::{Batch, Corpus, Document, Order, Piece, Weights, pieces_of, pricing_batch, pricing_passes};
 pub use buckets::assign;
-pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Schedule, Start};
+pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Sampling, Schedule, Start};
 pub use documents::{DocumentCredit, Held, Slot};
 pub use engine::Engine;
 pub use error::TrainError;
 pub use exact::{ExactCredit, Positions, Trace};
-pub use generate::{Sampling, generate};
+pub use generate::{Drawing, generate};
 pub use llama::{config_json, read_config, read_weights, write_weights};
 pub use model::{Layout, Tensor};
 pub use run::{Observer, Open, Pricing, Setup, State, StepReport, Trainer};
@@ -55,3 +57,4 @@ pub use table::{
     CreditRow, DocumentRow, Owners, credit_rows, document_rows, read_credit, read_documents, read_windows, write_credit, write_documents,
     write_windows,
 };
+pub use weights::{fixed, multiply};

@@ -198,7 +198,7 @@ mod tests {
         for (from, to, part) in [
             ("\"silu\"", "\"gelu\"", "hidden_act"),
             ("\"attention_bias\": false", "\"attention_bias\": true", "biases"),
-            ("\"vocab_size\": 11,", "", "vocab_size"),
+            ("\"vocab_size\"", "\"vocabulary\"", "vocab_size"),
             ("\"hidden_act\"", "\"rope_scaling\": {\"rope_type\": \"llama3\"}, \"hidden_act\"", "rotary"),
         ] {
             assert!(read_config(&good.replacen(from, to, 1)).unwrap_err().to_string().contains(part), "{part}");

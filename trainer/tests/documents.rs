@@ -87,7 +87,8 @@ fn run<T: Real>(config: &RunConfig, corpus: &Corpus, pricing: &Pricing) -> (Stat
     let backend = Cpu::<T>::new();
     let order = Order::new(corpus, [4; 32], 16, 4).unwrap();
     let mut trainer =
-        Trainer::new(&backend, config, setup(config, corpus.buckets), pricing, |s| order.batches(s, config.schedule.rows_per_pass)).unwrap();
+        Trainer::new(&backend, config, setup(config, corpus.buckets), pricing, |s| order.batches(s, config.schedule.rows_per_pass))
+            .unwrap();
     let mut state = trainer.start(&trainer.layout().initial(&[9; 32]));
     while trainer.window(&mut state, &mut |_| {}) {}
     let (bytes, accounts) = (trainer.save(&backend, &state, "c").unwrap(), trainer.accounts(&state));

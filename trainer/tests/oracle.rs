@@ -132,6 +132,7 @@ impl Oracle {
                 look_ahead: 8,
             },
             start: None,
+            sampling: None,
         }
     }
 

@@ -45,6 +45,7 @@ fn config(tied: bool) -> RunConfig {
             look_ahead: 6,
         },
         start: None,
+        sampling: None,
     }
 }
 

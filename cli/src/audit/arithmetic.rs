@@ -32,7 +32,7 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
     for run in &archive.state.runs {
         check_run(archive, run, report)?;
         let settled = archive.state.runs.iter().find(|r| r.intent.1.epoch == run.intent.1.epoch && r.statements.is_some());
-        let passed_over = run.attribution.is_some() && settled.is_some_and(|s| s.intent.1.run != run.intent.1.run);
+        let passed_over = run.attribution.is_some() && !run.intent.1.pilot && settled.is_some_and(|s| s.intent.1.run != run.intent.1.run);
         report.expect(!passed_over, "run-passed-over", run.intent.0, || {
             format!("run {}: attributed, and another run of its epoch was settled", run.intent.1.run)
         });

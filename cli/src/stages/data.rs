@@ -5,11 +5,11 @@ use corpus::shard::Shard;
 use corpus::{Digest, canonical};
 use kernels::Cpu;
 use store::Class;
-use trainer::{Batch, Corpus, Document, Layout, Order, Owners, Pricing, RunConfig, Setup, Trainer, assign};
+use trainer::{Batch, Corpus, Document, Layout, Order, Owners, Pricing, RunConfig, Setup, Trainer, Weights, assign};
 
 use crate::failure::{Kind, failure};
 use crate::home::Archive;
-use crate::rules::{self, Targets, target_corpora};
+use crate::rules::{self, Targets, WeightTable, target_corpora};
 use crate::stages::{epoch, ingest};
 
 /// The backend of this program on a machine without an accelerator.
@@ -71,8 +71,20 @@ pub fn read(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunDat
 
 impl RunData {
     /// The order of all steps.
-    pub fn order(&self, config: &RunConfig) -> Result<Order<'_>> {
-        Ok(Order::new(&self.corpus, self.seed.0, config.model.context, config.schedule.rows_per_step)?)
+    pub fn order(&self, archive: &Archive, config: &RunConfig) -> Result<Order<'_>> {
+        let order = Order::new(&self.corpus, self.seed.0, config.model.context, config.schedule.rows_per_step)?;
+        if let Some(sampling) = &config.sampling {
+            let digest: Digest = sampling.table.parse().with_context(|| format!("sampling.table {:?}", sampling.table))?;
+            let table: WeightTable = canonical::from_slice(&archive.objects.get(Class::Public, &digest)?)?;
+            let weight = |owner: &String| -> f64 {
+                let known = owner.parse().ok().and_then(|id| table.weights_ppm.get(&id));
+                known.map_or(1.0, |ppm| *ppm as f64 / 1e6)
+            };
+            let by_owner: Vec<f64> = self.owners.contributors.iter().map(weight).collect();
+            let by_document = self.owners.document_owners.iter().map(|owner| by_owner[*owner]).collect();
+            order.weigh(Weights { from_step: 0, by_document })?;
+        }
+        Ok(order)
     }
 
     /// The run's trainer; batches come from `order`.
@@ -126,7 +138,7 @@ pub struct Estimate {
 pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Result<Estimate> {
     let number = epoch::find(archive, epoch)?.open.1.epoch;
     let data = read(archive, number, config)?;
-    let order = data.order(config)?;
+    let order = data.order(archive, config)?;
     let steps = steps_of(config, &order);
     let backend = Engine::new();
     let mut engine = trainer::Engine::new(&backend, &config.model, data.vocabulary);

@@ -107,7 +107,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
     };
     let config = config(archive, run)?;
     let data = data::read(archive, intent.epoch, &config)?;
-    let order = data.order(&config)?;
+    let order = data.order(archive, &config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, intent.steps)?;
     // The number of threads does not change a bit of the result; products may round differently on another instruction set.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
-use corpus::Digest;
+use corpus::{Digest, canonical};
 use indicatif::{ProgressBar, ProgressStyle};
 use kernels::Backend;
 use ledger::entry::{Attribution, RunClose, RunIntent, RunProgress};
@@ -14,15 +14,15 @@ use ledger::history::Run;
 use serde_json::json;
 use store::{Class, files};
 use trainer::{
-    Accounts, CreditRow, DocumentRow, RunConfig, State, Trainer, credit_rows, document_rows, read_credit, read_documents, write_credit,
-    write_documents, write_windows,
+    Accounts, CreditRow, DocumentRow, RunConfig, Sampling, State, Trainer, credit_rows, document_rows, read_credit, read_documents,
+    write_credit, write_documents, write_windows,
 };
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::Home;
-use crate::rules::nano;
+use crate::rules::{nano, weights_from};
 use crate::stages::data::{self, Engine, RunData, steps_of};
-use crate::stages::epoch;
+use crate::stages::{epoch, replay};
 
 /// The digest of this program's file.
 static BUILD: LazyLock<Digest> =
@@ -32,12 +32,12 @@ static BUILD: LazyLock<Digest> =
 pub static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Trains a run of an epoch, of the last one by default, or goes on with one that has no close; returns its number.
-pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Result<u32> {
+pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot: bool) -> Result<u32> {
     let epoch = epoch::find(home, epoch)?;
     let number = epoch.open.1.epoch;
     let config_text = config.to_toml();
     let config_digest = Digest::of(config_text.as_bytes());
-    let of_epoch = |r: &&Run| r.intent.1.epoch == number && !aborted(r);
+    let of_epoch = |r: &&Run| r.intent.1.epoch == number && r.intent.1.pilot == pilot && !aborted(r);
     if let Some(run) = home.state.runs.iter().rev().find(of_epoch) {
         if run.intent.1.config == config_digest && run.attribution.is_some() {
             return Ok(run.intent.1.run);
@@ -53,7 +53,7 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Res
         }
     }
     let data = data::read(home, number, config)?;
-    let order = data.order(config)?;
+    let order = data.order(home, config)?;
     let steps = steps_of(config, &order);
     let initial = data.initial(home, config)?;
     let backend = Engine::new();
@@ -84,6 +84,7 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Res
                 seed: data.seed,
                 contributors: data.owners.contributors.len() as u64,
                 buckets: data.corpus.buckets as u64,
+                pilot,
                 steps,
             };
             let run = entry.run;
@@ -126,6 +127,28 @@ fn interrupted_state(home: &Home, run: u32) -> PathBuf {
 /// Where a run's metrics are: one JSON object a step, and one a window.
 pub fn metrics_path(home: &Home, run: u32) -> PathBuf {
     home.dir.join(format!("state/run-{run}.jsonl"))
+}
+
+/// Trains a pilot of a quarter of the steps with every token equally often, then the run with weights after its credit.
+///
+/// Started again it goes on where it was, with the same table.
+pub async fn pilot_then_fixed(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Result<u32> {
+    let number = epoch::find(home, epoch)?.open.1.epoch;
+    let mut pilot = config.clone();
+    pilot.sampling = None;
+    let data = data::read(home, number, &pilot)?;
+    pilot.schedule.steps = (steps_of(config, &data.order(home, &pilot)?) / 4).max(1);
+    let from = run(home, &pilot, epoch, true).await?;
+    let mut weighted = config.clone();
+    weighted.sampling = Some(Sampling { table: weight_table(home, from)? });
+    run(home, &weighted, epoch, false).await
+}
+
+/// The table of weights after a run's credit, as an object; returns its digest.
+pub fn weight_table(home: &Home, from: u32) -> Result<String> {
+    let this = home.state.runs.get(from as usize).ok_or_else(|| usage(format!("run {from}: there are {}", home.state.runs.len())))?;
+    let table = weights_from(from, &replay::tables(home, this)?);
+    Ok(home.objects.put(Class::Public, &canonical::to_vec(&table)?)?.to_string())
 }
 
 fn aborted(run: &Run) -> bool {
