@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use corpus::bundle::Bundle;
 use corpus::canonical;
 use kernels::Backend;
 use ledger::history::Run;
@@ -68,8 +69,11 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Outp
     let (_, tokenizer) = ingest::tokenizer(archive)?;
     let sets: Vec<(String, &str, Corpus)> = match file {
         Some(path) => {
-            let documents = epoch_targets(path)?.into_iter().map(|d| {
-                Ok(Document { tokens: tokenizer.encode(&corpus::text::normalise(&d.text))?, key: [0; 32], bucket: 0, learned: None })
+            let bundle = Bundle { secret: [0; 32], documents: epoch_targets(path)? };
+            let documents = bundle.prepare().map(|p| {
+                let (tokens, first) = tokenizer.encode_document(&p.text, p.answer_at)?;
+                let learned = first.map(|first| vec![first as usize..tokens.len()]);
+                Ok(Document { tokens, key: [0; 32], bucket: 0, learned })
             });
             vec![(path.display().to_string(), "file", Corpus { documents: documents.collect::<Result<_>>()?, buckets: 1 })]
         }
@@ -78,10 +82,12 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Outp
             let (_, draw) = e.draw.as_ref().context("a run's epoch is drawn")?;
             let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
             let policy = epoch::policy(archive, e)?;
-            target_corpora(&epoch::pool(archive, e)?, &drawn, &policy.target_weights, |text| Ok(tokenizer.encode(text)?))?
-                .into_iter()
-                .flat_map(|t| [(t.name.clone(), "pricing", t.pricing), (t.name, "control", t.control)])
-                .collect()
+            target_corpora(&epoch::pool(archive, e)?, &drawn, &policy.target_weights, |text, answer_at| {
+                Ok(tokenizer.encode_document(text, answer_at)?)
+            })?
+            .into_iter()
+            .flat_map(|t| [(t.name.clone(), "pricing", t.pricing), (t.name, "control", t.control)])
+            .collect()
         }
     };
     let backend = Engine::new();
@@ -96,9 +102,9 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Outp
             targets += batch.target_count();
         }
         for piece in &pieces {
-            // What is predicted: from the second token of a run to the one after its end.
-            let tokens = &set.documents[piece.document].tokens;
-            bytes += tokenizer.decode(&tokens[piece.range.start + 1..(piece.range.end + 1).min(tokens.len())])?.len();
+            let document = &set.documents[piece.document];
+            let predicted: Vec<u32> = piece.range.clone().filter(|i| document.predicts(*i)).map(|i| document.tokens[i + 1]).collect();
+            bytes += tokenizer.decode(&predicted)?.len();
         }
         let (loss, bits) = (nats / targets.max(1) as f64, nats / std::f64::consts::LN_2 / bytes.max(1) as f64);
         text += &format!("{name:<24} {half:<8} {loss:8.4} nats a token  {bits:7.4} bits a byte  {targets:>9} tokens\n");

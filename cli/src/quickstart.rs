@@ -221,7 +221,12 @@ pub fn epoch_targets(path: &Path) -> Result<Vec<Submitted>> {
     Ok(dataset
         .records
         .into_iter()
-        .map(|r| Submitted { source: r.source, licence: r.licence.unwrap_or_else(|| "LicenseRef-target".into()), text: r.text })
+        .map(|r| Submitted {
+            source: r.source,
+            licence: r.licence.unwrap_or_else(|| "LicenseRef-target".into()),
+            text: r.text,
+            answer_at: r.answer_at,
+        })
         .collect())
 }
 

@@ -274,13 +274,15 @@ pub fn target_corpora(
     pool: &Bundle,
     targets: &Targets,
     weights: &BTreeMap<String, u64>,
-    encode: impl Fn(&str) -> anyhow::Result<Vec<u32>>,
+    encode: impl Fn(&str, Option<u64>) -> anyhow::Result<(Vec<u32>, Option<u32>)>,
 ) -> anyhow::Result<Vec<TargetCorpus>> {
     let prepared: Vec<Prepared> = pool.prepare().collect();
     let of = |name: &str, numbers: &[u32]| -> anyhow::Result<trainer::Corpus> {
         let own = numbers.iter().map(|&n| &prepared[n as usize]).filter(|p| target_and_group(&p.source).0 == name);
         let document = |p: &Prepared| -> anyhow::Result<trainer::Document> {
-            Ok(trainer::Document { tokens: encode(&p.text)?, key: p.commitment.0, bucket: 0, learned: None })
+            let (tokens, first) = encode(&p.text, p.answer_at)?;
+            let learned = first.map(|first| vec![first as usize..tokens.len()]);
+            Ok(trainer::Document { tokens, key: p.commitment.0, bucket: 0, learned })
         };
         Ok(trainer::Corpus { documents: own.map(document).collect::<anyhow::Result<_>>()?, buckets: 1 })
     };

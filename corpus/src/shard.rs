@@ -13,7 +13,7 @@ use crate::parquet_file::{self, ParquetError, column};
 use crate::text;
 
 /// The version of the bytes.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// A document with its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +28,12 @@ pub struct TokenizedDocument {
     pub source: String,
     /// Its normalised text.
     pub text: String,
+    /// The byte of the text at which the answer begins, if only that is learned.
+    pub answer_at: Option<u64>,
     /// Its tokens.
     pub tokens: Vec<u32>,
+    /// The first token of the answer, if only that is learned.
+    pub learned_from: Option<u32>,
     /// Its salt.
     pub salt: Digest,
 }
@@ -107,7 +111,7 @@ impl Shard {
             None,
         );
         let contributor = self.contributor.to_string();
-        let columns: [(&str, ArrayRef); 10] = [
+        let columns: [(&str, ArrayRef); 12] = [
             ("doc", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.document.to_string())))),
             ("commitment", Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.commitment.0)))),
             ("submission", Arc::new(UInt64Array::from_iter_values(d.iter().map(|d| d.document.submission)))),
@@ -115,7 +119,9 @@ impl Shard {
             ("licence", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.licence)))),
             ("source", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.source)))),
             ("text", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.text)))),
+            ("answer_at", Arc::new(d.iter().map(|d| d.answer_at).collect::<UInt64Array>())),
             ("tokens", Arc::new(tokens)),
+            ("learned_from", Arc::new(d.iter().map(|d| d.learned_from).collect::<UInt32Array>())),
             ("salt", Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.salt.0)))),
             ("cluster", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.document.to_string())))),
         ];
@@ -152,6 +158,8 @@ impl Shard {
             let source: &StringArray = column(batch, "source")?;
             let text: &StringArray = column(batch, "text")?;
             let tokens: &ListArray = column(batch, "tokens")?;
+            let answer_at: &UInt64Array = column(batch, "answer_at")?;
+            let learned_from: &UInt32Array = column(batch, "learned_from")?;
             let salt: &BinaryArray = column(batch, "salt")?;
             for i in 0..batch.num_rows() {
                 let digest =
@@ -168,10 +176,12 @@ impl Shard {
                     licence: licence.value(i).into(),
                     source: source.value(i).into(),
                     text: text.value(i).into(),
+                    answer_at: answer_at.is_valid(i).then(|| answer_at.value(i)),
                     tokens: list.values().to_vec(),
+                    learned_from: learned_from.is_valid(i).then(|| learned_from.value(i)),
                     salt: digest(salt.value(i))?,
                 };
-                let found = text::commitment(&document.salt, &document.text);
+                let found = text::commitment(&document.salt, &document.text, document.answer_at);
                 if found != document.commitment {
                     return Err(ShardError::Commitment { document: document.document, expected: document.commitment, found });
                 }

@@ -28,6 +28,22 @@ pub fn salt(secret: &SaltSecret, number: u32) -> Digest {
 }
 
 /// The commitment to a normalised text: `SHA-256("assay document v1" || salt || text)`.
-pub fn commitment(salt: &Digest, normalised: &str) -> Digest {
-    Digest::of_parts(&[b"assay document v1", &salt.0, normalised.as_bytes()])
+///
+/// A document of prompt and answer says where its answer begins, since that decides what is learned from it:
+/// `SHA-256("assay prompt and answer v1" || salt || offset in bytes as 8 big-endian bytes || text)`.
+pub fn commitment(salt: &Digest, normalised: &str, answer_at: Option<u64>) -> Digest {
+    match answer_at {
+        None => Digest::of_parts(&[b"assay document v1", &salt.0, normalised.as_bytes()]),
+        Some(at) => Digest::of_parts(&[b"assay prompt and answer v1", &salt.0, &at.to_be_bytes(), normalised.as_bytes()]),
+    }
+}
+
+/// Prompt and answer as one text, with the byte at which the answer begins.
+///
+/// A line break stands between them, so that the normal form of the whole is that of its parts.
+pub fn prompt_and_answer(prompt: &str, answer: &str) -> (String, u64) {
+    let line_break = if prompt.ends_with('\n') { "" } else { "\n" };
+    let text = format!("{prompt}{line_break}{answer}");
+    let at = text.len() - answer.len();
+    (text, at as u64)
 }

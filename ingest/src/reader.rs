@@ -22,6 +22,8 @@ pub struct Record {
     pub source: String,
     /// The text.
     pub text: String,
+    /// The byte of it at which the answer begins, if it came as prompt and answer.
+    pub answer_at: Option<u64>,
     /// The licence in its row, if there is one.
     pub licence: Option<String>,
 }
@@ -207,11 +209,14 @@ fn read_text(path: &Path, name: &str, dataset: &mut Dataset) -> Result<(), Strin
         return Err(too_long(size));
     }
     let text = text_of(fs::read(path).map_err(|e| e.to_string())?)?;
-    dataset.records.push(Record { source: name.to_string(), text, licence: None });
+    dataset.records.push(Record { source: name.to_string(), text, answer_at: None, licence: None });
     Ok(())
 }
 
 const TEXT_COLUMNS: [&str; 3] = ["text", "content", "body"];
+/// Fields of rows of prompt and answer, of which the answer alone is learned.
+const PROMPT_COLUMNS: [&str; 3] = ["prompt", "question", "instruction"];
+const ANSWER_COLUMNS: [&str; 4] = ["answer", "completion", "response", "output"];
 const LICENCE_COLUMNS: [&str; 2] = ["licence", "license"];
 
 fn read_lines(path: &Path, name: &str, compression: Compression, dataset: &mut Dataset) -> Result<(), String> {
@@ -248,7 +253,9 @@ fn read_lines(path: &Path, name: &str, compression: Compression, dataset: &mut D
             continue;
         }
         match row_of(&line) {
-            Ok((text, licence)) => dataset.records.push(Record { source: format!("{name}#{number}"), text, licence }),
+            Ok((text, answer_at, licence)) => {
+                dataset.records.push(Record { source: format!("{name}#{number}"), text, answer_at, licence });
+            }
             Err(reason) => dataset.problems.push(Problem { place, reason }),
         }
     }
@@ -274,17 +281,34 @@ fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
     }
 }
 
-fn row_of(line: &[u8]) -> Result<(String, Option<String>), String> {
+/// Text, where its answer begins if it has one, and licence of a row.
+fn row_of(line: &[u8]) -> Result<(String, Option<u64>, Option<String>), String> {
     if let Err(e) = std::str::from_utf8(line) {
         return Err(format!("expected UTF-8, found byte 0x{:02x} at offset {}", line[e.valid_up_to()], e.valid_up_to()));
     }
     let row: serde_json::Value = serde_json::from_slice(line).map_err(|e| format!("expected a JSON object, found {e}"))?;
     let row = row.as_object().ok_or("expected a JSON object, found another value")?;
-    let text = TEXT_COLUMNS
-        .iter()
-        .find_map(|c| row.get(*c))
-        .ok_or_else(|| format!("expected one of the fields {TEXT_COLUMNS:?}, found {:?}", row.keys().collect::<Vec<_>>()))?;
-    let text = text.as_str().ok_or("expected text in the text field, found another value")?;
+    let field = |names: &[&str]| names.iter().find_map(|c| row.get(*c));
+    let string = |value: &serde_json::Value, which: &str| -> Result<String, String> {
+        Ok(value.as_str().ok_or_else(|| format!("expected text in the {which} field, found another value"))?.to_string())
+    };
+    let (text, answer_at) = match (field(&TEXT_COLUMNS), field(&PROMPT_COLUMNS), field(&ANSWER_COLUMNS)) {
+        (Some(text), _, _) => (string(text, "text")?, None),
+        (None, Some(prompt), Some(answer)) => {
+            let (prompt, answer) = (string(prompt, "prompt")?, string(answer, "answer")?);
+            if answer.trim().is_empty() {
+                return Err("only white space in the answer field, expected text".into());
+            }
+            let (text, at) = corpus::text::prompt_and_answer(&prompt, &answer);
+            (text, Some(at))
+        }
+        (None, _, _) => {
+            return Err(format!(
+                "expected one of the fields {TEXT_COLUMNS:?}, or one of {PROMPT_COLUMNS:?} with one of {ANSWER_COLUMNS:?}, found {:?}",
+                row.keys().collect::<Vec<_>>()
+            ));
+        }
+    };
     if text.len() as u64 > MAX_DOCUMENT_BYTES {
         return Err(too_long(text.len() as u64));
     }
@@ -294,7 +318,7 @@ fn row_of(line: &[u8]) -> Result<(String, Option<String>), String> {
         Some(serde_json::Value::String(licence)) => Some(licence.clone()),
         Some(other) => return Err(format!("expected an SPDX expression in the licence field, found {other}")),
     };
-    Ok((text_of(text.as_bytes().to_vec())?, licence))
+    Ok((text_of(text.into_bytes())?, answer_at, licence))
 }
 
 fn read_parquet(path: &Path, name: &str, dataset: &mut Dataset) -> Result<(), String> {
@@ -315,7 +339,7 @@ fn read_parquet(path: &Path, name: &str, dataset: &mut Dataset) -> Result<(), St
                 Some(text) => text_of(text.into_bytes()),
             };
             match checked {
-                Ok(text) => dataset.records.push(Record { source: format!("{name}#{row}"), text, licence }),
+                Ok(text) => dataset.records.push(Record { source: format!("{name}#{row}"), text, answer_at: None, licence }),
                 Err(reason) => dataset.problems.push(Problem { place: format!("{name}:{row}"), reason }),
             }
         }
@@ -337,6 +361,19 @@ mod tests {
 
     fn reasons(path: &Path) -> Vec<(String, String)> {
         read(path, true).unwrap().problems.into_iter().map(|p| (p.place, p.reason)).collect()
+    }
+
+    #[test]
+    fn rows_of_prompt_and_answer_say_where_the_answer_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jsonl");
+        let rows = "{\"prompt\": \"2 + 2?\", \"answer\": \"4\"}\n{\"instruction\": \"Say é\\n\", \"output\": \"é\", \"license\": \"MIT\"}\n{\"prompt\": \"x\"}\n{\"prompt\": \"x\", \"answer\": \" \"}\n";
+        fs::write(&path, rows).unwrap();
+        let dataset = read(&path, false).unwrap();
+        let found: Vec<(&str, &str)> = dataset.records.iter().map(|r| r.text.split_at(r.answer_at.unwrap() as usize)).collect();
+        assert_eq!(found, [("2 + 2?\n", "4"), ("Say é\n", "é")]);
+        let reasons: Vec<&str> = dataset.problems.iter().map(|p| p.reason.as_str()).collect();
+        assert!(reasons[0].contains("with one of") && reasons[1].contains("answer field"), "{reasons:?}");
     }
 
     #[test]

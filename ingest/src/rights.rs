@@ -94,7 +94,7 @@ pub fn resolve(
                 continue;
             }
         };
-        submitted.push(Submitted { source: record.source.clone(), licence, text: record.text.clone() });
+        submitted.push(Submitted { source: record.source.clone(), licence, text: record.text.clone(), answer_at: record.answer_at });
     }
     if without > 0 {
         return Err(RightsError::Missing { dataset: name.to_string(), records: without });

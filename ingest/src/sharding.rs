@@ -77,7 +77,8 @@ pub fn build_shard(
         .map(|p| {
             let document = DocumentRef { submission, number: p.number };
             let tokens_error = |reason: String| ShardingError::Tokens { document, reason };
-            let tokens = tokenizer.encode(&p.text).map_err(|e: TokenizerError| tokens_error(e.to_string()))?;
+            let (tokens, learned_from) =
+                tokenizer.encode_document(&p.text, p.answer_at).map_err(|e: TokenizerError| tokens_error(e.to_string()))?;
             if tokenizer.decode(&tokens).map_err(|e| tokens_error(e.to_string()))? != p.text {
                 return Err(tokens_error("its tokens decode to another text; a tokenizer that changes text cannot be used".into()));
             }
@@ -87,7 +88,9 @@ pub fn build_shard(
                 licence: p.licence,
                 source: p.source,
                 text: p.text,
+                answer_at: p.answer_at,
                 tokens,
+                learned_from,
                 salt: p.salt,
             })
         })

@@ -72,6 +72,23 @@ impl TextTokenizer {
         Ok(self.0.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
     }
 
+    /// The tokens of a document, and the first of its answer if it has one.
+    ///
+    /// Prompt and answer are cut apart, so that no token is half of each.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] if the tokenizer refuses it, or `answer_at` is not between two characters.
+    pub fn encode_document(&self, text: &str, answer_at: Option<u64>) -> Result<(Vec<u32>, Option<u32>), TokenizerError> {
+        let Some(at) = answer_at else { return Ok((self.encode(text)?, None)) };
+        let parts = usize::try_from(at).ok().and_then(|at| text.split_at_checked(at));
+        let (prompt, answer) =
+            parts.ok_or_else(|| failed(format!("its answer begins at byte {at} of {}, inside a character or beyond", text.len())))?;
+        let mut tokens = self.encode(prompt)?;
+        let first = tokens.len() as u32;
+        tokens.extend(self.encode(answer)?);
+        Ok((tokens, Some(first)))
+    }
+
     /// The text of `tokens`.
     ///
     /// # Errors

@@ -90,7 +90,9 @@ pub struct Weights {
     pub by_document: Vec<f64>,
 }
 
-/// The order of all steps: documents by a hash of seed, pass and key, laid end to end and cut into rows.
+/// The order of all steps: documents by a hash of seed, pass and key, laid end to end and cut into rows, and the rows shuffled.
+///
+/// So a step sees pieces of many documents, and those of a contributor are spread over the whole pass.
 ///
 /// With weights a document is in a pass as often as its weight says: the whole part of it, and once more where a hash of seed,
 /// pass and key, as a number below 1, is below the rest. New weights begin a new pass.
@@ -109,6 +111,8 @@ pub struct Order<'a> {
 struct Pass {
     order: Vec<(usize, usize)>,
     tokens: usize,
+    /// Which row comes when.
+    rows: Vec<u32>,
 }
 
 /// Most passes that are kept laid out.
@@ -182,7 +186,10 @@ impl<'a> Order<'a> {
             (i, start)
         };
         let order: Vec<(usize, usize)> = order.into_iter().map(place).collect();
-        let pass = Arc::new(Pass { order, tokens: at });
+        let mut rows: Vec<u32> = (0..at.div_ceil(self.context) as u32).collect();
+        let start = Sha256::new().chain_update(b"rows").chain_update(self.seed).chain_update(number.to_le_bytes()).finalize();
+        shuffle(&mut rows, u64::from_le_bytes(start[..8].try_into().expect("eight bytes")));
+        let pass = Arc::new(Pass { order, tokens: at, rows });
         if known.len() >= KNOWN {
             known.pop_first();
         }
@@ -207,7 +214,7 @@ impl<'a> Order<'a> {
         let mut empty = 0;
         while left > 0 {
             let pass = self.pass(table, number, weights);
-            let rows = pass.tokens.div_ceil(self.context) as u64;
+            let rows = pass.rows.len() as u64;
             // With small weights a pass may draw nobody; the next will.
             empty = if rows == 0 { empty + 1 } else { 0 };
             assert!(empty < 1_000_000, "order: weights so small that no pass draws a document");
@@ -216,7 +223,7 @@ impl<'a> Order<'a> {
                 number += 1;
                 continue;
             }
-            self.row(&pass, row as usize, &mut pieces);
+            self.row(&pass, pass.rows[row as usize] as usize, &mut pieces);
             (row, left) = (row + 1, left - 1);
         }
         pieces
@@ -260,6 +267,20 @@ pub(crate) fn passes(pieces: &[Piece], context: usize, rows: usize) -> Vec<&[Pie
     }
     passes.push(&pieces[start..]);
     passes
+}
+
+/// Puts `rows` into an order that `state` draws.
+///
+/// Source: Durstenfeld 1964; numbers from SplitMix64 (Steele et al. 2014, figure 12).
+fn shuffle(rows: &mut [u32], mut state: u64) {
+    for i in (1..rows.len()).rev() {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        // The bias of a 64-bit number modulo a row count is below 2^-32.
+        rows.swap(i, ((z ^ (z >> 31)) % (i as u64 + 1)) as usize);
+    }
 }
 
 /// Token positions of one pass, documents' runs contiguous and sorted by bucket.

@@ -3,7 +3,7 @@
 use kernels::{Backend, Cpu, Real};
 use trainer::{
     Accounts, Attribution, Batch, Corpus, Document, Engine, ModelConfig, Optimizer, Order, Pricing, Rule, RunConfig, Schedule, Setup,
-    State, TrainError, Trainer, pieces_of, pricing_batch,
+    State, TrainError, Trainer, Weights, pieces_of, pricing_batch,
 };
 
 const VOCABULARY: usize = 23;
@@ -144,12 +144,43 @@ fn every_token_is_seen_once_an_epoch_and_no_account_has_a_say() {
         seen.sort_unstable();
         assert!(seen.iter().copied().eq(0..document.tokens.len()), "a token was left out or seen twice in the first pass");
     }
+    // Those of one bucket are spread over the pass: in every quarter of it there are some of each.
+    for quarter in before[..steps as usize].chunks(before.len().div_ceil(4)) {
+        let seen: std::collections::BTreeSet<usize> = quarter.iter().flatten().map(|p| corpus.documents[p.document].bucket).collect();
+        assert_eq!(seen.len(), 5);
+    }
     for d in &mut corpus.documents {
         d.bucket = 4 - d.bucket;
     }
     let order = Order::new(&corpus, [2; 32], 16, 4).unwrap();
     assert_eq!((0..steps).map(|s| order.step(s)).collect::<Vec<_>>(), before);
     assert!(matches!(Order::new(&Corpus::default(), [0; 32], 16, 4).err(), Some(TrainError::TooFewTokens { .. })));
+}
+
+#[test]
+fn weights_decide_how_often_a_document_is_seen_and_begin_with_their_step() {
+    let corpus = corpus(50, 5, 1);
+    let order = Order::new(&corpus, [2; 32], 16, 4).unwrap();
+    let plain: Vec<_> = (0..40).map(|s| order.step(s)).collect();
+    let by_document = (0..50).map(|i| [0.0, 0.25, 1.0, 1.5, 3.0][i % 5]).collect();
+    order.weigh(Weights { from_step: 10, by_document }).unwrap();
+    assert!((0..10).all(|s| order.step(s) == plain[s as usize]));
+    let (mut tokens, steps) = ([0usize; 5], 2000);
+    for piece in (10..10 + steps).flat_map(|s| order.step(s)) {
+        tokens[piece.document % 5] += piece.range.len();
+    }
+    let of = |k: usize| corpus.documents.iter().skip(k).step_by(5).map(|d| d.tokens.len()).sum::<usize>() as f64;
+    let rate = |k: usize| tokens[k] as f64 / of(k);
+    assert_eq!(tokens[0], 0);
+    for (k, expected) in [(1, 0.25), (3, 1.5), (4, 3.0)] {
+        assert!((rate(k) / rate(2) - expected).abs() < 0.05 * expected, "weight {expected}: seen {} times as often", rate(k) / rate(2));
+    }
+    // A fresh order with the same table has the same steps, asked for in any order.
+    let again = Order::new(&corpus, [2; 32], 16, 4).unwrap();
+    again.weigh(Weights { from_step: 10, by_document: (0..50).map(|i| [0.0, 0.25, 1.0, 1.5, 3.0][i % 5]).collect() }).unwrap();
+    assert!([900, 11, 10, 3, 450].into_iter().all(|s| again.step(s) == order.step(s)));
+    assert!(order.weigh(Weights { from_step: 20, by_document: vec![0.0; 50] }).is_err());
+    assert!(order.weigh(Weights { from_step: 20, by_document: vec![1.0; 3] }).is_err());
 }
 
 #[test]

@@ -86,7 +86,10 @@ fn check_tokens(archive: &Archive, report: &mut Report) -> Result<u64> {
     let mut count = 0;
     for (at, entry) in archive.state.epochs.iter().flat_map(|e| &e.submissions).filter_map(|s| s.shard.as_ref()) {
         let Ok(shard) = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?) else { continue };
-        let wrong = shard.documents.par_iter().find_first(|d| tokenizer.encode(&d.text).ok().as_ref() != Some(&d.tokens));
+        let wrong = shard
+            .documents
+            .par_iter()
+            .find_first(|d| tokenizer.encode_document(&d.text, d.answer_at).ok() != Some((d.tokens.clone(), d.learned_from)));
         report.expect(wrong.is_none(), "shard-tokens", *at, || {
             format!("document {}: its tokens are not those of its text", wrong.expect("found").document)
         });

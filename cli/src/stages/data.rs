@@ -46,7 +46,8 @@ pub fn read(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunDat
             tokens[owner] += d.tokens.len() as u64;
             owners.documents.push(d.document.to_string());
             owners.document_owners.push(owner);
-            corpus.documents.push(Document { tokens: d.tokens, key: d.commitment.0, bucket: 0, learned: None });
+            let learned = d.learned_from.map(|first| vec![first as usize..d.tokens.len()]);
+            corpus.documents.push(Document { tokens: d.tokens, key: d.commitment.0, bucket: 0, learned });
         }
     }
     let keys: Vec<(&[u8], u64)> = contributors.iter().zip(&tokens).map(|(c, tokens)| (&c.0[..], *tokens)).collect();
@@ -59,7 +60,7 @@ pub fn read(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunDat
     let pool = epoch::pool(archive, epoch)?;
     let policy = epoch::policy(archive, epoch)?;
     let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
-    let targets = target_corpora(&pool, &drawn, &policy.target_weights, |text| Ok(tokenizer.encode(text)?))?;
+    let targets = target_corpora(&pool, &drawn, &policy.target_weights, |text, answer_at| Ok(tokenizer.encode_document(text, answer_at)?))?;
     owners.targets = targets.iter().map(|t| t.name.clone()).collect();
     for corpus in targets.iter().flat_map(|t| [&t.pricing, &t.control]).chain([&corpus]) {
         corpus.check(tokenizer.vocabulary())?;
