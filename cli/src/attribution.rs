@@ -185,7 +185,7 @@ pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
     let order = data.order(home, &config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, this.intent.1.steps)?;
-    let before = this.progress.iter().filter(|(_, p)| p.windows <= window).next_back();
+    let before = this.progress.iter().rfind(|(_, p)| p.windows <= window);
     let mut state = match before {
         Some((_, p)) => trainer.load(&backend, &home.objects.get(Class::Sealed, &p.checkpoint)?, &this.intent.1.config.to_string())?,
         None => trainer.start(&data.initial(home, &config)?),

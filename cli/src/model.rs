@@ -72,8 +72,7 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Outp
             let bundle = Bundle { secret: [0; 32], documents: epoch_targets(path)? };
             let documents = bundle.prepare().map(|p| {
                 let (tokens, first) = tokenizer.encode_document(&p.text, p.answer_at)?;
-                let learned = first.map(|first| vec![first as usize..tokens.len()]);
-                Ok(Document { tokens, key: [0; 32], bucket: 0, learned })
+                Ok(Document::answering(tokens, [0; 32], first))
             });
             vec![(path.display().to_string(), "file", Corpus { documents: documents.collect::<Result<_>>()?, buckets: 1 })]
         }

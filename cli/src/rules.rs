@@ -281,8 +281,7 @@ pub fn target_corpora(
         let own = numbers.iter().map(|&n| &prepared[n as usize]).filter(|p| target_and_group(&p.source).0 == name);
         let document = |p: &Prepared| -> anyhow::Result<trainer::Document> {
             let (tokens, first) = encode(&p.text, p.answer_at)?;
-            let learned = first.map(|first| vec![first as usize..tokens.len()]);
-            Ok(trainer::Document { tokens, key: p.commitment.0, bucket: 0, learned })
+            Ok(trainer::Document::answering(tokens, p.commitment.0, first))
         };
         Ok(trainer::Corpus { documents: own.map(document).collect::<anyhow::Result<_>>()?, buckets: 1 })
     };

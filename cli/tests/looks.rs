@@ -152,7 +152,7 @@ fn an_interrupted_run_saves_its_state_and_goes_on_from_it() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let saved = world.path("h/state/run-0.safetensors");
     assert!(saved.exists());
-    let last = |text: String| text.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok()?["step"].as_u64()).last();
+    let last = |text: String| text.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok()?["step"].as_u64()).next_back();
     let before = last(fs::read_to_string(&metrics).unwrap()).unwrap();
     // It goes on with the step after the last one, and can be interrupted again.
     let mut child = world.command(&args).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();

@@ -53,7 +53,9 @@ fn main() {
     println!("{} windows, correction {:.3} of drop {:.3}", counted.len(), accounts.correction(), accounts.drop());
     // Credit of a document over all counted windows, and window by window.
     for (name, by_window) in [("window by window", true), ("over the windows", false)] {
-        let mut pairs: BTreeMap<u32, BTreeMap<(u64, u32), (f64, f64, f64)>> = BTreeMap::new();
+        // By bucket, then window and document: estimate, exact credit, tokens.
+        type Documents = BTreeMap<(u64, u32), (f64, f64, f64)>;
+        let mut pairs: BTreeMap<u32, Documents> = BTreeMap::new();
         for row in state.rows.iter().filter(|r| counted.contains(&r.window)) {
             let key = (if by_window { row.window } else { 0 }, row.document);
             let pair = pairs.entry(row.bucket).or_default().entry(key).or_default();

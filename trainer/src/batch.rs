@@ -23,6 +23,12 @@ pub struct Document {
 }
 
 impl Document {
+    /// A document whose tokens from `first` on are learned, or all of them; its bucket is 0.
+    pub fn answering(tokens: Vec<u32>, key: [u8; 32], first: Option<u32>) -> Document {
+        let learned = first.map(|first| std::iter::once(first as usize..tokens.len()).collect());
+        Document { tokens, key, bucket: 0, learned }
+    }
+
     /// Whether the token after position `i` is learned.
     pub fn predicts(&self, i: usize) -> bool {
         self.target(i) >= 0

@@ -46,8 +46,7 @@ pub fn read(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunDat
             tokens[owner] += d.tokens.len() as u64;
             owners.documents.push(d.document.to_string());
             owners.document_owners.push(owner);
-            let learned = d.learned_from.map(|first| vec![first as usize..d.tokens.len()]);
-            corpus.documents.push(Document { tokens: d.tokens, key: d.commitment.0, bucket: 0, learned });
+            corpus.documents.push(Document::answering(d.tokens, d.commitment.0, d.learned_from));
         }
     }
     let keys: Vec<(&[u8], u64)> = contributors.iter().zip(&tokens).map(|(c, tokens)| (&c.0[..], *tokens)).collect();
