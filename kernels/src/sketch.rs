@@ -77,6 +77,27 @@ vectorised! {
     }
 }
 
+vectorised! {
+    /// The same for four projections at a time, so that `dy` is read once.
+    fn add_four<T: Real>(sums: &mut [[T; OUTPUTS]; 4], scale: &[T; OUTPUTS], dy: &[T], stride: usize, x: &[T], x_stride: usize) {
+        let mut held = [[T::default(); OUTPUTS]; 4];
+        for (dy, x) in dy.chunks(stride).zip(x.chunks(x_stride)) {
+            let (dy, x): (&[T; OUTPUTS], &[T; 4]) =
+                (dy[..OUTPUTS].try_into().expect("a whole piece"), x[..4].try_into().expect("four projections"));
+            for r in 0..4 {
+                for j in 0..OUTPUTS {
+                    held[r][j] += x[r] * dy[j];
+                }
+            }
+        }
+        for r in 0..4 {
+            for j in 0..OUTPUTS {
+                sums[r][j] += held[r][j] * scale[j];
+            }
+        }
+    }
+}
+
 /// The runs of a slot; runs are sorted by slot.
 fn of_slot(runs: &[(usize, Range<usize>)], slot: usize) -> impl Iterator<Item = &Range<usize>> + Clone {
     let first = runs.partition_point(|(s, _)| *s < slot);
@@ -91,27 +112,41 @@ pub(crate) fn linear<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize
         if runs.clone().next().is_none() {
             return;
         }
-        // A projection's outputs lie side by side.
-        let parts = sketch[region.offset..][..region.rows * region.rank].par_chunks_mut(region.rows).enumerate();
-        parts.for_each(|(r, part)| {
-            part.par_chunks_mut(OUTPUTS).enumerate().for_each(|(i, sums)| {
-                for first in (i * OUTPUTS..width).step_by(region.rows) {
-                    let count = sums.len().min(width - first);
-                    for rows in runs.clone() {
-                        let x = &x[rows.start * region.rank + r..rows.end * region.rank];
+        // A projection's outputs lie side by side; a piece has the same outputs of every projection.
+        let mut pieces: Vec<Vec<&mut [T]>> = (0..region.rows.div_ceil(OUTPUTS)).map(|_| Vec::with_capacity(region.rank)).collect();
+        for part in sketch[region.offset..][..region.rows * region.rank].chunks_mut(region.rows) {
+            part.chunks_mut(OUTPUTS).zip(&mut pieces).for_each(|(outputs, piece)| piece.push(outputs));
+        }
+        pieces.into_par_iter().enumerate().for_each(|(i, mut piece)| {
+            for first in (i * OUTPUTS..width).step_by(region.rows) {
+                let count = piece[0].len().min(width - first);
+                for rows in runs.clone() {
+                    let dy = &dy[rows.start * width + first..rows.end * width];
+                    let x = &x[rows.start * region.rank..rows.end * region.rank];
+                    let mut done = 0;
+                    if count == OUTPUTS {
+                        let scale = scale[first..first + OUTPUTS].try_into().expect("a whole piece");
+                        for four in piece.chunks_exact_mut(4) {
+                            let mut sums = [[T::default(); OUTPUTS]; 4];
+                            add_four(&mut sums, scale, dy, width, &x[done..], region.rank);
+                            four.iter_mut().zip(sums).for_each(|(outputs, sums)| outputs.iter_mut().zip(sums).for_each(|(o, s)| *o += s));
+                            done += 4;
+                        }
+                    }
+                    for (r, outputs) in piece.iter_mut().enumerate().skip(done) {
                         if count == OUTPUTS {
-                            let sums: &mut [T; OUTPUTS] = (&mut sums[..]).try_into().expect("a whole piece");
+                            let outputs: &mut [T; OUTPUTS] = (&mut outputs[..]).try_into().expect("a whole piece");
                             let scale = scale[first..first + OUTPUTS].try_into().expect("a whole piece");
-                            add_outputs(sums, scale, &dy[rows.start * width + first..rows.end * width], width, x, region.rank);
+                            add_outputs(outputs, scale, dy, width, &x[r..], region.rank);
                             continue;
                         }
-                        for (j, sum) in sums[..count].iter_mut().enumerate() {
-                            let column = rows.clone().zip(x.iter().step_by(region.rank));
-                            *sum += scale[first + j] * column.map(|(row, &x)| x * dy[row * width + first + j]).sum::<T>();
+                        for (j, sum) in outputs[..count].iter_mut().enumerate() {
+                            let column = dy.iter().skip(j).step_by(width).zip(x[r..].iter().step_by(region.rank));
+                            *sum += scale[first + j] * column.map(|(&d, &x)| x * d).sum::<T>();
                         }
                     }
                 }
-            });
+            }
         });
     });
 }
