@@ -107,10 +107,6 @@ pub trait Backend: Send + Sync {
     fn master_zeros(&self, len: usize) -> Self::Master;
     /// Sets every element to zero.
     fn clear_activation(&self, dst: &mut Self::Activation);
-    /// Copies `src` into `dst`; both of one length.
-    fn copy(&self, dst: &mut Self::Master, src: &Self::Master);
-    /// Sets every element to zero.
-    fn clear(&self, dst: &mut Self::Master);
     /// Master values as little-endian bytes of [`Backend::dtype`].
     fn master_to_bytes(&self, src: &Self::Master) -> Vec<u8>;
     /// The inverse of [`Backend::master_to_bytes`]; `bytes` has the buffer's exact size.

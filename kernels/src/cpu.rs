@@ -112,12 +112,6 @@ impl<T: Real> Backend for Cpu<T> {
     fn clear_activation(&self, dst: &mut Buffer<T>) {
         dst.0.fill(T::default());
     }
-    fn copy(&self, dst: &mut Buffer<T>, src: &Buffer<T>) {
-        dst.0.copy_from_slice(&src.0);
-    }
-    fn clear(&self, dst: &mut Buffer<T>) {
-        dst.0.fill(T::default());
-    }
     fn master_to_bytes(&self, src: &Buffer<T>) -> Vec<u8> {
         if T::NAME == "f32" {
             src.0.iter().flat_map(|x| (x.to_f64() as f32).to_le_bytes()).collect()

@@ -24,7 +24,8 @@ vectorised! {
 }
 
 vectorised! {
-    fn dot_piece<T: Real>(a: &[T], b: &[T]) -> f64 {
+    /// `<a, b>` in f64.
+    pub(crate) fn dot_piece<T: Real>(a: &[T], b: &[T]) -> f64 {
         let mut lanes = [0.0f64; 16];
         let (a_chunks, b_chunks) = (a.chunks_exact(16), b.chunks_exact(16));
         let mut rest = 0.0;

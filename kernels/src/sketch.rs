@@ -11,7 +11,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::backend::{Matrix, Region};
-use crate::loops::LANES;
+use crate::optimizer::dot_piece;
 use crate::real::Real;
 use crate::simd::vectorised;
 
@@ -20,30 +20,12 @@ const ROWS: usize = 256;
 /// Outputs whose sums are held beside each other.
 const OUTPUTS: usize = 64;
 
-vectorised! {
-    /// `<a, b>` in f64.
-    fn row_dot_one<T: Real>(a: &[T], b: &[T]) -> f64 {
-        let mut lanes = [0.0f64; LANES];
-        let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-        let mut rest = 0.0;
-        for (x, y) in a_chunks.remainder().iter().zip(b_chunks.remainder()) {
-            rest += x.to_f64() * y.to_f64();
-        }
-        for (x, y) in a_chunks.zip(b_chunks) {
-            for l in 0..LANES {
-                lanes[l] += x[l].to_f64() * y[l].to_f64();
-            }
-        }
-        lanes.iter().sum::<f64>() + rest
-    }
-}
-
 pub(crate) fn row_dot<T: Real>(out: &mut [f64], a: &[T], b: &[T], width: usize) {
     let rows = out.len() * width;
     out.par_iter_mut()
         .zip(a[..rows].par_chunks(width).zip(b[..rows].par_chunks(width)))
         .with_min_len(64)
-        .for_each(|(out, (a, b))| *out += row_dot_one(a, b));
+        .for_each(|(out, (a, b))| *out += dot_piece(a, b));
 }
 
 pub(crate) fn gain_dot<T: Real>(out: &mut [f64], gain: &[T], dy: &[T], x: &[T], rstd: &[T]) {
@@ -57,7 +39,7 @@ pub(crate) fn gain_dot<T: Real>(out: &mut [f64], gain: &[T], dy: &[T], x: &[T], 
 
 pub(crate) fn embedding_dot<T: Real>(out: &mut [f64], table: &[T], tokens: &[u32], dx: &[T], width: usize) {
     out.par_iter_mut().zip(tokens.par_iter()).enumerate().with_min_len(64).for_each(|(i, (out, &token))| {
-        *out += row_dot_one(&dx[i * width..][..width], &table[token as usize * width..][..width]);
+        *out += dot_piece(&dx[i * width..][..width], &table[token as usize * width..][..width]);
     });
 }
 
@@ -187,7 +169,7 @@ pub(crate) fn gain<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, 
 
 /// Sums over rows of the elements or of their squares.
 pub(crate) fn row_sums<T: Real>(v: &[T], w: Matrix, squared: bool) -> Vec<f64> {
-    let sum = |row: &[T]| if squared { row_dot_one(row, row) } else { row.iter().map(|x| x.to_f64()).sum() };
+    let sum = |row: &[T]| if squared { dot_piece(row, row) } else { row.iter().map(|x| x.to_f64()).sum() };
     v.par_chunks(w.cols).with_min_len(ROWS).map(sum).collect()
 }
 

@@ -17,40 +17,6 @@ use kernels::Cpu;
 use serde_json::{Value, json};
 use trainer::{Batch, Corpus, Document, Order, Pricing, RunConfig, Setup, Trainer};
 
-const CONFIG: &str = r#"
-[model]
-layers = 2
-channels = 64
-heads = 2
-kv_heads = 1
-hidden = 192
-tied = true
-context = 64
-rope_base = 10000.0
-norm_eps = 1e-5
-[optimizer]
-lr = 2e-3
-warmup_steps = 20
-min_lr_ratio = 0.1
-beta1 = 0.9
-beta2 = 0.95
-eps = 1e-8
-weight_decay = 0.1
-clip_norm = 1.0
-[schedule]
-steps = 0
-rows_per_step = 64
-[attribution]
-rule = "simpson"
-first_window = 2
-max_window = 16
-residual_limit = 0.01
-pricing_tokens = 16384
-progress_windows = 4
-max_buckets = 64
-sketch_rank = 0
-"#;
-
 struct World {
     config: RunConfig,
     corpus: Corpus,
@@ -61,7 +27,7 @@ struct World {
 }
 
 fn world(contributors: usize, steps: u64) -> World {
-    let config = RunConfig::from_toml(CONFIG).expect("a run");
+    let config = RunConfig::from_toml(common::SMALL_RUN).expect("a run");
     let rust = common::crates(contributors - 15 + 4, 60_000, 100_000);
     let (unseen, rust) = rust.split_at(4);
     let prose = common::kind("prose", &["md"], &[], 6, 100_000);

@@ -10,39 +10,6 @@ mod common;
 use kernels::Cpu;
 use trainer::{Batch, Corpus, Order, Pricing, RunConfig, Setup, Trainer, Weights, fixed, multiply};
 
-const CONFIG: &str = r#"
-[model]
-layers = 2
-channels = 64
-heads = 2
-kv_heads = 1
-hidden = 192
-tied = true
-context = 64
-rope_base = 10000.0
-norm_eps = 1e-5
-[optimizer]
-lr = 2e-3
-warmup_steps = 20
-min_lr_ratio = 0.1
-beta1 = 0.9
-beta2 = 0.95
-eps = 1e-8
-weight_decay = 0.1
-clip_norm = 1.0
-[schedule]
-steps = 0
-rows_per_step = 64
-[attribution]
-rule = "simpson"
-first_window = 4
-max_window = 10
-residual_limit = 0.02
-pricing_tokens = 16384
-progress_windows = 4
-max_buckets = 64
-sketch_rank = 0
-"#;
 const FLOOR: f64 = 0.05;
 const CAP: f64 = 4.0;
 
@@ -56,7 +23,9 @@ struct World {
 }
 
 fn world(useless: bool) -> World {
-    let config = RunConfig::from_toml(CONFIG).expect("a run");
+    let mut config = RunConfig::from_toml(common::SMALL_RUN).expect("a run");
+    // Shorter windows, since online weights change with each.
+    (config.attribution.first_window, config.attribution.max_window, config.attribution.residual_limit) = (4, 10, 0.02);
     let rust = common::crates(6 + 4, 60_000, 100_000);
     let (unseen, rust) = rust.split_at(4);
     let prose = common::kind("prose", &["md"], &[], 4, 100_000);

@@ -31,17 +31,13 @@ impl<B: Backend> Trainer<'_, B> {
     /// The scores of every document in every recorded step, steps in order.
     pub fn baselines(&mut self) -> Vec<Baseline> {
         let Some(trace) = self.trace.take() else { return Vec::new() };
-        let (b, o) = (self.backend, self.config.optimizer.clone());
+        let o = self.config.optimizer.clone();
         let beta1 = o.beta1;
         let mut found = Vec::new();
         for (i, traced) in trace.steps.iter().enumerate() {
             let held_out = self.held_out(&traced.theta);
             let plain = self.mean(&held_out);
-            let mut gradient = b.gradient(self.engine.layout.len);
-            let factors = self.pricing.parts.iter().map(|(part, _)| part.factor());
-            b.combine(&mut gradient, &factors.zip(&held_out.gradients).collect::<Vec<_>>());
-            let mut preconditioned = b.master_zeros(self.engine.layout.len);
-            b.precondition(&mut preconditioned, &gradient, &traced.second, 1.0 - o.beta2.powi(traced.step as i32 + 1), o.eps);
+            let preconditioned = self.preconditioned_mean(&held_out, &traced.second, traced.step + 1);
             let batches = (self.batches)(traced.step);
             let slots = documents::slots(&batches);
             let scale = traced.clip_factor / batches.iter().map(Batch::target_count).sum::<usize>().max(1) as f64;

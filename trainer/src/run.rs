@@ -318,16 +318,18 @@ impl<'a, B: Backend> Trainer<'a, B> {
     /// The preconditioned mean held-out gradient at the state's weights: what prices a gradient taken here.
     pub fn price_direction(&mut self, state: &mut State<B>) -> B::Master {
         let held_out = self.held_out(&state.theta);
-        let mut mean = self.backend.gradient(self.engine.layout.len);
-        let factors = self.pricing.parts.iter().map(|(part, _)| part.factor());
-        self.backend.combine(&mut mean, &factors.zip(&held_out.gradients).collect::<Vec<_>>());
-        let mut direction = self.backend.master_zeros(self.engine.layout.len);
-        let o = &self.config.optimizer;
         // Before the first step there is no second moment: every element counts alike.
-        if state.step == 0 {
-            return self.mean(&held_out);
-        }
-        self.backend.precondition(&mut direction, &mean, &state.second, 1.0 - o.beta2.powi(state.step as i32), o.eps);
+        if state.step == 0 { self.mean(&held_out) } else { self.preconditioned_mean(&held_out, &state.second, state.step) }
+    }
+
+    /// The mean held-out gradient under AdamW's preconditioner, given the second moment after `steps` steps.
+    pub(crate) fn preconditioned_mean(&self, held_out: &HeldOut<B>, second: &B::Master, steps: u64) -> B::Master {
+        let (b, o, len) = (self.backend, &self.config.optimizer, self.engine.layout.len);
+        let mut mean = b.gradient(len);
+        let factors = self.pricing.parts.iter().map(|(part, _)| part.factor());
+        b.combine(&mut mean, &factors.zip(&held_out.gradients).collect::<Vec<_>>());
+        let mut direction = b.master_zeros(len);
+        b.precondition(&mut direction, &mean, second, 1.0 - o.beta2.powi(steps as i32), o.eps);
         direction
     }
 

@@ -8,6 +8,41 @@ use ingest::TextTokenizer;
 use sha2::{Digest, Sha256};
 use trainer::{Batch, Corpus, Document, Pricing, RunConfig, pieces_of, pricing_batch};
 
+/// A run small enough to be repeated a hundred times: 0.16 million parameters with 1,024 tokens.
+pub const SMALL_RUN: &str = r#"
+[model]
+layers = 2
+channels = 64
+heads = 2
+kv_heads = 1
+hidden = 192
+tied = true
+context = 64
+rope_base = 10000.0
+norm_eps = 1e-5
+[optimizer]
+lr = 2e-3
+warmup_steps = 20
+min_lr_ratio = 0.1
+beta1 = 0.9
+beta2 = 0.95
+eps = 1e-8
+weight_decay = 0.1
+clip_norm = 1.0
+[schedule]
+steps = 0
+rows_per_step = 64
+[attribution]
+rule = "simpson"
+first_window = 2
+max_window = 16
+residual_limit = 0.01
+pricing_tokens = 16384
+progress_windows = 4
+max_buckets = 64
+sketch_rank = 0
+"#;
+
 /// A crate's sources.
 pub struct Source {
     pub name: String,
