@@ -164,10 +164,10 @@ pub enum Command {
         /// Start from the weights of a Hugging Face Llama folder; RUN.toml then names their digest.
         #[arg(long, value_name = "DIR")]
         weights: Option<PathBuf>,
-        /// First a pilot of a quarter of the steps, then the run with sources weighted by what they are credited with a token.
+        /// First a pilot of a quarter of the steps, then the run with strata weighted by what they are credited with a token.
         #[arg(long, conflicts_with = "weights_from_run")]
         pilot: bool,
-        /// Weigh sources by what they are credited with a token in this run.
+        /// Weigh strata by what they are credited with a token in this run.
         #[arg(long, value_name = "RUN")]
         weights_from_run: Option<u32>,
         /// End an unfinished run with this reason.
@@ -305,6 +305,14 @@ pub enum TrainLook {
         #[arg(long, default_value_t = 0)]
         run: u32,
     },
+    /// How often strata were drawn, beside what their weights planned.
+    Draws {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+    },
 }
 
 /// The tables of an attribution.
@@ -370,6 +378,9 @@ pub enum Epoch {
         /// What a target counts for, as NAME=WEIGHT; 1 for those that are not named.
         #[arg(long, value_name = "NAME=WEIGHT")]
         target_weight: Vec<String>,
+        /// A TOML file of strata: groups of documents that runs may weigh, and what floors they have.
+        #[arg(long, value_name = "FILE")]
+        strata: Option<PathBuf>,
         /// The pool in minor units.
         #[arg(long)]
         pool_minor: i64,

@@ -18,6 +18,7 @@ use crate::output::Output;
 use crate::stages::data::{self, Engine};
 use crate::stages::{ingest, replay};
 use crate::tables::render;
+use crate::weighting::{self, Draws};
 
 /// What a row of `assay attribution show` is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -138,9 +139,10 @@ pub fn inspect(home: &Home, run: u32, step: u64) -> Result<Output> {
     }
     let config = replay::config(home, this)?;
     let data = data::read(home, this.intent.1.epoch, &config)?;
-    let order = data.order(home, &config)?;
+    let order = data.order(&config)?;
+    let weights = weighting::weights_of(home, this)?.map_or_else(|| data.weights(home, &config), Ok)?;
     let (mut at, mut rows) = (0, Vec::new());
-    for Piece { document, range } in order.step(step) {
+    for Piece { document, range } in order.step(step, &weights) {
         let owner: ContributorId = data.owners.contributors[data.owners.document_owners[document]].parse()?;
         let learned = range.clone().filter(|i| data.corpus.documents[document].predicts(*i)).count();
         rows.push((at / config.model.context, data.owners.documents[document].clone(), home.name_of(&owner), range.clone(), learned));
@@ -164,6 +166,20 @@ pub fn inspect(home: &Home, run: u32, step: u64) -> Result<Output> {
     ))
 }
 
+/// How often the strata of a run were drawn, beside what their weights planned.
+pub fn draws(home: &Home, run: u32) -> Result<Output> {
+    let draws = weighting::draws(home, run_of(home, run)?)?;
+    let percent = |share: &dyn Fn(&Draws) -> f64| draws.iter().map(|d| format!("{:.2} %", 100.0 * share(d))).collect::<Vec<_>>();
+    let frame = df!(
+        "stratum" => draws.iter().map(|d| d.stratum.clone()).collect::<Vec<_>>(),
+        "tokens in corpus" => draws.iter().map(|d| d.corpus_tokens).collect::<Vec<_>>(),
+        "planned" => percent(&|d| d.planned),
+        "drawn" => percent(&|d| d.drawn),
+        "tokens drawn" => draws.iter().map(|d| d.drawn_tokens).collect::<Vec<_>>(),
+    )?;
+    Ok(Output::new(render(&frame, None)?, json!({ "run": run, "strata": draws })))
+}
+
 /// Which tokens of a document carry its credit, in the window in which it has most; an explanation, never what is paid.
 ///
 /// The derivative of each token's loss along the preconditioned held-out gradient at the window's first weights,
@@ -182,13 +198,13 @@ pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
         most.ok_or_else(|| usage(format!("document {document}: has no credit in run {run}; names are as in `assay attribution show`")))?;
     let config = replay::config(home, this)?;
     let data = data::read(home, this.intent.1.epoch, &config)?;
-    let order = data.order(home, &config)?;
+    let order = data.order(&config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, this.intent.1.steps)?;
     let before = this.progress.iter().rfind(|(_, p)| p.windows <= window);
     let mut state = match before {
         Some((_, p)) => trainer.load(&backend, &home.objects.get(Class::Sealed, &p.checkpoint)?, &this.intent.1.config.to_string())?,
-        None => trainer.start(&data.initial(home, &config)?),
+        None => data.start(home, &config, &trainer, &data.initial(home, &config)?)?,
     };
     while (state.windows.len() as u64) < window && trainer.window(&mut state, &mut |_| {}) {}
     let direction = trainer.price_direction(&mut state);

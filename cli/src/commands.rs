@@ -10,7 +10,7 @@ use ledger::key::Algorithm;
 use ledger::statement::Statement as SignedStatement;
 use serde_json::json;
 use store::{Class, Index as Database, files};
-use trainer::{Drawing, RunConfig, Sampling, Start, read_config};
+use trainer::{Drawing, RunConfig, Sampling, Start, Weighting, read_config};
 
 use crate::args::{Args, Attribution, Command, Contributor, Epoch, Index, Key, Statement, TrainLook};
 use crate::failure::{Kind, failure, usage};
@@ -19,7 +19,7 @@ use crate::output::{Output, money, note};
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Submitting, read_dataset};
 use crate::stages::{contributor, data, epoch, ingest, replay, reward, submit, train};
-use crate::{attribution, audit, model, quickstart, report, status, tables};
+use crate::{attribution, audit, model, quickstart, report, status, strata, tables, weighting};
 
 /// Carries out a command.
 pub async fn run(args: Args) -> Result<Output> {
@@ -44,11 +44,12 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
         }
         Command::Key(Key::New { name, out }) => key_new(&name, &out),
-        Command::Epoch(Epoch::Open { home, target, target_weight, pool_minor, purpose }) => {
+        Command::Epoch(Epoch::Open { home, target, target_weight, strata, pool_minor, purpose }) => {
             let mut home = Home::open(&home.home, now).await?;
             let (targets, target_weights) = targets(&target, &target_weight)?;
             let mut policy = Policy::new(i128::from(pool_minor), &home.genesis().currency.clone(), home.genesis().currency_exponent);
             policy.target_weights = target_weights;
+            policy.strata = strata.map(|path| strata::read(&home, &path)).transpose()?.unwrap_or_default();
             let number = epoch::open(&mut home, &policy, purpose, targets).await?;
             Ok(Output::new(format!("epoch {number} is open for {purpose}"), json!({ "epoch": number })))
         }
@@ -75,6 +76,7 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Train { look: Some(TrainLook::Inspect { home, step, run }), .. } => {
             attribution::inspect(&Home::open(&home.home, now).await?, run, step)
         }
+        Command::Train { look: Some(TrainLook::Draws { home, run }), .. } => attribution::draws(&Home::open(&home.home, now).await?, run),
         Command::Attribution(Attribution::Show { home, run, by, sort, limit }) => {
             attribution::show(&Home::open(&home.home, now).await?, run, by, sort, limit)
         }
@@ -101,7 +103,12 @@ pub async fn run(args: Args) -> Result<Output> {
                 start_from(&home, &dir, &mut config)?;
             }
             if let Some(from) = weights_from_run {
-                config.sampling = Some(Sampling { table: train::weight_table(&home, from)? });
+                config.sampling = Some(Sampling { run: Some(from), ..Sampling::new(Weighting::FromRun) });
+            }
+            if let Some(sampling) = &mut config.sampling {
+                // A file is named from the RUN.toml that names it.
+                sampling.file = sampling.file.take().map(|file| path.with_file_name(file));
+                weighting::resolve(&home, sampling)?;
             }
             if dry_run {
                 let e = data::estimate(&home, &config, epoch)?;

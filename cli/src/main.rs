@@ -17,7 +17,9 @@ mod report;
 mod rules;
 mod stages;
 mod status;
+mod strata;
 mod tables;
+mod weighting;
 
 use std::process::ExitCode;
 

@@ -38,7 +38,7 @@ fn load(archive: &Archive, number: u32) -> Result<Model> {
         run.progress.last().ok_or_else(|| failure(Kind::Check, format!("run {number}: has no checkpoint in the log yet")))?;
     let config = replay::config(archive, run)?;
     let data = data::read(archive, run.intent.1.epoch, &config)?;
-    let order = data.order(archive, &config)?;
+    let order = data.order(&config)?;
     let backend = Engine::new();
     let trainer = data.trainer(&backend, &config, &order, run.intent.1.steps)?;
     let state = trainer.load(&backend, &archive.objects.get(Class::Sealed, &progress.checkpoint)?, &run.intent.1.config.to_string())?;

@@ -17,6 +17,7 @@ use crate::output::{Output, note};
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Dataset, read_dataset};
 use crate::stages::{contributor, epoch, ingest, replay, reward, submit, train};
+use crate::strata;
 use crate::{audit, registry, report, tables};
 
 /// What decides a quickstart; kept in the home, so that the same command goes on after a crash.
@@ -83,7 +84,9 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     let mut home = Home::init(dir, ORIGIN, None, CURRENCY, options.seed, begun.now).await?;
     // A quickstart has one epoch; after its close `epoch::open` would begin the next.
     if home.state.epochs.is_empty() {
-        epoch::open(&mut home, &Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1), options.purpose, targets).await?;
+        let mut policy = Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1);
+        policy.strata = vec![strata::of_sources("code", &["*.rs"]), strata::of_sources("prose", &["*.md", "*.txt"])];
+        epoch::open(&mut home, &policy, options.purpose, targets).await?;
     }
     for source in &sources {
         contributor::add(&mut home, &source.name, None).await?;

@@ -12,6 +12,7 @@ use crate::home::Home;
 use crate::output::money;
 use crate::stages::{epoch, replay};
 use crate::tables::{ContributorRow, run_facts};
+use crate::weighting;
 
 const STYLE: &str = include_str!("report.css");
 
@@ -78,6 +79,7 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
     page += &loss_curve(&accounts)?;
     page += "<h2>Credit by contributor</h2><p>Nats of held-out loss that each contributor's documents account for in this run, with half the difference between the two halves of the pricing documents. Amounts follow the weights, in which later windows count for more.</p>";
     page += &bars(&sorted)?;
+    page += &draws(home, run)?;
     page += "<h2>Contributors</h2><section class=cards>";
     for row in &sorted {
         page += &card(home, row, run, &amount)?;
@@ -142,6 +144,22 @@ fn loss_curve(accounts: &Accounts) -> Result<String> {
         write!(out, "<circle cx='{:.1}' cy='{:.1}' r=2.5><title>step {}: {:.3} nats a token</title></circle>", x(p.0), y(p.1), p.0, p.1)?;
     }
     Ok(out + "</svg><p class=axis>steps; nats a token</p>")
+}
+
+/// How often strata were drawn; nothing if there is only one.
+fn draws(home: &Home, run: u32) -> Result<String> {
+    let drawn: Vec<_> = weighting::draws(home, &home.state.runs[run as usize])?.into_iter().filter(|d| d.corpus_tokens > 0).collect();
+    if drawn.len() < 2 {
+        return Ok(String::new());
+    }
+    let mut out = String::from(
+        "<h2>Draws by stratum</h2><p>Strata were declared before anybody submitted. Planned is the share of the run's tokens that their weights ask for, drawn is what the order log has.</p><table><tr><th>stratum<th>tokens in the corpus<th>planned<th>drawn",
+    );
+    for d in drawn {
+        let (name, planned, share) = (escape(&d.stratum), 100.0 * d.planned, 100.0 * d.drawn);
+        write!(out, "<tr><td>{name}<td>{}<td>{planned:.1} %<td>{share:.1} %", d.corpus_tokens)?;
+    }
+    Ok(out + "</table>")
 }
 
 fn bars(rows: &[&ContributorRow]) -> Result<String> {

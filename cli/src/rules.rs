@@ -13,6 +13,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use trainer::{Accounts, Batch, CreditRow, Piece, Pricing, RunConfig, TrainError, pieces_of, pricing_passes};
 
+use crate::strata::Stratum;
+
 /// What an epoch binds the operator to, as a public object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +40,9 @@ pub struct Policy {
     pub jaccard_denominator: u64,
     /// Weights of the held-out targets by name; credit counts in proportion to them.
     pub target_weights: BTreeMap<String, u64>,
+    /// Groups of documents, the first that a document matches is its own; documents that match none are in `other`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strata: Vec<Stratum>,
 }
 
 /// The target that held-out documents are of if nobody says otherwise.
@@ -63,6 +68,7 @@ impl Policy {
             jaccard_numerator: numerator,
             jaccard_denominator: denominator,
             target_weights: BTreeMap::from([(TARGET.to_string(), 1)]),
+            strata: Vec::new(),
         }
     }
 }
@@ -380,40 +386,6 @@ impl Tables {
         let half = |r: &CreditRow, h: usize| r.halves.get(h).copied().unwrap_or(r.nats);
         self.sum(contributor, |r| half(r, 0) - half(r, 1)).abs() / 2.0
     }
-}
-
-/// How often contributors' documents are seen, as a public object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WeightTable {
-    /// `1`.
-    pub version: u32,
-    /// The pilot whose credit gave them, if one did.
-    pub from_run: Option<u32>,
-    /// Weight by contributor in millionths; 1,000,000 for those that are not named.
-    pub weights_ppm: BTreeMap<ContributorId, u64>,
-}
-
-/// Smallest weight in millionths: whoever a pilot finds useless is still seen, or nobody could tell when that ends.
-const WEIGHT_FLOOR: f64 = 0.05;
-/// Largest weight.
-const WEIGHT_CAP: f64 = 4.0;
-
-/// Weights after what each contributor is credited with a token in a run.
-pub fn weights_from(run: u32, tables: &Tables) -> WeightTable {
-    let mut sums: BTreeMap<ContributorId, (f64, u64)> = BTreeMap::new();
-    for row in &tables.credit {
-        let Ok(id) = row.contributor.parse() else { continue };
-        let sum = sums.entry(id).or_default();
-        sum.0 += tables.weight(&row.target) * row.nats;
-        if tables.targets.first() == Some(&row.target) {
-            sum.1 += row.tokens;
-        }
-    }
-    let (credit, tokens): (Vec<f64>, Vec<u64>) = sums.values().copied().unzip();
-    let weights = trainer::fixed(&credit, &tokens, WEIGHT_FLOOR, WEIGHT_CAP);
-    let ppm = weights.iter().map(|w| (w * 1e6).round() as u64);
-    WeightTable { version: 1, from_run: Some(run), weights_ppm: sums.into_keys().zip(ppm).collect() }
 }
 
 /// Rewards of a run, with `settled` or the reason why the pool is held.

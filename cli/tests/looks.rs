@@ -1,4 +1,4 @@
-//! A look at a run: tables, steps, words, text, weights; runs that start from weights, from a pilot, with shared buckets.
+//! A look at a run: tables, steps, words, text; runs that start from weights, with shared buckets, with several targets.
 
 mod common;
 
@@ -77,19 +77,6 @@ fn a_model_can_be_looked_at_and_another_run_can_start_from_it() {
     let config = fs::read_to_string(world.path("model/config.json")).unwrap();
     fs::write(world.path("model/config.json"), config.replace("\"intermediate_size\": 32", "\"intermediate_size\": 64")).unwrap();
     world.run(&["train", "tiny.toml", "--home", "h", "--weights", "model", "--now", NOW]).fails(2, &["RUN.toml says"]);
-}
-
-#[test]
-fn a_pilot_gives_the_weights_of_the_run_and_is_never_paid() {
-    let world = World::new();
-    world.quickstart("h", &[]).ok();
-    let run = world.run(&["train", "tiny.toml", "--home", "h", "--pilot", "--now", NOW]).ok();
-    assert_eq!(run["run"], 2);
-    world.run(&["replay", "--home", "h", "--run", "1"]).ok();
-    assert_eq!(world.run(&["replay", "--home", "h", "--run", "2"]).ok()["outcome"], "bit-equal");
-    // The same command does nothing a second time.
-    assert_eq!(world.run(&["train", "tiny.toml", "--home", "h", "--pilot", "--now", NOW]).ok()["run"], 2);
-    world.run(&["train", "tiny.toml", "--home", "h", "--weights-from-run", "9", "--now", NOW]).fails(2, &["run 9: there are 3"]);
 }
 
 #[test]

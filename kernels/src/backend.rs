@@ -214,8 +214,8 @@ pub trait Backend: Send + Sync {
     /// Copies the first `to.len()` rows of `src (.., width)` to rows `to` of `dst`.
     fn put_rows(&self, dst: &mut Self::Activation, src: &Self::Activation, to: Range<usize>, width: usize);
 
-    /// Sets a gradient to zero.
-    fn clear_gradient(&self, dst: &mut Self::Gradient);
+    /// Sets elements of a gradient to zero.
+    fn clear_gradient(&self, dst: &mut Self::Gradient, range: Range<usize>);
     /// `total = sum of parts` in their order; returns the squared norm of the sum.
     fn sum_gradients(&self, total: &mut Self::Gradient, parts: &[&Self::Gradient]) -> f64;
     /// One AdamW step whose first moment is the sum of the buckets' moments.

@@ -303,8 +303,8 @@ impl<T: Real> Backend for Cpu<T> {
         dst.0[to.start * width..to.end * width].copy_from_slice(&src.0[..to.len() * width]);
     }
 
-    fn clear_gradient(&self, dst: &mut Buffer<T>) {
-        dst.0.fill(T::default());
+    fn clear_gradient(&self, dst: &mut Buffer<T>, range: Range<usize>) {
+        dst.0[range].fill(T::default());
     }
     fn sum_gradients(&self, total: &mut Buffer<T>, parts: &[&Buffer<T>]) -> f64 {
         let parts: Vec<&[T]> = parts.iter().map(|p| p.0.as_slice()).collect();

@@ -278,6 +278,10 @@ entries! {
         credit: Digest,
         /// The document table of the windows since the last progress.
         documents: Digest,
+        /// The order log of the steps since the last progress.
+        order: Digest,
+        /// The strata and all their weights so far.
+        weights: Digest,
         /// The cosigned tree head at the previous progress entry; it drew the window that is replayed before that one.
         drawn_from: Option<String>,
     }
@@ -410,6 +414,8 @@ impl Entry {
                 ("sealed/checkpoint.safetensors", e.checkpoint),
                 ("public/credit.parquet", e.credit),
                 ("public/documents.parquet", e.documents),
+                ("public/order.parquet", e.order),
+                ("public/weights.json", e.weights),
             ],
             Entry::RunClose(e) => e.checkpoint.iter().map(|c| ("sealed/checkpoint.safetensors", *c)).collect(),
             Entry::Attribution(e) => {

@@ -17,7 +17,7 @@ fn corpus(documents: usize, buckets: usize) -> Corpus {
         let tokens = tokens.collect();
         let mut key = [0; 32];
         key[..8].copy_from_slice(&(i as u64).to_le_bytes());
-        Document { tokens, key, bucket: i % buckets, learned: None }
+        Document { tokens, key, bucket: i % buckets, group: 0, learned: None }
     });
     Corpus { documents: documents.collect(), buckets }
 }
@@ -33,7 +33,7 @@ fn bench(c: &mut Criterion) {
     for (buckets, sketch_rank) in [(1, 0), (12, 0), (12, 2), (12, 4)] {
         let corpus = corpus(800, buckets);
         let order = Order::new(&corpus, [1; 32], config.model.context, config.schedule.rows_per_step).expect("tokens");
-        let batches: Vec<Batch> = (0..16).flat_map(|s| order.batches(s, 0)).collect();
+        let batches: Vec<Batch> = (0..16).flat_map(|s| order.batches(s, &[], 0)).collect();
         let tokens: usize = batches.iter().map(|b| b.tokens.len()).sum();
         let setup = Setup { vocabulary: VOCABULARY, buckets, steps: 16, seed: [3; 32] };
         group.throughput(Throughput::Elements(tokens as u64));
@@ -43,7 +43,8 @@ fn bench(c: &mut Criterion) {
         // One window of 16 steps, priced; its held-out gradients are part of the time.
         group.bench_function(format!("window-of-16-steps-{buckets}-buckets-sketch-{sketch_rank}"), |b| {
             b.iter(|| {
-                let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s| vec![batches[s as usize].clone()]).expect("a run");
+                let mut trainer =
+                    Trainer::new(&backend, &config, setup, &pricing, |s, _| vec![batches[s as usize].clone()]).expect("a run");
                 let mut state = trainer.start(&trainer.layout().initial(&[2; 32]));
                 trainer.window(&mut state, &mut |_| {})
             });

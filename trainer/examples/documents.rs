@@ -27,7 +27,7 @@ fn main() {
     println!("{} documents, {} tokens, {} steps an epoch", corpus.documents.len(), corpus.tokens(), order.steps_per_epoch());
     let backend = Cpu::<f32>::new();
     let setup = Setup { vocabulary: tokenizer.vocabulary(), buckets: 8, steps: order.steps_per_epoch(), seed: [3; 32] };
-    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s| order.batches(s, 0)).expect("a run");
+    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s, w| order.batches(s, w, 0)).expect("a run");
     let mut state = trainer.start(&trainer.layout().initial(&[2; 32]));
     while state.step < skip {
         trainer.window(&mut state, &mut |_| {});

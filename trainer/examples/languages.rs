@@ -38,7 +38,7 @@ fn main() {
     let backend = Cpu::<f32>::new();
     let order = Order::new(&corpus, [1; 32], config.model.context, config.schedule.rows_per_step).expect("tokens");
     let setup = Setup { vocabulary: tokenizer.vocabulary(), buckets: sources.len(), steps, seed: [2; 32] };
-    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s| order.batches(s, 0)).expect("a run");
+    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s, w| order.batches(s, w, 0)).expect("a run");
     let mut state = trainer.start(&trainer.layout().initial(&[3; 32]));
     while trainer.window(&mut state, &mut |_| {}) {}
     let accounts = trainer.accounts(&state);

@@ -59,7 +59,7 @@ fn world(contributors: usize, steps: u64) -> World {
             }
             let mut key = d.key;
             (key[0], key[1]) = (extra as u8, i as u8);
-            corpus.documents.push(Document { tokens, key, bucket, learned: None });
+            corpus.documents.push(Document { tokens, key, bucket, group: 0, learned: None });
         }
     }
     let unseen: Vec<&common::Source> = unseen.iter().chain(unseen_prose).collect();
@@ -86,7 +86,8 @@ impl World {
         let order = Order::new(&plain, World::seed(seed), config.model.context, config.schedule.rows_per_step).expect("tokens");
         let setup = Setup { vocabulary: self.vocabulary, buckets: 1, steps: self.steps, seed: World::seed(seed) };
         let kept = |p: &trainer::Piece| Some(self.corpus.documents[p.document].bucket) != left_out;
-        let batches = |s| vec![Batch::new(&plain, &order.step(s).into_iter().filter(kept).collect::<Vec<_>>())];
+        let batches =
+            |s, _: &[trainer::Weights]| vec![Batch::new(&plain, &order.step(s, &[]).into_iter().filter(kept).collect::<Vec<_>>())];
         let mut trainer = Trainer::new(&backend, &config, setup, &self.pricing, batches).expect("a run");
         let mut state = trainer.start(&trainer.layout().initial(&World::seed(seed)));
         while state.step < self.steps {
@@ -101,7 +102,7 @@ impl World {
         let order =
             Order::new(&self.corpus, World::seed(seed), self.config.model.context, self.config.schedule.rows_per_step).expect("tokens");
         let setup = Setup { vocabulary: self.vocabulary, buckets: self.contributors, steps: self.steps, seed: World::seed(seed) };
-        let mut trainer = Trainer::new(&backend, &self.config, setup, &self.pricing, |s| order.batches(s, 0)).expect("a run");
+        let mut trainer = Trainer::new(&backend, &self.config, setup, &self.pricing, |s, w| order.batches(s, w, 0)).expect("a run");
         let mut state = trainer.start(&trainer.layout().initial(&World::seed(seed)));
         trainer.record();
         while trainer.window(&mut state, &mut |_| {}) {}

@@ -31,7 +31,8 @@ fn main() {
     let order = Order::new(&corpus, [seed; 32], config.model.context, rows).expect("tokens");
     let backend = Cpu::<f32>::new();
     let setup = Setup { vocabulary: tokenizer.vocabulary(), buckets, steps, seed: [seed; 32] };
-    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s| order.batches(s, config.schedule.rows_per_pass)).expect("a run");
+    let mut trainer =
+        Trainer::new(&backend, &config, setup, &pricing, |s, w| order.batches(s, w, config.schedule.rows_per_pass)).expect("a run");
     let mut state = trainer.start(&trainer.layout().initial(&[seed; 32]));
     let (mut stepping, mut pricing_time, mut tokens) = (0.0, 0.0, 0);
     while state.step < steps {

@@ -53,7 +53,7 @@ fn corpus(buckets: usize) -> Corpus {
         let mut key = [0; 32];
         key[0] = i as u8;
         // Whole rows, as in the PyTorch script.
-        Document { tokens: (0..256).map(|_| next(VOCABULARY) as u32).collect(), key, bucket: i % buckets, learned: None }
+        Document { tokens: (0..256).map(|_| next(VOCABULARY) as u32).collect(), key, bucket: i % buckets, group: 0, learned: None }
     });
     Corpus { documents: documents.collect(), buckets }
 }
@@ -65,11 +65,11 @@ fn steps(buckets: usize, sketch_rank: usize, seconds: f64) -> f64 {
     let backend = Cpu::<f32>::new();
     let corpus = corpus(buckets);
     let order = Order::new(&corpus, [1; 32], 256, 8).expect("tokens");
-    let batches: Vec<Vec<Batch>> = (0..8).map(|s| order.batches(s, 0)).collect();
+    let batches: Vec<Vec<Batch>> = (0..8).map(|s| order.batches(s, &[], 0)).collect();
     let pieces = [trainer::Piece { document: 0, range: 0..8 }];
     let pricing = Pricing::new(vec![(1.0, vec![vec![pricing_batch(&corpus, &pieces)]])]).expect("tokens");
     let setup = Setup { vocabulary: VOCABULARY, buckets, steps: 100_000, seed: [2; 32] };
-    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s| batches[s as usize % 8].clone()).expect("a run");
+    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s, _| batches[s as usize % 8].clone()).expect("a run");
     let mut state = trainer.start(&trainer.layout().initial(&[3; 32]));
     trainer.step(&mut state);
     let (started, mut tokens) = (Instant::now(), 0);

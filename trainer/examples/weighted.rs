@@ -8,10 +8,11 @@
 mod common;
 
 use kernels::Cpu;
-use trainer::{Batch, Corpus, Order, Pricing, RunConfig, Setup, Trainer, Weights, fixed, multiply};
+use trainer::{Batch, Corpus, Earned, Online, Order, Pricing, RunConfig, Setup, Trainer, WeightRule, Weights};
 
 const FLOOR: f64 = 0.05;
 const CAP: f64 = 4.0;
+const RATE: f64 = 0.3;
 
 struct World {
     config: RunConfig,
@@ -26,6 +27,8 @@ fn world(useless: bool) -> World {
     let mut config = RunConfig::from_toml(common::SMALL_RUN).expect("a run");
     // Shorter windows, since online weights change with each.
     (config.attribution.first_window, config.attribution.max_window, config.attribution.residual_limit) = (4, 10, 0.02);
+    // A source has a bucket of its own, so its documents' estimates add up to its exact credit, however rough they are.
+    config.attribution.sketch_rank = 1;
     let rust = common::crates(6 + 4, 60_000, 100_000);
     let (unseen, rust) = rust.split_at(4);
     let prose = common::kind("prose", &["md"], &[], 4, 100_000);
@@ -40,6 +43,7 @@ fn world(useless: bool) -> World {
     }
     let tokenizer = common::tokenizer(&sources, 1024);
     let mut corpus = common::corpus(&sources, &tokenizer, sources.len());
+    corpus.documents.iter_mut().for_each(|d| d.group = d.bucket);
     let mut state = 12345u64;
     for d in corpus.documents.iter_mut().filter(|d| d.bucket >= good) {
         for i in (1..d.tokens.len()).rev() {
@@ -80,45 +84,42 @@ enum Scheme {
 struct Curve {
     points: Vec<(u64, f64)>,
     drawn: Vec<f64>,
-    weights: Vec<f64>,
-    credit: (Vec<f64>, Vec<u64>),
+    weights: Vec<u64>,
+    earned: Vec<Earned>,
 }
 
 impl World {
-    fn corpus_tokens(&self) -> Vec<u64> {
-        let mut tokens = vec![0; self.corpus.buckets];
-        self.corpus.documents.iter().for_each(|d| tokens[d.bucket] += d.tokens.len() as u64);
-        tokens
+    fn rule(&self) -> WeightRule {
+        WeightRule::new(&self.corpus, &vec![FLOOR; self.corpus.buckets], CAP).expect("a rule")
     }
 
-    fn run(&self, scheme: Scheme, seed: u64, steps: u64, begin: Option<Vec<f64>>) -> Curve {
+    fn run(&self, scheme: Scheme, seed: u64, steps: u64, begin: Option<Vec<u64>>) -> Curve {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         let backend = Cpu::<f32>::new();
         let order = Order::new(&self.corpus, key, self.config.model.context, self.config.schedule.rows_per_step).expect("tokens");
-        let corpus_tokens = self.corpus_tokens();
-        let mut weights = begin.unwrap_or_else(|| vec![1.0; self.corpus.buckets]);
+        let rule = self.rule();
+        let mut weights = begin;
         if scheme == Scheme::Stratified {
+            let tokens = self.corpus.group_tokens();
             let mut sums = [0u64; 3];
-            corpus_tokens.iter().zip(&self.strata).for_each(|(t, s)| sums[*s] += t);
+            tokens.iter().zip(&self.strata).for_each(|(t, s)| sums[*s] += t);
             let all: u64 = sums.iter().sum();
-            weights = self.strata.iter().map(|s| all as f64 / 3.0 / sums[*s] as f64).collect();
+            weights = Some(self.strata.iter().map(|s| all * 1_000_000 / 3 / sums[*s]).collect());
         }
-        let weigh = |from_step: u64, weights: &[f64]| {
-            let by_document = self.corpus.documents.iter().map(|d| weights[d.bucket]).collect();
-            order.weigh(Weights { from_step, by_document }).expect("weights");
-        };
-        weigh(0, &weights);
         let setup = Setup { vocabulary: self.vocabulary, buckets: self.corpus.buckets, steps, seed: key };
-        let mut trainer = Trainer::new(&backend, &self.config, setup, &self.pricing, |s| order.batches(s, 0)).expect("a run");
+        let mut trainer = Trainer::new(&backend, &self.config, setup, &self.pricing, |s, w| order.batches(s, w, 0)).expect("a run");
+        if scheme == Scheme::AttributionOnline {
+            trainer.follow(Online::new(&self.corpus, rule.clone(), RATE, 1)).expect("credit by document");
+        }
         let mut state = trainer.start(&trainer.layout().initial(&key));
+        state.weights.extend(weights.map(|ppm| Weights { from_step: 0, ppm }));
         let mut curve = Curve {
             points: vec![(0, trainer.loss(&state, &self.control))],
             drawn: vec![0.0; self.corpus.buckets],
             weights: Vec::new(),
-            credit: (Vec::new(), Vec::new()),
+            earned: Vec::new(),
         };
-        let online = matches!(scheme, Scheme::DotOnline | Scheme::AttributionOnline);
         let mut seen = 0;
         while state.step < steps {
             if scheme == Scheme::DotOnline {
@@ -128,25 +129,21 @@ impl World {
             let window = state.windows.last().expect("a window").clone();
             window.tokens.iter().zip(&mut curve.drawn).for_each(|(t, d)| *d += *t as f64);
             curve.points.push((seen, trainer.loss(&state, &self.control)));
-            if online {
-                let parts = trainer.accounts(&state).parts;
-                let credit: Vec<f64> = if scheme == Scheme::DotOnline {
-                    let mut dots = vec![0.0; self.corpus.buckets];
-                    trainer.baselines().iter().for_each(|b| dots[self.corpus.documents[b.document as usize].bucket] += b.dot);
-                    dots
-                } else {
-                    (0..self.corpus.buckets).map(|b| window.bucket_credit(b, &parts)).collect()
-                };
-                weights = multiply(&weights, &credit, &window.tokens, &corpus_tokens, 0.3, FLOOR, CAP);
-                weigh(state.step, &weights);
+            state.rows.clear();
+            if scheme == Scheme::DotOnline {
+                let mut earned: Vec<Earned> = window.tokens.iter().map(|&tokens| Earned { nats: 0.0, tokens }).collect();
+                trainer.baselines().iter().for_each(|b| earned[self.corpus.documents[b.document as usize].group].nats += b.dot);
+                let equal = vec![1_000_000; self.corpus.buckets];
+                let ppm = rule.multiplied(state.weights.last().map_or(&equal, |w| &w.ppm), &earned, RATE);
+                state.weights.push(Weights { from_step: state.step, ppm });
             }
         }
         let accounts = trainer.accounts(&state);
-        curve.credit.0 = (0..self.corpus.buckets).map(|b| accounts.bucket_credit(b)).collect();
-        curve.credit.1 = (0..self.corpus.buckets).map(|b| state.windows.iter().map(|w| w.tokens[b]).sum()).collect();
+        let tokens = |b: usize| state.windows.iter().map(|w| w.tokens[b]).sum();
+        curve.earned = (0..self.corpus.buckets).map(|b| Earned { nats: accounts.bucket_credit(b), tokens: tokens(b) }).collect();
         let all: f64 = curve.drawn.iter().sum();
         curve.drawn.iter_mut().for_each(|d| *d /= all);
-        curve.weights = weights;
+        curve.weights = state.weights.last().map_or_else(Vec::new, |w| w.ppm.clone());
         curve
     }
 }
@@ -180,8 +177,7 @@ fn main() {
                 Scheme::Uniform => (world.run(scheme, seed, steps, None), 0.0),
                 Scheme::Pilot => {
                     let pilot = world.run(Scheme::Uniform, seed + 100, pilot_steps, None);
-                    let weights = fixed(&pilot.credit.0, &pilot.credit.1, FLOOR, CAP);
-                    (world.run(scheme, seed, steps, Some(weights)), pilot.points.last().expect("points").0 as f64)
+                    (world.run(scheme, seed, steps, Some(world.rule().fixed(&pilot.earned))), pilot.points.last().expect("points").0 as f64)
                 }
                 _ => (world.run(scheme, seed, steps, None), 0.0),
             };
@@ -190,7 +186,8 @@ fn main() {
             let last = curve.points.last().expect("points").1;
             println!("{name:22} {seed:>5} {last:10.4} {:>18} {:>18}", percent(reached), percent(reached.map(|t| t + pilot)));
             let show = |v: &[f64]| v.iter().map(|x| format!("{x:.2}")).collect::<Vec<_>>().join(" ");
-            println!("    drawn {}\n    weights {}", show(&curve.drawn), show(&curve.weights));
+            let weights: Vec<f64> = curve.weights.iter().map(|w| *w as f64 / 1e6).collect();
+            println!("    drawn {}\n    weights {}", show(&curve.drawn), show(&weights));
         }
     }
 }

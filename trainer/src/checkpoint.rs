@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::account::Window;
 use crate::documents::{DocumentCredit, Held, Slot};
 use crate::error::TrainError;
+use crate::order::Weights;
 use crate::run::{Open, State, Trainer};
+use crate::weights::Earned;
 
 /// The key of the header's JSON; one key, since a header's map has no order of its own.
-const META: &str = "assay.run-state.v2";
+const META: &str = "assay.run-state.v3";
 
 #[derive(Serialize, Deserialize)]
 struct Meta {
@@ -28,6 +30,10 @@ struct Meta {
     held: Vec<HeldMeta>,
     bases: Vec<u64>,
     last: Vec<Vec<SlotMeta>>,
+    /// First step and millionths.
+    weights: Vec<(u64, Vec<u64>)>,
+    /// Bits of the nats, and tokens.
+    earned: Vec<(u64, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,6 +94,8 @@ impl<B: Backend> Trainer<'_, B> {
                 .collect(),
             bases: state.bases.keys().copied().collect(),
             last: state.last.iter().map(|l| slot_meta(l)).collect(),
+            weights: state.weights.iter().map(|w| (w.from_step, w.ppm.clone())).collect(),
+            earned: state.earned.iter().map(|e| (e.nats.to_bits(), e.tokens)).collect(),
         };
         let meta = HashMap::from([(META.to_string(), serde_json::to_string(&meta).map_err(failed)?)]);
         let dtype = if backend.dtype() == "f32" { Dtype::F32 } else { Dtype::F64 };
@@ -212,6 +220,8 @@ impl<B: Backend> Trainer<'_, B> {
             bases,
             last: meta.last.iter().map(|l| slots_of(l)).collect(),
             rows: rows(&tensors, parts)?,
+            weights: meta.weights.into_iter().map(|(from_step, ppm)| Weights { from_step, ppm }).collect(),
+            earned: meta.earned.into_iter().map(|(nats, tokens)| Earned { nats: f64::from_bits(nats), tokens }).collect(),
         })
     }
 }

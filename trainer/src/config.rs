@@ -17,7 +17,7 @@ pub struct RunConfig {
     pub schedule: Schedule,
     /// How the loss drop is priced.
     pub attribution: Attribution,
-    /// How often sources are seen; none for every token equally often.
+    /// How often strata are seen; none for every token equally often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
     /// The weights that the run starts from; none for those that follow from the seed.
@@ -25,12 +25,67 @@ pub struct RunConfig {
     pub start: Option<Start>,
 }
 
-/// How often sources are seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How often strata are seen; a stratum is a group that the operator declared at the epoch's opening.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
-    /// SHA-256 of a table of weights, in hexadecimal.
-    pub table: String,
+    /// Where the weights come from.
+    pub weights: Weighting,
+    /// For `from-run`: the run whose credit gives the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u32>,
+    /// For `file`: a TOML file of `stratum = weight`. The command that starts a run puts the table's digest in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<std::path::PathBuf>,
+    /// For `from-run` and `file`: SHA-256 of the table of weights, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// For `attribution-online`: how strongly weights follow credit, as the exponent's factor.
+    #[serde(default = "rate")]
+    pub rate: f64,
+    /// Largest weight over the mean of all.
+    #[serde(default = "cap")]
+    pub cap: f64,
+    /// For `attribution-online`: the least steps between two changes.
+    #[serde(default = "every")]
+    pub every: u64,
+}
+
+/// Where strata's weights come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weighting {
+    /// Every document once a pass.
+    Uniform,
+    /// Every token equally often: the same order, since a document is read whole.
+    Tokens,
+    /// Every stratum the share of the tokens that the epoch's policy declares, equal ones by default.
+    Stratified,
+    /// In proportion to `exp` of credit a token, changed as the run goes on.
+    AttributionOnline,
+    /// In proportion to the credit a token of an earlier run, a pilot usually.
+    FromRun,
+    /// As a file says.
+    File,
+}
+
+impl Sampling {
+    /// Weights of this kind, with the defaults for the rest.
+    pub fn new(weights: Weighting) -> Sampling {
+        Sampling { weights, run: None, file: None, table: None, rate: rate(), cap: cap(), every: every() }
+    }
+}
+
+fn rate() -> f64 {
+    0.3
+}
+
+fn cap() -> f64 {
+    4.0
+}
+
+fn every() -> u64 {
+    16
 }
 
 /// Weights that a run starts from.
@@ -83,8 +138,11 @@ pub struct Optimizer {
     pub eps: f64,
     /// Decoupled weight decay of matrices.
     pub weight_decay: f64,
-    /// Largest norm of the gradient over all parameters.
+    /// Largest norm of the gradient over all parameters that are trained.
     pub clip_norm: f64,
+    /// Parameters that stay as they are, by the beginnings of their Hugging Face names, for example `model.embed_tokens`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<String>,
 }
 
 /// How long a run is.
@@ -183,6 +241,22 @@ impl RunConfig {
             (self.attribution.sketch_rank <= m.channels.min(m.hidden), "attribution: sketch_rank at most the model's channels and hidden"),
             (self.attribution.sketch_rows > 0, "attribution: sketch_rows at least 1"),
             (self.attribution.look_ahead > 0, "attribution: look_ahead at least 1"),
+            (
+                self.sampling.as_ref().is_none_or(|s| match s.weights {
+                    Weighting::FromRun => s.file.is_none() && (s.run.is_some() || s.table.is_some()),
+                    Weighting::File => s.run.is_none() && (s.file.is_some() || s.table.is_some()),
+                    _ => s.run.is_none() && s.file.is_none() && s.table.is_none(),
+                }),
+                "sampling: from-run has `run`, file has `file`, the others neither",
+            ),
+            (
+                self.sampling.as_ref().is_none_or(|s| s.rate > 0.0 && s.cap >= 1.0 && s.rate.is_finite() && s.cap.is_finite()),
+                "sampling: rate above 0, cap at least 1",
+            ),
+            (
+                self.attribution.sketch_rank > 0 || self.sampling.as_ref().is_none_or(|s| s.weights != Weighting::AttributionOnline),
+                "sampling: attribution-online needs credit by document, sketch_rank at least 1",
+            ),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
             Some((_, rule)) => Err(TrainError::Config((*rule).to_string())),

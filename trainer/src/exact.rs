@@ -9,12 +9,15 @@
 use kernels::Backend;
 
 use crate::batch::Batch;
+use crate::order::Weights;
 use crate::run::{State, Trainer};
 
 /// What steps and windows leave behind for [`Trainer::exact`]; two parameter-sized buffers a step.
 pub struct Trace<B: Backend> {
     pub(crate) steps: Vec<TracedStep<B>>,
     pub(crate) windows: Vec<TracedWindow<B>>,
+    /// The groups' weights so far.
+    pub(crate) weights: Vec<Weights>,
 }
 
 pub(crate) struct TracedStep<B: Backend> {
@@ -61,7 +64,7 @@ struct Active<B: Backend> {
 impl<B: Backend> Trainer<'_, B> {
     /// From now on every step and window is recorded.
     pub fn record(&mut self) {
-        self.trace = Some(Trace { steps: Vec::new(), windows: Vec::new() });
+        self.trace = Some(Trace { steps: Vec::new(), windows: Vec::new(), weights: Vec::new() });
     }
 
     /// Exact credit of the documents of the recorded steps in the recorded windows, later steps first.
@@ -112,7 +115,7 @@ impl<B: Backend> Trainer<'_, B> {
                 a.age *= if inside { 1.0 } else { o.beta1 };
             }
             active.retain(|a| a.age > forgotten);
-            let batches = (self.batches)(traced.step);
+            let batches = (self.batches)(traced.step, &trace.weights);
             let scale = traced.clip_factor * (1.0 - o.beta1) / batches.iter().map(Batch::target_count).sum::<usize>().max(1) as f64;
             for a in &active {
                 let mut products = vec![Vec::new(); a.adjoint.len()];

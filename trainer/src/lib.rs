@@ -2,8 +2,9 @@
 //!
 //! - `config`: everything that decides a run (`RUN.toml`)
 //! - `model`: the parameters' names, places and first values
-//! - `batch`: which tokens a step sees, a pure function of seed and step
-//! - `weights`: how often sources are seen, after what they are credited with
+//! - `batch`: documents, and pieces of them laid out for the engine
+//! - `order`: which tokens a step sees, a pure function of seed, step and weights
+//! - `weights`: how often groups are seen, after what they are credited with
 //! - `buckets`: who has a bucket alone, and who shares one
 //! - `engine`: forward and backward passes, explicit, over [`kernels::Backend`]
 //! - `sink`: what is made of a backward pass: gradients by bucket, sketches by document, products by position
@@ -14,6 +15,7 @@
 //! - `run`: [`Trainer`], which takes steps, prices windows and keeps its [`State`]
 //! - `checkpoint`: that state as bytes
 //! - `table`: the accounts as Parquet
+//! - `order_log`: what every step saw, as Parquet
 //! - `llama`: weights under the names of Hugging Face Llama
 //! - `generate`: text from a model, for a look at it
 //!
@@ -33,6 +35,8 @@ mod exact;
 mod generate;
 mod llama;
 mod model;
+mod order;
+mod order_log;
 mod run;
 mod sink;
 mod sketch;
@@ -41,9 +45,9 @@ mod weights;
 
 pub use account::{Accounts, Part, Rule, Window};
 pub use baselines::Baseline;
-pub use batch::{Batch, Corpus, Document, Order, Piece, Weights, pieces_of, pricing_batch, pricing_passes};
+pub use batch::{Batch, Corpus, Document, Piece, pieces_of, pricing_batch, pricing_passes};
 pub use buckets::assign;
-pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Sampling, Schedule, Start};
+pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Sampling, Schedule, Start, Weighting};
 pub use documents::{DocumentCredit, Held, Slot};
 pub use engine::Engine;
 pub use error::TrainError;
@@ -51,10 +55,12 @@ pub use exact::{ExactCredit, Positions, Trace};
 pub use generate::{Drawing, generate};
 pub use llama::{config_json, read_config, read_weights, write_weights};
 pub use model::{Layout, Tensor};
+pub use order::{Order, Weights};
+pub use order_log::{OrderRow, order_rows, read_order, write_order};
 pub use run::{Observer, Open, Pricing, Setup, State, StepReport, Trainer};
 pub use sketch::{Basis, Sketcher};
 pub use table::{
     CreditRow, DocumentRow, Owners, credit_rows, document_rows, read_credit, read_documents, read_windows, write_credit, write_documents,
     write_windows,
 };
-pub use weights::{fixed, multiply};
+pub use weights::{Earned, Online, Rule as WeightRule, ratios};

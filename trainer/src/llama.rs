@@ -14,7 +14,7 @@ fn failed(e: impl std::fmt::Display) -> TrainError {
 }
 
 /// The Hugging Face name of a tensor of ours.
-fn name(ours: &str) -> String {
+pub(crate) fn name(ours: &str) -> String {
     let Some((layer, part)) = ours.strip_prefix('l').and_then(|rest| rest.split_once('.')) else {
         return match ours {
             "embed" => "model.embed_tokens.weight".into(),

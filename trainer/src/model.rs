@@ -6,6 +6,8 @@ use kernels::{Matrix, Shape};
 use sha2::{Digest, Sha256};
 
 use crate::config::ModelConfig;
+use crate::error::TrainError;
+use crate::llama;
 
 /// One named parameter; a norm's gain is a matrix of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +96,27 @@ impl Layout {
     /// Ranges with weight decay, ascending.
     pub fn decayed(&self) -> Vec<Range<usize>> {
         self.tensors.iter().filter(|t| t.decayed).map(|t| t.matrix.range()).collect()
+    }
+
+    /// Ranges of the parameters whose Hugging Face names begin with one of `names`, ascending.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] if a name is the beginning of none, or nothing is left to train.
+    pub fn frozen(&self, names: &[String]) -> Result<Vec<Range<usize>>, TrainError> {
+        let is = |t: &Tensor, name: &String| llama::name(&t.name).starts_with(name.as_str());
+        if let Some(name) = names.iter().find(|name| !self.tensors.iter().any(|t| is(t, name))) {
+            let known: Vec<String> = self.tensors.iter().map(|t| llama::name(&t.name)).collect();
+            return Err(TrainError::Config(format!(
+                "optimizer.frozen {name:?}: no parameter's name begins so; they are {}",
+                known.join(", ")
+            )));
+        }
+        let frozen: Vec<Range<usize>> =
+            self.tensors.iter().filter(|t| names.iter().any(|name| is(t, name))).map(|t| t.matrix.range()).collect();
+        if frozen.len() == self.tensors.len() {
+            return Err(TrainError::Config("optimizer.frozen: nothing is left to train".into()));
+        }
+        Ok(frozen)
     }
 
     /// First values: gains 1, matrices normal with deviation 0.02, and `0.02 / sqrt(2 L)` where a map

@@ -12,8 +12,10 @@ use crate::documents::{self, DocumentCredit, Held, Slot};
 use crate::engine::Engine;
 use crate::error::TrainError;
 use crate::exact::{Trace, TracedStep, TracedWindow};
+use crate::order::Weights;
 use crate::sink::{Documents, Gradients};
 use crate::sketch::{Basis, Sketcher};
+use crate::weights::{Earned, Online};
 
 /// Held-out tokens that price: parts, each half of a target, with the passes that compute it.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +86,10 @@ pub struct State<B: Backend> {
     pub last: Vec<Vec<Slot>>,
     /// Credit by document of the windows priced since the caller took it.
     pub rows: Vec<DocumentCredit>,
+    /// How often groups are seen, ascending by first step; empty for every document once a pass.
+    pub weights: Vec<Weights>,
+    /// What groups were credited with since the weights changed, where they follow credit.
+    pub earned: Vec<Earned>,
 }
 
 /// A window that is not priced yet.
@@ -138,15 +144,19 @@ pub struct Setup {
     pub seed: [u8; 32],
 }
 
+/// A step's passes, under the weights that were given so far.
+type Batches<'a> = Box<dyn Fn(u64, &[Weights]) -> Vec<Batch> + 'a>;
+
 /// A run: an order of batches, held-out tokens that price, and the buffers for both.
 pub struct Trainer<'a, B: Backend> {
     pub(crate) backend: &'a B,
     pub(crate) engine: Engine<'a, B>,
     pub(crate) config: &'a RunConfig,
-    pub(crate) batches: Box<dyn Fn(u64) -> Vec<Batch> + 'a>,
+    pub(crate) batches: Batches<'a>,
     setup: Setup,
     pub(crate) pricing: &'a Pricing,
     decayed: Vec<Range<usize>>,
+    frozen: Vec<Range<usize>>,
     gradients: Vec<B::Gradient>,
     total: B::Gradient,
     sketcher: Option<Sketcher<B>>,
@@ -154,20 +164,22 @@ pub struct Trainer<'a, B: Backend> {
     end: Option<(u64, HeldOut<B>)>,
     /// The window whose basis the sketcher uses.
     basis: Option<u64>,
+    online: Option<Online>,
     pub(crate) trace: Option<Trace<B>>,
 }
 
 impl<'a, B: Backend> Trainer<'a, B> {
-    /// A run of `setup.steps` steps; `batches` gives a step's passes.
+    /// A run of `setup.steps` steps; `batches` gives a step's passes, from its index and the weights so far.
     ///
     /// # Errors
-    /// [`TrainError::TooManyBuckets`] if there are more buckets than the config's limit.
+    /// [`TrainError::TooManyBuckets`] if there are more buckets than the config's limit, [`TrainError::Config`] if it freezes what the
+    /// model does not have.
     pub fn new(
         backend: &'a B,
         config: &'a RunConfig,
         setup: Setup,
         pricing: &'a Pricing,
-        batches: impl Fn(u64) -> Vec<Batch> + 'a,
+        batches: impl Fn(u64, &[Weights]) -> Vec<Batch> + 'a,
     ) -> Result<Self, TrainError> {
         let engine = Engine::new(backend, &config.model, setup.vocabulary);
         let len = engine.layout.len;
@@ -176,8 +188,10 @@ impl<'a, B: Backend> Trainer<'a, B> {
             return Err(TrainError::TooManyBuckets { found: setup.buckets, limit, bytes_per_bucket: 3 * 4 * len });
         }
         let (rank, rows) = (config.attribution.sketch_rank, config.attribution.sketch_rows);
+        let frozen = engine.layout.frozen(&config.optimizer.frozen)?;
         Ok(Trainer {
-            decayed: engine.layout.decayed(),
+            decayed: engine.layout.decayed().into_iter().filter(|r| !frozen.contains(r)).collect(),
+            frozen,
             sketcher: (rank > 0).then(|| Sketcher::new(&engine.layout, rank, rows, &setup.seed)),
             engine,
             backend,
@@ -189,8 +203,21 @@ impl<'a, B: Backend> Trainer<'a, B> {
             total: backend.gradient(len),
             end: None,
             basis: None,
+            online: None,
             trace: None,
         })
+    }
+
+    /// From now on the groups' weights follow what their documents are credited with.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] if the run credits no documents.
+    pub fn follow(&mut self, online: Online) -> Result<(), TrainError> {
+        if self.sketcher.is_none() {
+            return Err(TrainError::Config("weights that follow credit need credit by document: sketch_rank at least 1".into()));
+        }
+        self.online = Some(online);
+        Ok(())
     }
 
     /// The model's layout.
@@ -240,6 +267,8 @@ impl<'a, B: Backend> Trainer<'a, B> {
             bases: BTreeMap::new(),
             last: vec![Vec::new(); self.setup.buckets],
             rows: Vec::new(),
+            weights: Vec::new(),
+            earned: Vec::new(),
         }
     }
 
@@ -337,14 +366,14 @@ impl<'a, B: Backend> Trainer<'a, B> {
     pub fn step(&mut self, state: &mut State<B>) -> StepReport {
         assert!(state.step < self.setup.steps && !self.is_full(state), "step: the run is over or its window waits for its price");
         let mut open = self.open(state);
-        let batches = (self.batches)(state.step);
+        let batches = (self.batches)(state.step, &state.weights);
         let scale = 1.0 / target_count(&batches).max(1) as f64;
         let mut present = vec![false; self.setup.buckets];
         for (bucket, _) in batches.iter().flat_map(|b| &b.buckets) {
             present[*bucket] = true;
         }
         for (gradient, _) in self.gradients.iter_mut().zip(&present).filter(|(_, p)| **p) {
-            self.backend.clear_gradient(gradient);
+            self.backend.clear_gradient(gradient, 0..self.engine.layout.len);
         }
         let slots = if self.sketcher.is_some() { documents::slots(&batches) } else { Vec::new() };
         let mut sketches = self.backend.gradient(slots.len() * self.sketch_len());
@@ -357,6 +386,9 @@ impl<'a, B: Backend> Trainer<'a, B> {
             });
             let mut sink = Gradients { gradients: &mut self.gradients, buckets: &batch.buckets, documents };
             loss += self.engine.pass(&state.theta, batch, scale, &mut sink).iter().sum::<f64>() * scale;
+        }
+        for (gradient, _) in self.gradients.iter_mut().zip(&present).filter(|(_, p)| **p) {
+            self.frozen.iter().for_each(|range| self.backend.clear_gradient(gradient, range.clone()));
         }
         let seen: Vec<&B::Gradient> = self.gradients.iter().zip(&present).filter(|(_, p)| **p).map(|(g, _)| g).collect();
         let grad_norm = self.backend.sum_gradients(&mut self.total, &seen).sqrt();
@@ -392,6 +424,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
             let rate = hyper.lr / (1.0 - o.beta1.powi(state.step as i32 + 1));
             self.hold(state, open.first_step, slots, sketches, clip_factor, rate);
             if let (Some(trace), Some(theta)) = (&mut self.trace, before) {
+                trace.weights.clone_from(&state.weights);
                 trace.steps.push(TracedStep { step: state.step, theta, second: state.second.clone(), clip_factor, rate });
             }
         } else {
@@ -431,6 +464,8 @@ impl<'a, B: Backend> Trainer<'a, B> {
             for batch in batches {
                 loss += self.engine.backward(theta, batch, scale, &mut gradient).iter().sum::<f64>();
             }
+            // What does not move has no price; its second moment is zero, so a preconditioner would make it large.
+            self.frozen.iter().for_each(|range| self.backend.clear_gradient(&mut gradient[0], range.clone()));
             held_out.losses.push(loss * scale);
             held_out.gradients.extend(gradient);
         }
@@ -559,6 +594,15 @@ impl<'a, B: Backend> Trainer<'a, B> {
         }
         if let Some(sketcher) = &self.sketcher {
             let estimates = documents::estimates(b, &state.held, window.first_step, &priced);
+            if let Some(online) = &self.online {
+                // Before they are made to add up by bucket: an account that is split must not change what is seen.
+                let factors: Vec<f64> = self.pricing.parts.iter().map(|(part, _)| part.factor()).collect();
+                for (document, (tokens, credit)) in estimates.values().flatten() {
+                    let nats = credit.iter().zip(&factors).map(|(c, f)| c * f).sum();
+                    online.add(&mut state.earned, *document, nats, *tokens);
+                }
+                state.weights.extend(online.change(&state.weights, state.step, &mut state.earned));
+            }
             let (rows, correction) = documents::reconcile(estimates, &state.last, &window.credit, self.pricing.parts.len(), window.index);
             window.correction = correction;
             state.rows.extend(rows);

@@ -23,6 +23,8 @@ pub struct Owners {
     pub document_owners: Vec<usize>,
     /// The targets' names.
     pub targets: Vec<String>,
+    /// The groups' names.
+    pub groups: Vec<String>,
 }
 
 impl Owners {
@@ -226,16 +228,16 @@ pub fn write_windows(accounts: &Accounts, targets: &[String]) -> Result<Vec<u8>,
     encode(columns)
 }
 
-fn encode<N: AsRef<str>>(columns: impl IntoIterator<Item = (N, ArrayRef)>) -> Result<Vec<u8>, TrainError> {
+pub(crate) fn encode<N: AsRef<str>>(columns: impl IntoIterator<Item = (N, ArrayRef)>) -> Result<Vec<u8>, TrainError> {
     let batch = RecordBatch::try_from_iter(columns).map_err(failed)?;
     parquet_file::encode(&[batch], &[]).map_err(failed)
 }
 
-fn failed(e: impl std::fmt::Display) -> TrainError {
+pub(crate) fn failed(e: impl std::fmt::Display) -> TrainError {
     TrainError::Table(e.to_string())
 }
 
-fn column<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, TrainError> {
+pub(crate) fn column<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, TrainError> {
     parquet_file::column(batch, name).map_err(failed)
 }
 

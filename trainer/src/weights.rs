@@ -1,49 +1,195 @@
-//! How often sources are seen, after what they are credited with.
+//! How often groups are seen, after what they are credited with.
 //!
-//! Weights follow credit *a token*, so a source that is split in two has the same weight in both halves.
+//! Weights follow credit *a token*, and every group keeps a floor in proportion to its tokens. Groups are the operator's,
+//! made before anybody trained, never accounts: an account that is split stays in its groups, and the batches stay as they are.
 
-/// Weights from a pilot: each source's credit a token over the mean of all, between `floor` and `cap`.
-///
-/// Sources without tokens have weight 1. The mean weighs by tokens; if it is not positive nothing is known and all weights are 1.
-pub fn fixed(credit: &[f64], tokens: &[u64], floor: f64, cap: f64) -> Vec<f64> {
-    let all: u64 = tokens.iter().sum();
-    let mean = credit.iter().sum::<f64>() / all.max(1) as f64;
-    let weight = |(credit, &tokens): (&f64, &u64)| {
-        if tokens == 0 || mean <= 0.0 { 1.0 } else { (credit / tokens as f64 / mean).clamp(floor, cap) }
-    };
-    credit.iter().zip(tokens).map(weight).collect()
+use crate::batch::Corpus;
+use crate::error::TrainError;
+use crate::order::{WHOLE, Weights};
+
+/// What weights may do, and to which groups.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Tokens of each group in the corpus.
+    tokens: Vec<u64>,
+    /// Of each group, the least part of its share of the tokens that it keeps.
+    floors: Vec<f64>,
+    /// Largest weight of a group over the mean of all, before floors.
+    cap: f64,
 }
 
-/// The next weights of an online run: each times `exp(rate (credit a token / mean - 1))`, then scaled to a mean of 1 by
-/// `corpus_tokens` and kept between `floor` and `cap`.
-///
-/// Source: the multiplicative update of Kivinen and Warmuth 1997 (exponentiated gradient).
-pub fn multiply(weights: &[f64], credit: &[f64], tokens: &[u64], corpus_tokens: &[u64], rate: f64, floor: f64, cap: f64) -> Vec<f64> {
-    let ratios = fixed(credit, tokens, -3.0, 3.0);
-    let mut next: Vec<f64> = weights.iter().zip(ratios).map(|(w, r)| w * (rate * (r - 1.0)).exp()).collect();
-    let all: u64 = corpus_tokens.iter().sum();
-    let mean = next.iter().zip(corpus_tokens).map(|(w, t)| w * *t as f64).sum::<f64>() / all.max(1) as f64;
-    next.iter_mut().for_each(|w| *w = (*w / mean).clamp(floor, cap));
-    next
+/// What a group was credited with, and for how many tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Earned {
+    /// Credit in nats.
+    pub nats: f64,
+    /// Tokens trained on.
+    pub tokens: u64,
+}
+
+/// Each group's credit a token over the mean of all, from `least` to `most`; 1 where nothing is known.
+pub fn ratios(earned: &[Earned], least: f64, most: f64) -> Vec<f64> {
+    let (nats, tokens) = earned.iter().fold((0.0, 0), |(n, t), e| (n + e.nats, t + e.tokens));
+    let mean = nats / tokens.max(1) as f64;
+    let ratio = |e: &Earned| if e.tokens == 0 || mean <= 0.0 { 1.0 } else { (e.nats / e.tokens as f64 / mean).clamp(least, most) };
+    earned.iter().map(ratio).collect()
+}
+
+impl Rule {
+    /// Floors by group from 0 to 1, for the groups of `corpus`, and the cap.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] if a group has no floor, or a number is out of its range.
+    pub fn new(corpus: &Corpus, floors: &[f64], cap: f64) -> Result<Rule, TrainError> {
+        let mut tokens = corpus.group_tokens();
+        if tokens.len() > floors.len() {
+            return Err(TrainError::Config(format!("floors of {} groups, expected {}", floors.len(), tokens.len())));
+        }
+        tokens.resize(floors.len(), 0);
+        if !(floors.iter().all(|f| (0.0..=1.0).contains(f)) && cap >= 1.0 && cap.is_finite()) {
+            return Err(TrainError::Config("weights: floors are from 0 to 1, the cap is at least 1".into()));
+        }
+        Ok(Rule { tokens, floors: floors.to_vec(), cap })
+    }
+
+    /// The mean of `values` over the corpus' tokens.
+    fn mean(&self, values: &[f64]) -> f64 {
+        let all: u64 = self.tokens.iter().sum();
+        values.iter().zip(&self.tokens).map(|(v, t)| v * *t as f64).sum::<f64>() / all.max(1) as f64
+    }
+
+    /// Weights in millionths: `wanted`, scaled to a mean of 1 over the corpus' tokens, above the floors.
+    ///
+    /// `floor + (1 - mean floor) wanted`, so that a group's share is at least its floor times its tokens' share, and all
+    /// shares add up to 1.
+    pub fn floored(&self, wanted: &[f64]) -> Vec<u64> {
+        let mean = self.mean(wanted);
+        let rest = 1.0 - self.mean(&self.floors);
+        let weight = |(w, floor): (&f64, &f64)| {
+            let wanted = if mean > 0.0 { w / mean } else { 1.0 };
+            ((floor + rest * wanted) * WHOLE as f64).round() as u64
+        };
+        wanted.iter().zip(&self.floors).map(weight).collect()
+    }
+
+    /// Every group the same part of the tokens, times its share.
+    pub fn stratified(&self, shares: &[u64]) -> Vec<u64> {
+        let weight = |(share, tokens): (&u64, &u64)| if *tokens == 0 { 0.0 } else { *share as f64 / *tokens as f64 };
+        let weights: Vec<f64> = shares.iter().zip(&self.tokens).map(weight).collect();
+        let mean = self.mean(&weights);
+        weights.iter().map(|w| (w / mean * WHOLE as f64).round() as u64).collect()
+    }
+
+    /// Weights after a pilot: in proportion to credit a token, none below 0.
+    pub fn fixed(&self, earned: &[Earned]) -> Vec<u64> {
+        self.floored(&ratios(earned, 0.0, self.cap))
+    }
+
+    /// The next weights of an online run: those in force times `exp(rate (credit a token / mean - 1))`.
+    ///
+    /// Source: the multiplicative update of Kivinen and Warmuth 1997 (exponentiated gradient).
+    pub fn multiplied(&self, in_force: &[u64], earned: &[Earned], rate: f64) -> Vec<u64> {
+        let rest = (1.0 - self.mean(&self.floors)).max(1e-9);
+        // A group at its floor has to have something left that can grow again.
+        let above = in_force.iter().zip(&self.floors).map(|(w, f)| ((*w as f64 / WHOLE as f64 - f) / rest).max(1e-3));
+        let next: Vec<f64> = above.zip(ratios(earned, -3.0, self.cap)).map(|(w, r)| w * (rate * (r - 1.0)).exp()).collect();
+        let mean = self.mean(&next);
+        self.floored(&next.iter().map(|w| (w / mean).min(self.cap)).collect::<Vec<_>>())
+    }
+}
+
+/// Weights that follow credit during a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Online {
+    rule: Rule,
+    /// Of each document, its group.
+    groups: Vec<usize>,
+    rate: f64,
+    every: u64,
+}
+
+impl Online {
+    /// Weights by `rule`, changed at the end of the first window that is at least `every` steps after the last change.
+    pub fn new(corpus: &Corpus, rule: Rule, rate: f64, every: u64) -> Online {
+        Online { rule, groups: corpus.documents.iter().map(|d| d.group).collect(), rate, every }
+    }
+
+    /// Adds what a document was credited with to its group's account.
+    pub(crate) fn add(&self, earned: &mut Vec<Earned>, document: u32, nats: f64, tokens: u32) {
+        earned.resize(self.rule.floors.len(), Earned::default());
+        let group = &mut earned[self.groups[document as usize]];
+        group.nats += nats;
+        group.tokens += u64::from(tokens);
+    }
+
+    /// The weights from `step` on, if it is time; `earned` begins anew then.
+    pub(crate) fn change(&self, weights: &[Weights], step: u64, earned: &mut Vec<Earned>) -> Option<Weights> {
+        let last = weights.last();
+        if step - last.map_or(0, |w| w.from_step) < self.every || earned.is_empty() {
+            return None;
+        }
+        let equal = vec![WHOLE; self.rule.floors.len()];
+        let ppm = self.rule.multiplied(last.map_or(&equal, |w| &w.ppm), &std::mem::take(earned), self.rate);
+        Some(Weights { from_step: step, ppm })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Document;
 
-    #[test]
-    fn a_split_source_has_the_weight_of_the_whole() {
-        let whole = fixed(&[6.0, 1.0, -1.0], &[300, 100, 100], 0.1, 4.0);
-        let split = fixed(&[2.0, 4.0, 1.0, -1.0], &[100, 200, 100, 100], 0.1, 4.0);
-        assert_eq!(whole[0], split[0]);
-        assert_eq!((whole[1], whole[2]), (split[2], split[3]));
-        assert_eq!(whole[2], 0.1);
-        assert_eq!(fixed(&[-1.0, 0.5], &[10, 10], 0.1, 4.0), [1.0, 1.0]);
+    fn rule(tokens: &[usize], floors: &[f64]) -> Rule {
+        let documents = tokens.iter().enumerate().map(|(group, n)| Document { group, ..Document::answering(vec![0; *n], [0; 32], None) });
+        Rule::new(&Corpus { documents: documents.collect(), buckets: 1 }, floors, 4.0).unwrap()
+    }
+
+    fn earned(pairs: &[(f64, u64)]) -> Vec<Earned> {
+        pairs.iter().map(|&(nats, tokens)| Earned { nats, tokens }).collect()
     }
 
     #[test]
-    fn online_weights_keep_their_mean_and_follow_credit() {
-        let next = multiply(&[1.0, 1.0], &[3.0, 1.0], &[100, 100], &[100, 100], 0.5, 0.05, 4.0);
-        assert!((next[0] + next[1] - 2.0).abs() < 1e-12 && next[0] > next[1]);
+    fn every_group_keeps_its_floor_in_proportion_to_its_tokens() {
+        let tokens = [300, 100, 600];
+        let rule = rule(&tokens, &[0.5, 0.1, 0.2]);
+        let weights = rule.fixed(&earned(&[(-4.0, 300), (9.0, 100), (1.0, 600)]));
+        let drawn: Vec<f64> = weights.iter().zip(tokens).map(|(w, t)| *w as f64 * t as f64).collect();
+        let all: f64 = drawn.iter().sum();
+        assert!((all / 1e9 - 1.0).abs() < 1e-5);
+        assert!((drawn[0] / all - 0.5 * 0.3).abs() < 1e-5, "a group without worth has its floor, {}", drawn[0] / all);
+        assert!(drawn[1] / all > 0.1 && drawn[2] / all >= 0.2 * 0.6);
+    }
+
+    #[test]
+    fn credit_a_token_decides_and_nothing_known_means_equal() {
+        let rule = rule(&[100, 100], &[0.0, 0.0]);
+        let weights = rule.fixed(&earned(&[(3.0, 300), (1.0, 100)]));
+        assert_eq!(weights, [WHOLE, WHOLE]);
+        assert_eq!(rule.fixed(&earned(&[(-1.0, 10), (0.5, 10)])), [WHOLE, WHOLE], "no drop, no preference");
+        assert_eq!(rule.fixed(&earned(&[(3.0, 100), (1.0, 100)])), [1_500_000, 500_000]);
+        let next = rule.multiplied(&[WHOLE, WHOLE], &earned(&[(3.0, 100), (1.0, 100)]), 0.5);
+        assert!(next[0] > next[1] && (next[0] + next[1]).abs_diff(2 * WHOLE) <= 1);
+    }
+
+    #[test]
+    fn strata_have_the_shares_that_were_declared() {
+        let rule = rule(&[300, 100, 0], &[0.0; 3]);
+        let weights = rule.stratified(&[1, 3, 1]);
+        assert_eq!((weights[0] * 300 * 3).abs_diff(weights[1] * 100) / 1000, 0);
+        assert_eq!(weights[2], 0);
+    }
+
+    #[test]
+    fn what_was_at_its_floor_can_come_back() {
+        let rule = rule(&[100, 100], &[0.05, 0.05]);
+        let mut weights = vec![WHOLE, WHOLE];
+        for _ in 0..100 {
+            weights = rule.multiplied(&weights, &earned(&[(2.0, 100), (-1.0, 100)]), 0.5);
+        }
+        assert!(weights[1] < 60_000 && weights[1] >= 50_000);
+        for _ in 0..30 {
+            weights = rule.multiplied(&weights, &earned(&[(-1.0, 100), (2.0, 100)]), 0.5);
+        }
+        assert!(weights[1] > WHOLE);
     }
 }

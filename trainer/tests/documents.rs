@@ -1,99 +1,15 @@
-//! Credit by document, state in mid-window, passes, loss masks and leaks, on a model small enough to be quick.
+//! Credit by document, state in mid-window, passes, loss masks and leaks.
+
+mod common;
 
 use std::collections::BTreeMap;
 
-use kernels::{Backend, Cpu, Real};
+use common::{VOCABULARY, config, corpus, half, pricing, run, setup};
+use kernels::{Backend, Cpu};
 use trainer::{
-    Batch, Corpus, Document, Engine, Order, Owners, Pricing, RunConfig, Setup, State, Trainer, credit_rows, document_rows, pieces_of,
-    pricing_batch, read_credit, read_documents, read_windows, write_credit, write_documents, write_windows,
+    Batch, Corpus, Document, Engine, Order, Owners, Pricing, RunConfig, Trainer, credit_rows, document_rows, pieces_of, read_credit,
+    read_documents, read_windows, write_credit, write_documents, write_windows,
 };
-
-const VOCABULARY: usize = 23;
-const CONFIG: &str = r#"
-[model]
-layers = 2
-channels = 12
-heads = 3
-kv_heads = 1
-hidden = 10
-tied = true
-context = 16
-rope_base = 100.0
-norm_eps = 1e-5
-[optimizer]
-lr = 5e-3
-warmup_steps = 3
-min_lr_ratio = 0.1
-beta1 = 0.9
-beta2 = 0.95
-eps = 1e-8
-weight_decay = 0.1
-clip_norm = 0.5
-[schedule]
-steps = 24
-rows_per_step = 4
-[attribution]
-rule = "simpson"
-first_window = 2
-max_window = 4
-residual_limit = 0.05
-pricing_tokens = 120
-progress_windows = 2
-max_buckets = 8
-sketch_rank = 6
-sketch_rows = 16
-look_ahead = 12
-"#;
-
-fn config() -> RunConfig {
-    RunConfig::from_toml(CONFIG).unwrap()
-}
-
-/// Documents that count up by steps of their own, from one token to several rows.
-fn corpus(documents: usize, buckets: usize, seed: u64) -> Corpus {
-    let mut state = seed;
-    let mut next = |n: u64| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 33) % n
-    };
-    let documents = (0..documents)
-        .map(|i| {
-            let len = [1, 2, 5, 9, 40][next(5) as usize];
-            let (start, step) = (next(VOCABULARY as u64), 1 + i as u64 % buckets as u64);
-            let tokens = (0..len).map(|t| ((start + t * step) % VOCABULARY as u64) as u32).collect();
-            let mut key = [0; 32];
-            key[..8].copy_from_slice(&(seed + i as u64).to_le_bytes());
-            Document { tokens, key, bucket: i % buckets, learned: None }
-        })
-        .collect();
-    Corpus { documents, buckets }
-}
-
-fn half(held_out: &Corpus, h: usize) -> Batch {
-    let pieces = pieces_of(held_out, 16, 120);
-    pricing_batch(held_out, &pieces.iter().skip(h).step_by(2).cloned().collect::<Vec<_>>())
-}
-
-fn pricing(held_out: &Corpus) -> Pricing {
-    Pricing::new(vec![(1.0, vec![vec![half(held_out, 0)], vec![half(held_out, 1)]])]).unwrap()
-}
-
-fn setup(config: &RunConfig, buckets: usize) -> Setup {
-    Setup { vocabulary: VOCABULARY, buckets, steps: config.schedule.steps, seed: [5; 32] }
-}
-
-/// Runs to the end; what is done with each trainer and state before every step is up to `before`.
-fn run<T: Real>(config: &RunConfig, corpus: &Corpus, pricing: &Pricing) -> (State<Cpu<T>>, Vec<u8>, trainer::Accounts) {
-    let backend = Cpu::<T>::new();
-    let order = Order::new(corpus, [4; 32], 16, 4).unwrap();
-    let mut trainer =
-        Trainer::new(&backend, config, setup(config, corpus.buckets), pricing, |s| order.batches(s, config.schedule.rows_per_pass))
-            .unwrap();
-    let mut state = trainer.start(&trainer.layout().initial(&[9; 32]));
-    while trainer.window(&mut state, &mut |_| {}) {}
-    let (bytes, accounts) = (trainer.save(&backend, &state, "c").unwrap(), trainer.accounts(&state));
-    (state, bytes, accounts)
-}
 
 #[test]
 fn documents_add_up_to_their_bucket_in_every_window_and_half() {
@@ -125,7 +41,7 @@ fn estimates_follow_exact_credit_inside_a_bucket() {
     let pricing = pricing(&self::corpus(12, 1, 99));
     let backend = Cpu::<f64>::new();
     let order = Order::new(&corpus, [4; 32], 16, 4).unwrap();
-    let mut trainer = Trainer::new(&backend, &config, setup(&config, 2), &pricing, |s| order.batches(s, 0)).unwrap();
+    let mut trainer = Trainer::new(&backend, &config, setup(&config, 2), &pricing, |s, w| order.batches(s, w, 0)).unwrap();
     let mut state = trainer.start(&trainer.layout().initial(&[9; 32]));
     trainer.record_until(&mut state, u64::MAX - 1);
     let mut exact = vec![0.0; corpus.documents.len()];
@@ -152,7 +68,7 @@ fn a_run_resumed_after_every_step_equals_the_unbroken_run_to_the_last_bit() {
     let (unbroken, bytes, accounts) = run::<f32>(&config, &corpus, &pricing);
     let backend = Cpu::<f32>::new();
     let order = Order::new(&corpus, [4; 32], 16, 4).unwrap();
-    let trainer = || Trainer::new(&backend, &config, setup(&config, 4), &pricing, |s| order.batches(s, 0)).unwrap();
+    let trainer = || Trainer::new(&backend, &config, setup(&config, 4), &pricing, |s, w| order.batches(s, w, 0)).unwrap();
     let first = trainer();
     let mut saved = first.save(&backend, &first.start(&first.layout().initial(&[9; 32])), "c").unwrap();
     let mut in_mid_window = 0;
@@ -189,7 +105,7 @@ fn passes_of_uneven_tokens_add_up_to_one_pass() {
     config.schedule.rows_per_pass = 1;
     let order = Order::new(&corpus, [4; 32], 16, 4).unwrap();
     let uneven = |step: u64| {
-        let targets: Vec<usize> = order.batches(step, 1).iter().map(Batch::target_count).collect();
+        let targets: Vec<usize> = order.batches(step, &[], 1).iter().map(Batch::target_count).collect();
         targets.len() >= 4 && targets.iter().any(|t| *t != targets[0])
     };
     assert!((0..24).filter(|s| uneven(*s)).count() > 5);
@@ -208,7 +124,7 @@ fn masked_tokens_are_context_and_are_not_learned() {
     let config = config();
     let tokens: Vec<u32> = (0..14).collect();
     let document = |learned: Option<Vec<std::ops::Range<usize>>>| Corpus {
-        documents: vec![Document { tokens: tokens.clone(), key: [0; 32], bucket: 0, learned }],
+        documents: vec![Document { tokens: tokens.clone(), key: [0; 32], bucket: 0, group: 0, learned }],
         buckets: 1,
     };
     let pieces = pieces_of(&document(None), 16, 100);
@@ -248,7 +164,7 @@ fn a_leak_of_the_pricing_documents_shows_against_control() {
     let gap = |corpus: &Corpus| {
         let backend = Cpu::<f32>::new();
         let order = Order::new(corpus, [4; 32], 16, 4).unwrap();
-        let mut trainer = Trainer::new(&backend, &config, setup(&config, corpus.buckets), &pricing, |s| order.batches(s, 0)).unwrap();
+        let mut trainer = Trainer::new(&backend, &config, setup(&config, corpus.buckets), &pricing, |s, w| order.batches(s, w, 0)).unwrap();
         let mut state = trainer.start(&trainer.layout().initial(&[9; 32]));
         let control = [half(&control, 0), half(&control, 1)];
         let before = trainer.loss(&state, &control);
@@ -275,6 +191,7 @@ fn tables_survive_their_files_with_shared_buckets() {
         documents: (0..corpus.documents.len()).map(|d| format!("1/{d}")).collect(),
         document_owners: corpus.documents.iter().enumerate().map(|(i, d)| owner(i, d.bucket)).collect(),
         targets: vec!["pool".into()],
+        groups: vec!["all".into()],
     };
     let rows = credit_rows(&accounts.windows, &accounts.parts, &state.rows, &owners);
     let bytes = write_credit(&rows).unwrap();

@@ -30,6 +30,7 @@ fn config(tied: bool) -> RunConfig {
             eps: 1e-8,
             weight_decay: 0.1,
             clip_norm: 0.4,
+            frozen: Vec::new(),
         },
         schedule: Schedule { steps: 10, rows_per_step: 4, rows_per_pass: 2 },
         attribution: Attribution {
@@ -117,7 +118,7 @@ fn meets<T: Real>(tag: &str, loss: f64, gradient: f64, update: f64) {
     // The pricing tokens play no part here; any will do.
     let pricing = Pricing::new(vec![(1.0, vec![vec![steps[0][0].clone()]])]).unwrap();
     let setup = Setup { vocabulary: VOCABULARY, buckets: 4, steps: 10, seed: [0; 32] };
-    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s| steps[s as usize].clone()).unwrap();
+    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |s, _| steps[s as usize].clone()).unwrap();
     let mut state = trainer.start(&initial);
     for (e, norm) in golden.floats("losses").iter().zip(golden.floats("norms")) {
         let report = trainer.step(&mut state);

@@ -116,6 +116,7 @@ impl Oracle {
                 eps: number("eps"),
                 weight_decay: number("weight_decay"),
                 clip_norm: number("clip_norm"),
+                frozen: Vec::new(),
             },
             schedule: Schedule { steps: 8, rows_per_step: 4, rows_per_pass: 2 },
             // A limit that nothing exceeds: the rule under test prices every window.
@@ -138,7 +139,7 @@ impl Oracle {
 
     fn trainer<'a, B: Backend>(&'a self, backend: &'a B, config: &'a RunConfig) -> Trainer<'a, B> {
         let setup = Setup { vocabulary: 40, buckets: 4, steps: 8, seed: [0; 32] };
-        Trainer::new(backend, config, setup, &self.pricing, |s| self.steps[s as usize].clone()).unwrap()
+        Trainer::new(backend, config, setup, &self.pricing, |s, _| self.steps[s as usize].clone()).unwrap()
     }
 
     fn run<B: Backend>(&self, backend: &B, config: &RunConfig) -> (State<B>, trainer::Accounts, Vec<StepReport>) {

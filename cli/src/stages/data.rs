@@ -5,12 +5,17 @@ use corpus::shard::Shard;
 use corpus::{Digest, canonical};
 use kernels::Cpu;
 use store::Class;
-use trainer::{Batch, Corpus, Document, Layout, Order, Owners, Pricing, RunConfig, Setup, Trainer, Weights, assign};
+use trainer::{
+    Batch, Corpus, Document, Layout, Online, Order, Owners, Pricing, RunConfig, Sampling, Setup, State, Trainer, WeightRule, Weighting,
+    Weights, assign,
+};
 
 use crate::failure::{Kind, failure};
 use crate::home::Archive;
-use crate::rules::{self, Targets, WeightTable, target_corpora};
+use crate::rules::{self, Targets, target_corpora};
 use crate::stages::{epoch, ingest};
+use crate::strata::Strata;
+use crate::weighting::WeightTable;
 
 /// The backend of this program on a machine without an accelerator.
 pub type Engine = Cpu<f32>;
@@ -29,6 +34,8 @@ pub struct RunData {
     pub vocabulary: usize,
     /// The run's seed.
     pub seed: Digest,
+    /// The epoch's strata, which are the documents' groups.
+    pub strata: Strata,
 }
 
 /// Reads what a run of `epoch` reads.
@@ -39,6 +46,9 @@ pub fn read(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunDat
     let mut owners = Owners { contributors: contributors.iter().map(ToString::to_string).collect(), ..Owners::default() };
     let mut tokens = vec![0u64; contributors.len()];
     let mut corpus = Corpus::default();
+    let policy = epoch::policy(archive, epoch)?;
+    let strata = Strata::of(&policy)?;
+    owners.groups = strata.names();
     for (at, entry) in epoch.submissions.iter().filter_map(|s| s.shard.as_ref()) {
         let shard = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?).with_context(|| format!("shard of entry {at}"))?;
         let owner = contributors.binary_search(&entry.contributor).expect("collected above");
@@ -46,7 +56,8 @@ pub fn read(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunDat
             tokens[owner] += d.tokens.len() as u64;
             owners.documents.push(d.document.to_string());
             owners.document_owners.push(owner);
-            corpus.documents.push(Document::answering(d.tokens, d.commitment.0, d.learned_from));
+            let group = strata.find(&entry.contributor, &d.source);
+            corpus.documents.push(Document { group, ..Document::answering(d.tokens, d.commitment.0, d.learned_from) });
         }
     }
     let keys: Vec<(&[u8], u64)> = contributors.iter().zip(&tokens).map(|(c, tokens)| (&c.0[..], *tokens)).collect();
@@ -57,7 +68,6 @@ pub fn read(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunDat
     }
     let (_, tokenizer) = ingest::tokenizer(archive)?;
     let pool = epoch::pool(archive, epoch)?;
-    let policy = epoch::policy(archive, epoch)?;
     let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
     let targets = target_corpora(&pool, &drawn, &policy.target_weights, |text, answer_at| Ok(tokenizer.encode_document(text, answer_at)?))?;
     owners.targets = targets.iter().map(|t| t.name.clone()).collect();
@@ -66,25 +76,49 @@ pub fn read(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunDat
     }
     let pricing = rules::pricing(&targets, config).context("pricing targets")?;
     let control = rules::control(&targets, config);
-    Ok(RunData { corpus, owners, pricing, control, vocabulary: tokenizer.vocabulary(), seed: draw.seed })
+    Ok(RunData { corpus, owners, pricing, control, vocabulary: tokenizer.vocabulary(), seed: draw.seed, strata })
 }
 
 impl RunData {
     /// The order of all steps.
-    pub fn order(&self, archive: &Archive, config: &RunConfig) -> Result<Order<'_>> {
-        let order = Order::new(&self.corpus, self.seed.0, config.model.context, config.schedule.rows_per_step)?;
-        if let Some(sampling) = &config.sampling {
-            let digest: Digest = sampling.table.parse().with_context(|| format!("sampling.table {:?}", sampling.table))?;
-            let table: WeightTable = canonical::from_slice(&archive.objects.get(Class::Public, &digest)?)?;
-            let weight = |owner: &String| -> f64 {
-                let known = owner.parse().ok().and_then(|id| table.weights_ppm.get(&id));
-                known.map_or(1.0, |ppm| *ppm as f64 / 1e6)
-            };
-            let by_owner: Vec<f64> = self.owners.contributors.iter().map(weight).collect();
-            let by_document = self.owners.document_owners.iter().map(|owner| by_owner[*owner]).collect();
-            order.weigh(Weights { from_step: 0, by_document })?;
-        }
-        Ok(order)
+    pub fn order(&self, config: &RunConfig) -> Result<Order<'_>> {
+        Ok(Order::new(&self.corpus, self.seed.0, config.model.context, config.schedule.rows_per_step)?)
+    }
+
+    /// What weights may do to the strata.
+    fn rule(&self, sampling: &Sampling) -> Result<WeightRule> {
+        Ok(WeightRule::new(&self.corpus, &self.strata.floors(), sampling.cap)?)
+    }
+
+    /// The strata's weights from the first step on, where the config has some.
+    pub fn weights(&self, archive: &Archive, config: &RunConfig) -> Result<Vec<Weights>> {
+        let Some(sampling) = &config.sampling else { return Ok(Vec::new()) };
+        let rule = self.rule(sampling)?;
+        let ppm = match sampling.weights {
+            Weighting::Uniform | Weighting::Tokens | Weighting::AttributionOnline => return Ok(Vec::new()),
+            Weighting::Stratified => rule.stratified(&self.strata.shares()),
+            Weighting::FromRun | Weighting::File => {
+                let table = sampling.table.as_deref().unwrap_or_default();
+                let digest: Digest = table.parse().with_context(|| format!("sampling.table {table:?}"))?;
+                let table: WeightTable = canonical::from_slice(&archive.objects.get(Class::Public, &digest)?)?;
+                if let Some(name) = table.weights_ppm.keys().find(|name| !self.owners.groups.contains(name)) {
+                    let expected = self.owners.groups.join(", ");
+                    return Err(failure(Kind::Check, format!("weights of stratum {name}: the epoch's are {expected}")));
+                }
+                let weight = |name: &String| table.weights_ppm.get(name).map_or(1.0, |ppm| (*ppm as f64 / 1e6).min(sampling.cap));
+                rule.floored(&self.owners.groups.iter().map(weight).collect::<Vec<_>>())
+            }
+        };
+        let weights = vec![Weights { from_step: 0, ppm }];
+        self.order(config)?.check(&weights)?;
+        Ok(weights)
+    }
+
+    /// The state before step 0, with weights `initial` of the model.
+    pub fn start(&self, archive: &Archive, config: &RunConfig, trainer: &Trainer<'_, Engine>, initial: &[f64]) -> Result<State<Engine>> {
+        let mut state = trainer.start(initial);
+        state.weights = self.weights(archive, config)?;
+        Ok(state)
     }
 
     /// The run's trainer; batches come from `order`.
@@ -97,7 +131,11 @@ impl RunData {
     ) -> Result<Trainer<'a, Engine>> {
         let setup = Setup { vocabulary: self.vocabulary, buckets: self.corpus.buckets, steps, seed: self.seed.0 };
         let rows = config.schedule.rows_per_pass;
-        Ok(Trainer::new(backend, config, setup, &self.pricing, move |step| order.batches(step, rows))?)
+        let mut trainer = Trainer::new(backend, config, setup, &self.pricing, move |step, weights| order.batches(step, weights, rows))?;
+        if let Some(sampling) = config.sampling.as_ref().filter(|s| s.weights == Weighting::AttributionOnline) {
+            trainer.follow(Online::new(&self.corpus, self.rule(sampling)?, sampling.rate, sampling.every))?;
+        }
+        Ok(trainer)
     }
 
     /// Weights before the first step: the config's, or those that follow from the seed.
@@ -138,7 +176,7 @@ pub struct Estimate {
 pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Result<Estimate> {
     let number = epoch::find(archive, epoch)?.open.1.epoch;
     let data = read(archive, number, config)?;
-    let order = data.order(archive, config)?;
+    let order = data.order(config)?;
     let steps = steps_of(config, &order);
     let backend = Engine::new();
     let mut engine = trainer::Engine::new(&backend, &config.model, data.vocabulary);
@@ -149,7 +187,7 @@ pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Re
     let buffers = parameters * (3 * data.corpus.buckets + 3 * data.pricing.parts.len() + 8);
     let tokens = steps * (config.schedule.rows_per_step * config.model.context) as u64;
     let theta = kernels::Backend::master(&backend, &data.initial(archive, config)?);
-    let batch = order.batches(0, config.schedule.rows_per_pass).swap_remove(0);
+    let batch = order.batches(0, &data.weights(archive, config)?, config.schedule.rows_per_pass).swap_remove(0);
     let mut gradients: Vec<_> = (0..data.corpus.buckets).map(|_| kernels::Backend::gradient(&backend, parameters)).collect();
     let mut seconds = f64::INFINITY;
     for _ in 0..2 {

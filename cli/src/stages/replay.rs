@@ -1,20 +1,22 @@
 //! Drawn windows, computed again from their checkpoints and compared with the credit table.
 
 use anyhow::{Context, Result};
-use corpus::Digest;
+use corpus::{Digest, canonical};
 use kernels::Backend;
 use ledger::entry::Replay;
 use ledger::history::Run;
 use ledger::{Note, Verifier};
 use store::Class;
 use trainer::{
-    CreditRow, DocumentCredit, DocumentRow, RunConfig, State, Window, credit_rows, document_rows, read_credit, read_documents, read_windows,
+    CreditRow, DocumentCredit, DocumentRow, RunConfig, State, Window, credit_rows, document_rows, order_rows, read_credit, read_documents,
+    read_windows, write_order,
 };
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Archive, Home};
 use crate::rules::{Tables, drawn_intervals, drawn_window};
 use crate::stages::data::{self, Engine, RunData};
+use crate::weighting::WeightLog;
 
 /// How far a credit may be off on another build, instruction set or number of threads, as a share of the window's credits' sizes.
 const TOLERANCE: f64 = 1e-3;
@@ -47,6 +49,10 @@ struct Interval {
     next: Digest,
     /// The document table of its windows.
     documents: Digest,
+    /// The order log of its steps.
+    order: Digest,
+    /// The strata's weights at its end.
+    weights: Digest,
     drawn: u64,
 }
 
@@ -59,7 +65,16 @@ fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
     for ((_, progress), note) in run.progress.iter().zip(notes) {
         let note = note.context("a later progress entry has the tree head of the one before")?;
         let drawn = drawn_window(&seed(archive, note)?, from, progress.windows);
-        found.push(Interval { from, to: progress.windows, checkpoint, next: progress.checkpoint, documents: progress.documents, drawn });
+        found.push(Interval {
+            from,
+            to: progress.windows,
+            checkpoint,
+            next: progress.checkpoint,
+            documents: progress.documents,
+            order: progress.order,
+            weights: progress.weights,
+            drawn,
+        });
         (from, checkpoint) = (progress.windows, Some(progress.checkpoint));
     }
     Ok(found)
@@ -107,7 +122,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
     };
     let config = config(archive, run)?;
     let data = data::read(archive, intent.epoch, &config)?;
-    let order = data.order(archive, &config)?;
+    let order = data.order(&config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, intent.steps)?;
     // The number of threads does not change a bit of the result; products may round differently on another instruction set.
@@ -133,7 +148,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
     for (interval, drawn) in chosen {
         let mut state = match &interval.checkpoint {
             Some(digest) => trainer.load(&backend, &archive.objects.get(Class::Sealed, digest)?, &intent.config.to_string())?,
-            None => trainer.start(&initial),
+            None => data.start(archive, &config, &trainer, &initial)?,
         };
         // A checkpoint that has windows in it already would be compared with itself instead of computed again.
         let expected = (interval.from, table.accounts.windows.get(interval.from as usize).map(|w| w.first_step));
@@ -157,6 +172,18 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
                 interval.to - 1,
                 interval.next
             ));
+        }
+        // Weights that follow credit may differ in a millionth where credit differs in its last bits.
+        if exact || state.weights.iter().all(|w| w.from_step == 0) {
+            let log = canonical::to_vec(&WeightLog::new(&data, &state.weights))?;
+            let seen =
+                order_rows(&order, &data.corpus, &state.weights, &data.owners, config.model.context, found.1.unwrap_or(0)..state.step);
+            for (what, expected, bytes) in [("weights", interval.weights, log), ("order log", interval.order, write_order(&seen)?)] {
+                if Digest::of(&bytes) != expected {
+                    result.outcome = "differs";
+                    result.differences.push(format!("windows from {}: the {what} {expected} is not what the steps lead to", interval.from));
+                }
+            }
         }
         // Windows before the drawn one are computed on the way, those before them stand in the checkpoint: all are compared.
         let documents = read_documents(&archive.objects.get(Class::Public, &interval.documents)?)?;

@@ -14,15 +14,16 @@ use ledger::history::Run;
 use serde_json::json;
 use store::{Class, files};
 use trainer::{
-    Accounts, CreditRow, DocumentRow, RunConfig, Sampling, State, Trainer, credit_rows, document_rows, read_credit, read_documents,
-    write_credit, write_documents, write_windows,
+    Accounts, CreditRow, DocumentRow, Order, RunConfig, Sampling, State, Trainer, Weighting, credit_rows, document_rows, order_rows,
+    read_credit, read_documents, write_credit, write_documents, write_order, write_windows,
 };
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::Home;
-use crate::rules::{nano, weights_from};
+use crate::rules::nano;
 use crate::stages::data::{self, Engine, RunData, steps_of};
-use crate::stages::{epoch, replay};
+use crate::stages::epoch;
+use crate::weighting::{self, WeightLog};
 
 /// The digest of this program's file.
 static BUILD: LazyLock<Digest> =
@@ -35,6 +36,11 @@ pub static STOP: AtomicBool = AtomicBool::new(false);
 pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot: bool) -> Result<u32> {
     let epoch = epoch::find(home, epoch)?;
     let number = epoch.open.1.epoch;
+    let mut resolved = config.clone();
+    if let Some(sampling) = &mut resolved.sampling {
+        weighting::resolve(home, sampling)?;
+    }
+    let config = &resolved;
     let config_text = config.to_toml();
     let config_digest = Digest::of(config_text.as_bytes());
     let of_epoch = |r: &&Run| r.intent.1.epoch == number && r.intent.1.pilot == pilot && !aborted(r);
@@ -53,7 +59,7 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
         }
     }
     let data = data::read(home, number, config)?;
-    let order = data.order(home, config)?;
+    let order = data.order(config)?;
     let steps = steps_of(config, &order);
     let initial = data.initial(home, config)?;
     let backend = Engine::new();
@@ -93,7 +99,7 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
         }
     };
 
-    let mut state = trainer.start(&initial);
+    let mut state = data.start(home, config, &trainer, &initial)?;
     let control_start = data.control_loss(&mut trainer, &state);
     if let Some((_, progress)) = home.state.runs[run as usize].progress.last() {
         state = trainer.load(&backend, &home.objects.get(Class::Sealed, &progress.checkpoint)?, &config_digest.to_string())?;
@@ -106,9 +112,10 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
             _ => std::fs::remove_file(&interrupted)?,
         }
     }
-    let finished = train(home, run, &data, config, &backend, &mut trainer, &mut state, &config_digest).await?;
+    let running = Running { run, data: &data, config, order: &order, backend: &backend, digest: config_digest.to_string() };
+    let finished = train(home, &running, &mut trainer, &mut state).await?;
     if !finished {
-        files::write(&interrupted, &trainer.save(&backend, &state, &config_digest.to_string())?, 0o600)?;
+        files::write(&interrupted, &trainer.save(&backend, &state, &running.digest)?, 0o600)?;
         return Err(failure(Kind::Check, format!("run {run}: interrupted after step {}; the same command goes on from there", state.step)));
     }
     close(home, run, &data, &mut trainer, &state, control_start).await?;
@@ -134,21 +141,16 @@ pub fn metrics_path(home: &Home, run: u32) -> PathBuf {
 /// Started again it goes on where it was, with the same table.
 pub async fn pilot_then_fixed(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Result<u32> {
     let number = epoch::find(home, epoch)?.open.1.epoch;
+    if config.sampling.is_some() {
+        return Err(usage("train --pilot: the pilot gives the weights, and RUN.toml has [sampling] already"));
+    }
     let mut pilot = config.clone();
-    pilot.sampling = None;
     let data = data::read(home, number, &pilot)?;
-    pilot.schedule.steps = (steps_of(config, &data.order(home, &pilot)?) / 4).max(1);
+    pilot.schedule.steps = (steps_of(config, &data.order(&pilot)?) / 4).max(1);
     let from = run(home, &pilot, epoch, true).await?;
     let mut weighted = config.clone();
-    weighted.sampling = Some(Sampling { table: weight_table(home, from)? });
+    weighted.sampling = Some(Sampling { run: Some(from), ..Sampling::new(Weighting::FromRun) });
     run(home, &weighted, epoch, false).await
-}
-
-/// The table of weights after a run's credit, as an object; returns its digest.
-pub fn weight_table(home: &Home, from: u32) -> Result<String> {
-    let this = home.state.runs.get(from as usize).ok_or_else(|| usage(format!("run {from}: there are {}", home.state.runs.len())))?;
-    let table = weights_from(from, &replay::tables(home, this)?);
-    Ok(home.objects.put(Class::Public, &canonical::to_vec(&table)?)?.to_string())
 }
 
 fn aborted(run: &Run) -> bool {
@@ -209,18 +211,20 @@ fn logged_credit(home: &Home, run: u32) -> Result<Vec<CreditRow>> {
     }
 }
 
-/// Takes steps until the run is over (`true`) or interrupted (`false`).
-#[allow(clippy::too_many_arguments)]
-async fn train(
-    home: &mut Home,
+/// A run in progress.
+struct Running<'a> {
     run: u32,
-    data: &RunData,
-    config: &RunConfig,
-    backend: &Engine,
-    trainer: &mut Trainer<'_, Engine>,
-    state: &mut State<Engine>,
-    digest: &Digest,
-) -> Result<bool> {
+    data: &'a RunData,
+    config: &'a RunConfig,
+    order: &'a Order<'a>,
+    backend: &'a Engine,
+    /// Of the config.
+    digest: String,
+}
+
+/// Takes steps until the run is over (`true`) or interrupted (`false`).
+async fn train(home: &mut Home, running: &Running<'_>, trainer: &mut Trainer<'_, Engine>, state: &mut State<Engine>) -> Result<bool> {
+    let (run, config) = (running.run, running.config);
     let bar = bar(trainer.steps());
     bar.set_position(state.step);
     bar.reset_eta();
@@ -259,7 +263,7 @@ async fn train(
         }))?;
         let logged = home.state.runs[run as usize].progress.last().map_or(0, |(_, p)| p.windows);
         if state.windows.len() as u64 - logged >= config.attribution.progress_windows || state.step >= trainer.steps() {
-            progress(home, run, data, backend, trainer, state, digest, logged).await?;
+            progress(home, running, trainer, state, logged).await?;
         }
     }
     bar.finish_and_clear();
@@ -272,29 +276,30 @@ fn finite(x: f64) -> Option<f64> {
 }
 
 /// Logs the windows since `logged`: their credit, then the state without it.
-#[allow(clippy::too_many_arguments)]
 async fn progress(
     home: &mut Home,
-    run: u32,
-    data: &RunData,
-    backend: &Engine,
+    running: &Running<'_>,
     trainer: &Trainer<'_, Engine>,
     state: &mut State<Engine>,
-    digest: &Digest,
     logged: u64,
 ) -> Result<()> {
+    let Running { run, data, config, order, backend, ref digest } = *running;
     let parts = trainer.accounts(state).parts;
     let mut credit = logged_credit(home, run)?;
     credit.extend(credit_rows(&state.windows[logged as usize..], &parts, &state.rows, &data.owners));
     let documents = document_rows(&parts, &std::mem::take(&mut state.rows), &data.owners);
-    let previous = home.state.runs[run as usize].progress.last().map(|(at, _)| *at);
+    let before = home.state.runs[run as usize].progress.last();
+    let (previous, steps) = (before.map(|(at, _)| *at), before.map_or(0, |(_, p)| p.step)..state.step);
+    let seen = order_rows(order, &data.corpus, &state.weights, &data.owners, config.model.context, steps);
     let entry = RunProgress {
         run,
         step: state.step,
         windows: state.windows.len() as u64,
-        checkpoint: home.objects.put(Class::Sealed, &trainer.save(backend, state, &digest.to_string())?)?,
+        checkpoint: home.objects.put(Class::Sealed, &trainer.save(backend, state, digest)?)?,
         credit: home.objects.put(Class::Public, &write_credit(&credit)?)?,
         documents: home.objects.put(Class::Public, &write_documents(&documents)?)?,
+        order: home.objects.put(Class::Public, &write_order(&seen)?)?,
+        weights: home.objects.put(Class::Public, &canonical::to_vec(&WeightLog::new(data, &state.weights))?)?,
         // The window of the last interval is drawn by the tree head that the entry about it brought forth.
         drawn_from: previous.map(|at| home.head_at(at + 1)).transpose()?,
     };

@@ -147,7 +147,7 @@ pub fn corpus<S: std::borrow::Borrow<Source>>(sources: &[S], tokenizer: &TextTok
     for (i, source) in sources.iter().map(std::borrow::Borrow::borrow).enumerate() {
         for (j, text) in source.documents.iter().enumerate() {
             let key = Sha256::new().chain_update(source.name.as_bytes()).chain_update(j.to_le_bytes()).finalize().into();
-            documents.push(Document { tokens: tokenizer.encode(text).expect("text"), key, bucket: i % buckets, learned: None });
+            documents.push(Document { tokens: tokenizer.encode(text).expect("text"), key, bucket: i % buckets, group: 0, learned: None });
         }
     }
     Corpus { documents, buckets }

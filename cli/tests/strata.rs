@@ -1,0 +1,140 @@
+//! Strata: declared at the opening, weighed by a run, drawn as planned, logged, replayed.
+
+mod common;
+
+use std::fs;
+
+use common::{NOW, World};
+use serde_json::Value;
+
+/// Contributors, an epoch with two declared strata, shards; prose of anna is one, everything of bert's and cleo's the other.
+fn world() -> World {
+    let world = World::new();
+    world.run(&["init", "--home", "h", "--origin", "test.invalid/log"]).ok();
+    for name in ["anna", "bert", "cleo"] {
+        world.run(&["contributor", "add", name, "--home", "h"]).ok();
+    }
+    world.write("strata.toml", "[[stratum]]\nname = \"first\"\ncontributors = [\"anna\"]\nshare = 3\nfloor = 0.25\n\n[[stratum]]\nname = \"lines\"\nsources = [\"*.jsonl*\"]\n");
+    world.run(&["epoch", "open", "--home", "h", "--pool-minor", "1000", "--target", "target", "--strata", "strata.toml"]).ok();
+    for name in ["anna", "bert", "cleo"] {
+        world.run(&["submit", name, &format!("from/{name}"), "--home", "h"]).ok();
+    }
+    world.run(&["epoch", "close", "--home", "h"]).ok();
+    world.run(&["ingest", "--home", "h", "--vocabulary", "300"]).ok();
+    world
+}
+
+fn train(world: &World, sampling: &str) -> u64 {
+    let toml = fs::read_to_string(world.path("tiny.toml")).unwrap().replace("steps = 16", "steps = 96");
+    world.write("weighted.toml", format!("{toml}\n[sampling]\n{sampling}\n"));
+    world.run(&["train", "weighted.toml", "--home", "h", "--now", NOW]).ok()["run"].as_u64().unwrap()
+}
+
+fn draws(world: &World, run: u64) -> Vec<Value> {
+    world.run(&["train", "draws", "--home", "h", "--run", &run.to_string()]).ok()["strata"].as_array().unwrap().clone()
+}
+
+fn of(draws: &[Value], stratum: &str, what: &str) -> f64 {
+    draws.iter().find(|d| d["stratum"] == stratum).unwrap_or_else(|| panic!("no {stratum} in {draws:?}"))[what].as_f64().unwrap()
+}
+
+fn bit_equal(world: &World, run: u64) {
+    let replay = world.run(&["replay", "--home", "h", "--run", &run.to_string(), "--sample", "9"]).ok();
+    assert_eq!(replay["outcome"], "bit-equal", "{replay}");
+}
+
+#[test]
+fn strata_are_drawn_as_planned_and_the_order_log_is_replayed() {
+    let world = world();
+    let run = train(&world, "weights = \"stratified\"");
+    let drawn = draws(&world, run);
+    assert!((of(&drawn, "first", "planned") - 0.75).abs() < 1e-5 && of(&drawn, "other", "corpus_tokens") == 0.0, "{drawn:?}");
+    for stratum in ["first", "lines"] {
+        let (planned, drawn) = (of(&drawn, stratum, "planned"), of(&drawn, stratum, "drawn"));
+        assert!((planned - drawn).abs() < 0.1, "{stratum}: planned {planned}, drawn {drawn}");
+    }
+    bit_equal(&world, run);
+    let tokens: f64 = drawn.iter().map(|d| d["drawn_tokens"].as_f64().unwrap()).sum();
+    let metrics = fs::read_to_string(world.path("h/state/run-0.jsonl")).unwrap();
+    let lines = metrics.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
+    assert_eq!(tokens, lines.filter(|l| l["step"].is_u64()).map(|l| l["tokens"].as_f64().unwrap()).sum::<f64>());
+    assert_eq!(world.audit("h", "1").ok()["audit"]["ok"], true);
+}
+
+#[test]
+fn a_file_says_the_weights_and_floors_hold() {
+    let world = world();
+    world.write("weights.toml", "first = 0.0\nlines = 2.0\n");
+    let run = train(&world, "weights = \"file\"\nfile = \"weights.toml\"");
+    let drawn = draws(&world, run);
+    let tokens = |s: &str| of(&drawn, s, "corpus_tokens");
+    let floor = 0.25 * tokens("first") / (tokens("first") + tokens("lines"));
+    assert!((of(&drawn, "first", "planned") - floor).abs() < 1e-4, "{drawn:?}");
+    bit_equal(&world, run);
+    // The table is in the log: the file may change afterwards.
+    fs::remove_file(world.path("weights.toml")).unwrap();
+    bit_equal(&world, run);
+    world.write("weights.toml", "frist = 1.0\n");
+    let toml = fs::read_to_string(world.path("weighted.toml")).unwrap();
+    world.write("again.toml", toml.replace("lr = 3e-3", "lr = 2e-3"));
+    world.run(&["train", "again.toml", "--home", "h"]).fails(1, &["frist", "first, lines, other"]);
+    world.write("weights.toml", "first = -1.0\n");
+    world.run(&["train", "again.toml", "--home", "h"]).fails(2, &["first = -1", "from 0"]);
+}
+
+#[test]
+fn weights_follow_credit_during_the_run_and_every_change_is_logged() {
+    let world = world();
+    let run = train(&world, "weights = \"attribution-online\"\nevery = 4\nrate = 1.0");
+    bit_equal(&world, run);
+    let log = fs::read_dir(world.path("h/objects/public")).unwrap().filter_map(|f| {
+        let value: Value = serde_json::from_slice(&fs::read(f.unwrap().path()).unwrap()).ok()?;
+        Some(value["changes"].as_array()?.clone())
+    });
+    let longest = log.max_by_key(Vec::len).unwrap();
+    assert!(longest.len() >= 3, "{longest:?}");
+    assert!(longest.iter().any(|c| c["weights_ppm"][0] != 1_000_000));
+    assert_eq!(world.audit("h", "2").ok()["audit"]["ok"], true);
+}
+
+#[test]
+fn a_pilot_gives_the_weights_of_the_run_and_is_never_paid() {
+    let world = world();
+    let first = world.run(&["train", "tiny.toml", "--home", "h", "--pilot", "--now", NOW]).ok();
+    assert_eq!(first["run"], 1);
+    bit_equal(&world, 0);
+    bit_equal(&world, 1);
+    // The same command does nothing a second time.
+    assert_eq!(world.run(&["train", "tiny.toml", "--home", "h", "--pilot", "--now", NOW]).ok()["run"], 1);
+    world.run(&["reward", "--home", "h", "--run", "0"]).fails(3, &["statements-pilot"]);
+    world.run(&["train", "tiny.toml", "--home", "h", "--weights-from-run", "9", "--now", NOW]).fails(2, &["run 9: there are 2"]);
+    world.run(&["train", "weighted.toml", "--home", "h", "--pilot"]).fails(4, &["weighted.toml"]);
+}
+
+#[test]
+fn strata_that_make_no_sense_are_named() {
+    let world = World::new();
+    world.run(&["init", "--home", "h", "--origin", "test.invalid/log"]).ok();
+    let cases = [
+        ("[[stratum]]\nname = \"a\"\n", "sources"),
+        ("[[stratum]]\nname = \"other\"\nsources = [\"*\"]\n", "name of its own"),
+        ("[[stratum]]\nname = \"a\"\ncontributors = [\"nobody\"]\n", "nobody"),
+        ("[[stratum]]\nname = \"a\"\nsources = [\"[\"]\n", "\"a\""),
+        ("[[stratum]]\nname = \"a\"\nsources = [\"*\"]\nfloor = 1.5\n", "floor"),
+        ("[[stratum]]\nname = \"a\"\nsorces = [\"*\"]\n", "sorces"),
+    ];
+    for (text, part) in cases {
+        world.write("strata.toml", text);
+        let ran = world.run(&["epoch", "open", "--home", "h", "--pool-minor", "1", "--target", "target", "--strata", "strata.toml"]);
+        ran.fails(2, &[part]);
+    }
+    // A run without strata has nothing to weigh.
+    let world = World::new();
+    world.run(&["init", "--home", "h", "--origin", "test.invalid/log"]).ok();
+    world.run(&["contributor", "add", "anna", "--home", "h"]).ok();
+    world.run(&["epoch", "open", "--home", "h", "--pool-minor", "1000", "--target", "target"]).ok();
+    world.run(&["submit", "anna", "from/anna", "--home", "h"]).ok();
+    world.run(&["epoch", "close", "--home", "h"]).ok();
+    world.run(&["ingest", "--home", "h", "--vocabulary", "300"]).ok();
+    world.run(&["train", "tiny.toml", "--home", "h", "--pilot"]).fails(2, &["--strata"]);
+}

@@ -1,0 +1,235 @@
+//! Which tokens a step sees: a pure function of (seed, step, weights in force), blind to contributor and bucket.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use sha2::{Digest, Sha256};
+
+use crate::batch::{Batch, Corpus, Piece, passes};
+use crate::error::TrainError;
+
+/// How often groups' documents are seen from a step on.
+///
+/// Groups are what the operator made before anybody trained, never accounts: an account that is split stays in its groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weights {
+    /// The first step that they hold for.
+    pub from_step: u64,
+    /// Of each group, how often its documents are in a pass over the corpus, on average, in millionths; 0 leaves them out.
+    pub ppm: Vec<u64>,
+}
+
+impl Weights {
+    /// Those of `all`, ascending, that are in force at `step`.
+    pub fn at(all: &[Weights], step: u64) -> Option<&Weights> {
+        all[..all.partition_point(|w| w.from_step <= step)].last()
+    }
+}
+
+/// The order of all steps: documents by a hash of seed, pass and key, laid end to end and cut into rows, and the rows shuffled.
+///
+/// So a step sees pieces of many documents, and those of a contributor are spread over the whole pass.
+///
+/// With weights a document is in a pass as often as its group's weight says: the whole part of it, and once more where a hash of
+/// seed, pass and key, as a number below 1, is below the rest. New weights begin a new pass, in an order of its own.
+pub struct Order<'a> {
+    corpus: &'a Corpus,
+    seed: [u8; 32],
+    context: usize,
+    rows_per_step: usize,
+    total: usize,
+    known: Mutex<Known>,
+}
+
+/// The weights' first step, the weights, and the pass' own number.
+type Key = (u64, Vec<u64>, u64);
+
+/// What was laid out before.
+#[derive(Default)]
+struct Known {
+    passes: BTreeMap<Key, Arc<Pass>>,
+    /// Rows of every pass so far, so that those before a step's are not laid out again for it.
+    rows: BTreeMap<Key, u64>,
+}
+
+/// A pass over the corpus: documents with the position of their first token, and all tokens.
+struct Pass {
+    order: Vec<(usize, usize)>,
+    tokens: usize,
+    /// Which row comes when.
+    rows: Vec<u32>,
+}
+
+/// Millionths of a weight of 1.
+pub(crate) const WHOLE: u64 = 1_000_000;
+
+/// Most passes that are kept laid out.
+const KNOWN: usize = 4;
+
+impl<'a> Order<'a> {
+    /// The order of `corpus` under `seed`, every document once a pass.
+    ///
+    /// # Errors
+    /// [`TrainError::TooFewTokens`] if there is nothing to predict.
+    pub fn new(corpus: &'a Corpus, seed: [u8; 32], context: usize, rows_per_step: usize) -> Result<Order<'a>, TrainError> {
+        let total = corpus.tokens();
+        if total < 2 {
+            return Err(TrainError::TooFewTokens { thing: "accepted documents", expected: 2, found: total });
+        }
+        Ok(Order { corpus, seed, context, rows_per_step, total, known: Mutex::default() })
+    }
+
+    /// Checks weights before they are used.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] if they are not ascending by step, of fewer groups than the corpus has, or leave nothing to train on.
+    pub fn check(&self, weights: &[Weights]) -> Result<(), TrainError> {
+        let groups = self.corpus.group_tokens();
+        for w in weights {
+            if w.ppm.len() < groups.len() {
+                return Err(TrainError::Config(format!("weights of {} groups, expected {}", w.ppm.len(), groups.len())));
+            }
+            if w.ppm.iter().zip(&groups).all(|(w, tokens)| *w == 0 || *tokens == 0) {
+                return Err(TrainError::Config(format!("weights from step {}: they leave no document to train on", w.from_step)));
+            }
+        }
+        if weights.windows(2).any(|w| w[0].from_step >= w[1].from_step) {
+            return Err(TrainError::Config("weights: expected ascending first steps".into()));
+        }
+        Ok(())
+    }
+
+    /// Rows of one pass over the corpus, every document once; the last may be shorter.
+    pub fn rows_per_epoch(&self) -> usize {
+        self.total.div_ceil(self.context)
+    }
+
+    /// Steps of one pass over the corpus.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.rows_per_epoch().div_ceil(self.rows_per_step) as u64
+    }
+
+    /// Rows of a pass.
+    fn rows(&self, number: u64, weights: Option<&Weights>) -> u64 {
+        let known = self.known.lock().expect("no thread panicked").rows.get(&key(number, weights)).copied();
+        known.unwrap_or_else(|| self.pass(number, weights).rows.len() as u64)
+    }
+
+    fn pass(&self, number: u64, weights: Option<&Weights>) -> Arc<Pass> {
+        let mut known = self.known.lock().expect("no thread panicked");
+        let key = key(number, weights);
+        let from_step = key.0;
+        if let Some(pass) = known.passes.get(&key) {
+            return pass.clone();
+        }
+        // Weights from a later step have passes of their own: otherwise the documents that come first in a pass would be
+        // seen after every change, and the last ones never.
+        let seed: [u8; 32] = match from_step {
+            0 => self.seed,
+            from => {
+                Sha256::new().chain_update(b"assay weights v1").chain_update(self.seed).chain_update(from.to_le_bytes()).finalize().into()
+            }
+        };
+        let mut order: Vec<([u8; 32], usize)> = Vec::new();
+        for (i, document) in self.corpus.documents.iter().enumerate() {
+            let hash = |copy: Option<u64>| -> [u8; 32] {
+                let hash = Sha256::new().chain_update(seed).chain_update(number.to_le_bytes()).chain_update(document.key);
+                copy.map_or(hash.clone(), |c| hash.chain_update(c.to_le_bytes())).finalize().into()
+            };
+            let first = hash(None);
+            let ppm = weights.map_or(WHOLE, |w| w.ppm[document.group]);
+            // The hash orders by its first bytes, so the draw takes its last.
+            let draw = u64::from_le_bytes(first[24..].try_into().expect("eight bytes")) % WHOLE;
+            let copies = ppm / WHOLE + u64::from(draw < ppm % WHOLE);
+            order.extend((0..copies).map(|copy| (if copy == 0 { first } else { hash(Some(copy)) }, i)));
+        }
+        order.sort_unstable();
+        let mut at = 0;
+        let place = |(_, i): ([u8; 32], usize)| {
+            let start = at;
+            at += self.corpus.documents[i].tokens.len();
+            (i, start)
+        };
+        let order: Vec<(usize, usize)> = order.into_iter().map(place).collect();
+        let mut rows: Vec<u32> = (0..at.div_ceil(self.context) as u32).collect();
+        let start = Sha256::new().chain_update(b"rows").chain_update(seed).chain_update(number.to_le_bytes()).finalize();
+        shuffle(&mut rows, u64::from_le_bytes(start[..8].try_into().expect("eight bytes")));
+        let pass = Arc::new(Pass { order, tokens: at, rows });
+        known.rows.insert(key.clone(), pass.rows.len() as u64);
+        if known.passes.len() >= KNOWN {
+            known.passes.pop_first();
+        }
+        known.passes.insert(key, pass.clone());
+        pass
+    }
+
+    /// The pieces of `step`, row by row, under the weights that were given so far.
+    pub fn step(&self, step: u64, weights: &[Weights]) -> Vec<Piece> {
+        let weights = Weights::at(weights, step);
+        let since = step - weights.map_or(0, |w| w.from_step);
+        let mut row = since * self.rows_per_step as u64;
+        let mut left = self.rows_per_step;
+        let mut pieces = Vec::new();
+        let mut number = 0;
+        // Without weights every pass has the same number of rows.
+        if weights.is_none() {
+            (number, row) = (row / self.rows_per_epoch() as u64, row % self.rows_per_epoch() as u64);
+        }
+        let mut empty = 0;
+        while left > 0 {
+            let rows = self.rows(number, weights);
+            // With small weights a pass may draw nobody; the next will.
+            empty = if rows == 0 { empty + 1 } else { 0 };
+            assert!(empty < 1_000_000, "order: weights so small that no pass draws a document");
+            if row >= rows {
+                row -= rows;
+                number += 1;
+                continue;
+            }
+            let pass = self.pass(number, weights);
+            self.row(&pass, pass.rows[row as usize] as usize, &mut pieces);
+            (row, left) = (row + 1, left - 1);
+        }
+        pieces
+    }
+
+    /// The pieces of one row of a pass.
+    fn row(&self, pass: &Pass, row: usize, pieces: &mut Vec<Piece>) {
+        let (start, end) = (row * self.context, ((row + 1) * self.context).min(pass.tokens));
+        let mut i = pass.order.partition_point(|&(_, first)| first <= start) - 1;
+        let mut at = start;
+        while at < end {
+            let (document, first) = pass.order[i];
+            let len = self.corpus.documents[document].tokens.len();
+            let stop = (first + len).min(end);
+            if stop > at {
+                pieces.push(Piece { document, range: at - first..stop - first });
+            }
+            at = stop.max(at);
+            i += 1;
+        }
+    }
+
+    /// The step as the engine takes it: passes of at most `rows` rows each, 0 for one pass.
+    pub fn batches(&self, step: u64, weights: &[Weights], rows: usize) -> Vec<Batch> {
+        passes(&self.step(step, weights), self.context, rows).into_iter().map(|p| Batch::new(self.corpus, p)).collect()
+    }
+}
+
+fn key(number: u64, weights: Option<&Weights>) -> Key {
+    (weights.map_or(0, |w| w.from_step), weights.map_or_else(Vec::new, |w| w.ppm.clone()), number)
+}
+
+/// Puts `rows` into an order that `state` draws.
+///
+/// Source: Durstenfeld 1964; numbers from SplitMix64 (Steele et al. 2014, figure 12).
+fn shuffle(rows: &mut [u32], mut state: u64) {
+    for i in (1..rows.len()).rev() {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        // The bias of a 64-bit number modulo a row count is below 2^-32.
+        rows.swap(i, ((z ^ (z >> 31)) % (i as u64 + 1)) as usize);
+    }
+}
