@@ -243,6 +243,9 @@ pub enum Command {
         /// How many drawn windows; the first time they are logged.
         #[arg(long, default_value_t = 1, value_parser = at_least_one)]
         sample: usize,
+        /// Beside the table's estimates, each document's exact credit in these windows.
+        #[arg(long)]
+        documents: bool,
     },
     /// Turn credit into amounts, book them, write statements, reveal the epoch's key.
     Reward {
@@ -334,6 +337,23 @@ pub enum Attribution {
         /// Most rows; 0 for all.
         #[arg(long, default_value_t = 50)]
         limit: usize,
+    },
+    /// Documents of different contributors whose gradients are alike: reasons to look, never verdicts.
+    Alike {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The run.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+        /// Least cosine of two documents' sketches.
+        #[arg(long, default_value_t = 0.5)]
+        least: f64,
+        /// Compare so many documents, those with the most credit.
+        #[arg(long, default_value_t = 2000)]
+        documents: usize,
+        /// First tokens of each that are compared.
+        #[arg(long, default_value_t = 4096)]
+        tokens: usize,
     },
 }
 

@@ -18,8 +18,8 @@ use crate::home::{Config, Home, database_url, read_key};
 use crate::output::{Output, money, note};
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Submitting, read_dataset};
-use crate::stages::{contributor, data, epoch, ingest, replay, reward, submit, train};
-use crate::{attribution, audit, model, quickstart, report, status, strata, tables, weighting};
+use crate::stages::{contributor, data, epoch, exact, ingest, replay, reward, submit, train};
+use crate::{alike, attribution, audit, model, quickstart, report, status, strata, tables, weighting};
 
 /// Carries out a command.
 pub async fn run(args: Args) -> Result<Output> {
@@ -80,6 +80,9 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Attribution(Attribution::Show { home, run, by, sort, limit }) => {
             attribution::show(&Home::open(&home.home, now).await?, run, by, sort, limit)
         }
+        Command::Attribution(Attribution::Alike { home, run, least, documents, tokens }) => {
+            alike::show(&Home::open(&home.home, now).await?, run, least, documents, tokens)
+        }
         Command::Explain { home, document, run } => attribution::explain(&Home::open(&home.home, now).await?, run, &document),
         Command::Generate { home, prompt, run, tokens, temperature, top, seed } => {
             let drawing = Drawing { temperature, top, seed };
@@ -133,7 +136,7 @@ pub async fn run(args: Args) -> Result<Output> {
             };
             run_output(&home, number)
         }
-        Command::Replay { home, run, window, sample } => replay_command(&home.home, now, run, window, sample).await,
+        Command::Replay { home, run, window, sample, documents } => replay_command(&home.home, now, run, window, sample, documents).await,
         Command::Reward { home, run, dry_run } => {
             let mut home = Home::open(&home.home, now).await?;
             if !dry_run {
@@ -285,7 +288,7 @@ fn run_output(home: &Home, number: u32) -> Result<Output> {
     Ok(Output::new(text, json))
 }
 
-async fn replay_command(dir: &Path, now: u64, run: u32, window: Option<u64>, sample: usize) -> Result<Output> {
+async fn replay_command(dir: &Path, now: u64, run: u32, window: Option<u64>, sample: usize, documents: bool) -> Result<Output> {
     let mut home = Home::open(dir, now).await?;
     let this =
         home.state.runs.get(run as usize).cloned().ok_or_else(|| usage(format!("run {run}: there are {}", home.state.runs.len())))?;
@@ -295,12 +298,18 @@ async fn replay_command(dir: &Path, now: u64, run: u32, window: Option<u64>, sam
     } else {
         replay::run(&mut home, run, sample).await?
     };
-    let text =
+    let mut text =
         format!("run {run}: windows {:?} of {} replayed: {}\n{}", result.windows, result.of, result.outcome, result.differences.join("\n"));
+    let mut exact = Vec::new();
+    for window in result.windows.iter().filter(|_| documents) {
+        let (lines, json) = exact::show(&home, &exact::window(&home, &this, *window)?)?;
+        text += &lines;
+        exact.push(json);
+    }
     let exit = if result.outcome == "differs" { Kind::Verification as u8 } else { 0 };
     Ok(Output {
         text,
-        json: json!({ "run": run, "windows": result.windows, "of": result.of, "outcome": result.outcome, "differences": result.differences }),
+        json: json!({ "run": run, "windows": result.windows, "of": result.of, "outcome": result.outcome, "differences": result.differences, "exact": exact }),
         exit,
     })
 }

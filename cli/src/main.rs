@@ -3,6 +3,7 @@
 //! `args` is what people type, `commands` what is done for it; `stages` has one file a stage, `quickstart` puts
 //! them in order, `rules` is what operator and auditor both compute, `audit` checks a home from files alone.
 
+mod alike;
 mod args;
 mod attribution;
 mod audit;

@@ -42,6 +42,14 @@ fn documents_contributors_targets_and_windows_have_the_same_sum() {
     assert!((tokens - number(&explained["nats"])).abs() < 1e-9, "{tokens}");
     world.run(&["explain", "--home", "h", "999/0"]).fails(2, &["999/0", "has no credit"]);
 
+    let replay = world.run(&["replay", "--home", "h", "--window", "3", "--documents"]).ok();
+    let window = &replay["exact"][0];
+    let of = |what: &str| window["documents"].as_array().unwrap().iter().map(|d| number(&d[what])).sum::<f64>();
+    let expected = number(&rows(&world, "h", "window", &["--sort", "name"])[3]["nats"]);
+    assert!((of("table") - expected).abs() < 1e-9, "{} and {expected}", of("table"));
+    assert!((of("exact") - expected).abs() < 0.02 * expected.abs(), "{} and {expected}", of("exact"));
+    assert!(number(&window["r"]) > 0.8, "{}", window["r"]);
+
     let step = world.run(&["train", "inspect", "--home", "h", "--step", "3"]).ok();
     let pieces = step["pieces"].as_array().unwrap();
     let seen: f64 = pieces.iter().map(|p| number(&p["end_token"]) - number(&p["first_token"])).sum();
@@ -77,6 +85,25 @@ fn a_model_can_be_looked_at_and_another_run_can_start_from_it() {
     let config = fs::read_to_string(world.path("model/config.json")).unwrap();
     fs::write(world.path("model/config.json"), config.replace("\"intermediate_size\": 32", "\"intermediate_size\": 64")).unwrap();
     world.run(&["train", "tiny.toml", "--home", "h", "--weights", "model", "--now", NOW]).fails(2, &["RUN.toml says"]);
+}
+
+#[test]
+fn a_work_in_another_order_is_flagged_for_review() {
+    let world = World::new();
+    // The same sentences, backwards: less than a third of the shingles are the same, so dedup keeps it.
+    let backwards = (0..8).map(|d| common::prose(d, 30).lines().rev().map(|l| format!("{l}\n")).collect::<String>());
+    world.lines("from/zoe/copy.jsonl", backwards, "MIT");
+    let quickstart = world.quickstart("h", &[]).ok();
+    assert_eq!(row(&quickstart, "zoe")["accepted"], 8, "{quickstart}");
+    let pairs = world.run(&["attribution", "alike", "--home", "h", "--least", "0.5"]).ok()["pairs"].as_array().unwrap().clone();
+    let who = |p: &Value, of: &str| p[of].as_str().unwrap().split(' ').next_back().unwrap().to_string();
+    let number_of = |p: &Value, of: &str| p[of].as_str().unwrap().split(['/', ' ']).nth(1).unwrap().to_string();
+    // Every copy is more alike to its original than any two texts by the same grammar are.
+    assert!(pairs.len() >= 8);
+    for pair in &pairs[..8] {
+        assert_eq!([who(pair, "first"), who(pair, "second")], ["anna", "zoe"], "{pair}");
+        assert_eq!(number_of(pair, "first"), number_of(pair, "second"), "{pair}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! - `account`: what a window of steps credits to each bucket, and what it cannot explain
 //! - `sketch`, `documents`: a bucket's credit split among its documents, estimated and reconciled
 //! - `exact`: the same without estimates, by taking the steps again
+//! - `collinear`: documents of different payees whose gradients are alike
 //! - `baselines`: scores that others publish, for comparison
 //! - `run`: [`Trainer`], which takes steps, prices windows and keeps its [`State`]
 //! - `checkpoint`: that state as bytes
@@ -27,6 +28,7 @@ mod baselines;
 mod batch;
 mod buckets;
 mod checkpoint;
+mod collinear;
 mod config;
 mod documents;
 mod engine;
@@ -47,6 +49,7 @@ pub use account::{Accounts, Part, Rule, Window};
 pub use baselines::Baseline;
 pub use batch::{Batch, Corpus, Document, Piece, pieces_of, pricing_batch, pricing_passes};
 pub use buckets::assign;
+pub use collinear::Alike;
 pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Sampling, Schedule, Start, Weighting};
 pub use documents::{DocumentCredit, Held, Slot};
 pub use engine::Engine;

@@ -159,11 +159,11 @@ pub struct Trainer<'a, B: Backend> {
     frozen: Vec<Range<usize>>,
     gradients: Vec<B::Gradient>,
     total: B::Gradient,
-    sketcher: Option<Sketcher<B>>,
+    pub(crate) sketcher: Option<Sketcher<B>>,
     /// Held-out gradient at the last window's end, which is the next one's beginning.
     end: Option<(u64, HeldOut<B>)>,
     /// The window whose basis the sketcher uses.
-    basis: Option<u64>,
+    pub(crate) basis: Option<u64>,
     online: Option<Online>,
     pub(crate) trace: Option<Trace<B>>,
 }

@@ -4,6 +4,7 @@
 pub mod contributor;
 pub mod data;
 pub mod epoch;
+pub mod exact;
 pub mod ingest;
 pub mod jobs;
 pub mod replay;
