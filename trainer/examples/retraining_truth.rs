@@ -108,6 +108,11 @@ impl World {
         while trainer.window(&mut state, &mut |_| {}) {}
         let accounts = trainer.accounts(&state);
         let credit: Vec<f64> = (0..self.contributors).map(|b| accounts.bucket_credit(b)).collect();
+        // Windows weigh in proportion to their step, up to a cap: what a policy pays by, unless it says otherwise.
+        let weight = |w: &trainer::Window| ((w.first_step + w.end_step) as f64).min(0.25 * 2.0 * self.steps as f64);
+        let paid: Vec<f64> = (0..self.contributors)
+            .map(|b| accounts.windows.iter().map(|w| weight(w) * w.bucket_credit(b, &accounts.parts)).sum())
+            .collect();
         let (mut dot, mut at_once) = (vec![0.0; self.contributors], vec![0.0; self.contributors]);
         for b in trainer.baselines() {
             let owner = self.corpus.documents[b.document as usize].bucket;
@@ -115,9 +120,15 @@ impl World {
             at_once[owner] += b.at_once;
         }
         let tokens: Vec<u64> = (0..self.contributors).map(|b| state.windows.iter().map(|w| w.tokens[b]).sum()).collect();
+        // Without a contributor the others take its place in every step, since AdamW's steps are as long as before: what is missed
+        // is what it gave above the average of its tokens.
+        let above = |credit: &[f64]| -> Vec<f64> {
+            let (all, drop) = (tokens.iter().sum::<u64>() as f64, credit.iter().sum::<f64>());
+            credit.iter().zip(&tokens).map(|(c, t)| (c - drop * *t as f64 / all) / (1.0 - *t as f64 / all)).collect()
+        };
         let works: Vec<usize> = (0..self.contributors).map(|b| self.corpus.documents.iter().filter(|d| d.bucket == b).count()).collect();
         let loss = accounts.losses().expect("windows");
-        json!({ "kind": "attribution", "seed": seed, "credit": credit, "dot": dot, "at_once": at_once, "tokens": tokens, "works": works,
+        json!({ "kind": "attribution", "seed": seed, "credit": credit, "paid": paid, "above": above(&credit), "dot_above": above(&dot), "at_once_above": above(&at_once), "dot": dot, "at_once": at_once, "tokens": tokens, "works": works,
             "loss_start": loss.0, "loss_end": loss.1, "residual": accounts.residual_share(), "decay": accounts.decay() })
     }
 }
@@ -181,6 +192,19 @@ fn main() {
     report(&read(&out));
 }
 
+/// What is compared with retraining, and under which name it is in the file.
+const SCORES: [(&str, &str); 9] = [
+    ("credit", "credit"),
+    ("credit by weights of windows", "paid"),
+    ("gradient dot", "dot"),
+    ("AdamW-aware at once", "at_once"),
+    ("pay by tokens", "tokens"),
+    ("equal pay per work", "works"),
+    ("credit above its tokens' average", "above"),
+    ("gradient dot above the average", "dot_above"),
+    ("AdamW-aware above the average", "at_once_above"),
+];
+
 /// What leaving each contributor out raises the held-out loss by, and the scores, by seed.
 fn report(lines: &[Value]) {
     let mut full: BTreeMap<u64, f64> = BTreeMap::new();
@@ -192,7 +216,7 @@ fn report(lines: &[Value]) {
             (Some("retraining"), None) => drop(full.insert(seed, line["loss"].as_f64().expect("a loss"))),
             (Some("retraining"), Some(c)) => drop(left.entry(seed).or_default().insert(c, line["loss"].as_f64().expect("a loss"))),
             _ => {
-                for name in ["credit", "dot", "at_once", "tokens", "works"] {
+                for name in SCORES.map(|(_, key)| key) {
                     let values = line[name].as_array().expect("numbers").iter().map(|v| v.as_f64().expect("a number")).collect();
                     scores.entry(name).or_default().insert(seed, values);
                 }
@@ -233,13 +257,7 @@ fn report(lines: &[Value]) {
                 common::spearman(&score, &real)
             );
         };
-        for (name, key) in [
-            ("credit", "credit"),
-            ("gradient dot", "dot"),
-            ("AdamW-aware at once", "at_once"),
-            ("pay by tokens", "tokens"),
-            ("equal pay per work", "works"),
-        ] {
+        for (name, key) in SCORES {
             row(name, &scores[key]);
         }
         let mut between = Vec::new();
