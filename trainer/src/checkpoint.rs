@@ -49,7 +49,6 @@ struct HeldMeta {
     basis: u64,
     slots: Vec<SlotMeta>,
     factor: u64,
-    moved: u64,
 }
 
 /// Document, bucket and tokens.
@@ -84,13 +83,7 @@ impl<B: Backend> Trainer<'_, B> {
             held: state
                 .held
                 .iter()
-                .map(|h| HeldMeta {
-                    step: h.step,
-                    basis: h.basis,
-                    slots: slot_meta(&h.slots),
-                    factor: h.factor.to_bits(),
-                    moved: h.moved.to_bits(),
-                })
+                .map(|h| HeldMeta { step: h.step, basis: h.basis, slots: slot_meta(&h.slots), factor: h.factor.to_bits() })
                 .collect(),
             bases: state.bases.keys().copied().collect(),
             last: state.last.iter().map(|l| slot_meta(l)).collect(),
@@ -109,6 +102,7 @@ impl<B: Backend> Trainer<'_, B> {
         }
         if let Some(open) = open {
             master("window.theta".into(), &open.first_theta);
+            master("window.second".into(), &open.first_second);
             master("window.decay".into(), &open.decay_part);
             for (bucket, part) in open.parts.iter().enumerate() {
                 master(format!("window.part.{bucket:05}"), part);
@@ -181,6 +175,7 @@ impl<B: Backend> Trainer<'_, B> {
                 first_step: o.first_step,
                 length: o.length,
                 first_theta: master("window.theta")?,
+                first_second: master("window.second")?,
                 parts: by_bucket("window.part")?,
                 decay_part: master("window.decay")?,
                 tokens: o.tokens,
@@ -193,8 +188,7 @@ impl<B: Backend> Trainer<'_, B> {
             let count = h.slots.len() * self.sketch_len();
             let sketches =
                 if count == 0 { backend.gradient(0) } else { backend.gradient_from_bytes(&read(&format!("held.{:09}", h.step), count)?) };
-            let (factor, moved) = (f64::from_bits(h.factor), f64::from_bits(h.moved));
-            held.push(Held { step: h.step, basis: h.basis, slots: slots_of(&h.slots), sketches, factor, moved });
+            held.push(Held { step: h.step, basis: h.basis, slots: slots_of(&h.slots), sketches, factor: f64::from_bits(h.factor) });
         }
         let mut bases = BTreeMap::new();
         for step in meta.bases {

@@ -43,10 +43,8 @@ pub struct Held<B: Backend> {
     pub slots: Vec<Slot>,
     /// `(slots, numbers of a sketch)`; the part of the step's mean gradient that is each document's.
     pub sketches: B::Gradient,
-    /// What the last step's first moment took of them: `(1 - beta1) clip beta1^age`.
+    /// What its own step's first moment took of them: `(1 - beta1) clip`.
     pub factor: f64,
-    /// Sum over the open window's steps of factor times `lr / bias1`.
-    pub moved: f64,
 }
 
 /// The documents of a step's passes, by slot: ascending by document.
@@ -77,23 +75,47 @@ pub(crate) fn runs(batch: &Batch, slots: &[Slot]) -> Vec<(usize, Range<usize>)> 
 }
 
 /// Documents by bucket, with their estimates and the tokens that they had in the window.
-type Estimates = BTreeMap<u32, BTreeMap<u32, (u32, Vec<f64>)>>;
+pub(crate) type Estimates = BTreeMap<u32, BTreeMap<u32, (u32, Vec<f64>)>>;
 
-/// Estimates of the documents that are held, from the sketches of what each part prices with, by the sketches' basis.
-pub(crate) fn estimates<B: Backend>(backend: &B, held: &[Held<B>], first_step: u64, priced: &BTreeMap<u64, Vec<Vec<f64>>>) -> Estimates {
-    let mut found = Estimates::new();
+/// A step of a window, for the documents that it moves with.
+pub(crate) struct Moving {
+    /// The step.
+    pub step: u64,
+    /// `lr / bias1`.
+    pub rate: f64,
+    /// Sketches of what the part prices the step's movement with, by the documents' basis.
+    pub priced: BTreeMap<u64, Vec<f64>>,
+}
+
+/// Adds part `part`'s estimates of the documents that are held to `found`; `steps` are those of the window that were taken.
+pub(crate) fn estimate<B: Backend>(
+    backend: &B,
+    found: &mut Estimates,
+    held: &[Held<B>],
+    steps: &[Moving],
+    ages: impl Fn(u64, u64) -> i32,
+    beta1: f64,
+    (part, parts): (usize, usize),
+) {
+    let first_step = steps.first().map_or(0, |s| s.step);
     for held in held {
-        let priced = &priced[&held.basis];
-        let products: Vec<Vec<f64>> = priced.iter().map(|z| backend.sketch_dots(&held.sketches, z)).collect();
-        for (i, slot) in held.slots.iter().enumerate() {
-            let document = found.entry(slot.bucket).or_default().entry(slot.document).or_insert_with(|| (0, vec![0.0; priced.len()]));
-            document.0 += if held.step >= first_step { slot.tokens } else { 0 };
-            for (sum, products) in document.1.iter_mut().zip(&products) {
-                *sum += held.moved * products[i];
+        // What each step moves of the document is priced by its own preconditioner; the sum is one vector.
+        let mut vector: Vec<f64> = Vec::new();
+        for step in steps.iter().filter(|s| s.step >= held.step) {
+            let priced = &step.priced[&held.basis];
+            let weight = held.factor * beta1.powi(ages(held.step, step.step)) * step.rate;
+            vector.resize(priced.len(), 0.0);
+            vector.iter_mut().zip(priced).for_each(|(sum, p)| *sum += weight * p);
+        }
+        let products = if vector.is_empty() { vec![0.0; held.slots.len()] } else { backend.sketch_dots(&held.sketches, &vector) };
+        for (slot, product) in held.slots.iter().zip(products) {
+            let document = found.entry(slot.bucket).or_default().entry(slot.document).or_insert_with(|| (0, vec![0.0; parts]));
+            if part == 0 && held.step >= first_step {
+                document.0 += slot.tokens;
             }
+            document.1[part] += product;
         }
     }
-    found
 }
 
 /// Makes the estimates of every bucket add up to its credit: the difference is shared in proportion to their sizes.

@@ -8,7 +8,7 @@ use kernels::{AdamW, Backend};
 use crate::account::{Accounts, Part, Rule, Window};
 use crate::batch::Batch;
 use crate::config::RunConfig;
-use crate::documents::{self, DocumentCredit, Held, Slot};
+use crate::documents::{self, DocumentCredit, Estimates, Held, Moving, Slot};
 use crate::engine::Engine;
 use crate::error::TrainError;
 use crate::exact::{Trace, TracedStep, TracedWindow};
@@ -100,6 +100,8 @@ pub struct Open<B: Backend> {
     pub length: u64,
     /// Its first weights.
     pub first_theta: B::Master,
+    /// The second moment before its first step.
+    pub first_second: B::Master,
     /// What each bucket has moved.
     pub parts: Vec<B::Master>,
     /// What weight decay has moved.
@@ -323,6 +325,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
             first_step: state.step,
             length: state.next_window.min(self.setup.steps - state.step),
             first_theta: state.theta.clone(),
+            first_second: state.second.clone(),
             parts: (0..self.setup.buckets).map(|_| self.backend.master_zeros(len)).collect(),
             decay_part: self.backend.master_zeros(len),
             tokens: vec![0; self.setup.buckets],
@@ -422,7 +425,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
                 &self.decayed,
             );
             let rate = hyper.lr / (1.0 - o.beta1.powi(state.step as i32 + 1));
-            self.hold(state, open.first_step, slots, sketches, clip_factor, rate);
+            self.hold(state, open.first_step, slots, sketches, clip_factor);
             if let (Some(trace), Some(theta)) = (&mut self.trace, before) {
                 trace.weights.clone_from(&state.weights);
                 trace.steps.push(TracedStep { step: state.step, theta, second: state.second.clone(), clip_factor, rate });
@@ -438,20 +441,14 @@ impl<'a, B: Backend> Trainer<'a, B> {
         report
     }
 
-    /// Adds the step's documents to those held, and what the step moved of each.
-    fn hold(&self, state: &mut State<B>, basis: u64, slots: Vec<Slot>, sketches: B::Gradient, clip_factor: f64, rate: f64) {
-        let beta1 = self.config.optimizer.beta1;
-        for held in &mut state.held {
-            held.factor *= beta1;
-        }
+    /// Adds the step's documents to those held.
+    fn hold(&self, state: &mut State<B>, basis: u64, slots: Vec<Slot>, sketches: B::Gradient, clip_factor: f64) {
         if self.sketcher.is_some() {
             for bucket in slots.iter().map(|s| s.bucket).collect::<BTreeSet<u32>>() {
                 state.last[bucket as usize] = slots.iter().filter(|s| s.bucket == bucket).copied().collect();
             }
-            state.held.push(Held { step: state.step, basis, slots, sketches, factor: (1.0 - beta1) * clip_factor, moved: 0.0 });
-        }
-        for held in &mut state.held {
-            held.moved += held.factor * rate;
+            let factor = (1.0 - self.config.optimizer.beta1) * clip_factor;
+            state.held.push(Held { step: state.step, basis, slots, sketches, factor });
         }
     }
 
@@ -522,7 +519,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
             // If it stays so: the gradient along the chord is rougher than four intervals resolve.
             window.marked = window.residual(&parts).abs() > acceptable;
             if !window.marked || rule == Rule::Boole {
-                self.credit_documents(state, &mut window, &points);
+                self.credit_documents(state, &mut window, &open.first_second, &points);
                 break;
             }
         }
@@ -531,9 +528,6 @@ impl<'a, B: Backend> Trainer<'a, B> {
         state.windows.push(window);
         let look_ahead = self.config.attribution.look_ahead;
         state.held.retain(|h| state.step - h.step < look_ahead);
-        for held in &mut state.held {
-            held.moved = 0.0;
-        }
         let (now, used): (u64, BTreeSet<u64>) = (state.step, state.held.iter().map(|h| h.basis).collect());
         state.bases.retain(|step, _| *step == now || used.contains(step));
         self.end = Some((state.step, after));
@@ -563,27 +557,33 @@ impl<'a, B: Backend> Trainer<'a, B> {
     }
 
     /// Splits the buckets' credit among the documents that the window's steps moved with.
-    ///
-    /// The preconditioner is that of the window's last step: it changes little within a window, and a row
-    /// of the embedding that was first seen inside it has its size there already.
-    fn credit_documents(&mut self, state: &mut State<B>, window: &mut Window, points: &[&HeldOut<B>]) {
+    fn credit_documents(&mut self, state: &mut State<B>, window: &mut Window, first_second: &B::Master, points: &[&HeldOut<B>]) {
         if self.sketcher.is_none() && self.trace.is_none() {
             return;
         }
         let (b, o) = (self.backend, &self.config.optimizer);
-        let bias2 = 1.0 - o.beta2.powi(state.step as i32);
-        let mut priced: BTreeMap<u64, Vec<Vec<f64>>> = state.held.iter().map(|h| (h.basis, Vec::new())).collect();
-        let mut mean = b.master_zeros(self.engine.layout.len);
-        let mut scratch = b.master_zeros(self.engine.layout.len);
-        let mut chords = Vec::new();
+        let len = self.engine.layout.len;
+        // Steps that were skipped moved nothing, and the first moment has not aged in them.
+        let taken: Vec<u64> = (0..state.step).filter(|s| state.losses[*s as usize].is_finite()).collect();
+        let inside = &taken[taken.partition_point(|s| *s < window.first_step)..];
+        let ages = |from: u64, to: u64| (taken.partition_point(|s| *s < to) - taken.partition_point(|s| *s < from)) as i32;
+        let rate = |step: u64| o.lr_at(step, self.setup.steps) / (1.0 - o.beta1.powi(step as i32 + 1));
+        let (mut mean, mut scratch, mut second) = (b.master_zeros(len), b.master_zeros(len), b.master_zeros(len));
+        let (mut estimates, mut chords) = (Estimates::new(), Vec::new());
+        let bases: BTreeSet<u64> = state.held.iter().map(|h| h.basis).collect();
         for (part, (facts, _)) in self.pricing.parts.iter().enumerate() {
             let chord = self.chord(window.rule, points, part);
             if let Some(sketcher) = &self.sketcher {
-                b.precondition(&mut scratch, &chord, &state.second, bias2, o.eps);
-                b.scale_add(&mut mean, 1.0, &scratch, facts.factor());
-                for (basis, priced) in &mut priced {
-                    priced.push(sketcher.of(b, &scratch, &state.bases[basis]));
+                let mut steps = Vec::new();
+                for (i, &step) in inside.iter().enumerate() {
+                    b.mix(&mut second, first_second, &state.second, second_at(o.beta2, i + 1, inside.len()));
+                    b.precondition(&mut scratch, &chord, &second, 1.0 - o.beta2.powi(step as i32 + 1), o.eps);
+                    let priced = bases.iter().map(|basis| (*basis, sketcher.of(b, &scratch, &state.bases[basis]))).collect();
+                    steps.push(Moving { step, rate: rate(step), priced });
                 }
+                b.scale_add(&mut mean, 1.0, &scratch, facts.factor());
+                let place = (part, self.pricing.parts.len());
+                documents::estimate(b, &mut estimates, &state.held, &steps, ages, o.beta1, place);
             }
             if self.trace.is_some() {
                 chords.push(chord);
@@ -593,7 +593,6 @@ impl<'a, B: Backend> Trainer<'a, B> {
             trace.windows.push(TracedWindow { index: window.index, end_step: window.end_step, chords });
         }
         if let Some(sketcher) = &self.sketcher {
-            let estimates = documents::estimates(b, &state.held, window.first_step, &priced);
             if let Some(online) = &self.online {
                 // Before they are made to add up by bucket: an account that is split must not change what is seen.
                 let factors: Vec<f64> = self.pricing.parts.iter().map(|(part, _)| part.factor()).collect();
@@ -635,4 +634,11 @@ impl<'a, B: Backend> Trainer<'a, B> {
             length
         }
     }
+}
+
+/// How far from its first to its last value a window's second moment is after `step` of `steps` steps.
+///
+/// A moving average of squares that stay as they are goes from one to the other so.
+fn second_at(beta2: f64, step: usize, steps: usize) -> f64 {
+    (1.0 - beta2.powi(step as i32)) / (1.0 - beta2.powi(steps as i32))
 }
