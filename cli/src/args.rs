@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use corpus::DocumentRef;
 use corpus::licence::Purpose;
 
 use crate::attribution::{By, Sort};
@@ -272,6 +273,36 @@ pub enum Command {
         /// Drawn windows to replay of each run.
         #[arg(long, default_value_t = 1)]
         replay: usize,
+        /// Other people's receipts, files in the form of C2SP tlog-proof: what they were shown has to be in this log.
+        #[arg(long, value_name = "DIR")]
+        receipts: Option<PathBuf>,
+    },
+    /// Write the proof of what became of a document, for anybody who has the log's key.
+    Prove {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The document: submission and number, as in `attribution show --by document`.
+        document: DocumentRef,
+        /// With its salt and text: whoever sees the proof can read it then.
+        #[arg(long)]
+        open: bool,
+        /// Where to write it.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Check a proof or a receipt with nothing else at hand but keys.
+    VerifyProof {
+        /// The file.
+        file: PathBuf,
+        /// The log's verifier key, or the file that holds it.
+        #[arg(long)]
+        vkey: String,
+        /// Verifier keys of witnesses, or files that hold them.
+        #[arg(long)]
+        witness: Vec<String>,
+        /// For a receipt: the entry's bytes.
+        #[arg(long)]
+        entry: Option<PathBuf>,
     },
     /// Statements.
     #[command(subcommand)]
@@ -463,6 +494,8 @@ impl Command {
             Command::Reward { .. } => "reward",
             Command::Status { .. } => "status",
             Command::Audit { .. } => "audit",
+            Command::Prove { .. } => "prove",
+            Command::VerifyProof { .. } => "verify-proof",
             Command::Statement(_) => "statement",
             Command::Report { .. } => "report",
             Command::Index(_) => "index",

@@ -19,7 +19,7 @@ use crate::output::{Output, money, note};
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Submitting, read_dataset};
 use crate::stages::{contributor, data, epoch, exact, ingest, replay, reward, submit, train};
-use crate::{alike, attribution, audit, model, quickstart, report, status, strata, tables, weighting};
+use crate::{alike, attribution, audit, model, prove, quickstart, report, status, strata, tables, weighting};
 
 /// Carries out a command.
 pub async fn run(args: Args) -> Result<Output> {
@@ -145,8 +145,10 @@ pub async fn run(args: Args) -> Result<Output> {
             reward_output(&home, run)
         }
         Command::Status { home, contributor } => status::run(&Home::open(&home.home, now).await?, contributor.as_deref()).await,
-        Command::Audit { home, replay } => {
-            let report = audit::run(&home.home, replay)?;
+        Command::Prove { home, document, open, out } => prove::document(&Home::open(&home.home, now).await?, document, open, out),
+        Command::VerifyProof { file, vkey, witness, entry } => prove::verify(&file, &vkey, &witness, entry.as_deref()),
+        Command::Audit { home, replay, receipts } => {
+            let report = audit::run(&home.home, replay, receipts.as_deref())?;
             let exit = if report.ok { 0 } else { Kind::Verification as u8 };
             Ok(Output { text: audit::text(&report)?, json: json!({ "audit": report }), exit })
         }
@@ -156,7 +158,7 @@ pub async fn run(args: Args) -> Result<Output> {
             let this =
                 opened.state.runs.get(run as usize).ok_or_else(|| usage(format!("run {run}: there are {}", opened.state.runs.len())))?;
             let rows = tables::contributors(&opened, this.intent.1.epoch, Some(run), |id| opened.name_of(id))?;
-            let path = report::write(&opened, run, &rows, &audit::run(&home.home, 1)?)?;
+            let path = report::write(&opened, run, &rows, &audit::run(&home.home, 1, None)?)?;
             Ok(Output::new(path.display().to_string(), json!({ "report": path.display().to_string() })))
         }
         Command::Index(Index::Rebuild { home }) => rebuild(&home.home, now).await,
@@ -272,7 +274,9 @@ async fn submit_command(
         },
     };
     json[field] = entry.into();
-    Ok(Output::new(text, json))
+    let receipt = prove::receipt(&home, entry)?;
+    json["receipt"] = receipt.display().to_string().into();
+    Ok(Output::new(format!("{text}; receipt {}", receipt.display()), json))
 }
 
 fn run_output(home: &Home, number: u32) -> Result<Output> {

@@ -8,7 +8,7 @@ use corpus::{ContributorId, Digest, canonical};
 use ledger::books::{Transfer, transfers};
 use ledger::entry::Genesis;
 use ledger::key::Algorithm;
-use ledger::{Entry, Envelope, SecretKey, State, Verifier};
+use ledger::{Entry, EntryProof, Envelope, SecretKey, State, Verifier};
 use serde::{Deserialize, Serialize};
 use store::{Class, Index, Objects, Sequencer, StoreError, Witness, files};
 
@@ -156,7 +156,10 @@ impl Home {
                 files::write(&path, key.to_text().as_bytes(), 0o600)?;
             }
         }
-        files::write(&dir.join("log.vkey"), format!("{}\n", read_key(&key_path(dir, "log"))?.vkey()).as_bytes(), 0o644)?;
+        for role in ["log", "witness"] {
+            let vkey = format!("{}\n", read_key(&key_path(dir, role))?.vkey());
+            files::write(&dir.join(format!("{role}.vkey")), vkey.as_bytes(), 0o644)?;
+        }
         let config = Config { origin: origin.to_string(), database: database.unwrap_or("sqlite:index.db").to_string(), demo_seed };
         // The config is what makes it a home: written last, so that an interrupted init is done again.
         files::write(&dir.join("assay.toml"), toml::to_string(&config)?.as_bytes(), 0o600)?;
@@ -320,6 +323,16 @@ impl Home {
     pub async fn index_matches(&self) -> Result<bool> {
         let digests: Vec<Digest> = self.sequencer.entries().iter().map(|e| Digest::of(e)).collect();
         Ok(self.index.is_prefix_of(&digests).await? && self.index.size().await? == digests.len() as u64)
+    }
+
+    /// The bytes of entry `index`, and the proof that it is under the newest tree head.
+    ///
+    /// # Panics
+    /// If the log has no such entry.
+    pub fn entry_proof(&self, index: u64) -> (&[u8], EntryProof) {
+        let path = self.sequencer.tree().inclusion_proof(index, self.sequencer.size());
+        let note = self.sequencer.signed_head().expect("a log with entries is signed").clone();
+        (&self.sequencer.entries()[index as usize], EntryProof { index, path, note })
     }
 
     /// The key of the contributor `name`.

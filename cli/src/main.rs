@@ -12,6 +12,7 @@ mod failure;
 mod home;
 mod model;
 mod output;
+mod prove;
 mod quickstart;
 mod registry;
 mod report;

@@ -120,7 +120,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     stage("replay");
     let outcome = reward::run(&mut home, run).await?;
     stage("reward");
-    let audited = audit::run(dir, options.replay)?;
+    let audited = audit::run(dir, options.replay, None)?;
     stage("audit");
     let rows = tables::contributors(&home, 0, Some(run), |id| home.name_of(id))?;
     let page = report::write(&home, run, &rows, &audited)?;

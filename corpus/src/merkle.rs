@@ -37,23 +37,122 @@ pub fn root(leaves: &[Digest]) -> Digest {
     stack.into_iter().rev().reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| Digest::of(&[]))
 }
 
-/// The path from leaf `index` to the root, lowest first.
+/// A tree that grows: the hashes of all its full subtrees, two a leaf in all.
 ///
-/// # Panics
-/// If `index` is not below the number of leaves.
-pub fn inclusion_proof(leaves: &[Digest], index: usize) -> Vec<Digest> {
-    assert!(index < leaves.len(), "inclusion proof of leaf {index} in a tree of {}", leaves.len());
-    if leaves.len() == 1 {
-        return Vec::new();
+/// Roots and proofs of any of its sizes take a number of steps that grows with the logarithm of the size.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// Of each level `l`, the hashes over leaves `[i 2^l, (i + 1) 2^l)`.
+    levels: Vec<Vec<Digest>>,
+}
+
+impl Tree {
+    /// The tree over leaf hashes.
+    pub fn of(leaves: impl IntoIterator<Item = Digest>) -> Tree {
+        let mut tree = Tree::default();
+        leaves.into_iter().for_each(|leaf| tree.push(leaf));
+        tree
     }
-    let (left, right) = leaves.split_at(split(leaves.len()));
-    let (mut path, other) = if index < left.len() {
-        (inclusion_proof(left, index), root(right))
-    } else {
-        (inclusion_proof(right, index - left.len()), root(left))
-    };
-    path.push(other);
-    path
+
+    /// Number of leaves.
+    pub fn size(&self) -> u64 {
+        self.level(0).len() as u64
+    }
+
+    /// Hashes of the full subtrees of `2^level` leaves, from the left.
+    pub fn level(&self, level: usize) -> &[Digest] {
+        self.levels.get(level).map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds a leaf hash.
+    pub fn push(&mut self, leaf: Digest) {
+        let mut hash = leaf;
+        for level in 0.. {
+            if self.levels.len() == level {
+                self.levels.push(Vec::new());
+            }
+            let hashes = &mut self.levels[level];
+            hashes.push(hash);
+            if hashes.len() % 2 == 1 {
+                return;
+            }
+            hash = node_hash(&hashes[hashes.len() - 2], &hash);
+        }
+    }
+
+    /// Takes back all leaves from `size` on.
+    pub fn truncate(&mut self, size: u64) {
+        for (level, hashes) in self.levels.iter_mut().enumerate() {
+            hashes.truncate((size >> level) as usize);
+        }
+    }
+
+    /// Hash over leaves `[start, end)`, which is not empty and begins where a subtree of that size may.
+    fn hash(&self, start: u64, end: u64) -> Digest {
+        let width = end - start;
+        if width.is_power_of_two() {
+            let level = width.trailing_zeros();
+            return self.levels[level as usize][(start >> level) as usize];
+        }
+        let middle = start + split(width as usize) as u64;
+        node_hash(&self.hash(start, middle), &self.hash(middle, end))
+    }
+
+    /// The root over the first `size` leaves.
+    ///
+    /// # Panics
+    /// If there are fewer leaves.
+    pub fn root(&self, size: u64) -> Digest {
+        assert!(size <= self.size(), "root of {size} leaves in a tree of {}", self.size());
+        if size == 0 { Digest::of(&[]) } else { self.hash(0, size) }
+    }
+
+    /// The path from leaf `index` to the root over the first `size` leaves, lowest first.
+    ///
+    /// # Panics
+    /// If `index` is not below `size`, or there are fewer leaves.
+    pub fn inclusion_proof(&self, index: u64, size: u64) -> Vec<Digest> {
+        assert!(index < size && size <= self.size(), "inclusion proof of leaf {index} in a tree of {size}");
+        let (mut start, mut end, mut path) = (0, size, Vec::new());
+        while end - start > 1 {
+            let middle = start + split((end - start) as usize) as u64;
+            if index < middle {
+                path.push(self.hash(middle, end));
+                end = middle;
+            } else {
+                path.push(self.hash(start, middle));
+                start = middle;
+            }
+        }
+        path.reverse();
+        path
+    }
+
+    /// The proof that the tree of the first `first` leaves is a prefix of the one of `size`.
+    ///
+    /// # Panics
+    /// If `first` is not between 1 and `size`, or there are fewer leaves.
+    pub fn consistency_proof(&self, first: u64, size: u64) -> Vec<Digest> {
+        assert!((1..=size).contains(&first) && size <= self.size(), "consistency proof from {first} to {size}");
+        let (mut start, mut end, mut path) = (0, size, Vec::new());
+        // Whether the subtree in hand begins the old tree: its root is known to whoever asks.
+        let mut whole = true;
+        while first < end {
+            let middle = start + split((end - start) as usize) as u64;
+            if first <= middle {
+                path.push(self.hash(middle, end));
+                end = middle;
+            } else {
+                path.push(self.hash(start, middle));
+                (start, whole) = (middle, false);
+            }
+        }
+        if !whole {
+            path.push(self.hash(start, end));
+        }
+        path.reverse();
+        path
+    }
 }
 
 /// Whether `path` leads from `leaf` at `index` to `root` in a tree of `size` leaves.
@@ -79,28 +178,6 @@ pub fn verify_inclusion(leaf: &Digest, index: u64, size: u64, path: &[Digest], r
         sn >>= 1;
     }
     sn == 0 && r == *root
-}
-
-/// The proof that the tree of the first `first` leaves is a prefix of the whole.
-///
-/// # Panics
-/// If `first` is not between 1 and the number of leaves.
-pub fn consistency_proof(leaves: &[Digest], first: usize) -> Vec<Digest> {
-    assert!((1..=leaves.len()).contains(&first), "consistency proof from {first} to {}", leaves.len());
-    fn subproof(leaves: &[Digest], first: usize, whole: bool) -> Vec<Digest> {
-        if first == leaves.len() {
-            return if whole { Vec::new() } else { vec![root(leaves)] };
-        }
-        let (left, right) = leaves.split_at(split(leaves.len()));
-        let (mut path, other) = if first <= left.len() {
-            (subproof(left, first, whole), root(right))
-        } else {
-            (subproof(right, first - left.len(), false), root(left))
-        };
-        path.push(other);
-        path
-    }
-    subproof(leaves, first, true)
 }
 
 /// Whether `path` shows that the tree of `second` leaves grew from that of `first` leaves.
@@ -173,9 +250,15 @@ mod tests {
         for n in 0..70 {
             let leaves = leaves(n);
             let tree_root = root(&leaves);
+            let tree = Tree::of(leaves.iter().copied());
+            assert_eq!(tree.root(n as u64), tree_root);
+            let mut longer = Tree::of((0..n + 13).map(|i| leaf_hash(&(i as u64).to_be_bytes())));
+            assert_eq!(longer.root(n as u64), tree_root);
+            longer.truncate(n as u64);
+            assert_eq!(longer.size(), tree.size());
             assert_eq!(tree_root, definition(&leaves), "{n} leaves");
             for (i, leaf) in leaves.iter().enumerate() {
-                let mut path = inclusion_proof(&leaves, i);
+                let mut path = tree.inclusion_proof(i as u64, n as u64);
                 assert!(verify_inclusion(leaf, i as u64, n as u64, &path, &tree_root), "leaf {i} of {n}");
                 assert!(!verify_inclusion(leaf, i as u64 + 1, n as u64, &path, &tree_root) || n == 1);
                 if let Some(p) = path.first_mut() {
@@ -184,7 +267,7 @@ mod tests {
                 }
                 let first = i + 1;
                 let first_root = root(&leaves[..first]);
-                let mut path = consistency_proof(&leaves, first);
+                let mut path = tree.consistency_proof(first as u64, n as u64);
                 assert!(verify_consistency(first as u64, n as u64, &first_root, &tree_root, &path), "{first} to {n}");
                 if let Some(p) = path.last_mut() {
                     p.0[31] ^= 1;

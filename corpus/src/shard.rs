@@ -39,11 +39,15 @@ pub struct TokenizedDocument {
 }
 
 impl TokenizedDocument {
-    /// The record in the shard's document tree: commitment, document and number of tokens.
+    /// The record in the shard's document tree.
     pub fn record(&self) -> Vec<u8> {
-        let (d, n) = (self.document, self.tokens.len() as u64);
-        [&self.commitment.0[..], &d.submission.to_be_bytes(), &d.number.to_be_bytes(), &n.to_be_bytes()].concat()
+        record(&self.commitment, self.document, self.tokens.len() as u64)
     }
+}
+
+/// The record of a document in its shard's tree: commitment, submission, number, tokens; integers big-endian.
+pub fn record(commitment: &Digest, document: DocumentRef, tokens: u64) -> Vec<u8> {
+    [&commitment.0[..], &document.submission.to_be_bytes(), &document.number.to_be_bytes(), &tokens.to_be_bytes()].concat()
 }
 
 /// A shard in memory.

@@ -81,9 +81,23 @@ pub struct VerdictRow {
 }
 
 impl VerdictRow {
-    /// The record in the tree of accepted or of rejected documents.
+    /// The record in the tree of accepted or of rejected documents: all of the row.
+    ///
+    /// Commitment, number, the code's length in one byte, the code, `of` as 1, submission and number or as 0, intersection, union,
+    /// words, hit as 1 and its digest or as 0; integers big-endian.
     pub fn record(&self) -> Vec<u8> {
-        [&self.commitment.0[..], &self.number.to_be_bytes(), self.verdict.code().as_bytes()].concat()
+        let code = self.verdict.code();
+        let mut record = [&self.commitment.0[..], &self.number.to_be_bytes(), &[code.len() as u8], code.as_bytes()].concat();
+        match self.of {
+            Some(of) => record.extend([&[1][..], &of.submission.to_be_bytes(), &of.number.to_be_bytes()].concat()),
+            None => record.push(0),
+        }
+        record.extend([self.intersection, self.union, self.words].map(u64::to_be_bytes).concat());
+        match self.hit {
+            Some(hit) => record.extend([&[1][..], &hit.0].concat()),
+            None => record.push(0),
+        }
+        record
     }
 }
 

@@ -1,6 +1,7 @@
 //! The transparency log's contents and rules: pure, with no database, runtime or file system.
 //!
 //! - `key`, `note`, `tree_head`: Ed25519 keys, signed notes and cosigned tree heads, verified strictly
+//! - `proof`, `document_proof`: that an entry, or a document and its verdict, is in the log, for anybody who has its key
 //! - `tile`: where entries and hashes lie in a tiled log
 //! - `envelope`, `entry`: what an entry is and what it may say
 //! - `history`: epochs, submissions and runs with what became of them
@@ -12,21 +13,25 @@
 //! What an audit needs from shards, verdicts and runs is put together by the program.
 
 pub mod books;
+pub mod document_proof;
 pub mod entry;
 pub mod envelope;
 pub mod history;
 pub mod key;
 pub mod note;
+pub mod proof;
 pub mod reward;
 pub mod state;
 pub mod statement;
 pub mod tile;
 pub mod tree_head;
 
+pub use document_proof::DocumentProof;
 pub use entry::Entry;
 pub use envelope::Envelope;
 pub use history::{Epoch, Run, Submitted};
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use note::{Note, NoteError, Verifier};
+pub use proof::{EntryProof, ProofError};
 pub use state::{State, Violation};
 pub use tree_head::TreeHead;

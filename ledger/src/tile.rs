@@ -2,7 +2,7 @@
 //!
 //! Source: C2SP `tlog-tiles`: tiles of 256 hashes (or entries), `tile/<L>/<N>[.p/<W>]` and `tile/entries/<N>[.p/<W>]`.
 
-use corpus::{Digest, merkle};
+use corpus::merkle;
 
 /// Hashes of a full tile, entries of a full bundle.
 pub const WIDTH: u64 = 256;
@@ -97,12 +97,11 @@ pub fn decode_entries(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(entries)
 }
 
-/// The bytes of a hash tile, from the hashes of all entries.
-pub fn hashes(tile: Tile, leaves: &[Digest]) -> Vec<u8> {
+/// The bytes of a hash tile of a log's tree.
+pub fn hashes(tile: Tile, tree: &merkle::Tree) -> Vec<u8> {
     let level = tile.level.expect("a tile of hashes");
-    let span = 1usize << (8 * u32::from(level));
     let first = (tile.index * WIDTH) as usize;
-    (first..first + tile.width as usize).flat_map(|i| merkle::root(&leaves[i * span..(i + 1) * span]).0).collect()
+    tree.level(8 * usize::from(level))[first..first + tile.width as usize].iter().flat_map(|h| h.0).collect()
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use corpus::{Digest, merkle};
-use ledger::tile::{self, Tile};
+use corpus::Digest;
+use corpus::merkle::{self, Tree};
+use ledger::tile;
 use ledger::{Note, SecretKey, TreeHead, Verifier};
 
 use crate::error::StoreError;
@@ -26,8 +27,8 @@ pub struct ReadLog {
     pub head: TreeHead,
     /// Bytes of the entries.
     pub entries: Vec<Vec<u8>>,
-    /// Their leaf hashes.
-    pub leaves: Vec<Digest>,
+    /// Their tree.
+    pub tree: Tree,
 }
 
 impl LogFiles {
@@ -36,7 +37,7 @@ impl LogFiles {
         LogFiles { root: root.to_path_buf() }
     }
 
-    fn path(&self, tile: Tile) -> PathBuf {
+    fn path(&self, tile: tile::Tile) -> PathBuf {
         self.root.join(tile.path())
     }
 
@@ -81,12 +82,12 @@ impl LogFiles {
     pub fn read(&self, log: &Verifier) -> Result<Option<ReadLog>, StoreError> {
         let Some((note, head)) = self.head(log)? else { return Ok(None) };
         let entries = self.entries(head.size)?;
-        let leaves: Vec<Digest> = entries.iter().map(|e| merkle::leaf_hash(e)).collect();
-        let root = merkle::root(&leaves);
+        let tree = tree_of(&entries);
+        let root = tree.root(head.size);
         if root != head.root {
-            return Err(self.locate(&head, &leaves, &root));
+            return Err(self.locate(&head, tree.level(0), &root));
         }
-        Ok(Some(ReadLog { note, head, entries, leaves }))
+        Ok(Some(ReadLog { note, head, entries, tree }))
     }
 
     /// Which file is to blame for entries that do not have the signed root, as far as the hash tiles tell.
@@ -118,9 +119,9 @@ impl LogFiles {
     /// [`StoreError::Io`].
     pub fn check_tiles(&self, read: &ReadLog) -> Result<Vec<(PathBuf, String)>, StoreError> {
         let mut findings = Vec::new();
-        let expected = |tile: Tile| -> Vec<u8> {
+        let expected = |tile: tile::Tile| -> Vec<u8> {
             match tile.level {
-                Some(_) => tile::hashes(tile, &read.leaves),
+                Some(_) => tile::hashes(tile, &read.tree),
                 None => {
                     let first = (tile.index * tile::WIDTH) as usize;
                     tile::encode_entries(read.entries[first..first + tile.width as usize].iter().map(Vec::as_slice))
@@ -153,8 +154,8 @@ impl LogFiles {
 
 /// The files that a tree of `size` may have, by path: older tree heads had narrower tiles at the right edge, which
 /// may still lie there.
-fn known_tiles(size: u64) -> BTreeMap<PathBuf, Tile> {
-    let widths = |tile: Tile| (1..=tile.width).map(move |width| Tile { width, ..tile });
+fn known_tiles(size: u64) -> BTreeMap<PathBuf, tile::Tile> {
+    let widths = |tile: tile::Tile| (1..=tile.width).map(move |width| tile::Tile { width, ..tile });
     tile::all(size).into_iter().flat_map(widths).map(|t| (PathBuf::from(t.path()), t)).collect()
 }
 
@@ -165,11 +166,39 @@ pub struct Sequencer {
     witnesses: Vec<Witness>,
     /// The last signed tree head, kept outside the home; none for a demonstration, whose keys anybody can derive.
     outside: Option<PathBuf>,
-    head: Option<TreeHead>,
     note: Option<Note>,
-    leaves: Vec<Digest>,
+    tree: Tree,
+    /// The same root by another path, from bytes that were read back.
+    second: Frontier,
     entries: Vec<Vec<u8>>,
     _lock: Lock,
+}
+
+/// The roots of the full subtrees that a tree consists of, from the left, with the logarithms of their sizes.
+///
+/// Kept beside [`Tree`] and computed otherwise: a flipped bit in memory or on the way to the disk ended a log before.
+#[derive(Clone, Default)]
+struct Frontier {
+    subtrees: Vec<(u32, Digest)>,
+}
+
+impl Frontier {
+    fn push(&mut self, leaf: Digest) {
+        let (mut level, mut hash) = (0, leaf);
+        while let Some((_, left)) = self.subtrees.pop_if(|(l, _)| *l == level) {
+            (level, hash) = (level + 1, merkle::node_hash(&left, &hash));
+        }
+        self.subtrees.push((level, hash));
+    }
+
+    fn root(&self) -> Digest {
+        let roots = self.subtrees.iter().rev().map(|(_, hash)| *hash);
+        roots.reduce(|right, left| merkle::node_hash(&left, &right)).unwrap_or_else(|| Digest::of(&[]))
+    }
+}
+
+fn tree_of(entries: &[Vec<u8>]) -> Tree {
+    Tree::of(entries.iter().map(|e| merkle::leaf_hash(e)))
 }
 
 impl Sequencer {
@@ -197,11 +226,13 @@ impl Sequencer {
         {
             read = recover(&files, &verifier, read, &signed, path)?;
         }
-        let (head, note, leaves, entries) = match read {
-            Some(r) => (Some(r.head), Some(r.note), r.leaves, r.entries),
-            None => (None, None, Vec::new(), Vec::new()),
+        let (note, tree, entries) = match read {
+            Some(r) => (Some(r.note), r.tree, r.entries),
+            None => (None, Tree::default(), Vec::new()),
         };
-        let mut sequencer = Sequencer { files, key, witnesses, outside, head, note, leaves, entries, _lock: lock };
+        let mut second = Frontier::default();
+        entries.iter().for_each(|e| second.push(merkle::leaf_hash(e)));
+        let mut sequencer = Sequencer { files, key, witnesses, outside, note, tree, second, entries, _lock: lock };
         sequencer.finish(time)?;
         sequencer.remove_leftovers()?;
         Ok(sequencer)
@@ -214,11 +245,14 @@ impl Sequencer {
         let seen = self.witnesses.iter().map(Witness::last).collect::<Result<Vec<_>, _>>()?;
         let Some(last) = seen.into_iter().flatten().max_by_key(|h| h.size).filter(|h| h.size > self.size()) else { return Ok(()) };
         let Ok(entries) = self.files.entries(last.size) else { return Ok(()) };
-        let leaves: Vec<Digest> = entries.iter().map(|e| merkle::leaf_hash(e)).collect();
-        if leaves[..self.leaves.len()] != self.leaves || merkle::root(&leaves) != last.root {
+        let tree = tree_of(&entries);
+        if tree.level(0)[..self.entries.len()] != *self.tree.level(0) || tree.root(last.size) != last.root {
             return Ok(());
         }
-        self.publish(entries, leaves, last.root, time)
+        let mut second = self.second.clone();
+        tree.level(0)[self.entries.len()..].iter().for_each(|leaf| second.push(*leaf));
+        (self.entries, self.tree) = (entries, tree);
+        self.publish(second, time)
     }
 
     /// Removes tiles right of the signed tree head, which a crash during an append left; readers never ask for them.
@@ -236,7 +270,7 @@ impl Sequencer {
 
     /// Number of entries.
     pub fn size(&self) -> u64 {
-        self.leaves.len() as u64
+        self.tree.size()
     }
 
     /// The entries' bytes.
@@ -249,9 +283,14 @@ impl Sequencer {
         self.note.as_ref()
     }
 
+    /// The tree over the entries.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// Root hash; that of the empty tree before the first entry.
     pub fn root(&self) -> Digest {
-        self.head.as_ref().map_or_else(|| merkle::root(&[]), |h| h.root)
+        self.tree.root(self.size())
     }
 
     /// Appends `entries` as one batch and publishes a tree head that covers them; returns the first index.
@@ -263,36 +302,63 @@ impl Sequencer {
     /// [`StoreError`]; then nothing was published, and the next append writes over what was left.
     pub fn append(&mut self, entries: &[Vec<u8>], time: u64) -> Result<u64, StoreError> {
         let first = self.size();
-        let mut all_entries = self.entries.clone();
-        all_entries.extend_from_slice(entries);
-        let mut leaves = self.leaves.clone();
-        leaves.extend(entries.iter().map(|e| merkle::leaf_hash(e)));
-        let size = leaves.len() as u64;
+        self.entries.extend_from_slice(entries);
+        entries.iter().for_each(|e| self.tree.push(merkle::leaf_hash(e)));
+        let published = self.write(first).and_then(|second| self.publish(second, time));
+        if published.is_err() {
+            self.entries.truncate(first as usize);
+            self.tree.truncate(first);
+        }
+        published.map(|()| first)
+    }
+
+    /// Writes the files of the entries from `first` on, and reads them back.
+    fn write(&self, first: u64) -> Result<Frontier, StoreError> {
         // A crash among these leaves files right of the signed tree head, which no reader asks for.
-        for tile in tile::added(first, size) {
+        for tile in tile::added(first, self.size()) {
             let bytes = match tile.level {
-                Some(_) => tile::hashes(tile, &leaves),
+                Some(_) => tile::hashes(tile, &self.tree),
                 None => {
                     let start = (tile.index * tile::WIDTH) as usize;
-                    tile::encode_entries(all_entries[start..start + tile.width as usize].iter().map(Vec::as_slice))
+                    tile::encode_entries(self.entries[start..start + tile.width as usize].iter().map(Vec::as_slice))
                 }
             };
             files::write(&self.files.path(tile), &bytes, 0o644)?;
         }
-        let root = merkle::root(&leaves);
-        self.check_read_back(first, size, &root)?;
-        self.publish(all_entries, leaves, root, time)?;
-        Ok(first)
+        self.read_back(first)
     }
 
-    /// Signs, has cosigned and writes the tree head over `leaves`; from then on readers see the entries.
-    fn publish(&mut self, entries: Vec<Vec<u8>>, leaves: Vec<Digest>, root: Digest, time: u64) -> Result<(), StoreError> {
-        let head = TreeHead { origin: self.key.name.clone(), size: leaves.len() as u64, root };
+    /// The root once more, with the new entries as they are on the disk.
+    fn read_back(&self, first: u64) -> Result<Frontier, StoreError> {
+        let mut second = self.second.clone();
+        for tile in tile::added(first, self.size()).into_iter().filter(|t| t.level.is_none()) {
+            let path = self.files.path(tile);
+            let entries = tile::decode_entries(&files::read(&path)?).ok_or_else(|| self.files.error(&path, "torn when read back"))?;
+            for (index, entry) in (tile.index * tile::WIDTH..).zip(&entries) {
+                let leaf = merkle::leaf_hash(entry);
+                if index >= first {
+                    second.push(leaf);
+                } else if self.tree.level(0)[index as usize] != leaf {
+                    return Err(self.files.error(&path, format!("entry {index} is another one when read back")));
+                }
+            }
+        }
+        let (root, found) = (self.root(), second.root());
+        if found == root {
+            Ok(second)
+        } else {
+            Err(self.files.error(Path::new("tile"), format!("root {root} before writing, {found} when read back")))
+        }
+    }
+
+    /// Signs, has cosigned and writes the tree head; from then on readers see the entries.
+    fn publish(&mut self, second: Frontier, time: u64) -> Result<(), StoreError> {
+        let head = TreeHead { origin: self.key.name.clone(), size: self.size(), root: second.root() };
         let mut note = Note::new(head.to_text());
         note.sign(&self.key, time);
         for witness in &self.witnesses {
             // A crash after this leaves a witness that is ahead; `finish` publishes what it saw.
-            witness.cosign(&mut note, &leaves, time)?;
+            witness.cosign(&mut note, &self.tree, time)?;
         }
         let text = note.to_text();
         if let Some(path) = &self.outside {
@@ -301,37 +367,8 @@ impl Sequencer {
         }
         files::write(&self.files.checkpoint(), text.as_bytes(), 0o644)?;
         // Narrower tiles that the tree has outgrown are left to lie.
-        (self.entries, self.leaves, self.head, self.note) = (entries, leaves, Some(head), Some(note));
+        (self.second, self.note) = (second, Some(note));
         Ok(())
-    }
-
-    /// The new entries' root once more, from the bytes on disk and by the definition instead of the stack: a
-    /// flipped bit in memory or on the way to the disk ended a log before.
-    fn check_read_back(&self, first: u64, size: u64, root: &Digest) -> Result<(), StoreError> {
-        let mut leaves = self.leaves[..(first / tile::WIDTH * tile::WIDTH) as usize].to_vec();
-        for tile in tile::added(first, size).into_iter().filter(|t| t.level.is_none()) {
-            let path = self.files.path(tile);
-            let entries = tile::decode_entries(&files::read(&path)?).ok_or_else(|| self.files.error(&path, "torn when read back"))?;
-            leaves.extend(entries.iter().map(|e| merkle::leaf_hash(e)));
-        }
-        let found = by_definition(&leaves);
-        if found == *root {
-            Ok(())
-        } else {
-            Err(self.files.error(Path::new("tile"), format!("root {root} before writing, {found} when read back")))
-        }
-    }
-}
-
-/// RFC 6962, section 2.1, as it is written there.
-fn by_definition(leaves: &[Digest]) -> Digest {
-    match leaves {
-        [] => Digest::of(&[]),
-        [leaf] => *leaf,
-        _ => {
-            let k = leaves.len().next_power_of_two() / 2;
-            merkle::node_hash(&by_definition(&leaves[..k]), &by_definition(&leaves[k..]))
-        }
     }
 }
 
@@ -344,15 +381,15 @@ fn recover(files: &LogFiles, log: &Verifier, read: Option<ReadLog>, signed: &[u8
     let found = read.as_ref().map_or(0, |r| r.head.size);
     let fork = || StoreError::Fork { origin: head.origin.clone(), signed: head.size, found, path: path.to_path_buf() };
     if found >= head.size {
-        let leaves = read.as_ref().map_or(&[][..], |r| &r.leaves[..]);
-        return if merkle::root(&leaves[..head.size as usize]) == head.root { Ok(read) } else { Err(fork()) };
+        let root = read.as_ref().map_or_else(|| merkle::root(&[]), |r| r.tree.root(head.size));
+        return if root == head.root { Ok(read) } else { Err(fork()) };
     }
     // Signed, then stopped before publication: its tiles are all there, or this is an older copy.
     let entries = files.entries(head.size).map_err(|_| fork())?;
-    let leaves: Vec<Digest> = entries.iter().map(|e| merkle::leaf_hash(e)).collect();
-    if merkle::root(&leaves) != head.root {
+    let tree = tree_of(&entries);
+    if tree.root(head.size) != head.root {
         return Err(fork());
     }
     files::write(&files.checkpoint(), text.as_bytes(), 0o644)?;
-    Ok(Some(ReadLog { note, head, entries, leaves }))
+    Ok(Some(ReadLog { note, head, entries, tree }))
 }

@@ -32,11 +32,11 @@ impl Witness {
         TreeHead::from_text(&text).map(Some).map_err(|e| StoreError::Log { path: self.memory.clone(), text: e.to_string() })
     }
 
-    /// Adds its cosignature to `note`, whose tree has `leaves`.
+    /// Adds its cosignature to `note`, a tree head of `tree`.
     ///
     /// # Errors
     /// [`StoreError::Witness`] if the tree head is no extension of the last it cosigned.
-    pub fn cosign(&self, note: &mut Note, leaves: &[corpus::Digest], time: u64) -> Result<(), StoreError> {
+    pub fn cosign(&self, note: &mut Note, tree: &merkle::Tree, time: u64) -> Result<(), StoreError> {
         let refuse = |text: String| StoreError::Witness { witness: self.key.name.clone(), text };
         let head = TreeHead::from_text(&note.text).map_err(|e| refuse(e.to_string()))?;
         if let Some(last) = self.last()? {
@@ -44,13 +44,7 @@ impl Witness {
                 return Err(refuse(format!("tree head of {} entries after one of {}", head.size, last.size)));
             }
             let grown = last.size == 0
-                || merkle::verify_consistency(
-                    last.size,
-                    head.size,
-                    &last.root,
-                    &head.root,
-                    &merkle::consistency_proof(leaves, last.size as usize),
-                );
+                || merkle::verify_consistency(last.size, head.size, &last.root, &head.root, &tree.consistency_proof(last.size, head.size));
             if !grown {
                 return Err(refuse(format!("the tree of {} entries is not a prefix of the one of {}", last.size, head.size)));
             }

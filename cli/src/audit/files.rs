@@ -1,10 +1,10 @@
 //! Tiles, tree head, cosignatures, entries and the rules between them, and every object's name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use corpus::{Digest, merkle};
-use ledger::{Entry, Envelope, Note, State, TreeHead, Verifier};
+use corpus::Digest;
+use ledger::{Entry, EntryProof, Envelope, Note, State, TreeHead, Verifier};
 use rayon::prelude::*;
 use store::log::ReadLog;
 use store::{LogFiles, Objects, StoreError};
@@ -13,7 +13,7 @@ use super::Report;
 use crate::home::Archive;
 
 /// Checks the log's files and all objects' names; returns what later levels read, and the number of witnesses.
-pub fn check(dir: &Path, report: &mut Report) -> Result<Option<(Archive, usize)>> {
+pub fn check(dir: &Path, receipts: Option<&Path>, report: &mut Report) -> Result<Option<(Archive, usize)>> {
     let path = dir.join("log.vkey");
     let verifier =
         Verifier::from_vkey(&String::from_utf8_lossy(&store::files::read(&path)?)).with_context(|| path.display().to_string())?;
@@ -41,9 +41,41 @@ pub fn check(dir: &Path, report: &mut Report) -> Result<Option<(Archive, usize)>
     let state = replay(&read, report);
     let witnesses = check_witnesses(&read, &state, report);
     report.check("log", format!("{} entries, root {}", read.head.size, read.head.root), before);
+    if let Some(folder) = receipts {
+        check_receipts(folder, &verifier, &read, report)?;
+    }
     let objects = Objects::new(&dir.join("objects"));
     check_objects(dir, &objects, &read, report)?;
     Ok(state.genesis.is_some().then_some((Archive { objects, state }, witnesses)))
+}
+
+/// What others were shown and signed has to be in this log, at its place: otherwise it showed them another one.
+fn check_receipts(folder: &Path, log: &Verifier, read: &ReadLog, report: &mut Report) -> Result<()> {
+    let (before, mut count) = (report.findings.len(), 0);
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).with_context(|| folder.display().to_string())?.map(|e| Ok(e?.path())).collect::<Result<_>>()?;
+    paths.sort();
+    for path in paths.into_iter().filter(|p| p.extension().is_some_and(|e| e == "tlog-proof")) {
+        count += 1;
+        let checked =
+            EntryProof::from_text(&String::from_utf8_lossy(&store::files::read(&path)?)).map_err(|e| e.to_string()).and_then(|p| {
+                let head = TreeHead::verify(&p.note, log).map_err(|e| e.to_string())?;
+                if head.size > read.head.size {
+                    return Err(format!("a tree of {} entries was signed, the log has {}", head.size, read.head.size));
+                }
+                let root = read.tree.root(head.size);
+                if head.root != root {
+                    return Err(format!("a tree of {} entries with root {} was signed, the log's has {root}", head.size, head.root));
+                }
+                let leaf = read.tree.level(0).get(p.index as usize).ok_or("no such entry")?;
+                p.verify_leaf(leaf, log).map(|_| ()).map_err(|e| e.to_string())
+            });
+        if let Err(text) = checked {
+            report.find("receipt", None, format!("{}: {text}", path.display()));
+        }
+    }
+    report.check("receipts", format!("{count} in {}", folder.display()), before);
+    Ok(())
 }
 
 /// Applies every entry; stops at the first that a rule forbids, since later ones refer to it.
@@ -73,7 +105,7 @@ fn check_tree_head(index: u64, entry: &Entry, read: &ReadLog, report: &mut Repor
         _ => None,
     };
     let Some(head) = note.and_then(|n| Note::from_text(n).ok()).and_then(|n| TreeHead::from_text(&n.text).ok()) else { return };
-    let root = merkle::root(&read.leaves[..head.size.min(index) as usize]);
+    let root = read.tree.root(head.size.min(index));
     report.expect(head.root == root, "drawn-tree-head", index, || {
         format!("tree head of size {} with root {}, the log has {root}", head.size, head.root)
     });

@@ -75,12 +75,12 @@ impl Report {
     }
 }
 
-/// Audits the home in `dir`, replaying `replay_windows` drawn windows of each run.
-pub fn run(dir: &Path, replay_windows: usize) -> Result<Report> {
+/// Audits the home in `dir`, replaying `replay_windows` drawn windows of each run; `receipts` is a folder of other people's.
+pub fn run(dir: &Path, replay_windows: usize, receipts: Option<&Path>) -> Result<Report> {
     let mut report = Report::default();
     let mut reached = Vec::new();
     let mut witnessed = 0;
-    if let Some((archive, k)) = files::check(dir, &mut report)? {
+    if let Some((archive, k)) = files::check(dir, receipts, &mut report)? {
         witnessed = k;
         reached.push("log".to_string());
         // Later levels read what earlier ones checked; a broken log has none.
@@ -100,7 +100,7 @@ pub fn run(dir: &Path, replay_windows: usize) -> Result<Report> {
 /// Log and objects of `dir`, read-only, with every rule of the log checked.
 pub fn archive(dir: &Path) -> Result<Archive> {
     let mut report = Report::default();
-    let found = files::check(dir, &mut report)?;
+    let found = files::check(dir, None, &mut report)?;
     match (found, report.findings.first()) {
         (Some((archive, _)), None) => Ok(archive),
         (_, finding) => Err(failure(Kind::Verification, finding.map_or_else(|| "no log".to_string(), |f| f.text.clone()))),

@@ -1,0 +1,214 @@
+//! What became of a document, provable to anybody who has the log's key: its verdict and, if it was accepted, its shard.
+//!
+//! Commitment → record in the tree of accepted or of rejected documents → acceptance entry → tree head, and record in the shard's
+//! tree → shard entry → tree head. Whoever holds salt and text can add them, and then the commitment is theirs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use corpus::verdict::{Verdict, VerdictRow};
+use corpus::{Digest, DocumentRef, canonical, merkle, shard, text};
+use serde::{Deserialize, Serialize};
+
+use crate::entry::Entry;
+use crate::envelope::Envelope;
+use crate::note::Verifier;
+use crate::proof::{EntryProof, ProofError};
+use crate::tree_head::TreeHead;
+
+/// A record's place in a tree whose root an entry names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Its index in the tree.
+    pub index: u64,
+    /// Records in the tree.
+    pub size: u64,
+    /// From the record to the root, lowest first.
+    pub path: Vec<Digest>,
+}
+
+impl Place {
+    /// The place of record `index` in the tree over `leaves`.
+    ///
+    /// # Panics
+    /// If `index` is not below their number.
+    pub fn new(leaves: impl IntoIterator<Item = Digest>, index: u64) -> Place {
+        let tree = merkle::Tree::of(leaves);
+        Place { index, size: tree.size(), path: tree.inclusion_proof(index, tree.size()) }
+    }
+
+    fn holds(&self, record: &[u8], root: &Digest) -> bool {
+        merkle::verify_inclusion(&merkle::leaf_hash(record), self.index, self.size, &self.path, root)
+    }
+}
+
+/// An entry with the proof that it is in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// Its bytes, in base64.
+    pub entry: String,
+    /// Its proof, as C2SP `tlog-proof`.
+    pub proof: String,
+}
+
+impl Anchor {
+    /// An entry's bytes and proof.
+    pub fn new(entry: &[u8], proof: &EntryProof) -> Anchor {
+        Anchor { entry: STANDARD.encode(entry), proof: proof.to_text() }
+    }
+
+    fn open(&self, log: &Verifier) -> Result<(Entry, EntryProof, TreeHead), ProofError> {
+        let malformed = |e: &dyn std::fmt::Display| ProofError::Malformed(e.to_string());
+        let bytes = STANDARD.decode(&self.entry).map_err(|e| malformed(&e))?;
+        let proof = EntryProof::from_text(&self.proof)?;
+        let head = proof.verify(&bytes, log)?;
+        let envelope = Envelope::from_bytes(&bytes).map_err(|e| malformed(&e))?;
+        Ok((Entry::from_payload(&envelope.payload).map_err(|e| malformed(&e))?, proof, head))
+    }
+}
+
+/// What was decided, with its evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// The verdict's code.
+    pub verdict: String,
+    /// The earlier document that it duplicates.
+    pub of: Option<DocumentRef>,
+    /// Shingles in both, for a near duplicate.
+    pub intersection: u64,
+    /// Shingles in either.
+    pub union: u64,
+    /// Its words.
+    pub words: u64,
+    /// Commitment to the counts of a held-out hit.
+    pub hit: Option<Digest>,
+    /// Among the accepted documents, or among the others.
+    pub place: Place,
+    /// The acceptance entry.
+    pub anchor: Anchor,
+}
+
+/// Where an accepted document lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InShard {
+    /// Its tokens.
+    pub tokens: u64,
+    /// Among the shard's documents.
+    pub place: Place,
+    /// The shard entry.
+    pub anchor: Anchor,
+}
+
+/// What the commitment is to: for those who may know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// The document's salt.
+    pub salt: Digest,
+    /// Its normalised text.
+    pub text: String,
+    /// The byte at which its answer begins, if only that is learned.
+    pub answer_at: Option<u64>,
+}
+
+/// A document's proof: canonical JSON, with nothing else needed but the log's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentProof {
+    /// `1`.
+    pub version: u32,
+    /// Which document.
+    pub document: DocumentRef,
+    /// Its commitment.
+    pub commitment: Digest,
+    /// What was decided.
+    pub decision: Decision,
+    /// Where it lies, if it was accepted and cut into tokens.
+    pub shard: Option<InShard>,
+    /// Salt and text.
+    pub opening: Option<Opening>,
+}
+
+/// What a proof has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The newest tree head.
+    pub head: TreeHead,
+    /// The acceptance entry's index, and the shard entry's.
+    pub entries: (u64, Option<u64>),
+    /// How many of the given witnesses cosigned every tree head in it.
+    pub witnessed: usize,
+    /// Whether salt and text are there, and so whose text it is.
+    pub opened: bool,
+}
+
+impl DocumentProof {
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// [`ProofError::Malformed`] if it cannot be written down.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ProofError> {
+        canonical::to_vec(self).map_err(|e| ProofError::Malformed(e.to_string()))
+    }
+
+    /// Reads canonical bytes; nothing is verified.
+    ///
+    /// # Errors
+    /// [`ProofError::Malformed`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<DocumentProof, ProofError> {
+        let proof: DocumentProof = canonical::from_slice(bytes).map_err(|e| ProofError::Malformed(e.to_string()))?;
+        if proof.version == 1 { Ok(proof) } else { Err(ProofError::Malformed(format!("version {}, expected 1", proof.version))) }
+    }
+
+    /// Checks every step from the commitment to the log's tree head.
+    ///
+    /// # Errors
+    /// [`ProofError`] names the first step that does not hold.
+    pub fn verify(&self, log: &Verifier, witnesses: &[Verifier]) -> Result<Shown, ProofError> {
+        let wrong = |text: String| Err(ProofError::Wrong(text));
+        let d = &self.decision;
+        let verdict = Verdict::ALL.into_iter().find(|v| v.code() == d.verdict);
+        let Some(verdict) = verdict else { return Err(ProofError::Malformed(format!("unknown verdict {:?}", d.verdict))) };
+        let row = VerdictRow {
+            number: self.document.number,
+            commitment: self.commitment,
+            verdict,
+            of: d.of,
+            intersection: d.intersection,
+            union: d.union,
+            words: d.words,
+            hit: d.hit,
+        };
+        let (entry, proof, mut head) = d.anchor.open(log)?;
+        let mut witnessed = proof.witnessed(witnesses);
+        let Entry::Acceptance(acceptance) = entry else { return wrong(format!("entry {} is no acceptance", proof.index)) };
+        let accepted = verdict == Verdict::Accepted;
+        let root = if accepted { acceptance.accepted_root } else { acceptance.rejected_root };
+        if acceptance.submission != self.document.submission || !d.place.holds(&row.record(), &root) {
+            return wrong(format!("entry {} does not say {:?} of document {}", proof.index, d.verdict, self.document));
+        }
+        let mut entries = (proof.index, None);
+        if let Some(s) = &self.shard {
+            let (entry, proof, newer) = s.anchor.open(log)?;
+            let Entry::Shard(shard) = entry else { return wrong(format!("entry {} is no shard", proof.index)) };
+            let record = shard::record(&self.commitment, self.document, s.tokens);
+            if !accepted || shard.submission != self.document.submission || !s.place.holds(&record, &shard.document_root) {
+                return wrong(format!("document {} with {} tokens is not in the shard of entry {}", self.document, s.tokens, proof.index));
+            }
+            witnessed = witnessed.min(proof.witnessed(witnesses));
+            entries.1 = Some(proof.index);
+            head = if newer.size > head.size { newer } else { head };
+        }
+        if let Some(o) = &self.opening
+            && text::commitment(&o.salt, &o.text, o.answer_at) != self.commitment
+        {
+            return wrong(format!("salt and text are not those that document {} was committed to with", self.document));
+        }
+        Ok(Shown { verdict, head, entries, witnessed, opened: self.opening.is_some() })
+    }
+}
