@@ -40,6 +40,33 @@ impl Tile {
     }
 }
 
+/// The tile that has this path; none if no tile has it.
+pub fn from_path(path: &str) -> Option<Tile> {
+    let rest = path.strip_prefix("tile/")?;
+    let (level, rest) = rest.split_once('/')?;
+    let level = if level == "entries" { None } else { Some(level.parse().ok()?) };
+    let (number, width) = match rest.split_once(".p/") {
+        Some((number, width)) => (number, width.parse().ok()?),
+        None => (rest, WIDTH),
+    };
+    let mut index: u64 = 0;
+    for part in number.split('/') {
+        index = index.checked_mul(1000)?.checked_add(part.trim_start_matches('x').parse().ok()?)?;
+    }
+    let tile = Tile { level, index, width };
+    (tile.path() == path).then_some(tile)
+}
+
+impl Tile {
+    /// The same tile in a tree of `size`, if that has it; it may be wider there.
+    pub fn in_tree_of(self, size: u64) -> Option<Tile> {
+        let level = self.level.unwrap_or(0);
+        let hashes = if level < 8 { count(size, level) } else { 0 };
+        let width = hashes.checked_sub(self.index.checked_mul(WIDTH)?)?.min(WIDTH);
+        (self.width > 0 && self.width <= width).then_some(Tile { width, ..self })
+    }
+}
+
 /// Hashes of level 8·`level` in a tree of `size`.
 fn count(size: u64, level: u8) -> u64 {
     size >> (8 * u32::from(level))
@@ -121,6 +148,30 @@ mod tests {
             assert_eq!(found, grown, "{old} to {new}");
         }
         assert_eq!(all(65_537).iter().filter(|t| t.level == Some(2)).count(), 1);
+    }
+
+    #[test]
+    fn paths_of_tiles_are_read_and_no_others() {
+        for size in [1, 256, 300, 70_000, 256 * 1_234_068] {
+            for tile in all_from(size - 1, size) {
+                assert_eq!(from_path(&tile.path()), Some(tile));
+                assert_eq!(tile.in_tree_of(size), Some(tile));
+                assert_eq!(Tile { width: tile.width + 1, ..tile }.in_tree_of(size), None);
+                assert_eq!(Tile { index: tile.index + 1, ..tile }.in_tree_of(size), None);
+            }
+        }
+        for path in [
+            "tile/0/0",
+            "tile/0/000.p/256",
+            "tile/0/000.p/01",
+            "tile/0/x000/001",
+            "tile/00/000",
+            "tile/9/000",
+            "tile/entries/x1/000",
+            "tile",
+        ] {
+            assert_eq!(from_path(path).and_then(|t| t.in_tree_of(1 << 40)), None, "{path}");
+        }
     }
 
     #[test]

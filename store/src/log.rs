@@ -1,6 +1,5 @@
 //! The log's files, and the one writer that appends to them.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use corpus::Digest;
@@ -128,7 +127,7 @@ impl LogFiles {
                 }
             }
         };
-        let known = known_tiles(read.head.size);
+        let known = |path: &Path| tile::from_path(&path.to_string_lossy()).filter(|t| t.in_tree_of(read.head.size).is_some());
         for tile in tile::all(read.head.size) {
             let path = PathBuf::from(tile.path());
             if !self.root.join(&path).is_file() {
@@ -139,9 +138,9 @@ impl LogFiles {
             if path == Path::new("checkpoint") {
                 continue;
             }
-            match known.get(&path) {
+            match known(&path) {
                 None => findings.push((path, "no file of this log".to_string())),
-                Some(&tile) => {
+                Some(tile) => {
                     if files::read(&self.root.join(&path))? != expected(tile) {
                         findings.push((path, "its bytes are not those of the log".to_string()));
                     }
@@ -150,13 +149,6 @@ impl LogFiles {
         }
         Ok(findings)
     }
-}
-
-/// The files that a tree of `size` may have, by path: older tree heads had narrower tiles at the right edge, which
-/// may still lie there.
-fn known_tiles(size: u64) -> BTreeMap<PathBuf, tile::Tile> {
-    let widths = |tile: tile::Tile| (1..=tile.width).map(move |width| tile::Tile { width, ..tile });
-    tile::all(size).into_iter().flat_map(widths).map(|t| (PathBuf::from(t.path()), t)).collect()
 }
 
 /// The one writer of a log.
@@ -257,10 +249,10 @@ impl Sequencer {
 
     /// Removes tiles right of the signed tree head, which a crash during an append left; readers never ask for them.
     fn remove_leftovers(&self) -> Result<(), StoreError> {
-        let known = known_tiles(self.size());
         for path in crate::objects::list(&self.files.root.join("tile"))? {
             let path = Path::new("tile").join(path);
-            if !known.contains_key(&path) {
+            // Older tree heads had narrower tiles at the right edge, which may still lie there.
+            if tile::from_path(&path.to_string_lossy()).is_none_or(|t| t.in_tree_of(self.size()).is_none()) {
                 let path = self.files.root.join(path);
                 std::fs::remove_file(&path).map_err(StoreError::io(&path))?;
             }
