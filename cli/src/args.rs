@@ -87,6 +87,9 @@ pub enum Command {
         /// Decimals of its minor unit, at most 24.
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=24))]
         exponent: u8,
+        /// A witness that has to cosign every tree head: where it answers `add-checkpoint`, and its verifier key or the file that holds it.
+        #[arg(long, value_name = "URL=VKEY")]
+        witness: Vec<String>,
     },
     /// Contributors.
     #[command(subcommand)]
@@ -304,6 +307,9 @@ pub enum Command {
         #[arg(long)]
         entry: Option<PathBuf>,
     },
+    /// Witness other people's logs.
+    #[command(subcommand)]
+    Witness(Witness),
     /// Statements.
     #[command(subcommand)]
     Statement(Statement),
@@ -446,6 +452,51 @@ pub enum Epoch {
     },
 }
 
+/// A witness: it cosigns tree heads that grew from the last one it saw, and remembers that one.
+#[derive(Debug, Subcommand)]
+pub enum Witness {
+    /// Make its key, and print the verifier key for the logs that will name it.
+    Key {
+        /// Its name, for example `witness.example.org`.
+        name: String,
+        /// Where to write it.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Answer `POST /add-checkpoint` over HTTP.
+    Serve {
+        /// Address and port.
+        #[arg(long, default_value = "127.0.0.1:8420")]
+        listen: std::net::SocketAddr,
+        #[command(flatten)]
+        what: Witnessing,
+    },
+    /// Answer one request from a file, on a machine without a network.
+    Cosign {
+        /// The request, as it would be posted.
+        request: PathBuf,
+        /// Where to write the cosignature line.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        what: Witnessing,
+    },
+}
+
+/// What a witness needs.
+#[derive(Debug, clap::Args)]
+pub struct Witnessing {
+    /// Its key.
+    #[arg(long)]
+    pub key: PathBuf,
+    /// Verifier keys of the logs that it follows, or files that hold them.
+    #[arg(long, required = true)]
+    pub log: Vec<String>,
+    /// The folder of its memory; contradictions of a log are written there too.
+    #[arg(long)]
+    pub state: PathBuf,
+}
+
 /// Statements.
 #[derive(Debug, Subcommand)]
 pub enum Statement {
@@ -496,6 +547,7 @@ impl Command {
             Command::Audit { .. } => "audit",
             Command::Prove { .. } => "prove",
             Command::VerifyProof { .. } => "verify-proof",
+            Command::Witness(_) => "witness",
             Command::Statement(_) => "statement",
             Command::Report { .. } => "report",
             Command::Index(_) => "index",

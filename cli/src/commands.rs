@@ -12,14 +12,14 @@ use serde_json::json;
 use store::{Class, Index as Database, files};
 use trainer::{Drawing, RunConfig, Sampling, Start, Weighting, read_config};
 
-use crate::args::{Args, Attribution, Command, Contributor, Epoch, Index, Key, Statement, TrainLook};
+use crate::args::{Args, Attribution, Command, Contributor, Epoch, Index, Key, Statement, TrainLook, Witness};
 use crate::failure::{Kind, failure, usage};
-use crate::home::{Config, Home, database_url, read_key};
+use crate::home::{Config, Home, RemoteWitness, database_url, read_key};
 use crate::output::{Output, money, note};
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Submitting, read_dataset};
 use crate::stages::{contributor, data, epoch, exact, ingest, replay, reward, submit, train};
-use crate::{alike, attribution, audit, model, prove, quickstart, report, status, strata, tables, weighting};
+use crate::{alike, attribution, audit, model, prove, quickstart, report, status, strata, tables, weighting, witness};
 
 /// Carries out a command.
 pub async fn run(args: Args) -> Result<Output> {
@@ -29,11 +29,12 @@ pub async fn run(args: Args) -> Result<Output> {
             let options = quickstart::Options { small, seed, contributors, target, licence, tokenizer, run, purpose, replay };
             quickstart::run(&home.home, options, args.now).await
         }
-        Command::Init { home, origin, database, currency, exponent } => {
+        Command::Init { home, origin, database, currency, exponent, witness } => {
             if home.home.join("log/checkpoint").exists() {
                 return Err(usage(format!("{}: is a home already", home.home.display())));
             }
-            let made = Home::init(&home.home, &origin, database.as_deref(), (&currency, exponent), None, now).await?;
+            let made = Home::init(&home.home, &origin, database.as_deref(), (&currency, exponent), None, &remote_witnesses(&witness)?, now)
+                .await?;
             let json = json!({ "home": home.home.display().to_string(), "origin": origin, "log_root": made.root() });
             Ok(Output::new(format!("{}: log {origin}, verifier key in log.vkey; keep keys/ to yourself", home.home.display()), json))
         }
@@ -152,6 +153,9 @@ pub async fn run(args: Args) -> Result<Output> {
             let exit = if report.ok { 0 } else { Kind::Verification as u8 };
             Ok(Output { text: audit::text(&report)?, json: json!({ "audit": report }), exit })
         }
+        Command::Witness(Witness::Key { name, out }) => witness::key(&name, &out),
+        Command::Witness(Witness::Serve { listen, what }) => witness::serve(listen, &what.key, &what.log, &what.state).await,
+        Command::Witness(Witness::Cosign { request, out, what }) => witness::cosign(&request, &what.key, &what.log, &what.state, out, now),
         Command::Statement(Statement::Verify { file, home }) => verify_statement(&file, &home.home),
         Command::Report { home, run } => {
             let opened = Home::open(&home.home, now).await?;
@@ -290,6 +294,16 @@ fn run_output(home: &Home, number: u32) -> Result<Output> {
     );
     let json = json!({ "run": number, "loss_start": facts.loss_start, "loss_end": facts.loss_end, "control_drop": facts.control_drop, "attribution_residual": facts.residual });
     Ok(Output::new(text, json))
+}
+
+/// Witnesses given as URL=VKEY.
+fn remote_witnesses(given: &[String]) -> Result<Vec<RemoteWitness>> {
+    let one = |text: &String| {
+        let expected = || usage(format!("--witness {text:?}: expected URL=VKEY with a URL that begins with http://"));
+        let (url, vkey) = text.split_once('=').filter(|(url, _)| url.starts_with("http://")).ok_or_else(expected)?;
+        Ok(RemoteWitness { url: url.to_string(), vkey: prove::verifier(vkey).context("--witness")?.to_vkey() })
+    };
+    given.iter().map(one).collect()
 }
 
 async fn replay_command(dir: &Path, now: u64, run: u32, window: Option<u64>, sample: usize, documents: bool) -> Result<Output> {

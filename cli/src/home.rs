@@ -10,7 +10,7 @@ use ledger::entry::Genesis;
 use ledger::key::Algorithm;
 use ledger::{Entry, EntryProof, Envelope, SecretKey, State, Verifier};
 use serde::{Deserialize, Serialize};
-use store::{Class, Index, Objects, Sequencer, StoreError, Witness, files};
+use store::{Class, Cosigner, Index, Objects, Sequencer, StoreError, Witness, files};
 
 use crate::failure::{Kind, failure, usage};
 use crate::rules::Rewards;
@@ -26,6 +26,19 @@ pub struct Config {
     /// A seed that all keys derive from; a demonstration, and anybody who knows it can sign.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub demo_seed: Option<u64>,
+    /// Witnesses elsewhere, which cosign every tree head before it is published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<RemoteWitness>,
+}
+
+/// A witness elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteWitness {
+    /// Where it answers `add-checkpoint`.
+    pub url: String,
+    /// Its verifier key.
+    pub vkey: String,
 }
 
 const ROLES: [(&str, Algorithm); 4] = [
@@ -143,6 +156,7 @@ impl Home {
         database: Option<&str>,
         currency: (&str, u8),
         demo_seed: Option<u64>,
+        witnesses: &[RemoteWitness],
         now: u64,
     ) -> Result<Home> {
         if origin.is_empty() || origin.contains(|c: char| c.is_whitespace() || c == '+') {
@@ -160,7 +174,12 @@ impl Home {
             let vkey = format!("{}\n", read_key(&key_path(dir, role))?.vkey());
             files::write(&dir.join(format!("{role}.vkey")), vkey.as_bytes(), 0o644)?;
         }
-        let config = Config { origin: origin.to_string(), database: database.unwrap_or("sqlite:index.db").to_string(), demo_seed };
+        let config = Config {
+            origin: origin.to_string(),
+            database: database.unwrap_or("sqlite:index.db").to_string(),
+            demo_seed,
+            witnesses: witnesses.to_vec(),
+        };
         // The config is what makes it a home: written last, so that an interrupted init is done again.
         files::write(&dir.join("assay.toml"), toml::to_string(&config)?.as_bytes(), 0o600)?;
         let mut home = Home::open_or_begun(dir, now).await?;
@@ -172,7 +191,7 @@ impl Home {
                 operator: public("operator")?.public(),
                 approver: public("approver")?.public(),
                 log: public("log")?.vkey(),
-                witnesses: vec![public("witness")?.vkey()],
+                witnesses: std::iter::once(public("witness")?.vkey()).chain(home.config.witnesses.iter().map(|w| w.vkey.clone())).collect(),
                 currency: currency.0.to_string(),
                 currency_exponent: currency.1,
                 time: now,
@@ -202,7 +221,12 @@ impl Home {
         let log = read_key(&key_path(dir, "log"))?;
         // Anybody can derive a demonstration's keys, and two homes of one seed are two logs of one key.
         let outside = if config.demo_seed.is_none() { Some(state_folder()?.join(log.public().key_id().to_string())) } else { None };
-        let sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, vec![witness], outside, now)?;
+        let mut witnesses: Vec<Box<dyn Cosigner>> = vec![Box::new(witness)];
+        for w in &config.witnesses {
+            let key = Verifier::from_vkey(&w.vkey).with_context(|| path.display().to_string())?;
+            witnesses.push(Box::new(store::RemoteWitness::new(key, &w.url)));
+        }
+        let sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, witnesses, outside, now)?;
         sweep(dir)?;
         let mut state = State::default();
         for bytes in sequencer.entries() {

@@ -22,6 +22,7 @@ mod status;
 mod strata;
 mod tables;
 mod weighting;
+mod witness;
 
 use std::process::ExitCode;
 

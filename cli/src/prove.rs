@@ -95,7 +95,7 @@ pub fn receipt(home: &Home, index: u64) -> Result<PathBuf> {
 }
 
 /// A verifier key from its text, or from the file that holds it.
-fn verifier(text: &str) -> Result<Verifier> {
+pub fn verifier(text: &str) -> Result<Verifier> {
     let text = if Path::new(text).is_file() { String::from_utf8(files::read(Path::new(text))?)? } else { text.to_string() };
     Ok(Verifier::from_vkey(&text)?)
 }

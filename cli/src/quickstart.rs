@@ -81,7 +81,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         files::write(&dir.join(BEGUN), serde_json::to_string(&begun)?.as_bytes(), 0o600)?;
     }
     stage("read");
-    let mut home = Home::init(dir, ORIGIN, None, CURRENCY, options.seed, begun.now).await?;
+    let mut home = Home::init(dir, ORIGIN, None, CURRENCY, options.seed, &[], begun.now).await?;
     // A quickstart has one epoch; after its close `epoch::open` would begin the next.
     if home.state.epochs.is_empty() {
         let mut policy = Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1);

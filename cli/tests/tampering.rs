@@ -55,7 +55,7 @@ fn rewrite(home: &std::path::Path, keep: usize) -> (Sequencer, SecretKey, Vec<Ve
     let key = |role: &str| SecretKey::from_text(&fs::read_to_string(home.join(format!("keys/{role}.key"))).unwrap()).unwrap();
     let open = |log: &str| {
         let witness = Witness::new(key("witness"), &home.join(format!("state/witness-{log}")));
-        Sequencer::open(&home.join(log), &home.join(format!("state/lock-{log}")), key("log"), vec![witness], None, 1).unwrap()
+        Sequencer::open(&home.join(log), &home.join(format!("state/lock-{log}")), key("log"), vec![Box::new(witness)], None, 1).unwrap()
     };
     let entries = open("log").entries().to_vec();
     let mut sequencer = open("forged");

@@ -2,6 +2,7 @@
 //!
 //! - `key`, `note`, `tree_head`: Ed25519 keys, signed notes and cosigned tree heads, verified strictly
 //! - `proof`, `document_proof`: that an entry, or a document and its verdict, is in the log, for anybody who has its key
+//! - `witness`: what a witness is asked, and when it cosigns
 //! - `tile`: where entries and hashes lie in a tiled log
 //! - `envelope`, `entry`: what an entry is and what it may say
 //! - `history`: epochs, submissions and runs with what became of them
@@ -25,6 +26,7 @@ pub mod state;
 pub mod statement;
 pub mod tile;
 pub mod tree_head;
+pub mod witness;
 
 pub use document_proof::DocumentProof;
 pub use entry::Entry;

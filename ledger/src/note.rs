@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::key::{Algorithm, KeyError, PublicKey, SecretKey, algorithm_of, hex4, note_key_hash};
+use crate::key::{Algorithm, KeyError, PublicKey, SecretKey, algorithm_of, hex4, note_key_hash, vkey};
 
 /// A note that does not say what it should.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -69,6 +69,11 @@ impl Verifier {
             return Err(error());
         }
         Ok(Verifier { name: name.to_string(), algorithm, public })
+    }
+
+    /// Its text form.
+    pub fn to_vkey(&self) -> String {
+        vkey(&self.name, self.algorithm, &self.public)
     }
 
     fn hash(&self) -> [u8; 4] {

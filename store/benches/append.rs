@@ -20,7 +20,7 @@ fn bench(c: &mut Criterion) {
                         &dir.path().join("log"),
                         &dir.path().join("lock"),
                         key("log", Algorithm::Ed25519),
-                        vec![witness],
+                        vec![Box::new(witness)],
                         None,
                         1,
                     )

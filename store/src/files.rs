@@ -87,3 +87,14 @@ pub fn lock(path: &Path) -> Result<Lock, StoreError> {
         Err(fs::TryLockError::Error(e)) => Err(StoreError::io(path)(e)),
     }
 }
+
+/// Takes the lock at `path`, waiting for whoever has it.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn wait_lock(path: &Path) -> Result<Lock, StoreError> {
+    create_dir(path.parent().expect("a lock has a folder"))?;
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(StoreError::io(path))?;
+    file.lock().map_err(StoreError::io(path))?;
+    Ok(Lock(file))
+}

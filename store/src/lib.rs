@@ -23,4 +23,4 @@ pub use index::Index;
 pub use jobs::{Job, JobState};
 pub use log::{LogFiles, Sequencer};
 pub use objects::{Class, Objects};
-pub use witness::Witness;
+pub use witness::{Cosigner, RemoteWitness, Witness};

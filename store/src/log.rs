@@ -9,7 +9,7 @@ use ledger::{Note, SecretKey, TreeHead, Verifier};
 
 use crate::error::StoreError;
 use crate::files::{self, Lock};
-use crate::witness::Witness;
+use crate::witness::Cosigner;
 
 /// A log's files as anybody reads them.
 #[derive(Clone, Debug)]
@@ -155,7 +155,11 @@ impl LogFiles {
 pub struct Sequencer {
     files: LogFiles,
     key: SecretKey,
-    witnesses: Vec<Witness>,
+    witnesses: Vec<Box<dyn Cosigner>>,
+    /// The last tree head that was signed, before its witnesses are asked: what they may have seen has to be published.
+    pending: PathBuf,
+    /// A signed tree head waits for its witnesses; another one of its size must never be signed.
+    waiting: Option<u64>,
     /// The last signed tree head, kept outside the home; none for a demonstration, whose keys anybody can derive.
     outside: Option<PathBuf>,
     note: Option<Note>,
@@ -205,10 +209,11 @@ impl Sequencer {
         root: &Path,
         lock: &Path,
         key: SecretKey,
-        witnesses: Vec<Witness>,
+        witnesses: Vec<Box<dyn Cosigner>>,
         outside: Option<PathBuf>,
         time: u64,
     ) -> Result<Sequencer, StoreError> {
+        let pending = lock.with_extension("pending");
         let lock = files::lock(lock)?;
         let files = LogFiles::new(root);
         let verifier = Verifier { name: key.name.clone(), algorithm: key.algorithm, public: key.public() };
@@ -224,27 +229,42 @@ impl Sequencer {
         };
         let mut second = Frontier::default();
         entries.iter().for_each(|e| second.push(merkle::leaf_hash(e)));
-        let mut sequencer = Sequencer { files, key, witnesses, outside, note, tree, second, entries, _lock: lock };
-        sequencer.finish(time)?;
-        sequencer.remove_leftovers()?;
+        let mut sequencer = Sequencer { files, key, witnesses, pending, waiting: None, outside, note, tree, second, entries, _lock: lock };
+        match sequencer.finish(&verifier, time) {
+            // The log can be read meanwhile; nothing is appended before the witnesses have answered.
+            Err(StoreError::Witness { .. }) => {}
+            other => {
+                other?;
+                sequencer.remove_leftovers()?;
+            }
+        }
         Ok(sequencer)
     }
 
-    /// Publishes what a witness has seen and readers have not: a crash came between its memory and the tree head.
-    ///
-    /// The witness would refuse anything else of that size from then on.
-    fn finish(&mut self, time: u64) -> Result<(), StoreError> {
-        let seen = self.witnesses.iter().map(Witness::last).collect::<Result<Vec<_>, _>>()?;
-        let Some(last) = seen.into_iter().flatten().max_by_key(|h| h.size).filter(|h| h.size > self.size()) else { return Ok(()) };
-        let Ok(entries) = self.files.entries(last.size) else { return Ok(()) };
-        let tree = tree_of(&entries);
-        if tree.level(0)[..self.entries.len()] != *self.tree.level(0) || tree.root(last.size) != last.root {
+    /// Publishes what was signed and readers have not seen: a crash came, or a witness did not answer.
+    fn finish(&mut self, log: &Verifier, time: u64) -> Result<(), StoreError> {
+        let Some(bytes) = files::read_if_present(&self.pending)? else { return Ok(()) };
+        let Ok(note) = Note::from_text(&String::from_utf8_lossy(&bytes)) else { return Ok(()) };
+        let Some(head) = TreeHead::verify(&note, log).ok().filter(|h| h.size > self.size()) else { return Ok(()) };
+        let Ok(entries) = self.files.entries(head.size) else { return Ok(()) };
+        let (tree, known) = (tree_of(&entries), self.entries.len());
+        if tree.level(0)[..known] != *self.tree.level(0) || tree.root(head.size) != head.root {
             return Ok(());
         }
+        let before = self.size();
         let mut second = self.second.clone();
-        tree.level(0)[self.entries.len()..].iter().for_each(|leaf| second.push(*leaf));
+        tree.level(0)[known..].iter().for_each(|leaf| second.push(*leaf));
         (self.entries, self.tree) = (entries, tree);
-        self.publish(second, time)
+        let published = self.publish(second, time);
+        if published.is_err() {
+            self.take_back(before);
+        }
+        published
+    }
+
+    fn take_back(&mut self, size: u64) {
+        self.entries.truncate(size as usize);
+        self.tree.truncate(size);
     }
 
     /// Removes tiles right of the signed tree head, which a crash during an append left; readers never ask for them.
@@ -291,15 +311,19 @@ impl Sequencer {
     /// must not be given again: callers look it up first.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing was published, and the next append writes over what was left.
+    /// [`StoreError`]; then nothing was published. What a witness may have seen is published by the next start, everything else is
+    /// written over.
     pub fn append(&mut self, entries: &[Vec<u8>], time: u64) -> Result<u64, StoreError> {
+        if let Some(size) = self.waiting {
+            let text = format!("a signed tree head of {size} entries waits for it; open the log again when it answers");
+            return Err(StoreError::Witness { witness: "of this log".into(), text });
+        }
         let first = self.size();
         self.entries.extend_from_slice(entries);
         entries.iter().for_each(|e| self.tree.push(merkle::leaf_hash(e)));
         let published = self.write(first).and_then(|second| self.publish(second, time));
         if published.is_err() {
-            self.entries.truncate(first as usize);
-            self.tree.truncate(first);
+            self.take_back(first);
         }
         published.map(|()| first)
     }
@@ -348,9 +372,12 @@ impl Sequencer {
         let head = TreeHead { origin: self.key.name.clone(), size: self.size(), root: second.root() };
         let mut note = Note::new(head.to_text());
         note.sign(&self.key, time);
+        // A crash or an error after this leaves a tree head that a witness may have seen: `finish` publishes it.
+        files::write(&self.pending, note.to_text().as_bytes(), 0o600)?;
+        self.waiting = Some(self.size());
+        let log = Verifier { name: self.key.name.clone(), algorithm: self.key.algorithm, public: self.key.public() };
         for witness in &self.witnesses {
-            // A crash after this leaves a witness that is ahead; `finish` publishes what it saw.
-            witness.cosign(&mut note, &self.tree, time)?;
+            witness.cosign(&mut note, &self.tree, &log, time)?;
         }
         let text = note.to_text();
         if let Some(path) = &self.outside {
@@ -359,7 +386,7 @@ impl Sequencer {
         }
         files::write(&self.files.checkpoint(), text.as_bytes(), 0o644)?;
         // Narrower tiles that the tree has outgrown are left to lie.
-        (self.second, self.note) = (second, Some(note));
+        (self.second, self.note, self.waiting) = (second, Some(note), None);
         Ok(())
     }
 }

@@ -1,16 +1,29 @@
-//! A witness: it cosigns a tree head only if that one grew from the last it saw.
+//! Witnesses: one that remembers in a file, and one that is asked over HTTP.
 //!
-//! Source: C2SP `tlog-witness`; here the witness of a home, which reads the log's own files instead of HTTP.
+//! Source: C2SP `tlog-witness`.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use corpus::merkle;
-use ledger::{Note, SecretKey, TreeHead};
+use corpus::Digest;
+use corpus::merkle::Tree;
+use ledger::note::NoteSignature;
+use ledger::witness::{AddCheckpoint, Refusal};
+use ledger::{Note, SecretKey, TreeHead, Verifier};
 
 use crate::error::StoreError;
 use crate::files;
 
-/// A witness with its memory.
+/// Adds cosignatures to tree heads before they are published.
+pub trait Cosigner: Send + Sync {
+    /// Adds a cosignature to `note`, the tree head of all of `tree` that `log` signed.
+    ///
+    /// # Errors
+    /// [`StoreError::Witness`] if the witness refuses or does not answer.
+    fn cosign(&self, note: &mut Note, tree: &Tree, log: &Verifier, time: u64) -> Result<(), StoreError>;
+}
+
+/// A witness with its memory: the last tree head that it cosigned of one log.
 pub struct Witness {
     key: SecretKey,
     memory: PathBuf,
@@ -22,36 +35,121 @@ impl Witness {
         Witness { key, memory: memory.to_path_buf() }
     }
 
-    /// The last tree head that it cosigned.
-    ///
-    /// # Errors
-    /// [`StoreError::Log`] if its memory is damaged.
-    pub fn last(&self) -> Result<Option<TreeHead>, StoreError> {
+    fn last(&self) -> Result<Option<(Note, TreeHead)>, StoreError> {
         let Some(bytes) = files::read_if_present(&self.memory)? else { return Ok(None) };
-        let text = String::from_utf8_lossy(&bytes);
-        TreeHead::from_text(&text).map(Some).map_err(|e| StoreError::Log { path: self.memory.clone(), text: e.to_string() })
+        let failed = |e: ledger::NoteError| StoreError::Log { path: self.memory.clone(), text: e.to_string() };
+        let note = Note::from_text(&String::from_utf8_lossy(&bytes)).map_err(failed)?;
+        let head = TreeHead::from_text(&note.text).map_err(failed)?;
+        Ok(Some((note, head)))
     }
 
-    /// Adds its cosignature to `note`, a tree head of `tree`.
+    /// Checks a request of `log` against the memory, stores its tree head, and cosigns it: one step, whoever else asks.
+    ///
+    /// Two tree heads of the log that contradict each other are written down beside the memory, both signed.
     ///
     /// # Errors
-    /// [`StoreError::Witness`] if the tree head is no extension of the last it cosigned.
-    pub fn cosign(&self, note: &mut Note, tree: &merkle::Tree, time: u64) -> Result<(), StoreError> {
-        let refuse = |text: String| StoreError::Witness { witness: self.key.name.clone(), text };
-        let head = TreeHead::from_text(&note.text).map_err(|e| refuse(e.to_string()))?;
-        if let Some(last) = self.last()? {
-            if last.origin != head.origin || last.size > head.size {
-                return Err(refuse(format!("tree head of {} entries after one of {}", head.size, last.size)));
-            }
-            let grown = last.size == 0
-                || merkle::verify_consistency(last.size, head.size, &last.root, &head.root, &tree.consistency_proof(last.size, head.size));
-            if !grown {
-                return Err(refuse(format!("the tree of {} entries is not a prefix of the one of {}", last.size, head.size)));
+    /// [`StoreError`] if the memory cannot be read or written; the inner error is the refusal.
+    pub fn add(&self, log: &Verifier, request: &AddCheckpoint, time: u64) -> Result<Result<NoteSignature, Refusal>, StoreError> {
+        let _lock = files::wait_lock(&self.memory.with_extension("lock"))?;
+        let last = self.last()?;
+        match request.check(log, last.as_ref().map(|(_, head)| head)) {
+            Ok(_) => {}
+            Err(refusal) => {
+                let head = TreeHead::verify(&request.note, log);
+                let contradicts = match (&refusal, &last, &head) {
+                    (Refusal::Conflict(_), Some((_, last)), Ok(head)) => head.size == last.size && head.root != last.root,
+                    (Refusal::Inconsistent, Some(_), Ok(_)) => true,
+                    _ => false,
+                };
+                if let (true, Some((note, _)), Ok(head)) = (contradicts, &last, &head) {
+                    let name = format!("evidence-{}-{}", head.size, &head.root.to_string()[..16]);
+                    let text = format!("{}\n{}", note.to_text(), request.to_text());
+                    files::write(&self.memory.with_extension(name), text.as_bytes(), 0o600)?;
+                }
+                return Ok(Err(refusal));
             }
         }
+        let mut note = request.note.clone();
         // Stored before it signs: a crash here leaves a memory of a tree head that nobody has seen.
-        files::write(&self.memory, note.text.as_bytes(), 0o600)?;
+        files::write(&self.memory, note.to_text().as_bytes(), 0o600)?;
         note.sign(&self.key, time);
+        Ok(Ok(note.signatures.pop().expect("just signed")))
+    }
+}
+
+/// The request for a cosignature of `note`, the tree head of all of `tree`, by a witness that saw `old`.
+pub fn request(note: &Note, tree: &Tree, old: u64) -> AddCheckpoint {
+    let path: Vec<Digest> = if old == 0 { Vec::new() } else { tree.consistency_proof(old, tree.size()) };
+    AddCheckpoint { old, path, note: note.clone() }
+}
+
+impl Cosigner for Witness {
+    fn cosign(&self, note: &mut Note, tree: &Tree, log: &Verifier, time: u64) -> Result<(), StoreError> {
+        let refuse = |text: String| StoreError::Witness { witness: self.key.name.clone(), text };
+        let seen = self.last()?.map_or(0, |(_, head)| head.size);
+        if seen > tree.size() {
+            return Err(refuse(format!("a tree of {} entries after one of {seen}", tree.size())));
+        }
+        // What others have signed is none of a witness' business.
+        let own = Note { text: note.text.clone(), signatures: vec![note.signature_by(log).map_err(|e| refuse(e.to_string()))?.clone()] };
+        let signature = self.add(log, &request(&own, tree, seen), time)?.map_err(|e| refuse(e.to_string()))?;
+        note.signatures.push(signature);
+        Ok(())
+    }
+}
+
+/// A witness at an address.
+pub struct RemoteWitness {
+    verifier: Verifier,
+    /// Where `add-checkpoint` is, without it.
+    url: String,
+    /// The size that it saw last, as far as is known.
+    seen: AtomicU64,
+}
+
+impl RemoteWitness {
+    /// The witness with this key, asked at `url/add-checkpoint`.
+    pub fn new(verifier: Verifier, url: &str) -> RemoteWitness {
+        RemoteWitness { verifier, url: url.trim_end_matches('/').to_string(), seen: AtomicU64::new(0) }
+    }
+
+    fn error(&self, text: String) -> StoreError {
+        StoreError::Witness { witness: format!("{} at {}", self.verifier.name, self.url), text }
+    }
+
+    /// Status and body of the answer.
+    fn ask(&self, request: &AddCheckpoint) -> Result<(u16, String), StoreError> {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(std::time::Duration::from_secs(30)))
+            .build()
+            .into();
+        let mut answer =
+            agent.post(format!("{}/add-checkpoint", self.url)).send(request.to_text()).map_err(|e| self.error(e.to_string()))?;
+        let body = answer.body_mut().with_config().limit(16_384).read_to_string().map_err(|e| self.error(e.to_string()))?;
+        Ok((answer.status().as_u16(), body))
+    }
+}
+
+impl Cosigner for RemoteWitness {
+    fn cosign(&self, note: &mut Note, tree: &Tree, log: &Verifier, _: u64) -> Result<(), StoreError> {
+        let own =
+            Note { text: note.text.clone(), signatures: vec![note.signature_by(log).map_err(|e| self.error(e.to_string()))?.clone()] };
+        let mut answer = self.ask(&request(&own, tree, self.seen.load(Ordering::Relaxed).min(tree.size())))?;
+        if answer.0 == 409 {
+            let size: u64 = answer.1.trim().parse().map_err(|_| self.error(format!("409 and no size: {:?}", answer.1)))?;
+            if size > tree.size() {
+                return Err(self.error(format!("it has seen {size} entries, this log has {}", tree.size())));
+            }
+            answer = self.ask(&request(&own, tree, size))?;
+        }
+        if answer.0 != 200 {
+            return Err(self.error(format!("{} {}", answer.0, answer.1.trim())));
+        }
+        let cosigned = Note::from_text(&format!("{}\n{}", own.text, answer.1)).map_err(|e| self.error(e.to_string()))?;
+        // Whatever it answers, only its own valid cosignature counts.
+        note.signatures.push(cosigned.signature_by(&self.verifier).map_err(|e| self.error(e.to_string()))?.clone());
+        self.seen.store(tree.size(), Ordering::Relaxed);
         Ok(())
     }
 }

@@ -13,7 +13,14 @@ fn key(name: &str, algorithm: Algorithm) -> SecretKey {
 
 fn open(home: &Path, outside: Option<&Path>) -> Result<Sequencer, StoreError> {
     let witness = Witness::new(key("w", Algorithm::CosignatureV1), &home.join("witness"));
-    Sequencer::open(&home.join("log"), &home.join("lock"), key("log", Algorithm::Ed25519), vec![witness], outside.map(Path::to_path_buf), 1)
+    Sequencer::open(
+        &home.join("log"),
+        &home.join("lock"),
+        key("log", Algorithm::Ed25519),
+        vec![Box::new(witness)],
+        outside.map(Path::to_path_buf),
+        1,
+    )
 }
 
 fn entry(i: u64) -> Vec<u8> {
@@ -52,6 +59,7 @@ fn what_a_crash_left_beyond_the_tree_head_is_written_over() {
     // The tree head of the second append never lasted.
     fs::write(dir.path().join("log/checkpoint"), before).unwrap();
     fs::remove_file(dir.path().join("witness")).unwrap();
+    fs::remove_file(dir.path().join("lock.pending")).unwrap();
     let mut log = open(dir.path(), None).unwrap();
     assert_eq!(log.size(), 2);
     assert!(!dir.path().join("log/tile/entries/000.p/3").exists(), "a leftover of the crash was kept");
@@ -76,7 +84,7 @@ fn a_signed_tree_head_that_was_not_published_is_published_by_the_next_start() {
 }
 
 #[test]
-fn what_the_witness_saw_and_nobody_else_is_published_by_the_next_start() {
+fn what_was_signed_and_nobody_but_the_witness_saw_is_published_by_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path(), None).unwrap().append(&[entry(0)], 1).unwrap();
     let before = fs::read(dir.path().join("log/checkpoint")).unwrap();
