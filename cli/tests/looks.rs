@@ -125,6 +125,20 @@ fn contributors_beyond_the_buckets_share_some_and_the_audit_adds_up() {
 }
 
 #[test]
+fn windows_that_stay_unexplained_are_marked_and_replayed_whatever_is_drawn() {
+    let world = World::new();
+    let toml = fs::read_to_string(world.path("tiny.toml")).unwrap();
+    // A limit that nothing meets: every window is priced with quarter points and marked.
+    fs::write(world.path("tiny.toml"), toml.replace("residual_limit = 0.02", "residual_limit = 1e-9")).unwrap();
+    let quickstart = world.quickstart("h", &[]).ok();
+    let replayed = quickstart["replayed"].clone();
+    let mut windows: Vec<u64> = replayed["windows"].as_array().unwrap().iter().map(|w| w.as_u64().unwrap()).collect();
+    windows.sort_unstable();
+    assert!(windows.len() > 4 && windows.iter().copied().eq(0..replayed["of"].as_u64().unwrap()), "{replayed}");
+    assert_eq!((&replayed["outcome"], &quickstart["audit"]["ok"]), (&"bit-equal".into(), &true.into()));
+}
+
+#[test]
 fn targets_with_names_and_weights_are_priced_one_by_one() {
     let world = World::new();
     world.run(&["init", "--home", "h", "--origin", "test.invalid/log"]).ok();

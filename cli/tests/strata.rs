@@ -25,7 +25,7 @@ fn world() -> World {
 }
 
 fn train(world: &World, sampling: &str) -> u64 {
-    let toml = fs::read_to_string(world.path("tiny.toml")).unwrap().replace("steps = 16", "steps = 96");
+    let toml = fs::read_to_string(world.path("tiny.toml")).unwrap().replace("steps = 16", "steps = 400");
     world.write("weighted.toml", format!("{toml}\n[sampling]\n{sampling}\n"));
     world.run(&["train", "weighted.toml", "--home", "h", "--now", NOW]).ok()["run"].as_u64().unwrap()
 }

@@ -155,10 +155,11 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
     report.expect(consecutive && whole, "attribution-windows", *attribution_at, || {
         "the windows do not follow each other from the first step to the last".into()
     });
-    let drawn = replay::drawn(archive, run)?;
+    let (drawn, marked) = (replay::drawn(archive, run)?, replay::marked(&tables));
     for (at, replay) in &run.replays {
-        report.expect(replay.windows.iter().all(|w| drawn.contains(w)), "replay-drawn", *at, || {
-            format!("windows {:?}, drawn were {drawn:?}", replay.windows)
+        let expected = replay.windows.iter().all(|w| drawn.contains(w) || marked.contains(w));
+        report.expect(expected && marked.iter().all(|w| replay.windows.contains(w)), "replay-drawn", *at, || {
+            format!("windows {:?}, drawn were {drawn:?}, marked {marked:?}", replay.windows)
         });
         report.expect(replay.outcome != "differs", "replay-differs", *at, || {
             format!("windows {:?} of run {} differed when replayed", replay.windows, replay.run)

@@ -85,6 +85,11 @@ pub fn drawn(archive: &Archive, run: &Run) -> Result<Vec<u64>> {
     Ok(intervals(archive, run)?.iter().map(|i| i.drawn).collect())
 }
 
+/// Windows that even quarter points left with more than the limit unexplained: they are replayed whatever is drawn.
+pub fn marked(tables: &Tables) -> Vec<u64> {
+    tables.accounts.windows.iter().filter(|w| w.marked).map(|w| w.index).collect()
+}
+
 /// The tables of a run's attribution.
 pub fn tables(archive: &Archive, run: &Run) -> Result<Tables> {
     let (_, a) = run.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {}: no attribution yet", run.intent.1.run)))?;
@@ -98,7 +103,8 @@ pub fn config(archive: &Archive, run: &Run) -> Result<RunConfig> {
     Ok(RunConfig::from_toml(&String::from_utf8(archive.objects.get(Class::Public, &run.intent.1.config)?)?)?)
 }
 
-/// Computes the drawn windows of `sample` intervals again, or the window `only`, and compares them with the tables.
+/// Computes the drawn windows of `sample` intervals and those with marked ones again, or the window `only`, and compares them with
+/// the tables.
 pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) -> Result<Replayed> {
     let table = tables(archive, run)?;
     let intent = &run.intent.1;
@@ -114,10 +120,17 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         }
         None => {
             let last = run.close.as_ref().and_then(|(_, c)| c.drawn_from.as_deref()).context("a completed run has a last tree head")?;
-            drawn_intervals(&seed(archive, last)?, intervals.len(), sample)
+            let mut chosen: Vec<(&Interval, u64)> = drawn_intervals(&seed(archive, last)?, intervals.len(), sample)
                 .into_iter()
                 .map(|i| (&intervals[i], intervals[i].drawn))
-                .collect()
+                .collect();
+            for window in marked(&table) {
+                let interval = intervals.iter().find(|i| (i.from..i.to).contains(&window)).context("every window is in an interval")?;
+                if chosen.iter().all(|(c, _)| c.from != interval.from) {
+                    chosen.push((interval, window));
+                }
+            }
+            chosen
         }
     };
     let config = config(archive, run)?;
@@ -207,6 +220,11 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
             }
         }
         result.windows.push(drawn);
+    }
+    if only.is_none() {
+        // The steps of their intervals were all taken above.
+        let more: Vec<u64> = marked(&table).into_iter().filter(|w| !result.windows.contains(w)).collect();
+        result.windows.extend(more);
     }
     Ok(result)
 }
