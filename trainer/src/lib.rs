@@ -13,7 +13,8 @@
 //! - `exact`: the same without estimates, by taking the steps again
 //! - `collinear`: documents of different payees whose gradients are alike
 //! - `baselines`: scores that others publish, for comparison
-//! - `run`: [`Trainer`], which takes steps, prices windows and keeps its [`State`]
+//! - `run`: [`Trainer`], which takes steps and keeps its [`State`]
+//! - `price`: what prices a window, and splits the price
 //! - `checkpoint`: that state as bytes
 //! - `table`: the accounts as Parquet
 //! - `order_log`: what every step saw, as Parquet
@@ -39,6 +40,7 @@ mod llama;
 mod model;
 mod order;
 mod order_log;
+mod price;
 mod run;
 mod sink;
 mod sketch;
@@ -60,7 +62,8 @@ pub use llama::{config_json, read_config, read_weights, write_weights};
 pub use model::{Layout, Tensor};
 pub use order::{Order, Weights};
 pub use order_log::{OrderRow, order_rows, read_order, write_order};
-pub use run::{Observer, Open, Pricing, Setup, State, StepReport, Trainer};
+pub use price::Pricing;
+pub use run::{Observer, Open, Setup, State, StepReport, Trainer};
 pub use sketch::{Basis, Sketcher};
 pub use table::{
     CreditRow, DocumentRow, Owners, credit_rows, document_rows, read_credit, read_documents, read_windows, write_credit, write_documents,
