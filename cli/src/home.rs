@@ -16,7 +16,7 @@ use crate::failure::{Kind, failure, usage};
 use crate::rules::Rewards;
 
 /// `assay.toml`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The log's name.
@@ -162,6 +162,23 @@ impl Home {
         if origin.is_empty() || origin.contains(|c: char| c.is_whitespace() || c == '+') {
             return Err(usage(format!("origin {origin:?}: expected a name without spaces and plus signs")));
         }
+        let config = Config {
+            origin: origin.to_string(),
+            database: database.unwrap_or("sqlite:index.db").to_string(),
+            demo_seed,
+            witnesses: witnesses.to_vec(),
+        };
+        if let Some(bytes) = files::read_if_present(&dir.join("assay.toml"))? {
+            // Its genesis may be signed already and wait for its witnesses.
+            let begun: Config = toml::from_str(&String::from_utf8_lossy(&bytes)).with_context(|| dir.display().to_string())?;
+            if begun != config {
+                return Err(usage(format!(
+                    "{}: begun with other settings ({}); give the same ones to go on, or another folder",
+                    dir.display(),
+                    String::from_utf8_lossy(&bytes).trim_end().replace('\n', ", ")
+                )));
+            }
+        }
         for (role, algorithm) in ROLES {
             let path = key_path(dir, role);
             if !path.exists() {
@@ -174,12 +191,6 @@ impl Home {
             let vkey = format!("{}\n", read_key(&key_path(dir, role))?.vkey());
             files::write(&dir.join(format!("{role}.vkey")), vkey.as_bytes(), 0o644)?;
         }
-        let config = Config {
-            origin: origin.to_string(),
-            database: database.unwrap_or("sqlite:index.db").to_string(),
-            demo_seed,
-            witnesses: witnesses.to_vec(),
-        };
         // The config is what makes it a home: written last, so that an interrupted init is done again.
         files::write(&dir.join("assay.toml"), toml::to_string(&config)?.as_bytes(), 0o600)?;
         let mut home = Home::open_or_begun(dir, now).await?;

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use corpus::Digest;
@@ -20,13 +21,15 @@ use ledger::{Note, SecretKey, Verifier};
 use serde_json::json;
 use store::{Witness, files};
 
-use crate::failure::{Kind, failure};
+use crate::failure::{Kind, failure, usage};
 use crate::home::read_key;
 use crate::output::{Output, note};
 use crate::prove::verifier;
 
 /// Longest request: a tree head and 63 hashes are far below it.
 const LONGEST: usize = 65_536;
+/// Connections at a time; others wait to be accepted.
+const CONNECTIONS: usize = 256;
 
 /// The logs that a witness follows, with its memory of each.
 struct Followed {
@@ -41,11 +44,18 @@ impl Followed {
         }
         let log = |text: &String| -> Result<(String, (Verifier, Witness))> {
             let log = verifier(text).with_context(|| format!("--log {text}"))?;
-            // Under the key's digest: an origin may hold what no file name may.
-            let memory = state.join(Digest::of(&log.public.to_bytes()).to_string());
+            // Under the origin's digest: it may hold what no file name may, and another key of it is the same log.
+            let memory = state.join(Digest::of(log.name.as_bytes()).to_string());
             Ok((log.name.clone(), (log, Witness::new(key.clone(), &memory))))
         };
-        Ok((Followed { logs: logs.iter().map(log).collect::<Result<_>>()? }, key))
+        let mut followed = BTreeMap::new();
+        for text in logs {
+            let (origin, log) = log(text)?;
+            if followed.insert(origin.clone(), log).is_some() {
+                return Err(usage(format!("--log: {origin} is given twice")));
+            }
+        }
+        Ok((Followed { logs: followed }, key))
     }
 
     /// The cosignature line for a request.
@@ -96,16 +106,25 @@ pub async fn serve(listen: SocketAddr, key: &Path, logs: &[String], state: &Path
     let followed = Arc::new(followed);
     let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("--listen {listen}"))?;
     note(&format!("witness {} at http://{}, follows {} logs", key.vkey(), listener.local_addr()?, followed.logs.len()));
+    let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
     loop {
-        let (stream, _) = tokio::select! {
-            accepted = listener.accept() => accepted?,
+        let place = places.clone().acquire_owned().await.expect("never closed");
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             _ = tokio::signal::ctrl_c() => return Ok(Output::new("stopped", json!({ "stopped": true }))),
+        };
+        let Ok((stream, _)) = accepted else {
+            // Too many open files, or a client that went away while it came: the next one may fare better.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
         };
         let followed = followed.clone();
         tokio::spawn(async move {
             let service = hyper::service::service_fn(move |request| answer(followed.clone(), request));
-            // A client that goes away is no fault of ours.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            // A client that goes away, or takes for ever, is no fault of ours and no reason to wait.
+            let _ = tokio::time::timeout(Duration::from_secs(30), connection).await;
+            drop(place);
         });
     }
 }

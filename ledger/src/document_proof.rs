@@ -137,11 +137,11 @@ pub struct DocumentProof {
 pub struct Shown {
     /// The verdict.
     pub verdict: Verdict,
-    /// The newest tree head.
+    /// The tree head.
     pub head: TreeHead,
     /// The acceptance entry's index, and the shard entry's.
     pub entries: (u64, Option<u64>),
-    /// How many of the given witnesses cosigned every tree head in it.
+    /// How many of the given witnesses cosigned it.
     pub witnessed: usize,
     /// Whether salt and text are there, and so whose text it is.
     pub opened: bool,
@@ -184,8 +184,9 @@ impl DocumentProof {
             words: d.words,
             hit: d.hit,
         };
-        let (entry, proof, mut head) = d.anchor.open(log)?;
-        let mut witnessed = proof.witnessed(witnesses);
+        let (entry, proof, head) = d.anchor.open(log)?;
+        let witnessed = proof.witnessed(witnesses);
+        let note = proof.note.clone();
         let Entry::Acceptance(acceptance) = entry else { return wrong(format!("entry {} is no acceptance", proof.index)) };
         let accepted = verdict == Verdict::Accepted;
         let root = if accepted { acceptance.accepted_root } else { acceptance.rejected_root };
@@ -194,15 +195,17 @@ impl DocumentProof {
         }
         let mut entries = (proof.index, None);
         if let Some(s) = &self.shard {
-            let (entry, proof, newer) = s.anchor.open(log)?;
+            let (entry, proof, _) = s.anchor.open(log)?;
+            // Two tree heads could be of two logs of one key.
+            if proof.note != note {
+                return wrong("its entries are proven under two tree heads, expected one".into());
+            }
             let Entry::Shard(shard) = entry else { return wrong(format!("entry {} is no shard", proof.index)) };
             let record = shard::record(&self.commitment, self.document, s.tokens);
             if !accepted || shard.submission != self.document.submission || !s.place.holds(&record, &shard.document_root) {
                 return wrong(format!("document {} with {} tokens is not in the shard of entry {}", self.document, s.tokens, proof.index));
             }
-            witnessed = witnessed.min(proof.witnessed(witnesses));
             entries.1 = Some(proof.index);
-            head = if newer.size > head.size { newer } else { head };
         }
         if let Some(o) = &self.opening
             && text::commitment(&o.salt, &o.text, o.answer_at) != self.commitment

@@ -2,10 +2,13 @@
 //!
 //! Source: C2SP `tlog-proof`, version 1; proofs follow RFC 6962, section 2.1.1.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use corpus::{Digest, merkle};
 
+use crate::key::Algorithm;
 use crate::note::{Note, NoteError, Verifier};
 use crate::tree_head::TreeHead;
 
@@ -93,16 +96,17 @@ impl EntryProof {
         }
     }
 
-    /// How many of `witnesses` cosigned the tree head.
+    /// How many of `witnesses` cosigned the tree head; a key that is given twice counts once, and only a witness' key counts.
     pub fn witnessed(&self, witnesses: &[Verifier]) -> usize {
-        witnesses.iter().filter(|w| self.note.signature_by(w).is_ok()).count()
+        let cosigned = |w: &&Verifier| w.algorithm == Algorithm::CosignatureV1 && self.note.signature_by(w).is_ok();
+        witnesses.iter().filter(cosigned).map(|w| w.public.to_bytes()).collect::<BTreeSet<_>>().len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{Algorithm, SecretKey};
+    use crate::key::SecretKey;
 
     fn log(size: u64) -> (merkle::Tree, Note, Verifier) {
         let key = SecretKey::from_seed("log.example", Algorithm::Ed25519, &[4; 32]);

@@ -59,6 +59,8 @@ impl TreeHead {
 
 /// What nobody could foresee: SHA-256 over the cosignatures of `witnesses`, in their order.
 ///
+/// The first is the home's own. Where there are others it is left out: the operator could sign with it until the draw suits.
+///
 /// # Errors
 /// [`NoteError`] if one of them did not cosign.
 pub fn draw_seed(note: &Note, witnesses: &[Verifier]) -> Result<Digest, NoteError> {
@@ -66,7 +68,7 @@ pub fn draw_seed(note: &Note, witnesses: &[Verifier]) -> Result<Digest, NoteErro
         return Err(NoteError::Unsigned("any witness".into()));
     }
     let mut bytes = b"assay draw v1".to_vec();
-    for witness in witnesses {
+    for witness in if witnesses.len() > 1 { &witnesses[1..] } else { witnesses } {
         bytes.extend(&note.signature_by(witness)?.signature);
     }
     Ok(Digest::of(&bytes))

@@ -31,10 +31,15 @@ pub fn read_if_present(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
 /// # Errors
 /// [`StoreError::Io`].
 pub fn create_dir(path: &Path) -> Result<(), StoreError> {
-    if path.is_dir() {
+    if path.is_dir() || path.as_os_str().is_empty() {
         return Ok(());
     }
-    fs::create_dir_all(path).map_err(StoreError::io(path))?;
+    // Each level is synced: a folder may be lost with the parent that nobody synced.
+    path.parent().map_or(Ok(()), create_dir)?;
+    match fs::create_dir(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => return Err(StoreError::io(path)(e)),
+        _ => {}
+    }
     path.parent().map_or(Ok(()), sync_dir)
 }
 

@@ -241,15 +241,32 @@ impl Sequencer {
         Ok(sequencer)
     }
 
+    /// Where a signed tree head lies before its witnesses are asked: in the home, and beyond the reach of a restore of it.
+    fn pending(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        std::iter::once(self.pending.clone()).chain(self.outside.iter().map(|p| p.with_extension("pending")))
+    }
+
     /// Publishes what was signed and readers have not seen: a crash came, or a witness did not answer.
+    ///
+    /// A witness may have seen it, so if it cannot be made again nothing may be signed or removed here.
     fn finish(&mut self, log: &Verifier, time: u64) -> Result<(), StoreError> {
-        let Some(bytes) = files::read_if_present(&self.pending)? else { return Ok(()) };
-        let Ok(note) = Note::from_text(&String::from_utf8_lossy(&bytes)) else { return Ok(()) };
-        let Some(head) = TreeHead::verify(&note, log).ok().filter(|h| h.size > self.size()) else { return Ok(()) };
-        let Ok(entries) = self.files.entries(head.size) else { return Ok(()) };
-        let (tree, known) = (tree_of(&entries), self.entries.len());
+        let mut waiting: Option<(PathBuf, TreeHead)> = None;
+        for path in self.pending() {
+            let Some(bytes) = files::read_if_present(&path)? else { continue };
+            // A torn file was never acted upon: writes are atomic, and witnesses are asked after both.
+            let Ok(note) = Note::from_text(&String::from_utf8_lossy(&bytes)) else { continue };
+            let head = TreeHead::verify(&note, log).ok().filter(|h| h.size > self.size());
+            if let Some(head) = head.filter(|h| waiting.as_ref().is_none_or(|(_, w)| w.size < h.size)) {
+                waiting = Some((path, head));
+            }
+        }
+        let Some((path, head)) = waiting else { return Ok(()) };
+        let known = self.entries.len();
+        let fork = StoreError::Fork { origin: head.origin.clone(), signed: head.size, found: self.size(), path };
+        let Ok(entries) = self.files.entries(head.size) else { return Err(fork) };
+        let tree = tree_of(&entries);
         if tree.level(0)[..known] != *self.tree.level(0) || tree.root(head.size) != head.root {
-            return Ok(());
+            return Err(fork);
         }
         let before = self.size();
         let mut second = self.second.clone();
@@ -373,8 +390,10 @@ impl Sequencer {
         let mut note = Note::new(head.to_text());
         note.sign(&self.key, time);
         // A crash or an error after this leaves a tree head that a witness may have seen: `finish` publishes it.
-        files::write(&self.pending, note.to_text().as_bytes(), 0o600)?;
         self.waiting = Some(self.size());
+        for path in self.pending() {
+            files::write(&path, note.to_text().as_bytes(), 0o600)?;
+        }
         let log = Verifier { name: self.key.name.clone(), algorithm: self.key.algorithm, public: self.key.public() };
         for witness in &self.witnesses {
             witness.cosign(&mut note, &self.tree, &log, time)?;

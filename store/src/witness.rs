@@ -43,36 +43,40 @@ impl Witness {
         Ok(Some((note, head)))
     }
 
-    /// Checks a request of `log` against the memory, stores its tree head, and cosigns it: one step, whoever else asks.
+    /// Checks a request of `log` against the memory, cosigns its tree head and stores both: one step, whoever else asks.
     ///
-    /// Two tree heads of the log that contradict each other are written down beside the memory, both signed.
+    /// The same tree head gets the same cosignature again, so that nobody can ask until a draw comes out as wanted. Two tree heads
+    /// of one size with different roots are written down beside the memory, both signed by the log.
     ///
     /// # Errors
     /// [`StoreError`] if the memory cannot be read or written; the inner error is the refusal.
     pub fn add(&self, log: &Verifier, request: &AddCheckpoint, time: u64) -> Result<Result<NoteSignature, Refusal>, StoreError> {
         let _lock = files::wait_lock(&self.memory.with_extension("lock"))?;
         let last = self.last()?;
-        match request.check(log, last.as_ref().map(|(_, head)| head)) {
-            Ok(_) => {}
+        let head = match request.check(log, last.as_ref().map(|(_, head)| head)) {
+            Ok(head) => head,
             Err(refusal) => {
-                let head = TreeHead::verify(&request.note, log);
-                let contradicts = match (&refusal, &last, &head) {
-                    (Refusal::Conflict(_), Some((_, last)), Ok(head)) => head.size == last.size && head.root != last.root,
-                    (Refusal::Inconsistent, Some(_), Ok(_)) => true,
-                    _ => false,
-                };
-                if let (true, Some((note, _)), Ok(head)) = (contradicts, &last, &head) {
+                if let (Refusal::Conflict(_), Some((note, last)), Ok(head)) = (&refusal, &last, TreeHead::verify(&request.note, log))
+                    && head.size == last.size
+                    && head.root != last.root
+                {
                     let name = format!("evidence-{}-{}", head.size, &head.root.to_string()[..16]);
                     let text = format!("{}\n{}", note.to_text(), request.to_text());
                     files::write(&self.memory.with_extension(name), text.as_bytes(), 0o600)?;
                 }
                 return Ok(Err(refusal));
             }
+        };
+        let own = Verifier { name: self.key.name.clone(), algorithm: self.key.algorithm, public: self.key.public() };
+        if let Some((note, _)) = last.as_ref().filter(|(_, last)| *last == head)
+            && let Ok(signature) = note.signature_by(&own)
+        {
+            return Ok(Ok(signature.clone()));
         }
-        let mut note = request.note.clone();
-        // Stored before it signs: a crash here leaves a memory of a tree head that nobody has seen.
-        files::write(&self.memory, note.to_text().as_bytes(), 0o600)?;
+        let mut note = Note { text: request.note.text.clone(), signatures: request.note.signature_by(log).into_iter().cloned().collect() };
         note.sign(&self.key, time);
+        // Stored before anybody has it: a crash here leaves a memory of a tree head that nobody has seen.
+        files::write(&self.memory, note.to_text().as_bytes(), 0o600)?;
         Ok(Ok(note.signatures.pop().expect("just signed")))
     }
 }
@@ -147,6 +151,9 @@ impl Cosigner for RemoteWitness {
             return Err(self.error(format!("{} {}", answer.0, answer.1.trim())));
         }
         let cosigned = Note::from_text(&format!("{}\n{}", own.text, answer.1)).map_err(|e| self.error(e.to_string()))?;
+        if cosigned.text != own.text {
+            return Err(self.error("it answered with more than a cosignature line".into()));
+        }
         // Whatever it answers, only its own valid cosignature counts.
         note.signatures.push(cosigned.signature_by(&self.verifier).map_err(|e| self.error(e.to_string()))?.clone());
         self.seen.store(tree.size(), Ordering::Relaxed);

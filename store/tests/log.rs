@@ -97,6 +97,25 @@ fn what_was_signed_and_nobody_but_the_witness_saw_is_published_by_the_next_start
 }
 
 #[test]
+fn a_signed_tree_head_that_cannot_be_made_again_stops_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = dir.path().join("outside");
+    open(dir.path(), Some(&outside)).unwrap().append(&[entry(0)], 1).unwrap();
+    let keep = |name: &str| fs::read(dir.path().join(name)).unwrap();
+    let (checkpoint, last) = (keep("log/checkpoint"), keep("outside"));
+    open(dir.path(), Some(&outside)).unwrap().append(&[entry(1)], 2).unwrap();
+    // As if the second tree head had gone to a witness that did not answer, and an older copy of the home came back.
+    fs::write(dir.path().join("log/checkpoint"), checkpoint).unwrap();
+    fs::write(&outside, last).unwrap();
+    fs::remove_file(dir.path().join("log/tile/entries/000.p/2")).unwrap();
+    for forgotten in ["nothing", "lock.pending"] {
+        fs::remove_file(dir.path().join(forgotten)).ok();
+        assert!(matches!(open(dir.path(), Some(&outside)), Err(StoreError::Fork { signed: 2, found: 1, .. })), "without {forgotten}");
+        assert!(dir.path().join("log/tile/0/000.p/2").exists(), "a file of a signed tree head was removed");
+    }
+}
+
+#[test]
 fn a_restored_copy_a_second_writer_and_a_fork_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let outside = dir.path().join("outside");

@@ -43,7 +43,7 @@ pub struct Sampling {
     /// For `attribution-online`: how strongly weights follow credit, as the exponent's factor.
     #[serde(default = "rate")]
     pub rate: f64,
-    /// Largest weight over the mean of all.
+    /// Largest ratio of a stratum's credit a token to the mean of all that counts, before weights are scaled to a mean of 1.
     #[serde(default = "cap")]
     pub cap: f64,
     /// For `attribution-online`: the least steps between two changes.

@@ -14,7 +14,7 @@ pub struct Rule {
     tokens: Vec<u64>,
     /// Of each group, the least part of its share of the tokens that it keeps.
     floors: Vec<f64>,
-    /// Largest weight of a group over the mean of all, before floors.
+    /// Largest ratio to the mean that counts, before weights are scaled.
     cap: f64,
 }
 

@@ -105,7 +105,7 @@ impl RunData {
                     let expected = self.owners.groups.join(", ");
                     return Err(failure(Kind::Check, format!("weights of stratum {name}: the epoch's are {expected}")));
                 }
-                let weight = |name: &String| table.weights_ppm.get(name).map_or(1.0, |ppm| (*ppm as f64 / 1e6).min(sampling.cap));
+                let weight = |name: &String| table.weights_ppm.get(name).map_or(1.0, |ppm| *ppm as f64 / 1e6);
                 rule.floored(&self.owners.groups.iter().map(weight).collect::<Vec<_>>())
             }
         };
