@@ -112,7 +112,10 @@ pub async fn run(args: Args) -> Result<Output> {
             if let Some(sampling) = &mut config.sampling {
                 // A file is named from the RUN.toml that names it.
                 sampling.file = sampling.file.take().map(|file| path.with_file_name(file));
-                weighting::resolve(&home, sampling)?;
+                // A run does so itself.
+                if dry_run {
+                    weighting::resolve(&home, sampling)?;
+                }
             }
             if dry_run {
                 let e = data::estimate(&home, &config, epoch)?;

@@ -76,6 +76,11 @@ impl Verifier {
         vkey(&self.name, self.algorithm, &self.public)
     }
 
+    /// What checks the notes that `key` signs.
+    pub fn of(key: &SecretKey) -> Verifier {
+        Verifier { name: key.name.clone(), algorithm: key.algorithm, public: key.public() }
+    }
+
     fn hash(&self) -> [u8; 4] {
         note_key_hash(&self.name, self.algorithm, &self.public)
     }
@@ -120,6 +125,14 @@ impl Note {
         let lines =
             self.signatures.iter().map(|s| format!("\u{2014} {} {}\n", s.name, STANDARD.encode([&s.hash[..], &s.signature].concat())));
         format!("{}\n{}", self.text, lines.collect::<String>())
+    }
+
+    /// The same text with the signature of `verifier` alone.
+    ///
+    /// # Errors
+    /// As [`Note::signature_by`].
+    pub fn signed_only_by(&self, verifier: &Verifier) -> Result<Note, NoteError> {
+        Ok(Note { text: self.text.clone(), signatures: vec![self.signature_by(verifier)?.clone()] })
     }
 
     /// Reads a note; signatures are not verified.

@@ -14,6 +14,16 @@ use crate::tree_head::TreeHead;
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 
+/// Hashes of a proof as lines of base64.
+pub(crate) fn hash_lines(path: &[Digest]) -> String {
+    path.iter().map(|h| STANDARD.encode(h.0) + "\n").collect()
+}
+
+/// The inverse of [`hash_lines`], line by line; none if a line is not 32 bytes of base64.
+pub(crate) fn read_hash_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<Digest>> {
+    lines.map(|line| STANDARD.decode(line).ok()?.try_into().ok().map(Digest)).collect()
+}
+
 /// A proof that does not hold.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ProofError {
@@ -42,8 +52,7 @@ pub struct EntryProof {
 impl EntryProof {
     /// The file form.
     pub fn to_text(&self) -> String {
-        let path: String = self.path.iter().map(|h| STANDARD.encode(h.0) + "\n").collect();
-        format!("{HEADER}\nindex {}\n{path}\n{}", self.index, self.note.to_text())
+        format!("{HEADER}\nindex {}\n{}\n{}", self.index, hash_lines(&self.path), self.note.to_text())
     }
 
     /// Reads the file form; nothing is verified. Opaque extra data is passed over: it proves nothing.
@@ -65,9 +74,7 @@ impl EntryProof {
         if index.to_string() != number {
             return Err(malformed("an index with leading zeros"));
         }
-        let hash = |line: &str| STANDARD.decode(line).ok().and_then(|b| b.try_into().ok()).map(Digest);
-        let path: Option<Vec<Digest>> = lines.map(hash).collect();
-        let path = path.ok_or_else(|| malformed("a hash that is not 32 bytes of base64"))?;
+        let path = read_hash_lines(lines).ok_or_else(|| malformed("a hash that is not 32 bytes of base64"))?;
         // More hashes than a tree of 2^64 entries has levels.
         if path.len() > 64 {
             return Err(malformed("more than 64 hashes"));

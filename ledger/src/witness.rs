@@ -2,11 +2,10 @@
 //!
 //! Source: C2SP `tlog-witness`, `add-checkpoint`.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use corpus::{Digest, merkle};
 
 use crate::note::{Note, Verifier};
+use crate::proof::{hash_lines, read_hash_lines};
 use crate::tree_head::TreeHead;
 
 /// A log asks for a cosignature.
@@ -56,8 +55,7 @@ impl Refusal {
 impl AddCheckpoint {
     /// The body of the request.
     pub fn to_text(&self) -> String {
-        let path: String = self.path.iter().map(|h| STANDARD.encode(h.0) + "\n").collect();
-        format!("old {}\n{path}\n{}", self.old, self.note.to_text())
+        format!("old {}\n{}\n{}", self.old, hash_lines(&self.path), self.note.to_text())
     }
 
     /// Reads the body of a request; nothing is verified.
@@ -70,9 +68,7 @@ impl AddCheckpoint {
         let mut lines = head.split('\n');
         let number = lines.next().and_then(|l| l.strip_prefix("old ")).ok_or_else(|| malformed("no first line `old N`"))?;
         let old: u64 = number.parse().map_err(|_| malformed("an old size that is not a number"))?;
-        let hash = |line: &str| STANDARD.decode(line).ok().and_then(|b| b.try_into().ok()).map(Digest);
-        let path: Option<Vec<Digest>> = lines.map(hash).collect();
-        let path = path.filter(|p| p.len() <= 63 && old.to_string() == number);
+        let path = read_hash_lines(lines).filter(|p| p.len() <= 63 && old.to_string() == number);
         let path =
             path.ok_or_else(|| malformed("an old size with leading zeros, or hashes that are not at most 63 times 32 bytes of base64"))?;
         Ok(AddCheckpoint { old, path, note: Note::from_text(note).map_err(|e| Refusal::Malformed(e.to_string()))? })

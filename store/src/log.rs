@@ -216,7 +216,7 @@ impl Sequencer {
         let pending = lock.with_extension("pending");
         let lock = files::lock(lock)?;
         let files = LogFiles::new(root);
-        let verifier = Verifier { name: key.name.clone(), algorithm: key.algorithm, public: key.public() };
+        let verifier = Verifier::of(&key);
         let mut read = files.read(&verifier)?;
         if let Some(path) = &outside
             && let Some(signed) = files::read_if_present(path)?
@@ -394,7 +394,7 @@ impl Sequencer {
         for path in self.pending() {
             files::write(&path, note.to_text().as_bytes(), 0o600)?;
         }
-        let log = Verifier { name: self.key.name.clone(), algorithm: self.key.algorithm, public: self.key.public() };
+        let log = Verifier::of(&self.key);
         for witness in &self.witnesses {
             witness.cosign(&mut note, &self.tree, &log, time)?;
         }

@@ -67,13 +67,13 @@ impl Witness {
                 return Ok(Err(refusal));
             }
         };
-        let own = Verifier { name: self.key.name.clone(), algorithm: self.key.algorithm, public: self.key.public() };
+        let own = Verifier::of(&self.key);
         if let Some((note, _)) = last.as_ref().filter(|(_, last)| *last == head)
             && let Ok(signature) = note.signature_by(&own)
         {
             return Ok(Ok(signature.clone()));
         }
-        let mut note = Note { text: request.note.text.clone(), signatures: request.note.signature_by(log).into_iter().cloned().collect() };
+        let Ok(mut note) = request.note.signed_only_by(log) else { return Ok(Err(Refusal::Unsigned)) };
         note.sign(&self.key, time);
         // Stored before anybody has it: a crash here leaves a memory of a tree head that nobody has seen.
         files::write(&self.memory, note.to_text().as_bytes(), 0o600)?;
@@ -95,7 +95,7 @@ impl Cosigner for Witness {
             return Err(refuse(format!("a tree of {} entries after one of {seen}", tree.size())));
         }
         // What others have signed is none of a witness' business.
-        let own = Note { text: note.text.clone(), signatures: vec![note.signature_by(log).map_err(|e| refuse(e.to_string()))?.clone()] };
+        let own = note.signed_only_by(log).map_err(|e| refuse(e.to_string()))?;
         let signature = self.add(log, &request(&own, tree, seen), time)?.map_err(|e| refuse(e.to_string()))?;
         note.signatures.push(signature);
         Ok(())
@@ -137,8 +137,7 @@ impl RemoteWitness {
 
 impl Cosigner for RemoteWitness {
     fn cosign(&self, note: &mut Note, tree: &Tree, log: &Verifier, _: u64) -> Result<(), StoreError> {
-        let own =
-            Note { text: note.text.clone(), signatures: vec![note.signature_by(log).map_err(|e| self.error(e.to_string()))?.clone()] };
+        let own = note.signed_only_by(log).map_err(|e| self.error(e.to_string()))?;
         let mut answer = self.ask(&request(&own, tree, self.seen.load(Ordering::Relaxed).min(tree.size())))?;
         if answer.0 == 409 {
             let size: u64 = answer.1.trim().parse().map_err(|_| self.error(format!("409 and no size: {:?}", answer.1)))?;

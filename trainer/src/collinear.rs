@@ -82,9 +82,8 @@ impl<B: Backend> Trainer<'_, B> {
         sketcher.use_basis(b, basis);
         self.basis = None;
         let mut found = Vec::with_capacity(documents.len());
-        let rows =
-            if self.config.schedule.rows_per_pass == 0 { self.config.schedule.rows_per_step } else { self.config.schedule.rows_per_pass };
-        for some in documents.chunks(rows.max(1)) {
+        let rows = self.config.schedule.pass_rows();
+        for some in documents.chunks(rows) {
             let mut pieces = Vec::new();
             for &document in some {
                 let len = corpus.documents[document as usize].tokens.len().min(tokens);

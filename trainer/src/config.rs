@@ -158,6 +158,13 @@ pub struct Schedule {
     pub rows_per_pass: usize,
 }
 
+impl Schedule {
+    /// Rows of one pass, where one pass takes the whole step too.
+    pub fn pass_rows(&self) -> usize {
+        if self.rows_per_pass == 0 { self.rows_per_step } else { self.rows_per_pass }
+    }
+}
+
 /// How the loss drop is priced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

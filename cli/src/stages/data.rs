@@ -180,7 +180,7 @@ pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Re
     let steps = steps_of(config, &order);
     let backend = Engine::new();
     let mut engine = trainer::Engine::new(&backend, &config.model, data.vocabulary);
-    let rows = if config.schedule.rows_per_pass == 0 { config.schedule.rows_per_step } else { config.schedule.rows_per_pass };
+    let rows = config.schedule.pass_rows();
     let activations = engine.activation_floats(rows * config.model.context);
     let parameters = engine.layout.len;
     // Two held-out gradients a part and one more of both at each end of a window, weights, moments, sums.
