@@ -25,7 +25,7 @@ pub fn show(home: &Home, run: u32, least: f64, most: usize, tokens: usize) -> Re
     let (_, attribution) = this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;
     let tables = replay::tables(home, this)?;
     let config = replay::config(home, this)?;
-    let data = data::read(home, this.intent.1.epoch, &config)?;
+    let data = data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, this.intent.1.steps)?;

@@ -23,6 +23,9 @@ pub struct Args {
     /// Seconds since 1970 that entries are dated with; default: the clock.
     #[arg(long, global = true)]
     pub now: Option<u64>,
+    /// A file with the passphrase of encrypted keys, for example /dev/fd/3; default: ask on the terminal.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -90,6 +93,10 @@ pub enum Command {
         /// A witness that has to cosign every tree head: where it answers `add-checkpoint`, and its verifier key or the file that holds it.
         #[arg(long, value_name = "URL=VKEY")]
         witness: Vec<String>,
+        /// Witnesses, groups and quorum as lines of a C2SP `tlog-policy`, without the log's; `home` is the home's own witness. One
+        /// without a URL is asked by files.
+        #[arg(long, value_name = "FILE", conflicts_with = "witness")]
+        witness_policy: Option<PathBuf>,
     },
     /// Contributors.
     #[command(subcommand)]
@@ -111,6 +118,9 @@ pub enum Command {
         /// Licence, if neither rows nor a LICENSE file say.
         #[arg(long, visible_alias = "license")]
         licence: Option<String>,
+        /// What else is stated of its rights: a TOML file, as in docs/ledger-format.md.
+        #[arg(long, value_name = "FILE")]
+        rights: Option<PathBuf>,
         /// The contributor's secret key, if it is not in the home.
         #[arg(long)]
         key: Option<PathBuf>,
@@ -273,12 +283,39 @@ pub enum Command {
     Audit {
         #[command(flatten)]
         home: HomeArg,
+        /// Audit the home that a static file server gives at this address, instead of a folder.
+        #[arg(long, value_name = "BASE", conflicts_with = "home")]
+        url: Option<String>,
+        /// Where the copy of it is kept, so that the next audit fetches what is new; default: nowhere.
+        #[arg(long, value_name = "DIR", requires = "url")]
+        mirror: Option<PathBuf>,
+        /// The `log/checkpoint` that an earlier audit ended with: what is under it is not checked again.
+        #[arg(long, value_name = "CHECKPOINT")]
+        from: Option<PathBuf>,
+        /// The share of submissions whose verdicts and tokens are computed again, from 0 to 1.
+        #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+        replay_verdicts: f64,
         /// Drawn windows to replay of each run.
         #[arg(long, default_value_t = 1)]
         replay: usize,
         /// Other people's receipts, files in the form of C2SP tlog-proof: what they were shown has to be in this log.
         #[arg(long, value_name = "DIR")]
         receipts: Option<PathBuf>,
+    },
+    /// Take documents back: not used from now on, or with --consent destroyed wherever the home has them.
+    Withdraw {
+        #[command(flatten)]
+        home: HomeArg,
+        /// Entry of the submission.
+        submission: u64,
+        /// Documents of it, as SUBMISSION/NUMBER; default: all.
+        document: Vec<DocumentRef>,
+        /// Consent to the personal data in them is withdrawn: text and salt are destroyed, and only commitments stay.
+        #[arg(long)]
+        consent: bool,
+        /// The contributor's secret key, if it is not in the home.
+        #[arg(long)]
+        key: Option<PathBuf>,
     },
     /// Write the proof of what became of a document, for anybody who has the log's key.
     Prove {
@@ -406,19 +443,88 @@ pub enum Contributor {
         /// Its secret key file, which is used once and not kept; without it the operator holds a new key.
         #[arg(long)]
         key: Option<PathBuf>,
+        /// A file that says where it is paid; the log has only a keyed digest of it, which is the same for accounts of one payee.
+        #[arg(long, value_name = "FILE")]
+        payee: Option<PathBuf>,
     },
 }
 
 /// Keys.
 #[derive(Debug, Subcommand)]
 pub enum Key {
-    /// Make a contributor's key.
+    /// Make a key.
     New {
         /// Its name.
         name: String,
         /// Where to write it.
         #[arg(long)]
         out: PathBuf,
+        /// Encrypt the file with a passphrase.
+        #[arg(long)]
+        encrypt: bool,
+    },
+    /// Say what a key file holds, or whose keys are in force in a home.
+    Show {
+        /// A file: a key of ours, secret or public, or an OpenSSH ed25519 key.
+        #[arg(required_unless_present = "home")]
+        file: Option<PathBuf>,
+        /// A home, instead of a file.
+        #[arg(long)]
+        home: Option<PathBuf>,
+    },
+    /// Make a key file of an OpenSSH ed25519 key: a secret one of a private key, a verifier key of a public one.
+    Import {
+        /// The OpenSSH file.
+        file: PathBuf,
+        /// Its name; default: the comment in the file.
+        #[arg(long)]
+        name: Option<String>,
+        /// Where to write it.
+        #[arg(long)]
+        out: PathBuf,
+        /// Encrypt the file with a passphrase.
+        #[arg(long)]
+        encrypt: bool,
+    },
+    /// Encrypt a key file with a passphrase, or with --decrypt take it off.
+    Protect {
+        /// The key file.
+        file: PathBuf,
+        /// Take the passphrase off.
+        #[arg(long)]
+        decrypt: bool,
+    },
+    /// Put a new key in the place of one, from the next entry on; both sign.
+    Rotate {
+        #[command(flatten)]
+        home: HomeArg,
+        /// `operator`, `approver`, or a contributor's name or id.
+        holder: String,
+        /// The new key; default: one that is made for those whose key the home holds.
+        #[arg(long, value_name = "FILE")]
+        new: Option<PathBuf>,
+        /// The old key, if the home does not hold it.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// The old key is revoked: the operator signs instead, and for the operator the approver.
+        #[arg(long)]
+        recover: bool,
+    },
+    /// Let a key sign nothing more.
+    Revoke {
+        #[command(flatten)]
+        home: HomeArg,
+        /// `operator`, `approver`, or a contributor's name or id.
+        holder: String,
+        /// compromised, lost or retired.
+        #[arg(long)]
+        reason: String,
+        /// The first entry that the holder disputes, for a compromised key.
+        #[arg(long, value_name = "ENTRY")]
+        disputed_from: Option<u64>,
+        /// The key itself signs, from this file; without it the home's, and for a lost key the operator's (for the operator the approver's).
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
     },
 }
 
@@ -545,6 +651,7 @@ impl Command {
             Command::Reward { .. } => "reward",
             Command::Status { .. } => "status",
             Command::Audit { .. } => "audit",
+            Command::Withdraw { .. } => "withdraw",
             Command::Prove { .. } => "prove",
             Command::VerifyProof { .. } => "verify-proof",
             Command::Witness(_) => "witness",

@@ -138,7 +138,7 @@ pub fn inspect(home: &Home, run: u32, step: u64) -> Result<Output> {
         return Err(usage(format!("step {step}: run {run} has {}", this.intent.1.steps)));
     }
     let config = replay::config(home, this)?;
-    let data = data::read(home, this.intent.1.epoch, &config)?;
+    let data = data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
     let order = data.order(&config)?;
     let weights = weighting::weights_of(home, this)?.map_or_else(|| data.weights(home, &config), Ok)?;
     let (mut at, mut rows) = (0, Vec::new());
@@ -197,7 +197,7 @@ pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
     let (&window, &(nats, _)) =
         most.ok_or_else(|| usage(format!("document {document}: has no credit in run {run}; names are as in `assay attribution show`")))?;
     let config = replay::config(home, this)?;
-    let data = data::read(home, this.intent.1.epoch, &config)?;
+    let data = data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, this.intent.1.steps)?;

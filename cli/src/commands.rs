@@ -1,24 +1,25 @@
 //! What each command does: opens the home, calls a stage, says what came of it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use corpus::bundle::Submitted;
-use ledger::SecretKey;
-use ledger::key::Algorithm;
+use ledger::entry::Holder;
 use ledger::statement::Statement as SignedStatement;
 use serde_json::json;
 use store::{Class, Index as Database, files};
 use trainer::{Drawing, RunConfig, Sampling, Start, Weighting, read_config};
 
-use crate::args::{Args, Attribution, Command, Contributor, Epoch, Index, Key, Statement, TrainLook, Witness};
+use crate::args::{Args, Attribution, Command, Contributor, Epoch, Index, Statement, TrainLook, Witness};
 use crate::failure::{Kind, failure, usage};
-use crate::home::{Config, Home, RemoteWitness, database_url, read_key};
+use crate::home::{Archive, Config, Home, WitnessChoice, database_url};
+use crate::keys::{self, read as read_key};
 use crate::output::{Output, money, note};
+use crate::rights::StatedRights;
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Submitting, read_dataset};
-use crate::stages::{contributor, data, epoch, exact, ingest, replay, reward, submit, train};
+use crate::stages::{contributor, data, epoch, exact, ingest, replay, reward, submit, train, withdraw};
 use crate::{alike, attribution, audit, model, prove, quickstart, report, status, strata, tables, weighting, witness};
 
 /// Carries out a command.
@@ -29,22 +30,26 @@ pub async fn run(args: Args) -> Result<Output> {
             let options = quickstart::Options { small, seed, contributors, target, licence, tokenizer, run, purpose, replay };
             quickstart::run(&home.home, options, args.now).await
         }
-        Command::Init { home, origin, database, currency, exponent, witness } => {
+        Command::Init { home, origin, database, currency, exponent, witness, witness_policy } => {
             if home.home.join("log/checkpoint").exists() {
                 return Err(usage(format!("{}: is a home already", home.home.display())));
             }
-            let made = Home::init(&home.home, &origin, database.as_deref(), (&currency, exponent), None, &remote_witnesses(&witness)?, now)
-                .await?;
+            let witnesses = match witness_policy {
+                Some(path) => WitnessChoice::Policy(String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?),
+                None => remote_witnesses(&witness)?,
+            };
+            let made = Home::init(&home.home, &origin, database.as_deref(), (&currency, exponent), None, &witnesses, now).await?;
             let json = json!({ "home": home.home.display().to_string(), "origin": origin, "log_root": made.root() });
             Ok(Output::new(format!("{}: log {origin}, verifier key in log.vkey; keep keys/ to yourself", home.home.display()), json))
         }
-        Command::Contributor(Contributor::Add { home, name, key }) => {
+        Command::Contributor(Contributor::Add { home, name, key, payee }) => {
             let key = key.map(|k| read_key(&k)).transpose()?;
             let mut home = Home::open(&home.home, now).await?;
-            let id = contributor::add(&mut home, &name, key.as_ref()).await?;
+            let payee = payee.map(|p| Ok::<_, anyhow::Error>(String::from_utf8(files::read(&p)?)?)).transpose()?;
+            let id = contributor::add(&mut home, &name, key.as_ref(), payee.as_deref()).await?;
             Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
         }
-        Command::Key(Key::New { name, out }) => key_new(&name, &out),
+        Command::Key(key) => keys::command(key, now).await,
         Command::Epoch(Epoch::Open { home, target, target_weight, strata, pool_minor, purpose }) => {
             let mut home = Home::open(&home.home, now).await?;
             let (targets, target_weights) = targets(&target, &target_weight)?;
@@ -59,14 +64,15 @@ pub async fn run(args: Args) -> Result<Output> {
             let seed = epoch::close(&mut home).await?;
             Ok(Output::new(format!("closed; the witnesses' cosignatures drew the seed {seed}"), json!({ "seed": seed })))
         }
-        Command::Submit { home, contributor, path, licence, key, commit_only, commitment, dry_run } => {
-            submit_command(&home.home, now, &contributor, &path, licence.as_deref(), key.as_deref(), commitment, commit_only, dry_run).await
+        Command::Submit { home, contributor, path, licence, rights, key, commit_only, commitment, dry_run } => {
+            let given = ToSubmit { path, licence, rights, key, commitment, commit_only, dry_run };
+            submit_command(&home.home, now, &contributor, given).await
         }
         Command::Import { home, name, path, licence } => {
             let mut opened = Home::open(&home.home, now).await?;
-            contributor::add(&mut opened, &name, None).await?;
+            contributor::add(&mut opened, &name, None, None).await?;
             drop(opened);
-            submit_command(&home.home, now, &name, &path, licence.as_deref(), None, None, false, false).await
+            submit_command(&home.home, now, &name, ToSubmit { path, licence, ..ToSubmit::default() }).await
         }
         Command::Ingest { home, tokenizer, vocabulary } => {
             let mut home = Home::open(&home.home, now).await?;
@@ -151,10 +157,46 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Status { home, contributor } => status::run(&Home::open(&home.home, now).await?, contributor.as_deref()).await,
         Command::Prove { home, document, open, out } => prove::document(&Home::open(&home.home, now).await?, document, open, out),
         Command::VerifyProof { file, vkey, witness, entry } => prove::verify(&file, &vkey, &witness, entry.as_deref()),
-        Command::Audit { home, replay, receipts } => {
-            let report = audit::run(&home.home, replay, receipts.as_deref())?;
+        Command::Audit { home, url, mirror, from, replay_verdicts, replay, receipts } => {
+            if !(0.0..=1.0).contains(&replay_verdicts) {
+                return Err(usage(format!("--replay-verdicts {replay_verdicts}: expected a share from 0 to 1")));
+            }
+            let options = audit::Options { replay, verdicts: replay_verdicts, receipts, from };
+            let report = match url {
+                None => audit::run(&home.home, &options)?,
+                Some(base) => {
+                    let temporary = tempfile::tempdir()?;
+                    let dir = mirror.unwrap_or_else(|| temporary.path().to_path_buf());
+                    let absent = audit::mirror::mirror(&base, &dir)?;
+                    if absent > 0 {
+                        note(&format!("{base}: {absent} objects are not given"));
+                    }
+                    audit::run(&dir, &options)?
+                }
+            };
             let exit = if report.ok { 0 } else { Kind::Verification as u8 };
             Ok(Output { text: audit::text(&report)?, json: json!({ "audit": report }), exit })
+        }
+        Command::Withdraw { home, submission, document, consent, key } => {
+            let key = key.map(|k| read_key(&k)).transpose()?;
+            let mut home = Home::open(&home.home, now).await?;
+            let done = withdraw::withdraw(&mut home, submission, &document, consent, key.as_ref()).await?;
+            let runs = &done.consequences.runs;
+            let mut text = format!("entry {}: {} documents of submission {submission} are taken back\n", done.withdrawal, done.documents);
+            for thing in &done.consequences.destroyed {
+                text += &format!("  destroyed  {} {}\n", thing.name, thing.digest.map_or_else(String::new, |d| d.to_string()));
+            }
+            for thing in &done.consequences.remains {
+                text +=
+                    &format!("  remains    {} {}: {}\n", thing.name, thing.digest.map_or_else(String::new, |d| d.to_string()), thing.holds);
+            }
+            text += &match runs.is_empty() {
+                true => "no run used them\n".to_string(),
+                false => format!(
+                    "runs {runs:?} used them: weights that are trained already are not undone; money for permitted use still flows\n"
+                ),
+            };
+            Ok(Output::new(text, json!({ "withdrawal": done.withdrawal, "documents": done.documents, "consequences": done.consequences })))
         }
         Command::Witness(Witness::Key { name, out }) => witness::key(&name, &out),
         Command::Witness(Witness::Serve { listen, what }) => witness::serve(listen, &what.key, &what.log, &what.state).await,
@@ -165,7 +207,7 @@ pub async fn run(args: Args) -> Result<Output> {
             let this =
                 opened.state.runs.get(run as usize).ok_or_else(|| usage(format!("run {run}: there are {}", opened.state.runs.len())))?;
             let rows = tables::contributors(&opened, this.intent.1.epoch, Some(run), |id| opened.name_of(id))?;
-            let path = report::write(&opened, run, &rows, &audit::run(&home.home, 1, None)?)?;
+            let path = report::write(&opened, run, &rows, &audit::run(&home.home, &audit::Options::default())?)?;
             Ok(Output::new(path.display().to_string(), json!({ "report": path.display().to_string() })))
         }
         Command::Index(Index::Rebuild { home }) => rebuild(&home.home, now).await,
@@ -202,20 +244,6 @@ fn start_from(home: &Home, dir: &Path, config: &mut RunConfig) -> Result<()> {
     Ok(())
 }
 
-fn key_new(name: &str, out: &Path) -> Result<Output> {
-    if out.exists() {
-        return Err(usage(format!("{}: is there already; a key is never written over", out.display())));
-    }
-    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == '+') {
-        return Err(usage(format!("key name {name:?}: expected a name without spaces and plus signs")));
-    }
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|e| failure(Kind::Io, format!("the system's random generator: {e}")))?;
-    let key = SecretKey::from_seed(name, Algorithm::Ed25519, &seed);
-    files::write(out, key.to_text().as_bytes(), 0o600)?;
-    Ok(Output::new(key.vkey(), json!({ "file": out.display().to_string(), "vkey": key.vkey() })))
-}
-
 /// Held-out documents of several paths, each a source of the target that it names, and the targets' weights.
 fn targets(paths: &[String], weights: &[String]) -> Result<(Vec<Submitted>, BTreeMap<String, u64>)> {
     let (mut all, mut known) = (Vec::new(), BTreeMap::new());
@@ -244,22 +272,26 @@ fn targets(paths: &[String], weights: &[String]) -> Result<(Vec<Submitted>, BTre
     Ok((all, known))
 }
 
-#[allow(clippy::too_many_arguments)]
-async fn submit_command(
-    home: &Path,
-    now: u64,
-    name: &str,
-    path: &Path,
-    licence: Option<&str>,
-    key: Option<&Path>,
+/// What `submit` and `import` are given.
+#[derive(Default)]
+struct ToSubmit {
+    path: PathBuf,
+    licence: Option<String>,
+    rights: Option<PathBuf>,
+    key: Option<PathBuf>,
     commitment: Option<u64>,
     commit_only: bool,
     dry_run: bool,
-) -> Result<Output> {
+}
+
+async fn submit_command(home: &Path, now: u64, name: &str, given: ToSubmit) -> Result<Output> {
     let mut home = Home::open(home, now).await?;
     home.contributor_key(name)?;
-    let key = key.map(read_key).transpose()?;
-    let dataset = read_dataset(name, path, None, licence)?;
+    let key = given.key.as_deref().map(read_key).transpose()?;
+    let mut dataset = read_dataset(name, &given.path, None, given.licence.as_deref())?;
+    if let Some(rights) = &given.rights {
+        dataset.stated = StatedRights::read(rights)?;
+    }
     for problem in &dataset.problems {
         note(&format!("not read: {}: {}", problem.place, problem.reason));
     }
@@ -267,9 +299,9 @@ async fn submit_command(
     let mut json = json!({ "contributor": name, "documents": dataset.documents.len(), "bytes": bytes, "licence": dataset.evidence.licence, "licence_evidence": dataset.evidence.kind, "problems": dataset.problems });
     let summary =
         format!("{} documents, {bytes} bytes, under {} ({})", dataset.documents.len(), dataset.evidence.licence, dataset.evidence.kind);
-    let (field, entry, text) = match (dry_run, commit_only) {
+    let (field, entry, text) = match (given.dry_run, given.commit_only) {
         (true, _) => return Ok(Output::new(format!("{name}: {summary}; nothing was sent"), json)),
-        (false, commit_only) => match submit::submit(&mut home, name, key.as_ref(), &dataset, commitment, commit_only).await? {
+        (false, commit_only) => match submit::submit(&mut home, name, key.as_ref(), &dataset, given.commitment, commit_only).await? {
             Submitting::Committed(at) => ("commitment", at, format!("{name}: committed to {summary}, entry {at}")),
             Submitting::Submitted(at) => ("submission", at, format!("{name}: submitted {summary}, entry {at}")),
             Submitting::Already(at) => {
@@ -300,13 +332,14 @@ fn run_output(home: &Home, number: u32) -> Result<Output> {
 }
 
 /// Witnesses given as URL=VKEY.
-fn remote_witnesses(given: &[String]) -> Result<Vec<RemoteWitness>> {
+fn remote_witnesses(given: &[String]) -> Result<WitnessChoice> {
     let one = |text: &String| {
-        let expected = || usage(format!("--witness {text:?}: expected URL=VKEY with a URL that begins with http://"));
-        let (url, vkey) = text.split_once('=').filter(|(url, _)| url.starts_with("http://")).ok_or_else(expected)?;
-        Ok(RemoteWitness { url: url.to_string(), vkey: prove::verifier(vkey).context("--witness")?.to_vkey() })
+        let expected = || usage(format!("--witness {text:?}: expected URL=VKEY with a URL that begins with http:// or https://"));
+        let http = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        let (url, vkey) = text.split_once('=').filter(|(url, _)| http(url)).ok_or_else(expected)?;
+        Ok((url.to_string(), prove::verifier(vkey).context("--witness")?.to_vkey()))
     };
-    given.iter().map(one).collect()
+    Ok(WitnessChoice::All(given.iter().map(one).collect::<Result<_>>()?))
 }
 
 async fn replay_command(dir: &Path, now: u64, run: u32, window: Option<u64>, sample: usize, documents: bool) -> Result<Output> {
@@ -357,12 +390,25 @@ fn reward_output(home: &Home, run: u32) -> Result<Output> {
     })
 }
 
+/// A statement signed by the operator's key that was in force when it was settled.
+fn signed_statement(archive: &Archive, bytes: &[u8]) -> Result<SignedStatement> {
+    let settled = archive.state.runs.iter().filter_map(|r| r.statements.as_ref()).map(|(at, _)| *at);
+    let keys = settled.chain([archive.state.size]).filter_map(|at| archive.state.key_before(&Holder::Operator, at));
+    let mut found = Err(anyhow::anyhow!("a log without an operator"));
+    for key in keys {
+        found = SignedStatement::verify(bytes, &key).map_err(Into::into);
+        if found.is_ok() {
+            break;
+        }
+    }
+    found
+}
+
 /// Recomputes a statement from the log and public objects, and names the fields that differ.
 fn verify_statement(file: &Path, dir: &Path) -> Result<Output> {
     let archive = audit::archive(dir)?;
     let bytes = files::read(file)?;
-    let statement = SignedStatement::verify(&bytes, &archive.genesis().operator)
-        .map_err(|e| failure(Kind::Verification, format!("{}: {e}", file.display())))?;
+    let statement = signed_statement(&archive, &bytes).map_err(|e| failure(Kind::Verification, format!("{}: {e}", file.display())))?;
     let run = archive
         .state
         .runs

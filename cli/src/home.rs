@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use corpus::{ContributorId, Digest, canonical};
 use ledger::books::{Transfer, transfers};
-use ledger::entry::Genesis;
+use ledger::entry::{Genesis, Holder};
 use ledger::key::Algorithm;
-use ledger::{Entry, EntryProof, Envelope, SecretKey, State, Verifier};
+use ledger::{Entry, EntryProof, Envelope, PublicKey, SecretKey, State, Verifier, WitnessPolicy};
 use serde::{Deserialize, Serialize};
-use store::{Class, Cosigner, Index, Objects, Sequencer, StoreError, Witness, files};
+use store::{Applied, Class, Cosigner, FileWitness, Index, Objects, RemoteWitness, Sequencer, StoreError, Witness, Witnesses, files};
 
 use crate::failure::{Kind, failure, usage};
+use crate::follow::{draws, follow};
+use crate::keys::{self, read as read_key};
 use crate::rules::Rewards;
 
 /// `assay.toml`.
@@ -26,19 +28,17 @@ pub struct Config {
     /// A seed that all keys derive from; a demonstration, and anybody who knows it can sign.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub demo_seed: Option<u64>,
-    /// Witnesses elsewhere, which cosign every tree head before it is published.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub witnesses: Vec<RemoteWitness>,
 }
 
-/// A witness elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RemoteWitness {
-    /// Where it answers `add-checkpoint`.
-    pub url: String,
-    /// Its verifier key.
-    pub vkey: String,
+/// A home's file with the `tlog-policy` in force, which the log has too.
+const WITNESS_POLICY: &str = "witness-policy";
+
+/// The witnesses of a new home, beside its own.
+pub enum WitnessChoice {
+    /// URL and verifier key of each; all have to cosign.
+    All(Vec<(String, String)>),
+    /// The rest of a C2SP `tlog-policy` after its log and the home's own witness, which is named `home`.
+    Policy(String),
 }
 
 const ROLES: [(&str, Algorithm); 4] = [
@@ -60,6 +60,11 @@ impl Archive {
     /// The genesis entry.
     pub fn genesis(&self) -> &Genesis {
         self.state.genesis.as_ref().expect("a log that was read has a genesis")
+    }
+
+    /// The witnesses in force.
+    pub fn witnesses(&self) -> &WitnessPolicy {
+        self.state.witnesses.as_ref().expect("a log that was read has a genesis")
     }
 }
 
@@ -91,13 +96,12 @@ pub enum ContributorKey {
 }
 
 impl ContributorKey {
-    /// The contributor's id, while its first key is in force.
-    pub fn id(&self) -> ContributorId {
-        let public = match self {
+    /// The public key.
+    pub fn public(&self) -> PublicKey {
+        match self {
             ContributorKey::Custodial(key) => key.public(),
             ContributorKey::Own(verifier) => verifier.public,
-        };
-        ContributorId::of_key(&public.to_bytes())
+        }
     }
 }
 
@@ -115,12 +119,6 @@ fn secret(seed: Option<u64>, label: &str) -> Result<[u8; 32]> {
 
 fn key_path(dir: &Path, role: &str) -> PathBuf {
     dir.join("keys").join(format!("{role}.key"))
-}
-
-/// Reads a secret key file.
-pub fn read_key(path: &Path) -> Result<SecretKey> {
-    let text = String::from_utf8(files::read(path)?).map_err(|_| failure(Kind::Check, "not UTF-8"));
-    SecretKey::from_text(&text.with_context(|| path.display().to_string())?).with_context(|| path.display().to_string())
 }
 
 /// Folders and file names that contributors' names become.
@@ -156,18 +154,13 @@ impl Home {
         database: Option<&str>,
         currency: (&str, u8),
         demo_seed: Option<u64>,
-        witnesses: &[RemoteWitness],
+        witnesses: &WitnessChoice,
         now: u64,
     ) -> Result<Home> {
         if origin.is_empty() || origin.contains(|c: char| c.is_whitespace() || c == '+') {
             return Err(usage(format!("origin {origin:?}: expected a name without spaces and plus signs")));
         }
-        let config = Config {
-            origin: origin.to_string(),
-            database: database.unwrap_or("sqlite:index.db").to_string(),
-            demo_seed,
-            witnesses: witnesses.to_vec(),
-        };
+        let config = Config { origin: origin.to_string(), database: database.unwrap_or("sqlite:index.db").to_string(), demo_seed };
         if let Some(bytes) = files::read_if_present(&dir.join("assay.toml"))? {
             // Its genesis may be signed already and wait for its witnesses.
             let begun: Config = toml::from_str(&String::from_utf8_lossy(&bytes)).with_context(|| dir.display().to_string())?;
@@ -184,13 +177,21 @@ impl Home {
             if !path.exists() {
                 let name = if role == "log" { origin.to_string() } else { format!("{origin}/{role}") };
                 let key = SecretKey::from_seed(&name, algorithm, &secret(demo_seed, role)?);
-                files::write(&path, key.to_text().as_bytes(), 0o600)?;
+                keys::write(&path, &key, None)?;
             }
         }
         for role in ["log", "witness"] {
             let vkey = format!("{}\n", read_key(&key_path(dir, role))?.vkey());
             files::write(&dir.join(format!("{role}.vkey")), vkey.as_bytes(), 0o644)?;
         }
+        let policy = witness_policy(dir, witnesses)?;
+        let path = dir.join(WITNESS_POLICY);
+        if let Some(begun) = files::read_if_present(&path)?
+            && begun != policy.as_bytes()
+        {
+            return Err(usage(format!("{}: begun with another witness policy; give the same one to go on", path.display())));
+        }
+        files::write(&path, policy.as_bytes(), 0o644)?;
         // The config is what makes it a home: written last, so that an interrupted init is done again.
         files::write(&dir.join("assay.toml"), toml::to_string(&config)?.as_bytes(), 0o600)?;
         let mut home = Home::open_or_begun(dir, now).await?;
@@ -202,7 +203,7 @@ impl Home {
                 operator: public("operator")?.public(),
                 approver: public("approver")?.public(),
                 log: public("log")?.vkey(),
-                witnesses: std::iter::once(public("witness")?.vkey()).chain(home.config.witnesses.iter().map(|w| w.vkey.clone())).collect(),
+                witness_policy: policy,
                 currency: currency.0.to_string(),
                 currency_exponent: currency.1,
                 time: now,
@@ -228,20 +229,18 @@ impl Home {
         }
         let path = dir.join("assay.toml");
         let config: Config = toml::from_str(&String::from_utf8_lossy(&files::read(&path)?)).with_context(|| path.display().to_string())?;
-        let witness = Witness::new(read_key(&key_path(dir, "witness"))?, &dir.join("state/witness"));
         let log = read_key(&key_path(dir, "log"))?;
         // Anybody can derive a demonstration's keys, and two homes of one seed are two logs of one key.
         let outside = if config.demo_seed.is_none() { Some(state_folder()?.join(log.public().key_id().to_string())) } else { None };
-        let mut witnesses: Vec<Box<dyn Cosigner>> = vec![Box::new(witness)];
-        for w in &config.witnesses {
-            let key = Verifier::from_vkey(&w.vkey).with_context(|| path.display().to_string())?;
-            witnesses.push(Box::new(store::RemoteWitness::new(key, &w.url)));
-        }
-        let sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, witnesses, outside, now)?;
+        let path = dir.join(WITNESS_POLICY);
+        let policy = String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?;
+        let mut sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, asked(dir, &policy)?, outside, now)?;
         sweep(dir)?;
-        let mut state = State::default();
-        for bytes in sequencer.entries() {
-            state.apply(&Envelope::from_bytes(bytes)?)?;
+        let state = replayed(&sequencer)?;
+        // A crash after a change of witnesses left the old ones here.
+        if let Some(logged) = current_policy(&state).filter(|logged| **logged != policy) {
+            files::write(&path, logged.as_bytes(), 0o644)?;
+            sequencer.set_witnesses(asked(dir, logged)?);
         }
         let index = Index::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))?;
         index.release_all().await?;
@@ -259,6 +258,7 @@ impl Home {
             home.keep_head()?;
         }
         home.sync_index().await?;
+        crate::stages::withdraw::destroy(&home)?;
         Ok(home)
     }
 
@@ -297,21 +297,44 @@ impl Home {
 
     /// Appends envelopes that are signed already. Rules are checked before anything is written.
     pub async fn append_envelopes(&mut self, envelopes: Vec<Envelope>) -> Result<u64> {
-        let mut state = self.state.clone();
-        for envelope in &envelopes {
-            state.apply(envelope)?;
-        }
         let bytes = envelopes.iter().map(Envelope::to_bytes).collect::<Result<Vec<_>, _>>()?;
-        let first = self.sequencer.append(&bytes, self.now)?;
+        let mut entries = Vec::with_capacity(envelopes.len());
+        for envelope in &envelopes {
+            match self.archive.state.apply(envelope) {
+                Ok(entry) => entries.push(entry),
+                Err(violation) => {
+                    // What this batch did so far is undone by what the log says.
+                    if !entries.is_empty() {
+                        self.archive.state = replayed(&self.sequencer)?;
+                    }
+                    return Err(violation.into());
+                }
+            }
+        }
+        let appended = self.sequencer.append(&bytes, self.now);
+        let first = match appended {
+            Ok(first) => first,
+            Err(e) => {
+                self.archive.state = replayed(&self.sequencer)?;
+                return Err(e.into());
+            }
+        };
         // A crash from here on leaves an index that is behind; the next start brings it up to date.
-        self.archive.state = state;
         self.keep_head()?;
-        self.sync_index().await?;
+        if entries.iter().any(|e| matches!(e, Entry::WitnessChange(_))) {
+            let policy = current_policy(&self.archive.state).expect("just applied").clone();
+            files::write(&self.dir.join(WITNESS_POLICY), policy.as_bytes(), 0o644)?;
+            self.sequencer.set_witnesses(asked(&self.dir, &policy)?);
+        }
+        self.apply_to_index(first, &bytes, entries).await?;
         Ok(first)
     }
 
-    /// Keeps the cosigned tree head of this size: draws need it after the log has grown.
+    /// Keeps the cosigned tree head of this size if it draws: that is needed after the log has grown.
     fn keep_head(&self) -> Result<()> {
+        if !draws(&self.sequencer.entry(self.sequencer.size() - 1)?) {
+            return Ok(());
+        }
         let note = self.sequencer.signed_head().expect("just published");
         Ok(files::write(&self.dir.join("state/heads").join(self.state.size.to_string()), note.to_text().as_bytes(), 0o600)?)
     }
@@ -325,21 +348,32 @@ impl Home {
         Ok(String::from_utf8(files::read(&path)?)?)
     }
 
+    async fn apply_to_index(&mut self, first: u64, bytes: &[Vec<u8>], entries: Vec<Entry>) -> Result<()> {
+        let applied = |((index, bytes), entry): ((u64, &Vec<u8>), Entry)| -> Result<Applied> {
+            Ok(Applied { index, digest: Digest::of(bytes), transfers: self.transfers_of(&entry)?, entry })
+        };
+        let applied = (first..).zip(bytes).zip(entries).map(applied).collect::<Result<Vec<_>>>()?;
+        Ok(self.index.apply(&applied, &self.genesis().currency).await?)
+    }
+
+    /// Brings the index up to date; its last entry has to be the log's.
     async fn sync_index(&mut self) -> Result<()> {
-        let digests: Vec<Digest> = self.sequencer.entries().iter().map(|e| Digest::of(e)).collect();
-        if !self.index.is_prefix_of(&digests).await? {
-            return Err(StoreError::Index(
-                "it is of another log, or of entries that this log does not have; run `assay index rebuild`".into(),
-            )
-            .into());
-        }
-        let known = self.index.size().await?;
-        for index in known..digests.len() as u64 {
-            let bytes = &self.sequencer.entries()[index as usize];
-            let entry = Entry::from_payload(&Envelope::from_bytes(bytes)?.payload)?;
-            let moved = self.transfers_of(&entry)?;
-            let currency = self.genesis().currency.clone();
-            self.index.apply(index, &digests[index as usize], &entry, &currency, &moved).await?;
+        let known = match self.index.last().await? {
+            None => 0,
+            Some((index, digest)) => {
+                let same = index < self.state.size && Digest::of(&self.sequencer.entry(index)?).to_string() == digest;
+                if !same {
+                    let text = "it is of another log, or of entries that this log does not have; run `assay index rebuild`";
+                    return Err(StoreError::Index(text.into()).into());
+                }
+                index + 1
+            }
+        };
+        for start in (known..self.state.size).step_by(4096) {
+            let bytes = self.sequencer.entries(start..self.state.size.min(start + 4096))?;
+            let entry = |b: &Vec<u8>| Ok(Entry::from_payload(&Envelope::from_bytes(b)?.payload)?);
+            let entries = bytes.iter().map(entry).collect::<Result<Vec<_>>>()?;
+            self.apply_to_index(start, &bytes, entries).await?;
         }
         Ok(())
     }
@@ -356,18 +390,19 @@ impl Home {
 
     /// Checks that the index is of this log, entry by entry.
     pub async fn index_matches(&self) -> Result<bool> {
-        let digests: Vec<Digest> = self.sequencer.entries().iter().map(|e| Digest::of(e)).collect();
-        Ok(self.index.is_prefix_of(&digests).await? && self.index.size().await? == digests.len() as u64)
+        let entries = self.sequencer.entries(0..self.state.size)?;
+        Ok(self.index.digests().await?.into_iter().eq(entries.iter().map(|e| Digest::of(e).to_string())))
     }
 
     /// The bytes of entry `index`, and the proof that it is under the newest tree head.
     ///
-    /// # Panics
-    /// If the log has no such entry.
-    pub fn entry_proof(&self, index: u64) -> (&[u8], EntryProof) {
+    /// # Errors
+    /// If the log has no such entry, or its file cannot be read.
+    pub fn entry_proof(&self, index: u64) -> Result<(Vec<u8>, EntryProof)> {
+        let bytes = self.sequencer.entry(index)?;
         let path = self.sequencer.tree().inclusion_proof(index, self.sequencer.size());
         let note = self.sequencer.signed_head().expect("a log with entries is signed").clone();
-        (&self.sequencer.entries()[index as usize], EntryProof { index, path, note })
+        Ok((bytes, EntryProof { index, path, note }))
     }
 
     /// The key of the contributor `name`.
@@ -386,17 +421,13 @@ impl Home {
         }
         let folder = self.dir.join("keys/contributors");
         let key = match own {
-            Some(verifier) => {
-                let text = ledger::key::vkey(&verifier.name, verifier.algorithm, &verifier.public);
-                files::write(&folder.join(format!("{name}.vkey")), text.as_bytes(), 0o600)?;
-                ContributorKey::Own(verifier)
-            }
+            Some(verifier) => ContributorKey::Own(verifier),
             None => {
-                let key = SecretKey::from_seed(name, Algorithm::Ed25519, &secret(self.config.demo_seed, &format!("contributor {name}"))?);
-                files::write(&folder.join(format!("{name}.key")), key.to_text().as_bytes(), 0o600)?;
-                ContributorKey::Custodial(key)
+                let seed = secret(self.config.demo_seed, &format!("contributor {name}"))?;
+                ContributorKey::Custodial(SecretKey::from_seed(name, Algorithm::Ed25519, &seed))
             }
         };
+        write_contributor_key(&folder, name, &key)?;
         self.contributors.insert(name.to_string(), key.clone());
         Ok(key)
     }
@@ -413,10 +444,103 @@ impl Home {
         Ok(secret)
     }
 
+    /// Remembers which secret a bundle's salts come from, so that it can be destroyed with it.
+    pub fn remember_secret(&self, bundle: &Digest, label: &str) -> Result<()> {
+        let path = self.dir.join("state/bundles").join(bundle.to_string());
+        Ok(files::write(&path, Digest::of(label.as_bytes()).to_string().as_bytes(), 0o600)?)
+    }
+
+    /// Destroys the secret that a bundle's salts come from.
+    pub fn destroy_secret(&self, bundle: &Digest) -> Result<()> {
+        let path = self.dir.join("state/bundles").join(bundle.to_string());
+        if let Some(name) = files::read_if_present(&path)? {
+            files::remove(&self.dir.join("state/secrets").join(String::from_utf8_lossy(&name).trim()))?;
+            files::remove(&path)?;
+        }
+        Ok(())
+    }
+
     /// A contributor's name, or its id if the home has none.
     pub fn name_of(&self, id: &ContributorId) -> String {
-        self.contributors.iter().find(|(_, k)| k.id() == *id).map_or_else(|| id.to_string(), |(name, _)| name.clone())
+        self.contributors.iter().find(|(_, k)| self.id_of(k) == *id).map_or_else(|| id.to_string(), |(name, _)| name.clone())
     }
+
+    /// The contributor that a key is of: the id of its first key, whichever is in force.
+    pub fn id_of(&self, key: &ContributorKey) -> ContributorId {
+        match self.state.holder(&key.public()) {
+            Some(Holder::Contributor(id)) => id,
+            _ => ContributorId::of_key(&key.public().to_bytes()),
+        }
+    }
+
+    /// The id of the contributor `name`.
+    pub fn contributor_id(&self, name: &str) -> Result<ContributorId> {
+        Ok(self.id_of(self.contributor_key(name)?))
+    }
+
+    /// The file with the operator's or the approver's key.
+    pub fn role_path(&self, role: &str) -> PathBuf {
+        key_path(&self.dir, role)
+    }
+
+    /// Puts a new key in the place of a contributor's.
+    pub fn replace_contributor_key(&mut self, name: &str, key: ContributorKey) -> Result<()> {
+        let folder = self.dir.join("keys/contributors");
+        write_contributor_key(&folder, name, &key)?;
+        self.contributors.insert(name.to_string(), key);
+        Ok(())
+    }
+
+    /// Puts a new key in the place of the operator's or the approver's.
+    pub fn replace_role_key(&mut self, role: &str, key: SecretKey) -> Result<()> {
+        keys::replace(&key_path(&self.dir, role), &key)?;
+        if role == "operator" {
+            self.operator = key;
+        }
+        Ok(())
+    }
+}
+
+/// What the log says after replaying it.
+fn replayed(sequencer: &Sequencer) -> Result<State> {
+    let mut state = State::default();
+    let size = sequencer.size();
+    sequencer.files().entries(size, 0..size, |_, entries| Ok::<_, anyhow::Error>(follow(&mut state, &entries, 0, |_, _| {})?))?;
+    Ok(state)
+}
+
+/// The witness policy that the last entry about it says.
+fn current_policy(state: &State) -> Option<&String> {
+    state.witness_policy.as_ref()
+}
+
+/// The text of a new home's policy.
+fn witness_policy(dir: &Path, choice: &WitnessChoice) -> Result<String> {
+    let (log, own) = (read_key(&key_path(dir, "log"))?.vkey(), read_key(&key_path(dir, "witness"))?.vkey());
+    let text = match choice {
+        WitnessChoice::All(others) => {
+            let others = others.iter().map(|(url, vkey)| (vkey.clone(), Some(url.clone())));
+            WitnessPolicy::text_of_all(&log, &std::iter::once((own, None)).chain(others).collect::<Vec<_>>())
+        }
+        WitnessChoice::Policy(rest) => format!("log {log}\nwitness home {own}\n{rest}"),
+    };
+    WitnessPolicy::from_text(&text).map_err(|e| usage(e.to_string()))?;
+    Ok(text)
+}
+
+/// Those whom a policy names, as they can be asked: the home's own, others by HTTP, or by files where they have no URL.
+fn asked(dir: &Path, policy: &str) -> Result<Witnesses> {
+    let policy = WitnessPolicy::from_text(policy).map_err(|e| failure(Kind::Verification, e.to_string()))?;
+    let own = read_key(&key_path(dir, "witness"))?;
+    let cosigner = |w: &ledger::witness_policy::PolicyWitness| -> Box<dyn Cosigner> {
+        match &w.url {
+            _ if w.verifier.public == own.public() => Box::new(Witness::new(own.clone(), &dir.join("state/witness"))),
+            Some(url) => Box::new(RemoteWitness::new(w.verifier.clone(), url)),
+            None => Box::new(FileWitness::new(w.verifier.clone(), &dir.join("state/witnesses").join(&w.name))),
+        }
+    };
+    let cosigners = policy.witnesses.iter().map(cosigner).collect();
+    Ok(Witnesses::new(cosigners, Box::new(move |signed| policy.is_quorum(signed)), draws))
 }
 
 /// The index's URL, with a relative SQLite path below the home.
@@ -433,6 +557,13 @@ fn state_folder() -> Result<PathBuf> {
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".local/state")));
     Ok(base.ok_or_else(|| usage("neither XDG_STATE_HOME nor HOME is set; the last signed tree head is kept there"))?.join("assay"))
+}
+
+fn write_contributor_key(folder: &Path, name: &str, key: &ContributorKey) -> Result<()> {
+    match key {
+        ContributorKey::Own(verifier) => Ok(files::write(&folder.join(format!("{name}.vkey")), verifier.to_vkey().as_bytes(), 0o600)?),
+        ContributorKey::Custodial(key) => keys::replace(&folder.join(format!("{name}.key")), key),
+    }
 }
 
 fn read_contributors(dir: &Path) -> Result<BTreeMap<String, ContributorKey>> {

@@ -9,19 +9,23 @@ mod attribution;
 mod audit;
 mod commands;
 mod failure;
+mod follow;
 mod home;
+mod keys;
 mod model;
 mod output;
 mod prove;
 mod quickstart;
 mod registry;
 mod report;
+mod rights;
 mod rules;
 mod stages;
 mod status;
 mod strata;
 mod tables;
 mod weighting;
+mod withdrawn;
 mod witness;
 
 use std::process::ExitCode;
@@ -46,6 +50,7 @@ async fn interrupts() {
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
+    keys::passphrase_from(args.passphrase_file.clone());
     let (command, as_json) = (args.command.name(), args.json);
     if let Some(threads) = args.threads {
         // Fails only if the pool exists already, which it does not at the start of main.

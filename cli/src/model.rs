@@ -37,7 +37,7 @@ fn load(archive: &Archive, number: u32) -> Result<Model> {
     let (_, progress) =
         run.progress.last().ok_or_else(|| failure(Kind::Check, format!("run {number}: has no checkpoint in the log yet")))?;
     let config = replay::config(archive, run)?;
-    let data = data::read(archive, run.intent.1.epoch, &config)?;
+    let data = data::read(archive, run.intent.1.epoch, Some(run.intent.0), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
     let trainer = data.trainer(&backend, &config, &order, run.intent.1.steps)?;
@@ -69,7 +69,7 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Outp
     let (_, tokenizer) = ingest::tokenizer(archive)?;
     let sets: Vec<(String, &str, Corpus)> = match file {
         Some(path) => {
-            let bundle = Bundle { secret: [0; 32], documents: epoch_targets(path)? };
+            let bundle = Bundle { secret: [0; 32], documents: epoch_targets(path)?, redaction: None };
             let documents = bundle.prepare().map(|p| {
                 let (tokens, first) = tokenizer.encode_document(&p.text, p.answer_at)?;
                 Ok(Document::answering(tokens, [0; 32], first))

@@ -1,5 +1,6 @@
 //! What a command says: text for people or one JSON object, on stdout; progress goes to stderr.
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
 
 /// The version of every JSON object that a command prints.
@@ -56,6 +57,12 @@ pub fn money(minor: i128, exponent: u8, currency: &str) -> String {
     } else {
         format!("{sign}{whole}.{rest:0width$} {currency}", width = usize::from(exponent))
     }
+}
+
+/// A bar on stderr, if that is a terminal, with what is done, the rate and the time left.
+pub fn progress(what: &'static str, count: u64) -> ProgressBar {
+    let template = format!("{what} {{bar:30}} {{pos}}/{{len}}  {{msg}}  {{per_sec}}, {{eta}} left");
+    ProgressBar::new(count).with_style(ProgressStyle::with_template(&template).expect("a valid template"))
 }
 
 /// A note for people on stderr.

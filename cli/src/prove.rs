@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use corpus::bundle::Bundle;
 use corpus::shard::Shard;
 use corpus::verdict::{Verdict, VerdictTable};
 use corpus::{DocumentRef, merkle};
@@ -15,6 +14,7 @@ use store::{Class, files};
 use crate::failure::{Kind, failure, usage};
 use crate::home::Home;
 use crate::output::Output;
+use crate::stages::ingest;
 
 /// Writes the proof of what became of a document; with `open` its salt and text are in it.
 pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<PathBuf>) -> Result<Output> {
@@ -43,23 +43,29 @@ pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<Path
         words: row.words,
         hit: row.hit,
         place: Place::new(like().map(|r| merkle::leaf_hash(&r.record())), index),
-        anchor: anchor(home, *at),
+        anchor: anchor(home, *at)?,
     };
-    let shard = match &submitted.shard {
+    let shard = match submitted.shard() {
         Some((at, entry)) if accepted => {
             let shard = Shard::decode(&home.objects.get(Class::Sealed, &entry.file)?)?;
-            let index = shard.documents.iter().position(|d| d.document == document).context("an accepted document is in its shard")?;
-            Some(InShard {
-                tokens: shard.documents[index].tokens.len() as u64,
-                place: Place::new(shard.documents.iter().map(|d| merkle::leaf_hash(&d.record())), index as u64),
-                anchor: anchor(home, *at),
-            })
+            // One that was taken back is in no shard that is in use.
+            match shard.documents.iter().position(|d| d.document == document) {
+                Some(index) => Some(InShard {
+                    tokens: shard.documents[index].tokens.len() as u64,
+                    place: Place::new(shard.documents.iter().map(|d| merkle::leaf_hash(&d.record())), index as u64),
+                    anchor: anchor(home, *at)?,
+                }),
+                None => None,
+            }
         }
         _ => None,
     };
     let opening = if open {
-        let bundle = Bundle::decode(&home.objects.get(Class::Sealed, &submitted.submission.1.bundle)?)?;
+        let bundle = ingest::bundle(home, submitted)?;
         let prepared = bundle.prepare().find(|p| p.number == document.number).context("a judged document is in its bundle")?;
+        if prepared.withdrawn {
+            return Err(failure(Kind::Check, format!("document {document}: its text was withdrawn and is destroyed; leave out --open")));
+        }
         Some(Opening { salt: prepared.salt, text: prepared.text, answer_at: prepared.answer_at })
     } else {
         None
@@ -82,15 +88,15 @@ pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<Path
     ))
 }
 
-fn anchor(home: &Home, index: u64) -> Anchor {
-    let (bytes, proof) = home.entry_proof(index);
-    Anchor::new(bytes, &proof)
+fn anchor(home: &Home, index: u64) -> Result<Anchor> {
+    let (bytes, proof) = home.entry_proof(index)?;
+    Ok(Anchor::new(&bytes, &proof))
 }
 
 /// Writes the receipt of an entry: its C2SP `tlog-proof`, by index below `receipts/`.
 pub fn receipt(home: &Home, index: u64) -> Result<PathBuf> {
     let path = home.dir.join(format!("receipts/{index}.tlog-proof"));
-    files::write(&path, home.entry_proof(index).1.to_text().as_bytes(), 0o600)?;
+    files::write(&path, home.entry_proof(index)?.1.to_text().as_bytes(), 0o600)?;
     Ok(path)
 }
 

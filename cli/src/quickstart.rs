@@ -12,7 +12,7 @@ use store::files;
 use trainer::RunConfig;
 
 use crate::failure::{Kind, failure, usage};
-use crate::home::Home;
+use crate::home::{Home, WitnessChoice};
 use crate::output::{Output, note};
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Dataset, read_dataset};
@@ -81,7 +81,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         files::write(&dir.join(BEGUN), serde_json::to_string(&begun)?.as_bytes(), 0o600)?;
     }
     stage("read");
-    let mut home = Home::init(dir, ORIGIN, None, CURRENCY, options.seed, &[], begun.now).await?;
+    let mut home = Home::init(dir, ORIGIN, None, CURRENCY, options.seed, &WitnessChoice::All(Vec::new()), begun.now).await?;
     // A quickstart has one epoch; after its close `epoch::open` would begin the next.
     if home.state.epochs.is_empty() {
         let mut policy = Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1);
@@ -89,7 +89,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         epoch::open(&mut home, &policy, options.purpose, targets).await?;
     }
     for source in &sources {
-        contributor::add(&mut home, &source.name, None).await?;
+        contributor::add(&mut home, &source.name, None, None).await?;
         let drawn = epoch::find(&home, None)?.close.is_some();
         // After the close the log has them all, or the crash came before and the close has not.
         if !drawn {
@@ -120,7 +120,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     stage("replay");
     let outcome = reward::run(&mut home, run).await?;
     stage("reward");
-    let audited = audit::run(dir, options.replay, None)?;
+    let audited = audit::run(dir, &audit::Options { replay: options.replay, ..audit::Options::default() })?;
     stage("audit");
     let rows = tables::contributors(&home, 0, Some(run), |id| home.name_of(id))?;
     let page = report::write(&home, run, &rows, &audited)?;

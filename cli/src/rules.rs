@@ -1,6 +1,6 @@
 //! What follows from the log and the objects alone: computed by the operator, computed again by an auditor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use corpus::bundle::{Bundle, Prepared};
 use corpus::licence::{Permission, Purpose, permission};
@@ -120,6 +120,12 @@ pub struct ToJudge {
     pub streams: WordStreams,
     /// The verdicts of an earlier epoch: what it accepted is there to be duplicated, and is not judged again.
     pub earlier: Option<VerdictTable>,
+    /// Whether the manifest's rights permit the epoch's purpose.
+    pub permitted: bool,
+    /// Documents that were taken back before.
+    pub withdrawn: BTreeSet<u32>,
+    /// What the log says of documents that cannot be judged again, since their text or that of what they duplicate is destroyed.
+    pub given: BTreeMap<u32, VerdictRow>,
 }
 
 /// The counts behind a held-out hit.
@@ -171,13 +177,18 @@ pub fn judge(
         let features: Vec<Features> =
             s.streams.documents.par_iter().map(|(digest, words)| Features::of_words(words, digest.0, key)).collect();
         if let Some(earlier) = &s.earlier {
-            for (row, features) in earlier.rows.iter().zip(features).filter(|(row, _)| row.verdict == Verdict::Accepted) {
+            let there = |row: &VerdictRow| row.verdict == Verdict::Accepted && !s.withdrawn.contains(&row.number);
+            for (row, features) in earlier.rows.iter().zip(features).filter(|(row, _)| there(row)) {
                 duplicates.judge(DocumentRef { submission: s.index, number: row.number }, features);
             }
             continue;
         }
         for ((prepared, (_, words)), features) in s.bundle.prepare().zip(&s.streams.documents).zip(features) {
             let document = DocumentRef { submission: s.index, number: prepared.number };
+            if let Some(given) = s.given.get(&prepared.number) {
+                tables[i].rows.push(given.clone());
+                continue;
+            }
             let mut row = VerdictRow {
                 number: prepared.number,
                 commitment: prepared.commitment,
@@ -195,6 +206,8 @@ pub fn judge(
                 openings.push(opening);
             }
             match permission(&prepared.licence, parameters.purpose) {
+                _ if s.withdrawn.contains(&prepared.number) => row.verdict = Verdict::Withdrawn,
+                Permission::Permitted if !s.permitted => row.verdict = Verdict::Forbidden,
                 Permission::Forbidden => row.verdict = Verdict::Forbidden,
                 Permission::Unknown => row.verdict = Verdict::UnknownLicence,
                 // Neither a held-out document nor one without rights stands in the way of others.

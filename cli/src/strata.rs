@@ -78,7 +78,7 @@ pub fn read(home: &Home, path: &Path) -> Result<Vec<Stratum>> {
             return Err(bad(&d.name, "expected a floor from 0 to 1 and a share of at least 1".into()));
         }
         let contributors = d.contributors.iter().map(|name| {
-            let id = name.parse().or_else(|_| home.contributor_key(name).map(|k| k.id()))?;
+            let id = name.parse().or_else(|_| home.contributor_id(name))?;
             if home.state.contributors.contains_key(&id) {
                 Ok(id)
             } else {

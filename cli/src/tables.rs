@@ -74,7 +74,7 @@ pub fn contributors(
         let documents: u64 = own.iter().map(|s| s.submission.1.documents).sum();
         let (accepted, duplicates) = (own.iter().map(|s| s.accepted()).sum::<u64>(), originals.len() as u64);
         let judged = own.iter().all(|s| s.acceptance.is_some());
-        let mut licences: Vec<&str> = own.iter().map(|s| s.submission.1.licence.as_str()).collect();
+        let mut licences: Vec<&str> = own.iter().map(|s| s.submission.1.rights.license_to_use.as_str()).collect();
         licences.sort_unstable();
         licences.dedup();
         let mut row = ContributorRow {
@@ -86,7 +86,7 @@ pub fn contributors(
             duplicates,
             rejected: if judged { documents - accepted - duplicates } else { 0 },
             duplicate_of: count(originals)?,
-            tokens: own.iter().filter_map(|s| s.shard.as_ref()).map(|(_, s)| s.tokens).sum(),
+            tokens: own.iter().filter_map(|s| s.shard()).map(|(_, s)| s.tokens).sum(),
             credit_nats: 0.0,
             credit_spread_nats: 0.0,
             weight: 0,

@@ -22,7 +22,7 @@ use serde_json::json;
 use store::{Witness, files};
 
 use crate::failure::{Kind, failure, usage};
-use crate::home::read_key;
+use crate::keys::{self, read as read_key};
 use crate::output::{Output, note};
 use crate::prove::verifier;
 
@@ -76,13 +76,8 @@ impl Followed {
 
 /// Makes a witness' key.
 pub fn key(name: &str, out: &Path) -> Result<Output> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|e| failure(Kind::Io, format!("the system's random generator: {e}")))?;
-    if out.exists() {
-        return Err(failure(Kind::Check, format!("{}: is there already", out.display())));
-    }
-    let key = SecretKey::from_seed(name, Algorithm::CosignatureV1, &seed);
-    files::write(out, key.to_text().as_bytes(), 0o600)?;
+    let key = keys::generate(name, Algorithm::CosignatureV1)?;
+    keys::write_new(out, &key, false)?;
     Ok(Output::new(key.vkey(), json!({ "vkey": key.vkey(), "key": out.display().to_string() })))
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use common::{World, files};
 use ledger::entry::{Attribution, Entry, Replay, RunClose, RunProgress};
 use ledger::tree_head::draw_seed;
-use ledger::{Envelope, SecretKey, Verifier};
+use ledger::{Envelope, SecretKey, WitnessPolicy};
 use store::{Class, Objects, Sequencer, Witness};
 use trainer::{read_credit, read_documents, write_credit, write_documents};
 
@@ -55,9 +55,12 @@ fn rewrite(home: &std::path::Path, keep: usize) -> (Sequencer, SecretKey, Vec<Ve
     let key = |role: &str| SecretKey::from_text(&fs::read_to_string(home.join(format!("keys/{role}.key"))).unwrap()).unwrap();
     let open = |log: &str| {
         let witness = Witness::new(key("witness"), &home.join(format!("state/witness-{log}")));
-        Sequencer::open(&home.join(log), &home.join(format!("state/lock-{log}")), key("log"), vec![Box::new(witness)], None, 1).unwrap()
+        Sequencer::open(&home.join(log), &home.join(format!("state/lock-{log}")), key("log"), witness, None, 1).unwrap()
     };
-    let entries = open("log").entries().to_vec();
+    let entries = {
+        let log = open("log");
+        log.entries(0..log.size()).unwrap()
+    };
     let mut sequencer = open("forged");
     for entry in &entries[..keep] {
         sequencer.append(std::slice::from_ref(entry), 1).unwrap();
@@ -75,8 +78,7 @@ fn forge(world: &World, forge: impl Fn(&Objects, Entry) -> Entry) {
     let first = entries.iter().position(|e| matches!(entry_of(e), Entry::RunProgress(_))).unwrap();
     let (mut log, operator, entries) = rewrite(&home, first);
     let objects = Objects::new(&home.join("objects"));
-    let witness = SecretKey::from_text(&fs::read_to_string(home.join("keys/witness.key")).unwrap()).unwrap();
-    let witness = Verifier::from_vkey(&witness.vkey()).unwrap();
+    let policy = WitnessPolicy::from_text(&fs::read_to_string(home.join("witness-policy")).unwrap()).unwrap();
     let mut heads: Vec<String> = Vec::new();
     let mut drawn = None;
     for bytes in &entries[first..] {
@@ -92,7 +94,7 @@ fn forge(world: &World, forge: impl Fn(&Objects, Entry) -> Entry) {
         log.append(&[envelope.to_bytes().unwrap()], 2).unwrap();
         if let Entry::RunProgress(e) = forged {
             let note = log.signed_head().unwrap();
-            let seed = draw_seed(note, std::slice::from_ref(&witness)).unwrap();
+            let seed = draw_seed(note, &policy).unwrap();
             drawn = drawn.or(Some(u64::from_be_bytes(seed.0[..8].try_into().unwrap()) % e.windows));
             heads.push(note.to_text());
         }

@@ -2,10 +2,14 @@
 //!
 //! A bundle is Parquet with one row a document: `number`, `source`, `licence`, `text`, `answer_at`. The secret is in the
 //! footer. Its digest is in the log; since the secret is in it, the digest tells nothing about a text.
+//!
+//! After a withdrawal of consent another bundle takes its place: the secret is destroyed with the texts that were withdrawn, so
+//! it has the other documents' salts one by one (`salt`), every document's `commitment`, and `withdrawn`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, LargeStringArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, BinaryArray, BooleanArray, LargeStringArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
 
 use crate::digest::{Digest, from_hex};
 use crate::merkle;
@@ -32,6 +36,19 @@ pub struct Bundle {
     pub secret: SaltSecret,
     /// In their order.
     pub documents: Vec<Submitted>,
+    /// What withdrawals left.
+    pub redaction: Option<Redaction>,
+}
+
+/// What is kept of each document once the secret is destroyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redaction {
+    /// Salts; zero for documents that were withdrawn.
+    pub salts: Vec<Digest>,
+    /// Commitments of all.
+    pub commitments: Vec<Digest>,
+    /// Whether text and salt are gone.
+    pub withdrawn: Vec<bool>,
 }
 
 /// A document, ready for every later stage.
@@ -51,6 +68,8 @@ pub struct Prepared {
     pub salt: Digest,
     /// What is committed to.
     pub commitment: Digest,
+    /// Whether text and salt were destroyed; the commitment is all that is left.
+    pub withdrawn: bool,
 }
 
 const SECRET: &str = "assay.salt_secret";
@@ -69,8 +88,15 @@ impl Bundle {
             ("text", Arc::new(LargeStringArray::from_iter_values(d.iter().map(|d| &d.text)))),
             ("answer_at", Arc::new(d.iter().map(|d| d.answer_at).collect::<UInt64Array>())),
         ];
-        let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
-        parquet_file::encode(&[batch], &[(SECRET, Digest(self.secret).to_string())])
+        let Some(r) = &self.redaction else {
+            let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
+            return parquet_file::encode(&[batch], &[(SECRET, Digest(self.secret).to_string())]);
+        };
+        let digests = |d: &[Digest]| -> ArrayRef { Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.0))) };
+        let withdrawn: ArrayRef = Arc::new(BooleanArray::from(r.withdrawn.clone()));
+        let more = [("salt", digests(&r.salts)), ("commitment", digests(&r.commitments)), ("withdrawn", withdrawn)];
+        let batch = RecordBatch::try_from_iter(columns.into_iter().chain(more)).expect("columns of one length");
+        parquet_file::encode(&[batch], &[])
     }
 
     /// The inverse of [`Bundle::encode`].
@@ -81,6 +107,7 @@ impl Bundle {
         let table = parquet_file::decode(bytes)?;
         let secret = table.meta(SECRET).and_then(from_hex).unwrap_or_default();
         let mut documents = Vec::new();
+        let mut redaction: Option<Redaction> = None;
         for batch in &table.batches {
             let source: &StringArray = column(batch, "source")?;
             let licence: &StringArray = column(batch, "licence")?;
@@ -92,8 +119,31 @@ impl Bundle {
                 text: text.value(i).into(),
                 answer_at: answer_at.is_valid(i).then(|| answer_at.value(i)),
             }));
+            if batch.schema().column_with_name("withdrawn").is_some() {
+                let r = redaction.get_or_insert_with(|| Redaction { salts: Vec::new(), commitments: Vec::new(), withdrawn: Vec::new() });
+                r.salts.extend(digests(column(batch, "salt")?));
+                r.commitments.extend(digests(column(batch, "commitment")?));
+                r.withdrawn.extend(column::<BooleanArray>(batch, "withdrawn")?.iter().map(|w| w.unwrap_or(true)));
+            }
         }
-        Ok(Bundle { secret, documents })
+        Ok(Bundle { secret, documents, redaction })
+    }
+
+    /// The bundle without salt, text and source of the documents `numbers`, and without the secret that their salts come from.
+    pub fn without(&self, numbers: &BTreeSet<u32>) -> Bundle {
+        let (mut documents, mut salts, mut commitments, mut withdrawn) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (p, d) in self.prepare().zip(&self.documents) {
+            let gone = p.withdrawn || numbers.contains(&p.number);
+            documents.push(if gone {
+                Submitted { source: String::new(), text: String::new(), answer_at: None, ..d.clone() }
+            } else {
+                d.clone()
+            });
+            salts.push(if gone { Digest::default() } else { p.salt });
+            commitments.push(p.commitment);
+            withdrawn.push(gone);
+        }
+        Bundle { secret: SaltSecret::default(), documents, redaction: Some(Redaction { salts, commitments, withdrawn }) }
     }
 
     /// The documents with normalised text, salt and commitment.
@@ -109,9 +159,13 @@ impl Bundle {
                 }
                 None => (text::normalise(&d.text), None),
             };
-            let salt = text::salt(&self.secret, number);
-            let commitment = text::commitment(&salt, &text, answer_at);
-            Prepared { number, source: d.source.clone(), licence: d.licence.clone(), text, answer_at, salt, commitment }
+            let kept =
+                self.redaction.as_ref().map(|r| (r.salts[number as usize], r.commitments[number as usize], r.withdrawn[number as usize]));
+            let salt = kept.map_or_else(|| text::salt(&self.secret, number), |(salt, ..)| salt);
+            let withdrawn = kept.is_some_and(|(.., withdrawn)| withdrawn);
+            // Of what is there the commitment is computed, whatever the file says.
+            let commitment = kept.filter(|_| withdrawn).map_or_else(|| text::commitment(&salt, &text, answer_at), |(_, c, _)| c);
+            Prepared { number, source: d.source.clone(), licence: d.licence.clone(), text, answer_at, salt, commitment, withdrawn }
         })
     }
 
@@ -127,6 +181,11 @@ impl Bundle {
     }
 }
 
+/// Digests of a column; what has another length is none, and no commitment then fits.
+fn digests(column: &BinaryArray) -> impl Iterator<Item = Digest> + '_ {
+    column.iter().map(|v| v.and_then(|v| v.try_into().ok()).map_or_else(Digest::default, Digest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +195,7 @@ mod tests {
         let bundle = Bundle {
             secret: [7; 32],
             documents: vec![Submitted { source: "a.txt".into(), licence: "MIT".into(), text: "cafe\u{301}".into(), answer_at: None }],
+            redaction: None,
         };
         let bytes = bundle.encode().unwrap();
         assert_eq!(Bundle::decode(&bytes).unwrap(), bundle);
@@ -149,7 +209,7 @@ mod tests {
     fn an_answer_begins_at_the_same_place_in_the_normal_form_and_is_committed_to() {
         let (text, at) = crate::text::prompt_and_answer("cafe\u{301}?", "e\u{301}s");
         let documents = vec![Submitted { source: "a".into(), licence: "MIT".into(), text, answer_at: Some(at) }];
-        let bundle = Bundle { secret: [7; 32], documents };
+        let bundle = Bundle { secret: [7; 32], documents, redaction: None };
         let prepared = bundle.prepare().next().unwrap();
         assert_eq!(prepared.text.split_at(prepared.answer_at.unwrap() as usize), ("café?\n", "és"));
         assert_eq!(Bundle::decode(&bundle.encode().unwrap()).unwrap(), bundle);
@@ -161,10 +221,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_withdrawn_leaves_its_commitment_and_the_root_stays() {
+        let document = |text: &str| Submitted { source: format!("{text}.txt"), licence: "MIT".into(), text: text.into(), answer_at: None };
+        let bundle = Bundle { secret: [7; 32], documents: ["one", "two", "three"].map(document).into(), redaction: None };
+        let left = bundle.without(&BTreeSet::from([1])).without(&BTreeSet::from([0]));
+        let read = Bundle::decode(&left.encode().unwrap()).unwrap();
+        assert_eq!(read, left);
+        assert_eq!(read.root(), bundle.root());
+        let (before, after): (Vec<Prepared>, Vec<Prepared>) = (bundle.prepare().collect(), read.prepare().collect());
+        assert_eq!(after[2], before[2]);
+        assert!(after[..2].iter().all(|p| p.withdrawn && p.text.is_empty() && p.source.is_empty() && p.salt == Digest::default()));
+        let bytes = left.encode().unwrap();
+        for gone in [&b"two"[..], &Digest(bundle.secret).to_string().into_bytes(), &before[1].salt.0, &before[0].salt.0] {
+            assert!(!bytes.windows(gone.len()).any(|w| w == gone), "the file still holds what was withdrawn");
+        }
+        // A text that is not the one that was committed to does not take its place.
+        let mut other = read.clone();
+        other.documents[2].text = "four".into();
+        assert_ne!(other.root(), bundle.root());
+    }
+
+    #[test]
     fn damaged_files_are_errors() {
         let bytes = Bundle {
             secret: [0; 32],
             documents: vec![Submitted { source: "a".into(), licence: "MIT".into(), text: "x".into(), answer_at: Some(1) }],
+            redaction: None,
         }
         .encode()
         .unwrap();

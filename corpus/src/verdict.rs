@@ -26,11 +26,13 @@ pub enum Verdict {
     Forbidden,
     /// Its licence is not known to permit the epoch's purpose.
     UnknownLicence,
+    /// Its contributor took it back before it was judged.
+    Withdrawn,
 }
 
 impl Verdict {
     /// All kinds.
-    pub const ALL: [Verdict; 7] = [
+    pub const ALL: [Verdict; 8] = [
         Verdict::Accepted,
         Verdict::Exact,
         Verdict::Formatting,
@@ -38,6 +40,7 @@ impl Verdict {
         Verdict::HeldOut,
         Verdict::Forbidden,
         Verdict::UnknownLicence,
+        Verdict::Withdrawn,
     ];
 
     /// The reason code in tables.
@@ -50,6 +53,7 @@ impl Verdict {
             Verdict::HeldOut => "held-out",
             Verdict::Forbidden => "licence-forbids-purpose",
             Verdict::UnknownLicence => "licence-unknown",
+            Verdict::Withdrawn => "withdrawn",
         }
     }
 

@@ -1,5 +1,7 @@
 //! Accepted documents of one submission as a shard: a function of the submission, its verdicts and the tokenizer.
 
+use std::collections::BTreeSet;
+
 use corpus::bundle::Bundle;
 use corpus::shard::{Shard, TokenizedDocument};
 use corpus::verdict::{Verdict, VerdictTable};
@@ -43,7 +45,7 @@ pub enum ShardingError {
     },
 }
 
-/// The shard of the accepted documents; `None` if there are none.
+/// The shard of the accepted documents that are not `withdrawn`; `None` if there are none.
 ///
 /// # Errors
 /// [`ShardingError`] if verdicts and bundle do not belong together, or a document does not survive its tokens.
@@ -51,6 +53,7 @@ pub fn build_shard(
     contributor: ContributorId,
     bundle: &Bundle,
     verdicts: &VerdictTable,
+    withdrawn: &BTreeSet<u32>,
     tokenizer: &TextTokenizer,
     tokenizer_digest: Digest,
 ) -> Result<Option<Shard>, ShardingError> {
@@ -68,7 +71,7 @@ pub fn build_shard(
                 found: prepared.commitment,
             });
         }
-        if row.verdict == Verdict::Accepted {
+        if row.verdict == Verdict::Accepted && !withdrawn.contains(&row.number) {
             accepted.push(prepared);
         }
     }

@@ -1,14 +1,55 @@
-//! What became of epochs, submissions and runs, as far as the log says.
+//! What became of contributors, epochs, submissions, runs and payouts, as far as the log says.
+
+use std::collections::{HashMap, HashSet};
 
 use corpus::{ContributorId, Digest, merkle};
 
 use crate::entry::{
-    Acceptance, Attribution, Commitment, Draw, EpochClose, EpochOpen, Replay, Reveal, RunClose, RunIntent, RunProgress, Shard, Statements,
-    Submission,
+    Acceptance, Attribution, Claim, Commitment, Draw, EpochClose, EpochOpen, PayoutApproval, PayoutProposal, Registration, Replay,
+    Resolution, Reveal, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Withdrawal, WithdrawalEffect,
 };
+use crate::key::PublicKey;
 
 /// An entry with its index.
 pub type At<T> = (u64, T);
+
+/// The key that signs for somebody, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldKey {
+    /// The last key that was registered or rotated to.
+    pub key: PublicKey,
+    /// The entry that did.
+    pub since: u64,
+    /// The entry that revoked it.
+    pub revoked: Option<u64>,
+}
+
+impl HeldKey {
+    /// A key in force from entry `since` on.
+    pub fn new(key: PublicKey, since: u64) -> HeldKey {
+        HeldKey { key, since, revoked: None }
+    }
+}
+
+/// Somebody who contributes.
+#[derive(Clone, Debug)]
+pub struct Contributor {
+    /// The registration.
+    pub registration: At<Registration>,
+    /// The key in force.
+    pub key: HeldKey,
+    /// Submissions so far, of all epochs.
+    pub submissions: u64,
+}
+
+/// Documents taken back, and what was done about it.
+#[derive(Clone, Debug)]
+pub struct Withdrawn {
+    /// The contributor's entry.
+    pub withdrawal: At<Withdrawal>,
+    /// The operator's.
+    pub effect: Option<At<WithdrawalEffect>>,
+}
 
 /// A submission and what became of it.
 #[derive(Clone, Debug)]
@@ -17,14 +58,51 @@ pub struct Submitted {
     pub submission: At<Submission>,
     /// The verdicts.
     pub acceptance: Option<At<Acceptance>>,
-    /// The shard; none if nothing was accepted.
-    pub shard: Option<At<Shard>>,
+    /// Its shards: the first, and after withdrawals those that replaced it.
+    pub shards: Vec<At<Shard>>,
+    /// What was taken back of it.
+    pub withdrawals: Vec<Withdrawn>,
 }
 
 impl Submitted {
-    /// Documents accepted so far.
+    pub(crate) fn new(submission: At<Submission>) -> Submitted {
+        Submitted { submission, acceptance: None, shards: Vec::new(), withdrawals: Vec::new() }
+    }
+
+    /// Documents that the verdicts accepted.
     pub fn accepted(&self) -> u64 {
         self.acceptance.as_ref().and_then(|(_, a)| a.counts.get("accepted").copied()).unwrap_or(0)
+    }
+
+    /// Accepted documents that were not taken back.
+    pub fn left(&self) -> u64 {
+        self.accepted().saturating_sub(self.effects().map(|(_, e)| e.accepted).fold(0, u64::saturating_add))
+    }
+
+    fn effects(&self) -> impl Iterator<Item = &At<WithdrawalEffect>> {
+        self.withdrawals.iter().filter_map(|w| w.effect.as_ref())
+    }
+
+    /// The shard in use before entry `index`; none if nothing was accepted, or nothing is left.
+    pub fn shard_before(&self, index: u64) -> Option<&At<Shard>> {
+        let last = self.shards.iter().rfind(|(at, _)| *at < index)?;
+        let retired = self.effects().any(|(at, e)| *at < index && e.shard == Some(last.0));
+        (!retired).then_some(last)
+    }
+
+    /// The shard in use now.
+    pub fn shard(&self) -> Option<&At<Shard>> {
+        self.shard_before(u64::MAX)
+    }
+
+    /// The bundle now: the one that was submitted, or the one that withdrawals of consent left.
+    pub fn bundle(&self) -> Digest {
+        self.effects().filter_map(|(_, e)| e.bundle).last().unwrap_or(self.submission.1.bundle)
+    }
+
+    /// Whether a withdrawal waits for its effect.
+    pub fn withdrawing(&self) -> bool {
+        self.withdrawals.last().is_some_and(|w| w.effect.is_none())
     }
 }
 
@@ -43,41 +121,95 @@ pub struct Epoch {
     pub draw: Option<At<Draw>>,
     /// Its reveal.
     pub reveal: Option<At<Reveal>>,
+    /// The last entry that took a shard out of use; runs that began before it must not go on.
+    pub retired: Option<u64>,
+    /// Submissions that have verdicts: the first ones.
+    pub(crate) judged: usize,
+    roots: HashSet<Digest>,
+    by_commitment: HashMap<u64, usize>,
 }
 
 impl Epoch {
-    /// Everybody who submitted, by id.
-    pub fn contributors(&self) -> Vec<ContributorId> {
-        self.distinct(|_| true)
+    pub(crate) fn new(open: At<EpochOpen>) -> Epoch {
+        Epoch {
+            open,
+            commitments: Vec::new(),
+            submissions: Vec::new(),
+            close: None,
+            draw: None,
+            reveal: None,
+            retired: None,
+            judged: 0,
+            roots: HashSet::new(),
+            by_commitment: HashMap::new(),
+        }
     }
 
-    /// Contributors with accepted documents, by id.
-    pub fn accepted_contributors(&self) -> Vec<ContributorId> {
-        self.distinct(|s| s.shard.is_some())
+    pub(crate) fn commit(&mut self, at: u64, commitment: Commitment) {
+        self.roots.insert(commitment.root);
+        self.commitments.push((at, commitment));
     }
 
-    fn distinct(&self, keep: impl Fn(&Submitted) -> bool) -> Vec<ContributorId> {
-        let mut ids: Vec<ContributorId> = self.submissions.iter().filter(|s| keep(s)).map(|s| s.submission.1.contributor).collect();
-        ids.sort();
-        ids.dedup();
-        ids
+    pub(crate) fn submit(&mut self, at: u64, submission: Submission) {
+        self.by_commitment.insert(submission.commitment, self.submissions.len());
+        self.submissions.push(Submitted::new((at, submission)));
+    }
+
+    /// Whether `root` was committed to.
+    pub fn is_committed(&self, root: &Digest) -> bool {
+        self.roots.contains(root)
+    }
+
+    /// The commitment of entry `index`.
+    pub fn commitment(&self, index: u64) -> Option<&At<Commitment>> {
+        self.commitments.binary_search_by_key(&index, |(at, _)| *at).ok().map(|i| &self.commitments[i])
+    }
+
+    /// The submission of entry `index`.
+    pub fn submission(&self, index: u64) -> Option<&Submitted> {
+        self.place(index).map(|i| &self.submissions[i])
+    }
+
+    pub(crate) fn place(&self, index: u64) -> Option<usize> {
+        self.submissions.binary_search_by_key(&index, |s| s.submission.0).ok()
     }
 
     /// The submission that opened `commitment`.
     pub fn submission_of(&self, commitment: u64) -> Option<&Submitted> {
-        self.submissions.iter().find(|s| s.submission.1.commitment == commitment)
+        self.by_commitment.get(&commitment).map(|i| &self.submissions[*i])
     }
 
-    /// Root over the shards' document roots, with their documents and tokens.
-    pub fn corpus(&self) -> (Digest, u64, u64) {
-        let shards = || self.submissions.iter().filter_map(|s| s.shard.as_ref());
-        let leaves: Vec<Digest> = shards().map(|(_, s)| merkle::leaf_hash(&s.document_root.0)).collect();
+    /// Everybody who submitted, by id.
+    pub fn contributors(&self) -> Vec<ContributorId> {
+        distinct(self.submissions.iter())
+    }
+
+    /// Contributors with documents that a run before entry `index` may use, by id.
+    pub fn accepted_contributors(&self, index: u64) -> Vec<ContributorId> {
+        distinct(self.submissions.iter().filter(|s| s.shard_before(index).is_some()))
+    }
+
+    /// The shards in use before entry `index`, in the order of submissions.
+    pub fn shards_before(&self, index: u64) -> impl Iterator<Item = &At<Shard>> {
+        self.submissions.iter().filter_map(move |s| s.shard_before(index))
+    }
+
+    /// Root over the document roots of the shards in use before entry `index`, with their documents and tokens.
+    pub fn corpus(&self, index: u64) -> (Digest, u64, u64) {
+        let leaves: Vec<Digest> = self.shards_before(index).map(|(_, s)| merkle::leaf_hash(&s.document_root.0)).collect();
         (
             merkle::root(&leaves),
-            shards().fold(0, |n: u64, (_, s)| n.saturating_add(s.rows)),
-            shards().fold(0, |n: u64, (_, s)| n.saturating_add(s.tokens)),
+            self.shards_before(index).fold(0, |n: u64, (_, s)| n.saturating_add(s.rows)),
+            self.shards_before(index).fold(0, |n: u64, (_, s)| n.saturating_add(s.tokens)),
         )
     }
+}
+
+fn distinct<'a>(submissions: impl Iterator<Item = &'a Submitted>) -> Vec<ContributorId> {
+    let mut ids: Vec<ContributorId> = submissions.map(|s| s.submission.1.contributor).collect();
+    ids.sort();
+    ids.dedup();
+    ids
 }
 
 /// A run.
@@ -95,4 +227,31 @@ pub struct Run {
     pub replays: Vec<At<Replay>>,
     /// What it pays.
     pub statements: Option<At<Statements>>,
+}
+
+/// A claim and its resolution.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The claimant's entry.
+    pub claim: At<Claim>,
+    /// The operator's.
+    pub resolution: Option<At<Resolution>>,
+}
+
+/// A payout from its proposal to what the rail says.
+#[derive(Clone, Debug)]
+pub struct Payout {
+    /// The first key's entry.
+    pub proposal: At<PayoutProposal>,
+    /// The second key's.
+    pub approval: Option<At<PayoutApproval>>,
+    /// Reports.
+    pub settlements: Vec<At<Settlement>>,
+}
+
+impl Payout {
+    /// Settled and returned so far, in minor units.
+    pub fn reported(&self) -> i128 {
+        self.settlements.iter().map(|(_, s)| s.settled_minor.saturating_add(s.returned_minor)).fold(0, i128::saturating_add)
+    }
 }

@@ -3,6 +3,7 @@
 //! - `key`, `note`, `tree_head`: Ed25519 keys, signed notes and cosigned tree heads, verified strictly
 //! - `proof`, `document_proof`: that an entry, or a document and its verdict, is in the log, for anybody who has its key
 //! - `witness`: what a witness is asked, and when it cosigns
+//! - `witness_policy`: which witnesses there are, and how many of them make a tree head valid
 //! - `tile`: where entries and hashes lie in a tiled log
 //! - `envelope`, `entry`: what an entry is and what it may say
 //! - `history`: epochs, submissions and runs with what became of them
@@ -27,13 +28,15 @@ pub mod statement;
 pub mod tile;
 pub mod tree_head;
 pub mod witness;
+pub mod witness_policy;
 
 pub use document_proof::DocumentProof;
 pub use entry::Entry;
 pub use envelope::Envelope;
-pub use history::{Epoch, Run, Submitted};
+pub use history::{Contributor, Epoch, Run, Submitted};
 pub use key::{KeyError, PublicKey, SecretKey};
 pub use note::{Note, NoteError, Verifier};
 pub use proof::{EntryProof, ProofError};
 pub use state::{State, Violation};
 pub use tree_head::TreeHead;
+pub use witness_policy::WitnessPolicy;

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use corpus::Digest;
 
 use crate::note::{Note, NoteError, Verifier};
+use crate::witness_policy::WitnessPolicy;
 
 /// Size and root of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,18 +58,16 @@ impl TreeHead {
     }
 }
 
-/// What nobody could foresee: SHA-256 over the cosignatures of `witnesses`, in their order.
-///
-/// The first is the home's own. Where there are others it is left out: the operator could sign with it until the draw suits.
+/// The seed that the cosignatures of all who draw give, in the order of the policy.
 ///
 /// # Errors
-/// [`NoteError`] if one of them did not cosign.
-pub fn draw_seed(note: &Note, witnesses: &[Verifier]) -> Result<Digest, NoteError> {
-    if witnesses.is_empty() {
+/// [`NoteError`] if one of them is missing or does not verify, or if there is none.
+pub fn draw_seed(note: &Note, policy: &WitnessPolicy) -> Result<Digest, NoteError> {
+    if policy.witnesses.is_empty() {
         return Err(NoteError::Unsigned("any witness".into()));
     }
     let mut bytes = b"assay draw v1".to_vec();
-    for witness in if witnesses.len() > 1 { &witnesses[1..] } else { witnesses } {
+    for witness in policy.drawing() {
         bytes.extend(&note.signature_by(witness)?.signature);
     }
     Ok(Digest::of(&bytes))

@@ -20,7 +20,7 @@ fn bench(c: &mut Criterion) {
                         &dir.path().join("log"),
                         &dir.path().join("lock"),
                         key("log", Algorithm::Ed25519),
-                        vec![Box::new(witness)],
+                        witness,
                         None,
                         1,
                     )

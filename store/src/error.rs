@@ -15,6 +15,14 @@ pub enum StoreError {
         /// Its reason.
         source: std::io::Error,
     },
+    /// A sync failed: what was written may or may not last, and a second try would not tell.
+    #[error("{}: sync: {source}", path.display())]
+    Sync {
+        /// Which file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// An object that is not there.
     #[error("object {0}: absent")]
     Absent(Digest),
@@ -87,5 +95,10 @@ impl StoreError {
     pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> StoreError {
         let path = path.to_path_buf();
         move |source| StoreError::Io { path, source }
+    }
+
+    pub(crate) fn sync(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> StoreError {
+        let path = path.to_path_buf();
+        move |source| StoreError::Sync { path, source }
     }
 }

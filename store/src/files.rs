@@ -43,9 +43,20 @@ pub fn create_dir(path: &Path) -> Result<(), StoreError> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
-fn sync_dir(path: &Path) -> Result<(), StoreError> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    File::open(path).and_then(|d| d.sync_all()).map_err(StoreError::io(path))
+/// Makes a folder's names last.
+///
+/// # Errors
+/// [`StoreError::Sync`].
+pub fn sync_dir(path: &Path) -> Result<(), StoreError> {
+    sync(if path.as_os_str().is_empty() { Path::new(".") } else { path })
+}
+
+/// Makes what was written to a file last.
+///
+/// # Errors
+/// [`StoreError::Sync`].
+pub fn sync(path: &Path) -> Result<(), StoreError> {
+    File::open(path).and_then(|d| d.sync_all()).map_err(StoreError::sync(path))
 }
 
 /// Writes a file so that it is there whole, or not at all, whenever the machine stops.
@@ -55,24 +66,50 @@ fn sync_dir(path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Io`]; the old file, if there was one, is untouched then.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    replace(path, bytes, mode, true)?;
+    sync_dir(path.parent().expect("a file has a folder"))
+}
+
+/// Writes a file so that readers find it whole, or not at all; it lasts after [`sync`] of it and its folder.
+///
+/// # Errors
+/// [`StoreError::Io`]; the old file, if there was one, is untouched then.
+pub fn write_unsynced(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    replace(path, bytes, mode, false)
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
-    let dir = path.parent().expect("a file has a folder");
-    create_dir(dir)?;
+    create_dir(path.parent().expect("a file has a folder"))?;
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".tmp.{}", std::process::id()));
     let temporary = PathBuf::from(temporary);
     let written = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
+        let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary);
+        let mut file = open.map_err(StoreError::io(path))?;
+        file.write_all(bytes).map_err(StoreError::io(path))?;
+        if sync {
+            file.sync_all().map_err(StoreError::sync(path))?;
+        }
+        fs::rename(&temporary, path).map_err(StoreError::io(path))
     })();
-    if let Err(e) = written {
+    if written.is_err() {
         // The write's own error is the one to report.
         let _ = fs::remove_file(&temporary);
-        return Err(StoreError::io(path)(e));
     }
-    sync_dir(dir)
+    written
+}
+
+/// Removes a file, durably; one that is not there is no error.
+///
+/// # Errors
+/// [`StoreError::Io`] or [`StoreError::Sync`].
+pub fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(StoreError::io(path)(e)),
+        Ok(()) => sync_dir(path.parent().expect("a file has a folder")),
+    }
 }
 
 /// A lock that lasts as long as the value and ends with the process, however that ends.

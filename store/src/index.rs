@@ -40,6 +40,73 @@ pub struct SubmissionRow {
     pub tokens: Option<i64>,
 }
 
+/// An entry for the index.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// Log index.
+    pub index: u64,
+    /// Digest of its bytes.
+    pub digest: Digest,
+    /// What it says.
+    pub entry: Entry,
+    /// What it moves in the books.
+    pub transfers: Vec<Transfer>,
+}
+
+async fn apply(tx: &mut sqlx::Transaction<'_, sqlx::Any>, applied: &Applied, currency: &str) -> Result<(), StoreError> {
+    let index = applied.index as i64;
+    sqlx::query("insert into entries (log_index, kind, digest) values ($1, $2, $3)")
+        .bind(index)
+        .bind(applied.entry.kind())
+        .bind(applied.digest.to_string())
+        .execute(&mut **tx)
+        .await?;
+    match &applied.entry {
+        Entry::Submission(e) => {
+            sqlx::query(
+                "insert into submissions (log_index, epoch, contributor, documents, size_bytes, licence) values ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(index)
+            .bind(i64::from(e.epoch))
+            .bind(e.contributor.to_string())
+            .bind(e.documents as i64)
+            .bind(e.bytes as i64)
+            .bind(&e.rights.license_to_use)
+            .execute(&mut **tx)
+            .await?;
+        }
+        Entry::Acceptance(e) => {
+            let count = |codes: &[&str]| codes.iter().filter_map(|c| e.counts.get(*c)).sum::<u64>() as i64;
+            sqlx::query("update submissions set accepted = $1, duplicates = $2 where log_index = $3")
+                .bind(count(&["accepted"]))
+                .bind(count(&["exact", "formatting-only", "near"]))
+                .bind(e.submission as i64)
+                .execute(&mut **tx)
+                .await?;
+        }
+        Entry::Shard(e) => {
+            sqlx::query("update submissions set tokens = $1 where log_index = $2")
+                .bind(e.tokens as i64)
+                .bind(e.submission as i64)
+                .execute(&mut **tx)
+                .await?;
+        }
+        _ => {}
+    }
+    for (line, transfer) in (0i64..).zip(&applied.transfers) {
+        sqlx::query("insert into transfers (log_index, line, debit, credit, currency, amount_minor) values ($1, $2, $3, $4, $5, $6)")
+            .bind(index)
+            .bind(line)
+            .bind(transfer.debit.to_string())
+            .bind(transfer.credit.to_string())
+            .bind(currency)
+            .bind(to_sql(transfer.amount_minor))
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Amounts in 39 digits, which sort and compare as text.
 fn to_sql(amount: i128) -> String {
     format!("{amount:039}")
@@ -82,81 +149,32 @@ impl Index {
         Ok(row.try_get::<i64, _>("n")? as u64)
     }
 
-    /// Whether the entries that the index knows are the first of these `digests`; if not it is of another log.
+    /// The last entry that the index knows, and the digest of its bytes.
     ///
     /// # Errors
     /// [`StoreError::Sql`].
-    pub async fn is_prefix_of(&self, digests: &[Digest]) -> Result<bool, StoreError> {
-        let rows = sqlx::query("select log_index, digest from entries order by log_index").fetch_all(&self.pool).await?;
-        let mut same = rows.len() <= digests.len();
-        for (row, (i, digest)) in rows.iter().zip((0i64..).zip(digests)) {
-            same &= row.try_get::<i64, _>("log_index")? == i && row.try_get::<String, _>("digest")? == digest.to_string();
-        }
-        Ok(same)
+    pub async fn last(&self) -> Result<Option<(u64, String)>, StoreError> {
+        let row = sqlx::query("select log_index, digest from entries order by log_index desc limit 1").fetch_optional(&self.pool).await?;
+        Ok(row.map(|r| Ok::<_, sqlx::Error>((r.try_get::<i64, _>("log_index")? as u64, r.try_get("digest")?))).transpose()?)
     }
 
-    /// Applies one entry; `transfers` are what a settled pool moves.
+    /// The digests of all entries, in their order.
     ///
-    /// One transaction: a crash leaves the index before or after the entry.
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn digests(&self) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query("select digest from entries order by log_index").fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(|r| r.try_get("digest")).collect::<Result<_, _>>()?)
+    }
+
+    /// Applies entries in one transaction: a crash leaves the index before or after all of them.
     ///
     /// # Errors
     /// [`StoreError::Sql`], also for an entry that was applied before.
-    pub async fn apply(
-        &self,
-        index: u64,
-        digest: &Digest,
-        entry: &Entry,
-        currency: &str,
-        transfers: &[Transfer],
-    ) -> Result<(), StoreError> {
-        let index = index as i64;
+    pub async fn apply(&self, entries: &[Applied], currency: &str) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
-        sqlx::query("insert into entries (log_index, kind, digest) values ($1, $2, $3)")
-            .bind(index)
-            .bind(entry.kind())
-            .bind(digest.to_string())
-            .execute(&mut *tx)
-            .await?;
-        match entry {
-            Entry::Submission(e) => {
-                sqlx::query("insert into submissions (log_index, epoch, contributor, documents, size_bytes, licence) values ($1, $2, $3, $4, $5, $6)")
-                    .bind(index)
-                    .bind(i64::from(e.epoch))
-                    .bind(e.contributor.to_string())
-                    .bind(e.documents as i64)
-                    .bind(e.bytes as i64)
-                    .bind(&e.licence)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            Entry::Acceptance(e) => {
-                let count = |codes: &[&str]| codes.iter().filter_map(|c| e.counts.get(*c)).sum::<u64>() as i64;
-                sqlx::query("update submissions set accepted = $1, duplicates = $2 where log_index = $3")
-                    .bind(count(&["accepted"]))
-                    .bind(count(&["exact", "formatting-only", "near"]))
-                    .bind(e.submission as i64)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            Entry::Shard(e) => {
-                sqlx::query("update submissions set tokens = $1 where log_index = $2")
-                    .bind(e.tokens as i64)
-                    .bind(e.submission as i64)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            _ => {}
-        }
-        for (line, transfer) in (0i64..).zip(transfers) {
-            sqlx::query("insert into transfers (log_index, line, debit, credit, currency, amount_minor) values ($1, $2, $3, $4, $5, $6)")
-                .bind(index)
-                .bind(line)
-                .bind(transfer.debit.to_string())
-                .bind(transfer.credit.to_string())
-                .bind(currency)
-                .bind(to_sql(transfer.amount_minor))
-                .execute(&mut *tx)
-                .await?;
+        for applied in entries {
+            apply(&mut tx, applied, currency).await?;
         }
         tx.commit().await?;
         Ok(())

@@ -2,7 +2,8 @@
 //!
 //! - `files`: writes that last or did not happen
 //! - `objects`: immutable files named by SHA-256
-//! - `log`: reading a log's files, and the sequencer that appends to them
+//! - `log`: a log's files as anybody reads them
+//! - `sequencer`, `wal`: the one writer that appends to them, and what makes an append last with one sync
 //! - `witness`: what cosigns a tree head, once
 //! - `index`: the rebuildable database; all SQL is in it and in `jobs`
 //! - `jobs`: leased rows that workers take
@@ -16,11 +17,14 @@ pub mod index;
 pub mod jobs;
 pub mod log;
 pub mod objects;
+pub mod sequencer;
+mod wal;
 pub mod witness;
 
 pub use error::StoreError;
-pub use index::Index;
+pub use index::{Applied, Index};
 pub use jobs::{Job, JobState};
-pub use log::{LogFiles, Sequencer};
+pub use log::LogFiles;
 pub use objects::{Class, Objects};
-pub use witness::{Cosigner, RemoteWitness, Witness};
+pub use sequencer::Sequencer;
+pub use witness::{Cosigner, FileWitness, RemoteWitness, Witness, Witnesses};

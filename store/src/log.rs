@@ -1,32 +1,34 @@
-//! The log's files, and the one writer that appends to them.
+//! The log's files as anybody reads them.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use corpus::Digest;
 use corpus::merkle::{self, Tree};
-use ledger::tile;
-use ledger::{Note, SecretKey, TreeHead, Verifier};
+use ledger::tile::{self, Tile};
+use ledger::{Note, TreeHead, Verifier};
+use rayon::prelude::*;
 
 use crate::error::StoreError;
-use crate::files::{self, Lock};
-use crate::witness::Cosigner;
+use crate::files;
 
-/// A log's files as anybody reads them.
+/// Bundles that are read at once: 16,384 entries, so that memory does not grow with the log.
+const CHUNK: usize = 64;
+
+/// A log's files.
 #[derive(Clone, Debug)]
 pub struct LogFiles {
     root: PathBuf,
 }
 
-/// A log as it was read and checked: its signed tree head and the entries under it.
+/// A log as it was read and checked: its signed tree head, and the tree that its entries have.
 #[derive(Clone, Debug)]
 pub struct ReadLog {
     /// The signed tree head.
     pub note: Note,
     /// What it says.
     pub head: TreeHead,
-    /// Bytes of the entries.
-    pub entries: Vec<Vec<u8>>,
-    /// Their tree.
+    /// The entries' tree.
     pub tree: Tree,
 }
 
@@ -36,15 +38,20 @@ impl LogFiles {
         LogFiles { root: root.to_path_buf() }
     }
 
-    fn path(&self, tile: tile::Tile) -> PathBuf {
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn path(&self, tile: Tile) -> PathBuf {
         self.root.join(tile.path())
     }
 
-    fn checkpoint(&self) -> PathBuf {
+    pub(crate) fn checkpoint(&self) -> PathBuf {
         self.root.join("checkpoint")
     }
 
-    fn error(&self, path: &Path, text: impl Into<String>) -> StoreError {
+    pub(crate) fn error(&self, path: &Path, text: impl Into<String>) -> StoreError {
         StoreError::Log { path: path.to_path_buf(), text: text.into() }
     }
 
@@ -61,17 +68,47 @@ impl LogFiles {
         Ok(Some((note, head)))
     }
 
-    fn entries(&self, size: u64) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut entries = Vec::new();
-        for tile in tile::all(size).into_iter().filter(|t| t.level.is_none()) {
-            let path = self.path(tile);
-            let bundle = tile::decode_entries(&files::read(&path)?).ok_or_else(|| self.error(&path, "torn inside an entry"))?;
-            if bundle.len() as u64 != tile.width {
-                return Err(self.error(&path, format!("expected {} entries, found {}", tile.width, bundle.len())));
-            }
-            entries.extend(bundle);
+    /// The entries of one bundle.
+    pub(crate) fn bundle(&self, tile: Tile) -> Result<Vec<Vec<u8>>, StoreError> {
+        let path = self.path(tile);
+        let bundle = tile::decode_entries(&files::read(&path)?).ok_or_else(|| self.error(&path, "torn inside an entry"))?;
+        if bundle.len() as u64 != tile.width {
+            return Err(self.error(&path, format!("expected {} entries, found {}", tile.width, bundle.len())));
         }
-        Ok(entries)
+        Ok(bundle)
+    }
+
+    /// Gives the entries `range` of a tree of `size` to `each` in order, some thousand at a time, with the index of the first.
+    ///
+    /// # Errors
+    /// [`StoreError`] of a file that is missing or torn, and whatever `each` returns.
+    pub fn entries<E: From<StoreError>>(
+        &self,
+        size: u64,
+        range: Range<u64>,
+        mut each: impl FnMut(u64, Vec<Vec<u8>>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let wanted = |t: &Tile| t.level.is_none() && t.index * tile::WIDTH < range.end && t.index * tile::WIDTH + t.width > range.start;
+        let bundles: Vec<Tile> = tile::all(size).into_iter().filter(wanted).collect();
+        for chunk in bundles.chunks(CHUNK) {
+            let read: Vec<Vec<Vec<u8>>> = chunk.par_iter().map(|t| self.bundle(*t)).collect::<Result<_, _>>()?;
+            let first = chunk[0].index * tile::WIDTH;
+            let mut entries: Vec<Vec<u8>> = read.into_iter().flatten().collect();
+            entries.truncate(range.end.saturating_sub(first) as usize);
+            entries.drain(..range.start.saturating_sub(first) as usize);
+            each(first.max(range.start), entries)?;
+        }
+        Ok(())
+    }
+
+    /// The tree over the first `size` entries, from their bytes.
+    pub(crate) fn tree(&self, size: u64) -> Result<Tree, StoreError> {
+        let mut tree = Tree::default();
+        self.entries(size, 0..size, |_, entries| {
+            extend(&mut tree, &entries);
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(tree)
     }
 
     /// Reads tree head and entries and checks one against the other; `None` if nothing was published yet.
@@ -80,13 +117,12 @@ impl LogFiles {
     /// [`StoreError::Log`] names the file.
     pub fn read(&self, log: &Verifier) -> Result<Option<ReadLog>, StoreError> {
         let Some((note, head)) = self.head(log)? else { return Ok(None) };
-        let entries = self.entries(head.size)?;
-        let tree = tree_of(&entries);
+        let tree = self.tree(head.size)?;
         let root = tree.root(head.size);
         if root != head.root {
             return Err(self.locate(&head, tree.level(0), &root));
         }
-        Ok(Some(ReadLog { note, head, entries, tree }))
+        Ok(Some(ReadLog { note, head, tree }))
     }
 
     /// Which file is to blame for entries that do not have the signed root, as far as the hash tiles tell.
@@ -117,317 +153,42 @@ impl LogFiles {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn check_tiles(&self, read: &ReadLog) -> Result<Vec<(PathBuf, String)>, StoreError> {
-        let mut findings = Vec::new();
-        let expected = |tile: tile::Tile| -> Vec<u8> {
-            match tile.level {
-                Some(_) => tile::hashes(tile, &read.tree),
-                None => {
-                    let first = (tile.index * tile::WIDTH) as usize;
-                    tile::encode_entries(read.entries[first..first + tile.width as usize].iter().map(Vec::as_slice))
-                }
-            }
+        let holds = |tile: Tile, bytes: &[u8]| match tile.level {
+            Some(_) => bytes == tile::hashes(tile, &read.tree),
+            // One sequence of entries has one encoding, so hashes of what is decoded are enough.
+            None => tile::decode_entries(bytes).is_some_and(|entries| {
+                let first = (tile.index * tile::WIDTH) as usize;
+                let leaves = &read.tree.level(0)[first..first + tile.width as usize];
+                entries.len() == leaves.len() && entries.iter().zip(leaves).all(|(e, leaf)| merkle::leaf_hash(e) == *leaf)
+            }),
         };
-        let known = |path: &Path| tile::from_path(&path.to_string_lossy()).filter(|t| t.in_tree_of(read.head.size).is_some());
-        for tile in tile::all(read.head.size) {
-            let path = PathBuf::from(tile.path());
-            if !self.root.join(&path).is_file() {
-                findings.push((path, "missing".to_string()));
-            }
-        }
-        for path in crate::objects::list(&self.root)? {
+        let missing = tile::all(read.head.size).into_iter().map(|t| PathBuf::from(t.path())).filter(|p| !self.root.join(p).is_file());
+        let mut findings: Vec<(PathBuf, String)> = missing.map(|p| (p, "missing".to_string())).collect();
+        let paths = crate::objects::list(&self.root)?;
+        let check = |path: &PathBuf| -> Result<Option<(PathBuf, String)>, StoreError> {
             if path == Path::new("checkpoint") {
-                continue;
+                return Ok(None);
             }
-            match known(&path) {
-                None => findings.push((path, "no file of this log".to_string())),
-                Some(tile) => {
-                    if files::read(&self.root.join(&path))? != expected(tile) {
-                        findings.push((path, "its bytes are not those of the log".to_string()));
-                    }
-                }
-            }
-        }
+            let tile = tile::from_path(&path.to_string_lossy()).filter(|t| t.in_tree_of(read.head.size).is_some());
+            let reason = match tile {
+                None => "no file of this log",
+                Some(tile) if holds(tile, &files::read(&self.root.join(path))?) => return Ok(None),
+                Some(_) => "its bytes are not those of the log",
+            };
+            Ok(Some((path.clone(), reason.to_string())))
+        };
+        let found: Vec<Option<(PathBuf, String)>> = paths.par_iter().map(check).collect::<Result<_, _>>()?;
+        findings.extend(found.into_iter().flatten());
         Ok(findings)
     }
 }
 
-/// The one writer of a log.
-pub struct Sequencer {
-    files: LogFiles,
-    key: SecretKey,
-    witnesses: Vec<Box<dyn Cosigner>>,
-    /// The last tree head that was signed, before its witnesses are asked: what they may have seen has to be published.
-    pending: PathBuf,
-    /// A signed tree head waits for its witnesses; another one of its size must never be signed.
-    waiting: Option<u64>,
-    /// The last signed tree head, kept outside the home; none for a demonstration, whose keys anybody can derive.
-    outside: Option<PathBuf>,
-    note: Option<Note>,
-    tree: Tree,
-    /// The same root by another path, from bytes that were read back.
-    second: Frontier,
-    entries: Vec<Vec<u8>>,
-    _lock: Lock,
+/// Appends the leaves of `entries`.
+pub(crate) fn extend(tree: &mut Tree, entries: &[Vec<u8>]) {
+    leaves(entries).into_iter().for_each(|leaf| tree.push(leaf));
 }
 
-/// The roots of the full subtrees that a tree consists of, from the left, with the logarithms of their sizes.
-///
-/// Kept beside [`Tree`] and computed otherwise: a flipped bit in memory or on the way to the disk ended a log before.
-#[derive(Clone, Default)]
-struct Frontier {
-    subtrees: Vec<(u32, Digest)>,
-}
-
-impl Frontier {
-    fn push(&mut self, leaf: Digest) {
-        let (mut level, mut hash) = (0, leaf);
-        while let Some((_, left)) = self.subtrees.pop_if(|(l, _)| *l == level) {
-            (level, hash) = (level + 1, merkle::node_hash(&left, &hash));
-        }
-        self.subtrees.push((level, hash));
-    }
-
-    fn root(&self) -> Digest {
-        let roots = self.subtrees.iter().rev().map(|(_, hash)| *hash);
-        roots.reduce(|right, left| merkle::node_hash(&left, &right)).unwrap_or_else(|| Digest::of(&[]))
-    }
-}
-
-fn tree_of(entries: &[Vec<u8>]) -> Tree {
-    Tree::of(entries.iter().map(|e| merkle::leaf_hash(e)))
-}
-
-impl Sequencer {
-    /// Opens the log in `root` for writing, with the lock at `lock`.
-    ///
-    /// `outside` is where the last signed tree head is kept, beyond the reach of a restore of the home.
-    ///
-    /// # Errors
-    /// [`StoreError::Locked`] if another process has it, [`StoreError::Fork`] if this copy is older than what
-    /// was signed, [`StoreError::Log`] if its files are damaged.
-    pub fn open(
-        root: &Path,
-        lock: &Path,
-        key: SecretKey,
-        witnesses: Vec<Box<dyn Cosigner>>,
-        outside: Option<PathBuf>,
-        time: u64,
-    ) -> Result<Sequencer, StoreError> {
-        let pending = lock.with_extension("pending");
-        let lock = files::lock(lock)?;
-        let files = LogFiles::new(root);
-        let verifier = Verifier::of(&key);
-        let mut read = files.read(&verifier)?;
-        if let Some(path) = &outside
-            && let Some(signed) = files::read_if_present(path)?
-        {
-            read = recover(&files, &verifier, read, &signed, path)?;
-        }
-        let (note, tree, entries) = match read {
-            Some(r) => (Some(r.note), r.tree, r.entries),
-            None => (None, Tree::default(), Vec::new()),
-        };
-        let mut second = Frontier::default();
-        entries.iter().for_each(|e| second.push(merkle::leaf_hash(e)));
-        let mut sequencer = Sequencer { files, key, witnesses, pending, waiting: None, outside, note, tree, second, entries, _lock: lock };
-        match sequencer.finish(&verifier, time) {
-            // The log can be read meanwhile; nothing is appended before the witnesses have answered.
-            Err(StoreError::Witness { .. }) => {}
-            other => {
-                other?;
-                sequencer.remove_leftovers()?;
-            }
-        }
-        Ok(sequencer)
-    }
-
-    /// Where a signed tree head lies before its witnesses are asked: in the home, and beyond the reach of a restore of it.
-    fn pending(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        std::iter::once(self.pending.clone()).chain(self.outside.iter().map(|p| p.with_extension("pending")))
-    }
-
-    /// Publishes what was signed and readers have not seen: a crash came, or a witness did not answer.
-    ///
-    /// A witness may have seen it, so if it cannot be made again nothing may be signed or removed here.
-    fn finish(&mut self, log: &Verifier, time: u64) -> Result<(), StoreError> {
-        let mut waiting: Option<(PathBuf, TreeHead)> = None;
-        for path in self.pending() {
-            let Some(bytes) = files::read_if_present(&path)? else { continue };
-            // A torn file was never acted upon: writes are atomic, and witnesses are asked after both.
-            let Ok(note) = Note::from_text(&String::from_utf8_lossy(&bytes)) else { continue };
-            let head = TreeHead::verify(&note, log).ok().filter(|h| h.size > self.size());
-            if let Some(head) = head.filter(|h| waiting.as_ref().is_none_or(|(_, w)| w.size < h.size)) {
-                waiting = Some((path, head));
-            }
-        }
-        let Some((path, head)) = waiting else { return Ok(()) };
-        let known = self.entries.len();
-        let fork = StoreError::Fork { origin: head.origin.clone(), signed: head.size, found: self.size(), path };
-        let Ok(entries) = self.files.entries(head.size) else { return Err(fork) };
-        let tree = tree_of(&entries);
-        if tree.level(0)[..known] != *self.tree.level(0) || tree.root(head.size) != head.root {
-            return Err(fork);
-        }
-        let before = self.size();
-        let mut second = self.second.clone();
-        tree.level(0)[known..].iter().for_each(|leaf| second.push(*leaf));
-        (self.entries, self.tree) = (entries, tree);
-        let published = self.publish(second, time);
-        if published.is_err() {
-            self.take_back(before);
-        }
-        published
-    }
-
-    fn take_back(&mut self, size: u64) {
-        self.entries.truncate(size as usize);
-        self.tree.truncate(size);
-    }
-
-    /// Removes tiles right of the signed tree head, which a crash during an append left; readers never ask for them.
-    fn remove_leftovers(&self) -> Result<(), StoreError> {
-        for path in crate::objects::list(&self.files.root.join("tile"))? {
-            let path = Path::new("tile").join(path);
-            // Older tree heads had narrower tiles at the right edge, which may still lie there.
-            if tile::from_path(&path.to_string_lossy()).is_none_or(|t| t.in_tree_of(self.size()).is_none()) {
-                let path = self.files.root.join(path);
-                std::fs::remove_file(&path).map_err(StoreError::io(&path))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Number of entries.
-    pub fn size(&self) -> u64 {
-        self.tree.size()
-    }
-
-    /// The entries' bytes.
-    pub fn entries(&self) -> &[Vec<u8>] {
-        &self.entries
-    }
-
-    /// The last signed and cosigned tree head.
-    pub fn signed_head(&self) -> Option<&Note> {
-        self.note.as_ref()
-    }
-
-    /// The tree over the entries.
-    pub fn tree(&self) -> &Tree {
-        &self.tree
-    }
-
-    /// Root hash; that of the empty tree before the first entry.
-    pub fn root(&self) -> Digest {
-        self.tree.root(self.size())
-    }
-
-    /// Appends `entries` as one batch and publishes a tree head that covers them; returns the first index.
-    ///
-    /// Once this returns, the entries last and are signed and cosigned. An entry that is in the log already
-    /// must not be given again: callers look it up first.
-    ///
-    /// # Errors
-    /// [`StoreError`]; then nothing was published. What a witness may have seen is published by the next start, everything else is
-    /// written over.
-    pub fn append(&mut self, entries: &[Vec<u8>], time: u64) -> Result<u64, StoreError> {
-        if let Some(size) = self.waiting {
-            let text = format!("a signed tree head of {size} entries waits for it; open the log again when it answers");
-            return Err(StoreError::Witness { witness: "of this log".into(), text });
-        }
-        let first = self.size();
-        self.entries.extend_from_slice(entries);
-        entries.iter().for_each(|e| self.tree.push(merkle::leaf_hash(e)));
-        let published = self.write(first).and_then(|second| self.publish(second, time));
-        if published.is_err() {
-            self.take_back(first);
-        }
-        published.map(|()| first)
-    }
-
-    /// Writes the files of the entries from `first` on, and reads them back.
-    fn write(&self, first: u64) -> Result<Frontier, StoreError> {
-        // A crash among these leaves files right of the signed tree head, which no reader asks for.
-        for tile in tile::added(first, self.size()) {
-            let bytes = match tile.level {
-                Some(_) => tile::hashes(tile, &self.tree),
-                None => {
-                    let start = (tile.index * tile::WIDTH) as usize;
-                    tile::encode_entries(self.entries[start..start + tile.width as usize].iter().map(Vec::as_slice))
-                }
-            };
-            files::write(&self.files.path(tile), &bytes, 0o644)?;
-        }
-        self.read_back(first)
-    }
-
-    /// The root once more, with the new entries as they are on the disk.
-    fn read_back(&self, first: u64) -> Result<Frontier, StoreError> {
-        let mut second = self.second.clone();
-        for tile in tile::added(first, self.size()).into_iter().filter(|t| t.level.is_none()) {
-            let path = self.files.path(tile);
-            let entries = tile::decode_entries(&files::read(&path)?).ok_or_else(|| self.files.error(&path, "torn when read back"))?;
-            for (index, entry) in (tile.index * tile::WIDTH..).zip(&entries) {
-                let leaf = merkle::leaf_hash(entry);
-                if index >= first {
-                    second.push(leaf);
-                } else if self.tree.level(0)[index as usize] != leaf {
-                    return Err(self.files.error(&path, format!("entry {index} is another one when read back")));
-                }
-            }
-        }
-        let (root, found) = (self.root(), second.root());
-        if found == root {
-            Ok(second)
-        } else {
-            Err(self.files.error(Path::new("tile"), format!("root {root} before writing, {found} when read back")))
-        }
-    }
-
-    /// Signs, has cosigned and writes the tree head; from then on readers see the entries.
-    fn publish(&mut self, second: Frontier, time: u64) -> Result<(), StoreError> {
-        let head = TreeHead { origin: self.key.name.clone(), size: self.size(), root: second.root() };
-        let mut note = Note::new(head.to_text());
-        note.sign(&self.key, time);
-        // A crash or an error after this leaves a tree head that a witness may have seen: `finish` publishes it.
-        self.waiting = Some(self.size());
-        for path in self.pending() {
-            files::write(&path, note.to_text().as_bytes(), 0o600)?;
-        }
-        let log = Verifier::of(&self.key);
-        for witness in &self.witnesses {
-            witness.cosign(&mut note, &self.tree, &log, time)?;
-        }
-        let text = note.to_text();
-        if let Some(path) = &self.outside {
-            // A crash after this leaves a signed tree head that the home does not show yet; `recover` publishes it.
-            files::write(path, text.as_bytes(), 0o600)?;
-        }
-        files::write(&self.files.checkpoint(), text.as_bytes(), 0o644)?;
-        // Narrower tiles that the tree has outgrown are left to lie.
-        (self.second, self.note, self.waiting) = (second, Some(note), None);
-        Ok(())
-    }
-}
-
-/// Compares the home with the tree head kept outside: the same, one publication ahead, or a fork.
-fn recover(files: &LogFiles, log: &Verifier, read: Option<ReadLog>, signed: &[u8], path: &Path) -> Result<Option<ReadLog>, StoreError> {
-    let text = String::from_utf8_lossy(signed).into_owned();
-    let error = |e: ledger::NoteError| StoreError::Log { path: path.to_path_buf(), text: e.to_string() };
-    let note = Note::from_text(&text).map_err(error)?;
-    let head = TreeHead::verify(&note, log).map_err(error)?;
-    let found = read.as_ref().map_or(0, |r| r.head.size);
-    let fork = || StoreError::Fork { origin: head.origin.clone(), signed: head.size, found, path: path.to_path_buf() };
-    if found >= head.size {
-        let root = read.as_ref().map_or_else(|| merkle::root(&[]), |r| r.tree.root(head.size));
-        return if root == head.root { Ok(read) } else { Err(fork()) };
-    }
-    // Signed, then stopped before publication: its tiles are all there, or this is an older copy.
-    let entries = files.entries(head.size).map_err(|_| fork())?;
-    let tree = tree_of(&entries);
-    if tree.root(head.size) != head.root {
-        return Err(fork());
-    }
-    files::write(&files.checkpoint(), text.as_bytes(), 0o644)?;
-    Ok(Some(ReadLog { note, head, entries, tree }))
+/// The leaf hashes of `entries`, on all cores.
+pub(crate) fn leaves(entries: &[Vec<u8>]) -> Vec<Digest> {
+    entries.par_iter().with_min_len(64).map(|e| merkle::leaf_hash(e)).collect()
 }

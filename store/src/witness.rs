@@ -23,6 +23,60 @@ pub trait Cosigner: Send + Sync {
     fn cosign(&self, note: &mut Note, tree: &Tree, log: &Verifier, time: u64) -> Result<(), StoreError>;
 }
 
+/// Whether the cosigners marked, in their order, are enough.
+type Quorum = Box<dyn Fn(&[bool]) -> bool + Send + Sync>;
+
+/// Who is asked to cosign a tree head, and how many of them are enough to publish it.
+pub struct Witnesses {
+    cosigners: Vec<Box<dyn Cosigner>>,
+    quorum: Quorum,
+    /// Whether a tree head that ends in this entry draws, so that every cosigner has to sign it.
+    draws: fn(&[u8]) -> bool,
+}
+
+impl Witnesses {
+    /// `cosigners` in the order that `quorum` expects.
+    pub fn new(cosigners: Vec<Box<dyn Cosigner>>, quorum: Quorum, draws: fn(&[u8]) -> bool) -> Witnesses {
+        Witnesses { cosigners, quorum, draws }
+    }
+
+    /// Has `note` cosigned, which covers `tree` and whose last entry is `last`.
+    ///
+    /// # Errors
+    /// The first refusal, if those who cosigned are not enough; [`StoreError::Io`] or [`StoreError::Sync`] of an own memory.
+    pub(crate) fn cosign(&self, note: &mut Note, tree: &Tree, log: &Verifier, last: &[u8], time: u64) -> Result<(), StoreError> {
+        let (mut signed, mut refusal) = (Vec::new(), None);
+        for cosigner in &self.cosigners {
+            let answer = cosigner.cosign(note, tree, log, time);
+            signed.push(answer.is_ok());
+            match answer {
+                Ok(()) => {}
+                Err(e @ StoreError::Witness { .. }) => refusal = refusal.or(Some(e)),
+                Err(e) => return Err(e),
+            }
+        }
+        let enough = if (self.draws)(last) { signed.iter().all(|s| *s) } else { (self.quorum)(&signed) };
+        match refusal {
+            Some(refusal) if !enough => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<Witness> for Witnesses {
+    /// One witness, which has to cosign.
+    fn from(witness: Witness) -> Witnesses {
+        Witnesses::from(vec![Box::new(witness) as Box<dyn Cosigner>])
+    }
+}
+
+impl From<Vec<Box<dyn Cosigner>>> for Witnesses {
+    /// Witnesses that have to cosign every one.
+    fn from(cosigners: Vec<Box<dyn Cosigner>>) -> Witnesses {
+        Witnesses::new(cosigners, Box::new(|signed| signed.iter().all(|s| *s)), |_| true)
+    }
+}
+
 /// A witness with its memory: the last tree head that it cosigned of one log.
 pub struct Witness {
     key: SecretKey,
@@ -157,5 +211,40 @@ impl Cosigner for RemoteWitness {
         note.signatures.push(cosigned.signature_by(&self.verifier).map_err(|e| self.error(e.to_string()))?.clone());
         self.seen.store(tree.size(), Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// A witness that is asked by files, for a machine without a network.
+pub struct FileWitness {
+    verifier: Verifier,
+    /// Where `request` is written and `answer` is expected.
+    folder: PathBuf,
+}
+
+impl FileWitness {
+    /// The witness with key `verifier`, whose files are in `folder`.
+    pub fn new(verifier: Verifier, folder: &Path) -> FileWitness {
+        FileWitness { verifier, folder: folder.to_path_buf() }
+    }
+}
+
+impl Cosigner for FileWitness {
+    fn cosign(&self, note: &mut Note, tree: &Tree, log: &Verifier, _: u64) -> Result<(), StoreError> {
+        let name = &self.verifier.name;
+        let refuse = |text: String| StoreError::Witness { witness: name.clone(), text };
+        let own = note.signed_only_by(log).map_err(|e| refuse(e.to_string()))?;
+        let (request_path, answer_path, seen_path) = (self.folder.join("request"), self.folder.join("answer"), self.folder.join("seen"));
+        if let Some(bytes) = files::read_if_present(&answer_path)? {
+            let answer = Note::from_text(&format!("{}\n{}", own.text, String::from_utf8_lossy(&bytes)));
+            if let Some(signature) = answer.ok().filter(|a| a.text == own.text).and_then(|a| a.signature_by(&self.verifier).ok().cloned()) {
+                note.signatures.push(signature);
+                files::write(&seen_path, tree.size().to_string().as_bytes(), 0o600)?;
+                return Ok(());
+            }
+        }
+        let seen = files::read_if_present(&seen_path)?.and_then(|b| String::from_utf8_lossy(&b).trim().parse().ok()).unwrap_or(0u64);
+        files::write(&request_path, request(&own, tree, seen.min(tree.size())).to_text().as_bytes(), 0o600)?;
+        let (from, to) = (request_path.display(), answer_path.display());
+        Err(refuse(format!("carry {from} to it, and what `assay witness cosign` answers to {to}; then give any command")))
     }
 }

@@ -3,8 +3,8 @@
 use corpus::{ContributorId, Digest};
 use ledger::Entry;
 use ledger::books::{Account, Transfer};
-use ledger::entry::{Acceptance, EpochClose, Shard, Statements, Submission};
-use store::Index;
+use ledger::entry::{Acceptance, EpochClose, Rights, Shard, Statements, Submission};
+use store::{Applied, Index};
 
 /// Postgres, as the tests expect it; each test has a schema of its own.
 const POSTGRES: &str = "postgres://postgres@127.0.0.1:5432/test";
@@ -46,10 +46,7 @@ fn entries() -> Vec<(Entry, Vec<Transfer>)> {
         documents: 3,
         bytes: 30,
         bundle: d,
-        licence: "MIT".into(),
-        licence_evidence: "declared".into(),
-        licence_evidence_digest: d,
-        attested_by: "importer".into(),
+        rights: Rights::of_license("MIT", "declared", d, "importer"),
         time: 1,
     };
     let counts = [("accepted".to_string(), 2), ("near".to_string(), 1)].into();
@@ -61,6 +58,7 @@ fn entries() -> Vec<(Entry, Vec<Transfer>)> {
         rewards: d,
         statements: 1,
         root: d,
+        time: 1,
         outcome: "settled".into(),
     };
     // More than 64 bits hold, and less than 128.
@@ -73,22 +71,27 @@ fn entries() -> Vec<(Entry, Vec<Transfer>)> {
         (EpochClose { epoch: 0, submissions: 0, time: 1 }.into(), vec![]),
         (submission.into(), vec![]),
         (Acceptance { submission: 1, verdicts: d, counts, accepted_root: d, rejected_root: d, parameters: d }.into(), vec![]),
-        (Shard { submission: 1, contributor, file: d, rows: 2, tokens: 77, document_root: d, tokenizer: d }.into(), vec![]),
+        (Shard { submission: 1, contributor, file: d, rows: 2, tokens: 77, document_root: d, tokenizer: d, replaces: None }.into(), vec![]),
         (statements.into(), moved),
     ]
+}
+
+fn applied() -> Vec<Applied> {
+    let applied = |(index, (entry, transfers))| Applied { index, digest: Digest::of(&[index as u8]), entry, transfers };
+    (0..).zip(entries()).map(applied).collect()
 }
 
 #[test]
 fn entries_are_applied_once_and_the_books_keep_every_digit() {
     on_both("books", async |index| {
         let digests: Vec<Digest> = (0..5u8).map(|i| Digest::of(&[i])).collect();
-        for (i, (entry, moved)) in entries().iter().enumerate() {
-            index.apply(i as u64, &digests[i], entry, "XTS", moved).await.unwrap();
-        }
-        assert!(index.apply(1, &digests[1], &entries()[1].0, "XTS", &[]).await.is_err(), "an entry was applied twice");
+        let applied = applied();
+        assert_eq!(index.last().await.unwrap(), None);
+        index.apply(&applied, "XTS").await.unwrap();
+        assert!(index.apply(&applied[1..2], "XTS").await.is_err(), "an entry was applied twice");
         assert_eq!(index.size().await.unwrap(), 5);
-        assert!(index.is_prefix_of(&digests).await.unwrap());
-        assert!(!index.is_prefix_of(&digests[..4]).await.unwrap());
+        assert_eq!(index.last().await.unwrap(), Some((4, digests[4].to_string())));
+        assert!(index.digests().await.unwrap().into_iter().eq(digests.iter().map(Digest::to_string)));
         let row = &index.submissions().await.unwrap()[0];
         assert_eq!((row.documents, row.accepted, row.duplicates, row.tokens), (3, Some(2), Some(1), Some(77)));
         let held = format!("held:{}", ContributorId([1; 16]));
@@ -97,8 +100,9 @@ fn entries_are_applied_once_and_the_books_keep_every_digit() {
         assert_eq!(index.balance(&held, "EUR").await.unwrap(), 0);
         let dump = index.dump().await.unwrap();
         assert!(dump.contains("000000001000000000000000000000000000000"), "{dump}");
-        let zero = [Transfer { debit: Account::Operator, credit: Account::Haircut, amount_minor: 0 }];
-        assert!(index.apply(5, &digests[0], &entries()[0].0, "XTS", &zero).await.is_err(), "a transfer of nothing was booked");
+        let zero = vec![Transfer { debit: Account::Operator, credit: Account::Haircut, amount_minor: 0 }];
+        let nothing = Applied { index: 5, transfers: zero, ..applied[0].clone() };
+        assert!(index.apply(&[nothing], "XTS").await.is_err(), "a transfer of nothing was booked");
         assert_eq!(index.size().await.unwrap(), 5, "a refused entry left something behind");
     });
 }
@@ -107,9 +111,7 @@ fn entries_are_applied_once_and_the_books_keep_every_digit() {
 fn both_databases_hold_the_same() {
     let dumps = std::sync::Mutex::new(Vec::new());
     on_both("same", async |index| {
-        for (i, (entry, moved)) in entries().iter().enumerate() {
-            index.apply(i as u64, &Digest::of(&[i as u8]), entry, "XTS", moved).await.unwrap();
-        }
+        index.apply(&applied(), "XTS").await.unwrap();
         let dump = index.dump().await.unwrap();
         dumps.lock().unwrap().push(dump);
     });

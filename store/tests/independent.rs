@@ -15,7 +15,7 @@ fn key(name: &str, algorithm: Algorithm) -> SecretKey {
 
 fn open(home: &Path) -> Sequencer {
     let witness = Witness::new(key("w", Algorithm::CosignatureV1), &home.join("witness"));
-    Sequencer::open(&home.join("log"), &home.join("lock"), key("log", Algorithm::Ed25519), vec![Box::new(witness)], None, 1).unwrap()
+    Sequencer::open(&home.join("log"), &home.join("lock"), key("log", Algorithm::Ed25519), witness, None, 1).unwrap()
 }
 
 fn entry(i: u64) -> Vec<u8> {

@@ -1,12 +1,12 @@
 //! Everything that can be added up: bundles, verdict tables, shards, draws, totals, rewards, statements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use corpus::bundle::Bundle;
 use corpus::canonical;
-use corpus::shard::Shard;
-use corpus::verdict::{Verdict, VerdictTable};
+use corpus::shard::Shard as ShardFile;
+use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
+use ledger::entry::{Holder, Shard};
 use ledger::history::{Epoch, Run, Submitted};
 use ledger::statement::Statement;
 use store::Class;
@@ -15,18 +15,21 @@ use trainer::read_documents;
 use super::Report;
 use crate::home::Archive;
 use crate::rules::{Tables, Targets, draw_targets, nano, statements_root};
-use crate::stages::{epoch, replay, reward};
+use crate::stages::{epoch, ingest, replay, reward};
+use crate::withdrawn::{Consequences, DocumentList, Withdrawn};
 
 /// Checks every epoch and every run.
 pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
     let before = report.findings.len();
+    let withdrawn = Withdrawn::of(archive)?;
+    check_withdrawals(archive, report)?;
     let (mut documents, mut tokens) = (0, 0);
     for e in &archive.state.epochs {
         check_targets(archive, e, report)?;
         for s in &e.submissions {
-            check_submission(archive, s, report)?;
+            check_submission(archive, s, &withdrawn, report)?;
             documents += s.submission.1.documents;
-            tokens += s.shard.as_ref().map_or(0, |(_, s)| s.tokens);
+            tokens += s.shard().map_or(0, |(_, s)| s.tokens);
         }
     }
     for run in &archive.state.runs {
@@ -57,11 +60,60 @@ fn check_targets(archive: &Archive, e: &Epoch, report: &mut Report) -> Result<()
     Ok(())
 }
 
-fn check_submission(archive: &Archive, s: &Submitted, report: &mut Report) -> Result<()> {
+/// What withdrawals name is theirs to name, and their effects say what follows from the log.
+fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
+    for s in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
+        for w in &s.withdrawals {
+            let (at, withdrawal) = &w.withdrawal;
+            let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &withdrawal.list)?)?;
+            let own = |d: &corpus::DocumentRef| d.submission == withdrawal.submission && u64::from(d.number) < s.submission.1.documents;
+            let whole = list.documents.len() as u64 == withdrawal.documents && list.documents.is_sorted_by(|a, b| a < b);
+            report.expect(whole && list.documents.iter().all(own), "withdrawal-list", *at, || {
+                format!(
+                    "a list of {} documents in order of submission {}, expected {}",
+                    list.documents.len(),
+                    withdrawal.submission,
+                    withdrawal.documents
+                )
+            });
+            let Some((effect_at, effect)) = &w.effect else {
+                report.find("withdrawal-open", *at, "a withdrawal without its effect");
+                continue;
+            };
+            let accepted = match &s.acceptance {
+                Some((judged_at, a)) if judged_at < effect_at => {
+                    let table = VerdictTable::decode(&archive.objects.get(Class::Public, &a.verdicts)?)?;
+                    let numbers: BTreeSet<u32> = list.documents.iter().map(|d| d.number).collect();
+                    table.rows.iter().filter(|r| r.verdict == Verdict::Accepted && numbers.contains(&r.number)).count() as u64
+                }
+                _ => 0,
+            };
+            report.expect(effect.accepted == accepted, "withdrawal-accepted", *effect_at, || {
+                format!("{} accepted documents, the verdicts give {accepted}", effect.accepted)
+            });
+            let consequences: Consequences = canonical::from_slice(&archive.objects.get(Class::Public, &effect.consequences)?)?;
+            let used = |r: &&Run| r.intent.1.epoch == s.submission.1.epoch && r.intent.0 < *effect_at && accepted > 0;
+            let runs: Vec<u32> = archive.state.runs.iter().filter(used).map(|r| r.intent.1.run).collect();
+            report.expect(consequences.runs == runs && effect.runs == runs.len() as u64, "withdrawal-runs", *effect_at, || {
+                format!("runs {:?}, the log gives {runs:?}", consequences.runs)
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, report: &mut Report) -> Result<()> {
     let (at, submission) = &s.submission;
-    let bundle = Bundle::decode(&archive.objects.get(Class::Sealed, &submission.bundle)?)?;
-    let found = (bundle.root(), bundle.documents.len() as u64, bundle.text_bytes());
+    let bundle = ingest::bundle(archive, s)?;
+    // What was destroyed is no longer counted; commitments and root are as they were.
+    let bytes = if bundle.redaction.is_none() { bundle.text_bytes() } else { submission.bytes };
+    let found = (bundle.root(), bundle.documents.len() as u64, bytes);
     let expected = (submission.root, submission.documents, submission.bytes);
+    let destroyed: BTreeSet<u32> = bundle.prepare().filter(|p| p.withdrawn).map(|p| p.number).collect();
+    let gone: BTreeSet<u32> = withdrawn.gone().iter().filter(|d| d.submission == *at).map(|d| d.number).collect();
+    report.expect(destroyed == gone, "withdrawn-documents", *at, || {
+        format!("documents {destroyed:?} are destroyed in the bundle, {gone:?} were withdrawn")
+    });
     report.expect(found == expected, "submission-bundle", *at, || {
         format!("root, documents and bytes {expected:?}, the bundle gives {found:?}")
     });
@@ -79,25 +131,40 @@ fn check_submission(archive: &Archive, s: &Submitted, report: &mut Report) -> Re
     report.expect(commitments.eq(table.rows.iter().map(|r| r.commitment)), "acceptance-table", *at, || {
         "the table is about other documents than the bundle's".into()
     });
-    let Some((at, entry)) = &s.shard else {
-        report.expect(s.accepted() == 0, "shard-missing", *at, || format!("{} accepted documents and no shard", s.accepted()));
-        return Ok(());
-    };
-    let shard = match Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?) {
+    report.expect(s.left() == 0 || s.shard().is_some(), "shard-missing", *at, || format!("{} accepted documents and no shard", s.left()));
+    for (at, entry) in &s.shards {
+        let gone = withdrawn.before(s, *at + 2);
+        if !withdrawn.destroyed.contains(&entry.file) {
+            check_shard(archive, (*at, entry), &table, &gone, report)?;
+        }
+    }
+    Ok(())
+}
+
+/// A shard's file is what its entry says, and holds the accepted documents that were not `gone`.
+fn check_shard(
+    archive: &Archive,
+    (at, entry): (u64, &Shard),
+    table: &VerdictTable,
+    gone: &BTreeSet<u32>,
+    report: &mut Report,
+) -> Result<()> {
+    let shard = match ShardFile::decode(&archive.objects.get(Class::Sealed, &entry.file)?) {
         Ok(shard) => shard,
         Err(e) => {
-            report.find("shard-file", *at, e.to_string());
+            report.find("shard-file", at, e.to_string());
             return Ok(());
         }
     };
     let found = (shard.documents.len() as u64, shard.tokens(), shard.document_root(), shard.contributor, shard.tokenizer);
     let expected = (entry.rows, entry.tokens, entry.document_root, entry.contributor, entry.tokenizer);
-    report.expect(found == expected, "shard-file", *at, || {
+    report.expect(found == expected, "shard-file", at, || {
         format!("rows, tokens, root, contributor and tokenizer {expected:?}, the file has {found:?}")
     });
-    let accepted = table.rows.iter().filter(|r| r.verdict == Verdict::Accepted).map(|r| (table.submission, r.number, r.commitment));
+    let kept = |r: &&VerdictRow| r.verdict == Verdict::Accepted && !gone.contains(&r.number);
+    let accepted = table.rows.iter().filter(kept).map(|r| (table.submission, r.number, r.commitment));
     let rows = shard.documents.iter().map(|d| (d.document.submission, d.document.number, d.commitment));
-    report.expect(accepted.eq(rows), "shard-documents", *at, || "the shard's documents are not the accepted ones".into());
+    report.expect(accepted.eq(rows), "shard-documents", at, || "the shard's documents are not the accepted ones".into());
     Ok(())
 }
 
@@ -218,7 +285,7 @@ fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result
         format!("accrued {accrued} and payable {payable}, expected {expected}")
     });
     // Statements are named by nothing but the root over them: each is looked up by what it has to say.
-    let operator = archive.genesis().operator;
+    let operator = archive.state.key_before(&Holder::Operator, *at).expect("a log with statements has an operator");
     let mut signed = Vec::new();
     for path in archive.objects.list()? {
         if path.starts_with(Class::Party.name()) {

@@ -5,17 +5,28 @@ use anyhow::Result;
 use super::Report;
 use crate::home::Archive;
 use crate::stages::replay::replay;
+use crate::withdrawn::Withdrawn;
 
 /// Windows replayed and windows in all; `None` if no run has an attribution.
 pub fn check(archive: &Archive, sample: usize, report: &mut Report) -> Result<Option<(usize, u64)>> {
     let before = report.findings.len();
+    let destroyed = Withdrawn::of(archive)?.destroyed;
     let (mut replayed, mut of, mut any) = (0, 0, false);
     for run in archive.state.runs.iter().filter(|r| r.attribution.is_some()) {
         any = true;
+        let at = run.attribution.as_ref().expect("filtered").0;
+        if at < report.from {
+            continue;
+        }
+        let epoch = &archive.state.epochs[run.intent.1.epoch as usize];
+        if let Some((shard, _)) = epoch.shards_before(run.intent.0).find(|(_, s)| destroyed.contains(&s.file)) {
+            of += run.progress.last().map_or(0, |(_, p)| p.windows);
+            report.unverifiable(at, format!("run {}: its windows, since the shard of entry {shard} is destroyed", run.intent.1.run));
+            continue;
+        }
         let result = replay(archive, run, sample, None)?;
         replayed += result.windows.len();
         of += result.of;
-        let at = run.attribution.as_ref().expect("filtered").0;
         for text in &result.differences {
             report.find("attribution-replay", at, text.clone());
         }

@@ -1,19 +1,29 @@
 //! Tiles, tree head, cosignatures, entries and the rules between them, and every object's name.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use corpus::Digest;
-use ledger::{Entry, EntryProof, Envelope, Note, State, TreeHead, Verifier};
+use ledger::{Entry, EntryProof, Note, State, TreeHead, Verifier, Violation};
 use rayon::prelude::*;
 use store::log::ReadLog;
 use store::{LogFiles, Objects, StoreError};
 
-use super::Report;
+use super::{Options, Report};
+use crate::follow::follow;
 use crate::home::Archive;
+use crate::output::progress;
+
+/// An object that an entry names.
+struct Named {
+    at: u64,
+    name: &'static str,
+    digest: Digest,
+}
 
 /// Checks the log's files and all objects' names; returns what later levels read, and the number of witnesses.
-pub fn check(dir: &Path, receipts: Option<&Path>, report: &mut Report) -> Result<Option<(Archive, usize)>> {
+pub fn check(dir: &Path, options: &Options, report: &mut Report) -> Result<Option<(Archive, usize)>> {
     let path = dir.join("log.vkey");
     let verifier =
         Verifier::from_vkey(&String::from_utf8_lossy(&store::files::read(&path)?)).with_context(|| path.display().to_string())?;
@@ -38,15 +48,44 @@ pub fn check(dir: &Path, receipts: Option<&Path>, report: &mut Report) -> Result
     for (path, reason) in log.check_tiles(&read)? {
         report.find("log-files", None, format!("{}: {reason}", dir.join("log").join(path).display()));
     }
-    let state = replay(&read, report);
+    report.from = trusted(options, &verifier, &read, report)?;
+    let (state, named) = replay(&log, &read, report)?;
     let witnesses = check_witnesses(&read, &state, report);
-    report.check("log", format!("{} entries, root {}", read.head.size, read.head.root), before);
-    if let Some(folder) = receipts {
+    let after = if report.from > 0 { format!(", {} of them audited before", report.from) } else { String::new() };
+    report.check("log", format!("{} entries{after}, root {}", read.head.size, read.head.root), before);
+    if let Some(folder) = &options.receipts {
         check_receipts(folder, &verifier, &read, report)?;
     }
-    let objects = Objects::new(&dir.join("objects"));
-    check_objects(dir, &objects, &read, report)?;
-    Ok(state.genesis.is_some().then_some((Archive { objects, state }, witnesses)))
+    let archive = Archive { objects: Objects::new(&dir.join("objects")), state };
+    check_objects(dir, &archive, &named, report)?;
+    Ok(archive.state.genesis.is_some().then_some((archive, witnesses)))
+}
+
+/// The size of the tree head that an earlier audit ended with: what is under it is not checked again.
+fn trusted(options: &Options, log: &Verifier, read: &ReadLog, report: &mut Report) -> Result<u64> {
+    let Some(path) = &options.from else { return Ok(0) };
+    let text = String::from_utf8(store::files::read(path)?).with_context(|| path.display().to_string())?;
+    let note = Note::from_text(&text).with_context(|| path.display().to_string())?;
+    let head = TreeHead::verify(&note, log).with_context(|| path.display().to_string())?;
+    match under(&head, read) {
+        Ok(()) => Ok(head.size),
+        Err(text) => {
+            report.find("from", None, format!("{}: {text}", path.display()));
+            Ok(0)
+        }
+    }
+}
+
+/// Whether the log grew from `head`.
+fn under(head: &TreeHead, read: &ReadLog) -> Result<(), String> {
+    if head.size > read.head.size {
+        return Err(format!("a tree of {} entries was signed, the log has {}", head.size, read.head.size));
+    }
+    let root = read.tree.root(head.size);
+    if head.root != root {
+        return Err(format!("a tree of {} entries with root {} was signed, the log's has {root}", head.size, head.root));
+    }
+    Ok(())
 }
 
 /// What others were shown and signed has to be in this log, at its place: otherwise it showed them another one.
@@ -59,14 +98,7 @@ fn check_receipts(folder: &Path, log: &Verifier, read: &ReadLog, report: &mut Re
         count += 1;
         let checked =
             EntryProof::from_text(&String::from_utf8_lossy(&store::files::read(&path)?)).map_err(|e| e.to_string()).and_then(|p| {
-                let head = TreeHead::verify(&p.note, log).map_err(|e| e.to_string())?;
-                if head.size > read.head.size {
-                    return Err(format!("a tree of {} entries was signed, the log has {}", head.size, read.head.size));
-                }
-                let root = read.tree.root(head.size);
-                if head.root != root {
-                    return Err(format!("a tree of {} entries with root {} was signed, the log's has {root}", head.size, head.root));
-                }
+                under(&TreeHead::verify(&p.note, log).map_err(|e| e.to_string())?, read)?;
                 let leaf = read.tree.level(0).get(p.index as usize).ok_or("no such entry")?;
                 p.verify_leaf(leaf, log).map(|_| ()).map_err(|e| e.to_string())
             });
@@ -79,21 +111,35 @@ fn check_receipts(folder: &Path, log: &Verifier, read: &ReadLog, report: &mut Re
 }
 
 /// Applies every entry; stops at the first that a rule forbids, since later ones refer to it.
-fn replay(read: &ReadLog, report: &mut Report) -> State {
-    let mut state = State::default();
-    for (index, bytes) in (0u64..).zip(&read.entries) {
-        let applied = Envelope::from_bytes(bytes)
-            .map_err(|e| ("entry-form", e.to_string()))
-            .and_then(|e| state.apply(&e).map_err(|v| (v.rule, v.text)));
-        match applied {
-            Ok(entry) => check_tree_head(index, &entry, read, report),
-            Err((rule, text)) => {
-                report.find(rule, index, text);
-                break;
-            }
+fn replay(log: &LogFiles, read: &ReadLog, report: &mut Report) -> Result<(State, Vec<Named>)> {
+    enum Stop {
+        Rule(Violation),
+        File(StoreError),
+    }
+    impl From<StoreError> for Stop {
+        fn from(e: StoreError) -> Stop {
+            Stop::File(e)
         }
     }
-    state
+    let (mut state, mut named) = (State::default(), Vec::new());
+    let bar = progress("entries", read.head.size);
+    let followed = log.entries(read.head.size, 0..read.head.size, |_, entries| {
+        let trusted = report.from;
+        follow(&mut state, &entries, trusted, |at, entry| {
+            named.extend(entry.objects().into_iter().map(|(name, digest)| Named { at, name, digest }));
+            check_tree_head(at, entry, read, report);
+        })
+        .map_err(Stop::Rule)?;
+        bar.inc(entries.len() as u64);
+        Ok(())
+    });
+    bar.finish_and_clear();
+    match followed {
+        Ok(()) => {}
+        Err(Stop::Rule(v)) => report.find(v.rule, v.index, v.text),
+        Err(Stop::File(e)) => return Err(e.into()),
+    }
+    Ok((state, named))
 }
 
 /// A tree head inside an entry is one of this log.
@@ -111,47 +157,61 @@ fn check_tree_head(index: u64, entry: &Entry, read: &ReadLog, report: &mut Repor
     });
 }
 
-/// Every witness that genesis names has to have cosigned the tree head; returns how many did.
+/// A quorum of the witnesses has to have cosigned the tree head; returns how many did.
 fn check_witnesses(read: &ReadLog, state: &State, report: &mut Report) -> usize {
-    let Some(genesis) = &state.genesis else { return 0 };
-    let mut count = 0;
-    for witness in genesis.witnesses.iter().filter_map(|w| Verifier::from_vkey(w).ok()) {
-        match read.note.signature_by(&witness) {
-            Ok(_) => count += 1,
-            Err(e) => report.find("witness", None, format!("log/checkpoint: {e}")),
-        }
+    let Some(policy) = &state.witnesses else { return 0 };
+    if let Err(e) = policy.check(&read.note) {
+        report.find("witness", None, format!("log/checkpoint: {e}"));
     }
-    count
+    policy.cosigned(&read.note).iter().filter(|signed| **signed).count()
 }
 
 /// Every object's bytes have the digest that its name says, and every object that an entry names is there.
-fn check_objects(dir: &Path, objects: &Objects, read: &ReadLog, report: &mut Report) -> Result<()> {
+fn check_objects(dir: &Path, archive: &Archive, named: &[Named], report: &mut Report) -> Result<()> {
     let before = report.findings.len();
-    let paths = objects.list()?;
-    let wrong: Vec<Result<Option<String>, StoreError>> = paths
+    let paths = archive.objects.list()?;
+    // An object that an earlier audit read is read again where something needs it.
+    let known: BTreeSet<Digest> = named.iter().filter(|n| n.at < report.from).map(|n| n.digest).collect();
+    let skipped = |path: &Path| path.file_name().and_then(|n| n.to_str()?.parse().ok()).is_some_and(|d| known.contains(&d));
+    let wanted: Vec<&PathBuf> = paths.iter().filter(|p| !skipped(p)).collect();
+    let bar = progress("objects", wanted.len() as u64);
+    let wrong: Vec<Result<Option<String>, StoreError>> = wanted
         .par_iter()
         .map(|path| {
-            let bytes = store::files::read(&dir.join("objects").join(path))?;
-            let found = Digest::of(&bytes).to_string();
-            let named = path.file_name().is_some_and(|n| n.to_string_lossy() == found) && path.components().count() == 2;
-            Ok((!named).then(|| format!("{}: its bytes have the digest {found}", dir.join("objects").join(path).display())))
+            let path = dir.join("objects").join(path);
+            let found = Digest::of(&store::files::read(&path)?).to_string();
+            bar.inc(1);
+            let relative = path.strip_prefix(dir.join("objects")).expect("just joined");
+            let named = path.file_name().is_some_and(|n| n.to_string_lossy() == found) && relative.components().count() == 2;
+            Ok((!named).then(|| format!("{}: its bytes have the digest {found}", path.display())))
         })
         .collect();
+    bar.finish_and_clear();
     for finding in wrong {
         if let Some(text) = finding? {
             report.find("object-digest", None, text);
         }
     }
-    let mut named = 0;
-    for (index, bytes) in (0u64..).zip(&read.entries) {
-        let Some(entry) = Envelope::from_bytes(bytes).ok().and_then(|e| Entry::from_payload(&e.payload).ok()) else { continue };
-        for (name, digest) in entry.objects() {
-            named += 1;
-            let class = name.split('/').next().unwrap_or(name);
-            let there = dir.join("objects").join(class).join(digest.to_string()).is_file();
-            report.expect(there, "object-there", index, || format!("{name} {digest}: missing"));
+    let there = |n: &Named| {
+        let class = n.name.split('/').next().unwrap_or(n.name);
+        dir.join("objects").join(class).join(n.digest.to_string()).is_file()
+    };
+    let missing: Vec<&Named> = named.iter().filter(|n| !there(n)).collect();
+    // What the log says was destroyed is neither there nor missing. The lists that say so are objects themselves.
+    let destroyed = crate::withdrawn::Withdrawn::of(archive).map(|w| w.destroyed).unwrap_or_default();
+    for n in missing {
+        if destroyed.contains(&n.digest) {
+            report.unverifiable(n.at, format!("{} {}: withdrawn", n.name, n.digest));
+        } else {
+            report.find("object-there", n.at, format!("{} {}: missing", n.name, n.digest));
         }
     }
-    report.check("objects", format!("{} files, {named} named by entries", paths.len()), before);
+    for digest in &destroyed {
+        let kept = paths.iter().find(|p| p.file_name().is_some_and(|n| n.to_string_lossy() == digest.to_string()));
+        if let Some(path) = kept {
+            report.find("withdrawn-kept", None, format!("{}: the log says that it was destroyed", path.display()));
+        }
+    }
+    report.check("objects", format!("{} files, {} named by entries", wanted.len(), named.len()), before);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The audit: every link checked again from `log/`, `objects/` and `log.vkey`, without keys, database or server.
 //!
+//! - `mirror`: the same files from a static file server
 //! - `files`: tiles, tree head, cosignatures, entries and the rules between them, every object's name
 //! - `arithmetic`: bundles, verdict tables, shards, draws, totals, rewards, statements
 //! - `verdicts`: every verdict and every token again, once the epoch's key is revealed
@@ -10,9 +11,10 @@
 mod arithmetic;
 mod attribution;
 mod files;
+pub mod mirror;
 mod verdicts;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use polars::prelude::df;
@@ -44,6 +46,25 @@ pub struct Check {
     pub findings: usize,
 }
 
+/// What is audited, beside a home's files.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Drawn windows of each run that are replayed.
+    pub replay: usize,
+    /// The share of submissions whose verdicts are computed again, from 0 to 1.
+    pub verdicts: f64,
+    /// A folder of other people's receipts.
+    pub receipts: Option<PathBuf>,
+    /// A tree head that an earlier audit ended with.
+    pub from: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { replay: 1, verdicts: 1.0, receipts: None, from: None }
+    }
+}
+
 /// What an audit found.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
@@ -55,11 +76,20 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// What does not hold.
     pub findings: Vec<Finding>,
+    /// What nobody can check any more, since it was withdrawn; neither passed nor failed.
+    pub unverifiable: Vec<Finding>,
+    /// Entries below this one were audited before.
+    pub from: u64,
 }
 
 impl Report {
     fn find(&mut self, rule: &str, index: impl Into<Option<u64>>, text: impl Into<String>) {
         self.findings.push(Finding { rule: rule.to_string(), index: index.into(), text: text.into() });
+    }
+
+    /// Records something that was withdrawn.
+    fn unverifiable(&mut self, index: u64, text: impl Into<String>) {
+        self.unverifiable.push(Finding { rule: "withdrawn".into(), index: Some(index), text: text.into() });
     }
 
     /// Records a finding unless `holds`.
@@ -75,18 +105,21 @@ impl Report {
     }
 }
 
-/// Audits the home in `dir`, replaying `replay_windows` drawn windows of each run; `receipts` is a folder of other people's.
-pub fn run(dir: &Path, replay_windows: usize, receipts: Option<&Path>) -> Result<Report> {
+/// Audits the home in `dir`.
+pub fn run(dir: &Path, options: &Options) -> Result<Report> {
     let mut report = Report::default();
     let mut reached = Vec::new();
     let mut witnessed = 0;
-    if let Some((archive, k)) = files::check(dir, receipts, &mut report)? {
+    if let Some((archive, k)) = files::check(dir, options, &mut report)? {
         witnessed = k;
         reached.push("log".to_string());
         // Later levels read what earlier ones checked; a broken log has none.
         if report.findings.is_empty() {
-            levels(&archive, replay_windows, &mut report, &mut reached)?;
+            levels(&archive, options, &mut report, &mut reached)?;
         }
+    }
+    if !report.unverifiable.is_empty() {
+        reached.push(format!("{} unverifiable: withdrawn", report.unverifiable.len()));
     }
     if !report.findings.is_empty() {
         reached.push(format!("{} findings", report.findings.len()));
@@ -100,25 +133,25 @@ pub fn run(dir: &Path, replay_windows: usize, receipts: Option<&Path>) -> Result
 /// Log and objects of `dir`, read-only, with every rule of the log checked.
 pub fn archive(dir: &Path) -> Result<Archive> {
     let mut report = Report::default();
-    let found = files::check(dir, None, &mut report)?;
+    let found = files::check(dir, &Options::default(), &mut report)?;
     match (found, report.findings.first()) {
         (Some((archive, _)), None) => Ok(archive),
         (_, finding) => Err(failure(Kind::Verification, finding.map_or_else(|| "no log".to_string(), |f| f.text.clone()))),
     }
 }
 
-fn levels(archive: &Archive, replay_windows: usize, report: &mut Report, reached: &mut Vec<String>) -> Result<()> {
+fn levels(archive: &Archive, options: &Options, report: &mut Report, reached: &mut Vec<String>) -> Result<()> {
     let arithmetic = arithmetic::check(archive, report);
     if readable("arithmetic", arithmetic, report)?.is_some() {
         reached.push("arithmetic".to_string());
     }
-    let verdicts = verdicts::check(archive, report);
+    let verdicts = verdicts::check(archive, options.verdicts, report);
     match readable("verdicts", verdicts, report)? {
         Some((n, of)) if n == of && n > 0 => reached.push("verdicts".to_string()),
-        Some((n, of)) if n > 0 => reached.push(format!("verdicts ({n} of {of} epochs are revealed)")),
+        Some((n, of)) if n > 0 => reached.push(format!("verdicts ({n} of {of} submissions)")),
         _ => {}
     }
-    let replayed = attribution::check(archive, replay_windows, report);
+    let replayed = attribution::check(archive, options.replay, report);
     if let Some(Some((n, of))) = readable("attribution", replayed, report)? {
         reached.push(format!("attribution ({n} of {of} windows replayed)"));
     }
@@ -147,6 +180,9 @@ pub fn text(report: &Report) -> Result<String> {
         "findings" => report.checks.iter().map(|c| c.findings as u64).collect::<Vec<_>>(),
     )?;
     let mut out = format!("audit: {}\n{}", report.level, render(&table, None)?);
+    for withdrawn in &report.unverifiable {
+        out += &format!("unverifiable: withdrawn: entry {}: {}\n", withdrawn.index.unwrap_or(0), withdrawn.text);
+    }
     for finding in &report.findings {
         let place = finding.index.map_or(String::new(), |i| format!("entry {i}: "));
         out += &format!("FINDING [{}] {place}{}\n", finding.rule, finding.text);

@@ -1,35 +1,51 @@
 //! Every verdict and every token again, once the epoch's key is revealed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use corpus::bundle::Bundle;
 use corpus::shard::Shard;
-use corpus::verdict::VerdictTable;
+use corpus::verdict::{VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef, canonical};
+use ledger::Epoch;
 use rayon::prelude::*;
 use store::Class;
 
 use super::Report;
 use crate::home::Archive;
-use crate::rules::{JudgeParameters, Opening, ToJudge, judge, word_streams};
+use crate::rules::{JudgeParameters, Opening, judge, word_streams};
 use crate::stages::{epoch, ingest};
+use crate::withdrawn::Withdrawn;
 
-/// Epochs judged again, and epochs with verdicts; one that is not revealed yet cannot be judged.
-pub fn check(archive: &Archive, report: &mut Report) -> Result<(usize, usize)> {
-    let judged: Vec<_> = archive.state.epochs.iter().filter(|e| e.submissions.iter().any(|s| s.acceptance.is_some())).collect();
-    let revealed: Vec<_> = judged.iter().filter(|e| e.reveal.is_some()).collect();
+/// Submissions judged again, and submissions with verdicts; those of an epoch that is not revealed yet cannot be judged.
+///
+/// Of each epoch the `share` is drawn from its seed and the log's size: with a share below one, what is looked at is not known before.
+pub fn check(archive: &Archive, share: f64, report: &mut Report) -> Result<(usize, usize)> {
+    let accepted = |e: &Epoch| e.submissions.iter().filter(|s| s.acceptance.is_some()).count();
+    let of = archive.state.epochs.iter().map(accepted).sum();
     let before = report.findings.len();
-    let mut count = 0;
-    for e in &revealed {
-        count += check_epoch(archive, e.open.1.epoch, report)?;
+    let (mut judged, mut count) = (0, 0);
+    let last = |e: &Epoch| e.submissions.last().and_then(|s| s.acceptance.as_ref()).map_or(0, |(at, _)| *at);
+    for e in archive.state.epochs.iter().filter(|e| e.reveal.is_some()) {
+        if last(e) < report.from {
+            judged += accepted(e);
+        } else if share > 0.0 {
+            let (submissions, verdicts) = check_epoch(archive, e.open.1.epoch, share, report)?;
+            (judged, count) = (judged + submissions, count + verdicts);
+        }
     }
-    let tokens = check_tokens(archive, report)?;
+    let tokens = if share > 0.0 { check_tokens(archive, share, report)? } else { 0 };
     report.check("verdicts", format!("{count} verdicts and {tokens} tokens computed again"), before);
-    Ok((revealed.len(), judged.len()))
+    Ok((judged, of))
 }
 
-fn check_epoch(archive: &Archive, number: u32, report: &mut Report) -> Result<usize> {
+/// Whether a submission is among the `share` that is looked at.
+fn chosen(archive: &Archive, submission: u64, share: f64) -> bool {
+    let digest = Digest::of_parts(&[b"assay audit sample v1", &archive.state.size.to_be_bytes(), &submission.to_be_bytes()]);
+    let number = u32::from_be_bytes(digest.0[..4].try_into().expect("four bytes"));
+    share >= 1.0 || f64::from(number) < share * f64::from(u32::MAX)
+}
+
+fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) -> Result<(usize, usize)> {
     let e = epoch::find(archive, Some(number))?;
     let (reveal_at, reveal) = e.reveal.as_ref().expect("checked by the caller");
     let openings: Vec<Opening> = canonical::from_slice(&archive.objects.get(Class::Public, &reveal.openings)?)?;
@@ -37,18 +53,36 @@ fn check_epoch(archive: &Archive, number: u32, report: &mut Report) -> Result<us
     let policy = epoch::policy(archive, e)?;
     let parameters = JudgeParameters::new(&policy, e.open.1.purpose, e.open.1.dedup_key);
     let digest = Digest::of(&canonical::to_vec(&parameters)?);
+    let withdrawn = Withdrawn::of(archive)?;
+    let gone = withdrawn.gone();
     let mut submissions = Vec::new();
-    for (epoch, s) in archive.state.epochs[..=number as usize].iter().flat_map(|x| x.submissions.iter().map(move |s| (x.open.1.epoch, s))) {
-        let bundle = Bundle::decode(&archive.objects.get(Class::Sealed, &s.submission.1.bundle)?)?;
-        let streams = word_streams(&bundle);
-        let earlier = if epoch < number { Some(ingest::verdicts(&archive.objects, s)?) } else { None };
-        submissions.push(ToJudge { index: s.submission.0, commitment: s.submission.1.commitment, bundle, streams, earlier });
+    for (x, s) in archive.state.epochs[..=number as usize].iter().flat_map(|x| x.submissions.iter().map(move |s| (x, s))) {
+        let streams = word_streams(&ingest::bundle(archive, s)?);
+        let mut to_judge = ingest::prepare(archive, x, s, number, streams, &withdrawn)?;
+        if to_judge.earlier.is_none() {
+            // Of what is destroyed, and of what duplicates it, the log's word is all there is.
+            let lost = |row: &VerdictRow| {
+                let document = DocumentRef { submission: s.submission.0, number: row.number };
+                let before = to_judge.withdrawn.contains(&row.number);
+                !before && gone.contains(&document) || row.of.is_some_and(|of| gone.contains(&of))
+            };
+            let given: BTreeMap<u32, VerdictRow> =
+                ingest::verdicts(&archive.objects, s)?.rows.into_iter().filter(lost).map(|row| (row.number, row)).collect();
+            if let (Some((at, _)), false) = (&s.acceptance, given.is_empty()) {
+                report.unverifiable(*at, format!("submission {}: verdicts on {} documents", s.submission.0, given.len()));
+            }
+            to_judge.given = given;
+        }
+        submissions.push(to_judge);
     }
+    let given: BTreeSet<DocumentRef> =
+        submissions.iter().flat_map(|s| s.given.keys().map(|n| DocumentRef { submission: s.index, number: *n })).collect();
     let pool = word_streams(&epoch::pool(archive, e)?);
     let (tables, found) = judge(&submissions, &pool, &reveal.dedup_key.0, &parameters, |d| salts.get(&d).copied().unwrap_or_default());
+    let openings: Vec<Opening> = openings.into_iter().filter(|o| !given.contains(&o.document)).collect();
     report.expect(found == openings, "held-out-openings", *reveal_at, || "the openings are not those of the hits".into());
-    let mut count = 0;
-    for (s, table) in e.submissions.iter().zip(&tables) {
+    let (mut judged, mut count) = (0, 0);
+    for (s, table) in e.submissions.iter().zip(&tables).filter(|(s, _)| chosen(archive, s.submission.0, share)) {
         let Some((at, acceptance)) = &s.acceptance else { continue };
         report.expect(acceptance.parameters == digest, "acceptance-parameters", *at, || {
             format!("parameters {}, the epoch gives {digest}", acceptance.parameters)
@@ -72,19 +106,21 @@ fn check_epoch(archive: &Archive, number: u32, report: &mut Report) -> Result<us
         report.expect(logged.rows.len() == table.rows.len(), "verdict", *at, || {
             format!("{} verdicts, expected {}", logged.rows.len(), table.rows.len())
         });
-        count += table.rows.len();
+        (judged, count) = (judged + 1, count + table.rows.len());
     }
-    Ok(count)
+    Ok((judged, count))
 }
 
 /// Every document's tokens are what the logged tokenizer makes of its text.
-fn check_tokens(archive: &Archive, report: &mut Report) -> Result<u64> {
+fn check_tokens(archive: &Archive, share: f64, report: &mut Report) -> Result<u64> {
     if archive.state.tokenizer.is_none() {
         return Ok(0);
     }
     let (_, tokenizer) = ingest::tokenizer(archive)?;
     let mut count = 0;
-    for (at, entry) in archive.state.epochs.iter().flat_map(|e| &e.submissions).filter_map(|s| s.shard.as_ref()) {
+    let sampled = archive.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| chosen(archive, s.submission.0, share));
+    let from = report.from;
+    for (at, entry) in sampled.filter_map(|s| s.shard()).filter(|(at, _)| *at >= from) {
         let Ok(shard) = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?) else { continue };
         let wrong = shard
             .documents

@@ -2,8 +2,11 @@
 
 use anyhow::Result;
 use corpus::{ContributorId, Digest};
+use hmac::{Hmac, Mac};
 use ledger::entry::Registration;
 use ledger::{SecretKey, Verifier};
+
+use sha2::Sha256;
 
 use crate::home::Home;
 
@@ -11,18 +14,26 @@ use crate::home::Home;
 pub const TERMS: &str = "Assay terms, version 1: documents are used for the purposes that their licences permit, under the policy of the epoch that they are submitted in; credit says what they account for in a run; amounts follow from it by that policy.\n";
 
 /// Registers `name`: under `own` key, which stays with the contributor, or under a new one that the operator holds.
-pub async fn add(home: &mut Home, name: &str, own: Option<&SecretKey>) -> Result<ContributorId> {
+///
+/// `payee` is where it is paid, which stays outside the log.
+pub async fn add(home: &mut Home, name: &str, own: Option<&SecretKey>, payee: Option<&str>) -> Result<ContributorId> {
+    let payee = payee.map(|p| payee_reference(home, p)).transpose()?;
     let verifier = own.map(|key| Verifier { name: key.name.clone(), algorithm: key.algorithm, public: key.public() });
     let key = home.add_contributor_key(name, verifier)?;
-    let id = key.id();
+    let id = home.id_of(&key);
     if home.state.contributors.contains_key(&id) {
         return Ok(id);
     }
-    let public = match &key {
-        crate::home::ContributorKey::Custodial(key) => key.public(),
-        crate::home::ContributorKey::Own(verifier) => verifier.public,
-    };
-    let entry = Registration { contributor: id, key: public, terms: Digest::of(TERMS.as_bytes()), custodial: own.is_none() };
+    let entry = Registration { contributor: id, key: key.public(), terms: Digest::of(TERMS.as_bytes()), custodial: own.is_none(), payee };
     home.append_for(name, own, entry.into()).await?;
     Ok(id)
+}
+
+/// What the log has of a payee: accounts of one payee have the same, and nobody without the operator's secret can try guesses.
+fn payee_reference(home: &Home, payee: &str) -> Result<Digest> {
+    let normal: String = payee.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&home.secret("payees")?).expect("any key length");
+    mac.update(b"assay payee v1");
+    mac.update(normal.as_bytes());
+    Ok(Digest(mac.finalize().into_bytes().into()))
 }

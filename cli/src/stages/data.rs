@@ -38,18 +38,19 @@ pub struct RunData {
     pub strata: Strata,
 }
 
-/// Reads what a run of `epoch` reads.
-pub fn read(archive: &Archive, number: u32, config: &RunConfig) -> Result<RunData> {
+/// Reads what a run of an epoch reads whose intent is entry `intent`, or will be the next one.
+pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunConfig) -> Result<RunData> {
+    let intent = intent.unwrap_or(archive.state.size);
     let epoch = epoch::find(archive, Some(number))?;
     let (_, draw) = epoch.draw.as_ref().ok_or_else(|| failure(Kind::Check, format!("epoch {number}: not closed yet")))?;
-    let contributors = epoch.accepted_contributors();
+    let contributors = epoch.accepted_contributors(intent);
     let mut owners = Owners { contributors: contributors.iter().map(ToString::to_string).collect(), ..Owners::default() };
     let mut tokens = vec![0u64; contributors.len()];
     let mut corpus = Corpus::default();
     let policy = epoch::policy(archive, epoch)?;
     let strata = Strata::of(&policy)?;
     owners.groups = strata.names();
-    for (at, entry) in epoch.submissions.iter().filter_map(|s| s.shard.as_ref()) {
+    for (at, entry) in epoch.shards_before(intent) {
         let shard = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?).with_context(|| format!("shard of entry {at}"))?;
         let owner = contributors.binary_search(&entry.contributor).expect("collected above");
         for d in shard.documents {
@@ -175,7 +176,7 @@ pub struct Estimate {
 /// The sizes of a run, from one pass of its first step.
 pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Result<Estimate> {
     let number = epoch::find(archive, epoch)?.open.1.epoch;
-    let data = read(archive, number, config)?;
+    let data = read(archive, number, None, config)?;
     let order = data.order(config)?;
     let steps = steps_of(config, &order);
     let backend = Engine::new();

@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use corpus::bundle::{Bundle, Submitted};
 use corpus::licence::Purpose;
 use corpus::{Digest, canonical};
+use ledger::Note;
 use ledger::entry::{Draw, EpochClose, EpochOpen};
 use ledger::history::Epoch;
-use ledger::{Note, Verifier};
 use store::Class;
 
 use crate::failure::{Kind, failure, usage};
@@ -26,7 +26,7 @@ pub async fn open(home: &mut Home, policy: &Policy, purpose: Purpose, targets: V
     if let Some(last) = home.state.epochs.last().filter(|e| e.draw.is_none()) {
         return Err(failure(Kind::Check, format!("epoch {}: open already; close it first", last.open.1.epoch)));
     }
-    let waiting = |e: &Epoch| e.submissions.iter().any(|s| s.acceptance.is_none() || s.accepted() > 0 && s.shard.is_none());
+    let waiting = |e: &Epoch| e.submissions.iter().any(|s| s.acceptance.is_none() || s.left() > 0 && s.shard().is_none());
     if let Some(last) = home.state.epochs.last().filter(|e| waiting(e)) {
         return Err(failure(Kind::Check, format!("epoch {}: not ingested yet; run `assay ingest` first", last.open.1.epoch)));
     }
@@ -39,7 +39,7 @@ pub async fn open(home: &mut Home, policy: &Policy, purpose: Purpose, targets: V
         )));
     }
     let secret = home.secret(&format!("pool {epoch}"))?;
-    let bundle = Bundle { secret, documents };
+    let bundle = Bundle { secret, documents, redaction: None };
     let pool = home.objects.put(Class::Sealed, &bundle.encode()?)?;
     let policy = home.objects.put(Class::Public, &canonical::to_vec(policy)?)?;
     let dedup_key = Digest(home.secret(&format!("dedup key {epoch}"))?);
@@ -105,8 +105,7 @@ pub async fn close(home: &mut Home) -> Result<Digest> {
     // Exactly this size: a later one would let the operator choose among tree heads.
     let tree_head = home.head_at(at + 1)?;
     let note = Note::from_text(&tree_head)?;
-    let witnesses = home.genesis().witnesses.iter().map(|w| Verifier::from_vkey(w)).collect::<Result<Vec<_>, _>>()?;
-    let seed = ledger::tree_head::draw_seed(&note, &witnesses)?;
+    let seed = ledger::tree_head::draw_seed(&note, home.witnesses())?;
     let targets = draw_targets(&pool(home, &epoch).context("the target pool")?, &seed);
     let entry = Draw {
         epoch: number,

@@ -52,7 +52,7 @@ pub fn window(archive: &Archive, run: &Run, window: u64) -> Result<Window> {
     let of = tables.accounts.windows.len();
     let facts = tables.accounts.windows.get(window as usize).ok_or_else(|| usage(format!("window {window}: the run has {of}")))?;
     let config = replay::config(archive, run)?;
-    let data = data::read(archive, run.intent.1.epoch, &config)?;
+    let data = data::read(archive, run.intent.1.epoch, Some(run.intent.0), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, run.intent.1.steps)?;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use corpus::bundle::Bundle;
 use corpus::streams::WordStreams;
-use corpus::verdict::{Verdict, VerdictTable};
+use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef, canonical};
 use ingest::TextTokenizer;
+use ledger::entry::rights::date_of;
 use ledger::entry::{Acceptance, Shard, Tokenizer};
 use ledger::history::{Epoch, Submitted};
 use rayon::prelude::*;
@@ -17,6 +18,7 @@ use crate::failure::{Kind, failure, usage};
 use crate::home::{Archive, Home};
 use crate::rules::{JudgeParameters, Opening, Policy, ToJudge, hit_salt, judge, word_streams};
 use crate::stages::{epoch, jobs};
+use crate::withdrawn::Withdrawn;
 
 /// Worker tasks of one process.
 const WORKERS: usize = 2;
@@ -35,7 +37,7 @@ pub async fn run(home: &mut Home, tokenizer: Option<Vec<u8>>, vocabulary: usize)
 /// The words of every given submission, by jobs.
 async fn words(home: &Home, submissions: &[&Submitted]) -> Result<Vec<WordStreams>> {
     let objects = home.objects.clone();
-    let inputs: Vec<String> = submissions.iter().map(|s| s.submission.1.bundle.to_string()).collect();
+    let inputs: Vec<String> = submissions.iter().map(|s| s.bundle().to_string()).collect();
     let there = |output: &str| output.parse().is_ok_and(|d| home.objects.has(Class::Sealed, &d));
     let outputs = jobs::run(&home.index, "words", &inputs, WORKERS, home.now, there, move |input| {
         let bundle = Bundle::decode(&objects.get(Class::Sealed, &input.parse()?)?)?;
@@ -57,21 +59,32 @@ pub async fn to_judge(home: &Home, number: u32) -> Result<Vec<ToJudge>> {
     let submitted: Vec<(&Epoch, &Submitted)> =
         home.state.epochs[..=number as usize].iter().flat_map(|e| e.submissions.iter().map(move |s| (e, s))).collect();
     let streams = words(home, &submitted.iter().map(|(_, s)| *s).collect::<Vec<_>>()).await?;
-    submitted
-        .iter()
-        .zip(streams)
-        .map(|((e, s), streams)| {
-            let earlier = if e.open.1.epoch < number { Some(verdicts(&home.objects, s)?) } else { None };
-            let (index, submission) = &s.submission;
-            Ok(ToJudge {
-                index: *index,
-                commitment: submission.commitment,
-                bundle: Bundle::decode(&home.objects.get(Class::Sealed, &submission.bundle)?)?,
-                streams,
-                earlier,
-            })
-        })
-        .collect()
+    let withdrawn = Withdrawn::of(home)?;
+    submitted.iter().zip(streams).map(|((e, s), streams)| prepare(home, e, s, number, streams, &withdrawn)).collect()
+}
+
+/// One submission, as the verdicts on epoch `number` see it.
+pub fn prepare(archive: &Archive, e: &Epoch, s: &Submitted, number: u32, streams: WordStreams, withdrawn: &Withdrawn) -> Result<ToJudge> {
+    let earlier = if e.open.1.epoch < number { Some(verdicts(&archive.objects, s)?) } else { None };
+    let (index, submission) = &s.submission;
+    let judged = epoch::find(archive, Some(number))?;
+    // Verdicts are what they are: what is taken back later changes none.
+    let at = judged.submissions.first().and_then(|s| s.acceptance.as_ref()).map_or(archive.state.size, |(at, _)| *at);
+    Ok(ToJudge {
+        index: *index,
+        commitment: submission.commitment,
+        bundle: bundle(archive, s)?,
+        streams,
+        earlier,
+        permitted: submission.rights.permits(judged.open.1.purpose, &date_of(judged.open.1.time)),
+        withdrawn: withdrawn.before(s, at),
+        given: BTreeMap::new(),
+    })
+}
+
+/// The documents of a submission, without those whose text is destroyed.
+pub fn bundle(archive: &Archive, submitted: &Submitted) -> Result<Bundle> {
+    Ok(Bundle::decode(&archive.objects.get(Class::Sealed, &submitted.bundle())?)?)
 }
 
 /// Verdicts and openings of an epoch, computed.
@@ -110,10 +123,12 @@ async fn accept(home: &mut Home) -> Result<()> {
 /// Accepted texts of the last epoch, in the order of submissions.
 fn accepted_texts(home: &Home) -> Result<Vec<String>> {
     let mut texts = Vec::new();
+    let withdrawn = Withdrawn::of(home)?;
     for s in &epoch::find(home, None)?.submissions {
         let table = verdicts(&home.objects, s)?;
-        let bundle = Bundle::decode(&home.objects.get(Class::Sealed, &s.submission.1.bundle)?)?;
-        texts.extend(bundle.prepare().zip(&table.rows).filter(|(_, row)| row.verdict == Verdict::Accepted).map(|(p, _)| p.text));
+        let gone = withdrawn.before(s, home.state.size);
+        let kept = |row: &VerdictRow| row.verdict == Verdict::Accepted && !gone.contains(&row.number);
+        texts.extend(bundle(home, s)?.prepare().zip(&table.rows).filter(|(_, row)| kept(row)).map(|(p, _)| p.text));
     }
     Ok(texts)
 }
@@ -177,17 +192,22 @@ pub fn tokenizer(archive: &Archive) -> Result<(Digest, TextTokenizer)> {
 
 async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
     let epoch = epoch::find(home, None)?;
-    let left: Vec<Submitted> = epoch.submissions.iter().filter(|s| s.shard.is_none() && s.accepted() > 0).cloned().collect();
+    let left: Vec<Submitted> = epoch.submissions.iter().filter(|s| s.shard().is_none() && s.left() > 0).cloned().collect();
     let objects = home.objects.clone();
     let json = home.objects.get(Class::Public, &tokenizer)?;
     let loaded = TextTokenizer::from_json(&json)?;
-    let by_input: BTreeMap<String, Submitted> = left.iter().map(|s| (format!("{} {tokenizer}", s.submission.0), s.clone())).collect();
-    let inputs: Vec<String> = left.iter().map(|s| format!("{} {tokenizer}", s.submission.0)).collect();
+    let withdrawn = Withdrawn::of(home)?;
+    // What was taken back since is part of the input.
+    let input = |s: &Submitted| format!("{} {tokenizer} {}", s.submission.0, s.withdrawals.len());
+    let by_input: BTreeMap<String, Submitted> = left.iter().map(|s| (input(s), s.clone())).collect();
+    let inputs: Vec<String> = left.iter().map(input).collect();
+    let size = home.state.size;
     let there = |output: &str| output.parse().is_ok_and(|d| home.objects.has(Class::Sealed, &d));
     let outputs = jobs::run(&home.index, "shard", &inputs, WORKERS, home.now, there, move |input| {
         let s = by_input.get(input).with_context(|| format!("job shard {input}: of another home"))?;
-        let bundle = Bundle::decode(&objects.get(Class::Sealed, &s.submission.1.bundle)?)?;
-        let shard = ingest::build_shard(s.submission.1.contributor, &bundle, &verdicts(&objects, s)?, &loaded, tokenizer)?;
+        let bundle = Bundle::decode(&objects.get(Class::Sealed, &s.bundle())?)?;
+        let gone = withdrawn.before(s, size);
+        let shard = ingest::build_shard(s.submission.1.contributor, &bundle, &verdicts(&objects, s)?, &gone, &loaded, tokenizer)?;
         let shard = shard.context("a submission with accepted documents has a shard")?;
         Ok(objects.put(Class::Sealed, &shard.encode()?)?.to_string())
     })
@@ -206,6 +226,7 @@ async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
                 tokens: shard.tokens(),
                 document_root: shard.document_root(),
                 tokenizer,
+                replaces: None,
             }
             .into(),
         );

@@ -11,3 +11,4 @@ pub mod replay;
 pub mod reward;
 pub mod submit;
 pub mod train;
+pub mod withdraw;

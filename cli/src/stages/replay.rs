@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use corpus::{Digest, canonical};
 use kernels::Backend;
+use ledger::Note;
 use ledger::entry::Replay;
 use ledger::history::Run;
-use ledger::{Note, Verifier};
 use store::Class;
 use trainer::{
     CreditRow, DocumentCredit, DocumentRow, RunConfig, State, Window, credit_rows, document_rows, order_rows, read_credit, read_documents,
@@ -35,8 +35,7 @@ pub struct Replayed {
 
 /// The seed that the tree head after a progress entry gives.
 fn seed(archive: &Archive, note: &str) -> Result<Digest> {
-    let witnesses = archive.genesis().witnesses.iter().map(|w| Verifier::from_vkey(w)).collect::<Result<Vec<_>, _>>()?;
-    Ok(ledger::tree_head::draw_seed(&Note::from_text(note)?, &witnesses)?)
+    Ok(ledger::tree_head::draw_seed(&Note::from_text(note)?, archive.witnesses())?)
 }
 
 /// The intervals of a run: windows before and after each progress entry, the checkpoint they start from, the drawn window.
@@ -134,7 +133,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         }
     };
     let config = config(archive, run)?;
-    let data = data::read(archive, intent.epoch, &config)?;
+    let data = data::read(archive, intent.epoch, Some(run.intent.0), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, intent.steps)?;

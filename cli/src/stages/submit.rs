@@ -5,11 +5,12 @@ use corpus::Digest;
 use corpus::bundle::{Bundle, Submitted};
 use ingest::{Evidence, Problem};
 use ledger::SecretKey;
-use ledger::entry::{Commitment, Submission};
+use ledger::entry::{Commitment, Rights, Submission};
 use store::Class;
 
 use crate::failure::usage;
 use crate::home::{ContributorKey, Home};
+use crate::rights::StatedRights;
 use crate::stages::epoch;
 
 /// Documents with their rights, ready to be committed to.
@@ -20,6 +21,8 @@ pub struct Dataset {
     pub problems: Vec<Problem>,
     /// The licence of the whole.
     pub evidence: Evidence,
+    /// What else is said of its rights.
+    pub stated: StatedRights,
 }
 
 /// Reads `path` and resolves its licence.
@@ -34,7 +37,7 @@ pub fn read_dataset(name: &str, path: &std::path::Path, manifest: Option<(&str, 
         )));
     }
     let (documents, evidence) = ingest::resolve(name, &dataset, manifest, declared)?;
-    Ok(Dataset { documents, problems: dataset.problems, evidence })
+    Ok(Dataset { documents, problems: dataset.problems, evidence, stated: StatedRights::default() })
 }
 
 /// What became of a submission.
@@ -58,9 +61,9 @@ pub async fn submit(
     commitment: Option<u64>,
     commit_only: bool,
 ) -> Result<Submitting> {
-    let bundle = bundle(home, name, dataset)?;
+    let (bundle, label) = bundle(home, name, dataset)?;
     let (root, documents) = (bundle.root(), bundle.documents.len() as u64);
-    let contributor = home.contributor_key(name)?.id();
+    let contributor = home.contributor_id(name)?;
     let epoch = epoch::find(home, None)?;
     let number = epoch.open.1.epoch;
     let found = commitment.or_else(|| epoch.commitments.iter().find(|(_, c)| c.root == root).map(|(at, _)| *at));
@@ -78,8 +81,9 @@ pub async fn submit(
         return Ok(Submitting::Committed(at));
     }
     let custodial = matches!(home.contributor_key(name)?, ContributorKey::Custodial(_));
-    let sequence =
-        home.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| s.submission.1.contributor == contributor).count() as u64;
+    let sequence = home.state.contributors.get(&contributor).map_or(0, |c| c.submissions);
+    let object = home.objects.put(Class::Sealed, &bundle.encode()?)?;
+    home.remember_secret(&object, &label)?;
     let entry = Submission {
         epoch: number,
         contributor,
@@ -88,20 +92,27 @@ pub async fn submit(
         root,
         documents,
         bytes: bundle.text_bytes(),
-        bundle: home.objects.put(Class::Sealed, &bundle.encode()?)?,
-        licence: dataset.evidence.licence.clone(),
-        licence_evidence: dataset.evidence.kind.clone(),
-        licence_evidence_digest: dataset.evidence.digest,
-        attested_by: if custodial { "importer" } else { "contributor" }.to_string(),
+        bundle: object,
+        rights: rights(dataset, custodial)?,
         time: home.now,
     };
     Ok(Submitting::Submitted(home.append_for(name, key, entry.into()).await?))
 }
 
-/// The bundle of a dataset; its secret is drawn once for these files of this contributor.
-fn bundle(home: &Home, name: &str, dataset: &Dataset) -> Result<Bundle> {
-    let mut bundle = Bundle { secret: [0; 32], documents: dataset.documents.clone() };
+/// The manifest's rights: the licence that was read, and what the submitter states.
+fn rights(dataset: &Dataset, custodial: bool) -> Result<Rights> {
+    let evidence = &dataset.evidence;
+    let verified_by = if custodial { "importer" } else { "contributor" };
+    let rights = dataset.stated.apply(Rights::of_license(&evidence.licence, &evidence.kind, evidence.digest, verified_by));
+    rights.check().map_err(usage)?;
+    Ok(rights)
+}
+
+/// The bundle of a dataset, and the label of its secret, which is drawn once for these files of this contributor.
+fn bundle(home: &Home, name: &str, dataset: &Dataset) -> Result<(Bundle, String)> {
+    let mut bundle = Bundle { secret: [0; 32], documents: dataset.documents.clone(), redaction: None };
     let content = Digest::of(&bundle.encode()?);
-    bundle.secret = home.secret(&format!("bundle {name} {content}"))?;
-    Ok(bundle)
+    let label = format!("bundle {name} {content}");
+    bundle.secret = home.secret(&label)?;
+    Ok((bundle, label))
 }

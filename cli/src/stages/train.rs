@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use anyhow::Result;
 use corpus::{Digest, canonical};
-use indicatif::{ProgressBar, ProgressStyle};
 use kernels::Backend;
 use ledger::entry::{Attribution, RunClose, RunIntent, RunProgress};
 use ledger::history::Run;
@@ -58,7 +57,8 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
             ));
         }
     }
-    let data = data::read(home, number, config)?;
+    let unfinished = home.state.runs.iter().rev().find(of_epoch).filter(|r| r.attribution.is_none()).cloned();
+    let data = data::read(home, number, unfinished.as_ref().map(|r| r.intent.0), config)?;
     let order = data.order(config)?;
     let steps = steps_of(config, &order);
     let initial = data.initial(home, config)?;
@@ -66,14 +66,13 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
     let mut trainer = data.trainer(&backend, config, &order, steps)?;
     let initial_digest = Digest::of(&backend.master_to_bytes(&backend.master(&initial)));
 
-    let unfinished = home.state.runs.iter().rev().find(of_epoch).filter(|r| r.attribution.is_none()).cloned();
     let run = match &unfinished {
         Some(run) => {
             check_resumable(&run.intent.1, initial_digest, steps)?;
             run.intent.1.run
         }
         None => {
-            let (corpus_root, documents, tokens) = epoch.corpus();
+            let (corpus_root, documents, tokens) = epoch.corpus(home.state.size);
             let entry = RunIntent {
                 run: home.state.runs.len() as u32,
                 epoch: number,
@@ -145,7 +144,7 @@ pub async fn pilot_then_fixed(home: &mut Home, config: &RunConfig, epoch: Option
         return Err(usage("train --pilot: the pilot gives the weights, and RUN.toml has [sampling] already"));
     }
     let mut pilot = config.clone();
-    let data = data::read(home, number, &pilot)?;
+    let data = data::read(home, number, None, &pilot)?;
     pilot.schedule.steps = (steps_of(config, &data.order(&pilot)?) / 4).max(1);
     let from = run(home, &pilot, epoch, true).await?;
     let mut weighted = config.clone();
@@ -198,11 +197,6 @@ fn check_resumable(intent: &RunIntent, initial: Digest, steps: u64) -> Result<()
     Ok(())
 }
 
-fn bar(steps: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("train {bar:30} {pos}/{len} steps  {msg}  {eta} left").expect("a valid template");
-    ProgressBar::new(steps).with_style(style)
-}
-
 /// The rows that the log has so far.
 fn logged_credit(home: &Home, run: u32) -> Result<Vec<CreditRow>> {
     match home.state.runs[run as usize].progress.last() {
@@ -225,7 +219,7 @@ struct Running<'a> {
 /// Takes steps until the run is over (`true`) or interrupted (`false`).
 async fn train(home: &mut Home, running: &Running<'_>, trainer: &mut Trainer<'_, Engine>, state: &mut State<Engine>) -> Result<bool> {
     let (run, config) = (running.run, running.config);
-    let bar = bar(trainer.steps());
+    let bar = crate::output::progress("steps", trainer.steps());
     bar.set_position(state.step);
     bar.reset_eta();
     let mut metrics = std::fs::OpenOptions::new().create(true).append(true).open(metrics_path(home, run))?;

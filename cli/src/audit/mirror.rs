@@ -1,0 +1,98 @@
+//! A log and its objects copied from any static file server, to be audited like a home.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use ledger::tile;
+use ledger::{Entry, Envelope, Verifier};
+use store::{LogFiles, StoreError, files};
+
+use crate::failure::{Kind, failure};
+use crate::output::progress;
+
+/// Longest file that is taken.
+const LONGEST: u64 = 16 << 30;
+
+struct Server {
+    agent: ureq::Agent,
+    base: String,
+}
+
+impl Server {
+    /// The file's bytes; `None` if the server says that there is none.
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        let url = format!("{}/{path}", self.base);
+        let mut answer = self.agent.get(&url).call().map_err(|e| failure(Kind::Io, format!("{url}: {e}")))?;
+        match answer.status().as_u16() {
+            200 => {
+                let body = answer.body_mut().with_config().limit(LONGEST).read_to_vec();
+                Ok(Some(body.map_err(|e| failure(Kind::Io, format!("{url}: {e}")))?))
+            }
+            403 | 404 | 410 => Ok(None),
+            other => Err(failure(Kind::Io, format!("{url}: status {other}, expected 200 or 404"))),
+        }
+    }
+}
+
+/// Copies `log.vkey`, `log/` and the objects that its entries name from `base` to `dir`; what is there already is not fetched again.
+///
+/// Returns how many objects the server does not give.
+pub fn mirror(base: &str, dir: &Path) -> Result<usize> {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(600)));
+    let server = Server { agent: config.build().into(), base: base.trim_end_matches('/').to_string() };
+    let needed = |path: &str| -> Result<Vec<u8>> {
+        server.get(path)?.ok_or_else(|| failure(Kind::Io, format!("{}/{path}: expected a home's files, found none", server.base)))
+    };
+    let vkey = needed("log.vkey")?;
+    let log = Verifier::from_vkey(&String::from_utf8_lossy(&vkey)).context("log.vkey")?;
+    files::write(&dir.join("log.vkey"), &vkey, 0o644)?;
+    files::write(&dir.join("log/checkpoint"), &needed("log/checkpoint")?, 0o644)?;
+    let reader = LogFiles::new(&dir.join("log"));
+    let (_, head) = reader.head(&log)?.context("just written")?;
+    let tiles = tile::all(head.size);
+    let bar = progress("tiles", tiles.len() as u64);
+    for tile in tiles {
+        let path = format!("log/{}", tile.path());
+        if !dir.join(&path).is_file()
+            && let Some(bytes) = server.get(&path)?
+        {
+            files::write(&dir.join(&path), &bytes, 0o644)?;
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let mut named = BTreeSet::new();
+    // What cannot be read is the audit's to find.
+    let _ = reader.entries(head.size, 0..head.size, |_, entries| {
+        for bytes in entries {
+            if let Some(entry) = Envelope::from_bytes(&bytes).ok().and_then(|e| Entry::from_payload(&e.payload).ok()) {
+                named.extend(entry.objects().into_iter().map(|(name, digest)| (class(name), digest)));
+            }
+        }
+        Ok::<_, StoreError>(())
+    });
+    // Statements are named by their root alone; the server lists them, if it can.
+    let party = server.get("objects/party/index")?.unwrap_or_default();
+    let listed = String::from_utf8_lossy(&party).lines().filter_map(|l| l.parse().ok()).map(|d| ("party", d)).collect::<Vec<_>>();
+    named.extend(listed);
+    let bar = progress("objects", named.len() as u64);
+    let mut absent = 0;
+    for (class, digest) in named {
+        let path = format!("objects/{class}/{digest}");
+        if !dir.join(&path).is_file() {
+            match server.get(&path)? {
+                Some(bytes) => files::write(&dir.join(&path), &bytes, 0o600)?,
+                None => absent += 1,
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(absent)
+}
+
+fn class(name: &'static str) -> &'static str {
+    name.split('/').next().unwrap_or(name)
+}

@@ -1,0 +1,201 @@
+//! What is submitted and what became of it: epochs, commitments, submissions, verdicts, shards.
+
+use std::collections::BTreeMap;
+
+use corpus::licence::Purpose;
+use corpus::{ContributorId, Digest};
+
+use super::records;
+use super::rights::Rights;
+
+records! {
+    /// What binds the operator before it knows what will be submitted.
+    EpochOpen {
+        /// Its number, from 0.
+        epoch: u32,
+        /// The policy object: pool, window weights, thresholds.
+        policy: Digest,
+        /// What runs of this epoch are for.
+        purpose: Purpose,
+        /// The sealed pool of held-out documents.
+        pool: Digest,
+        /// Root over their commitments.
+        pool_root: Digest,
+        /// Their number.
+        pool_documents: u64,
+        /// Digest of the key that dedup hashes with.
+        dedup_key: Digest,
+        /// Seconds since 1970.
+        time: u64,
+    }
+    /// A salted root; its index is its priority.
+    Commitment {
+        /// Which epoch.
+        epoch: u32,
+        /// Who commits.
+        contributor: ContributorId,
+        /// Root over the documents' commitments.
+        root: Digest,
+        /// Number of documents.
+        documents: u64,
+    }
+    /// The manifest of what was committed, signed by its contributor.
+    Submission {
+        /// Which epoch.
+        epoch: u32,
+        /// Who submits.
+        contributor: ContributorId,
+        /// This contributor's submissions before this one.
+        sequence: u64,
+        /// Index of the commitment.
+        commitment: u64,
+        /// The root again.
+        root: Digest,
+        /// Number of documents.
+        documents: u64,
+        /// Bytes of their texts as submitted.
+        bytes: u64,
+        /// The sealed bundle.
+        bundle: Digest,
+        /// Why it may be used, and where it comes from.
+        rights: Rights,
+        /// Seconds since 1970.
+        time: u64,
+    }
+    /// After this nothing is committed or submitted.
+    EpochClose {
+        /// Which epoch.
+        epoch: u32,
+        /// Submissions taken.
+        submissions: u64,
+        /// Seconds since 1970.
+        time: u64,
+    }
+    /// What the witnesses' cosignatures on the tree head of size close + 1 decided.
+    Draw {
+        /// Which epoch.
+        epoch: u32,
+        /// That tree head, cosigned.
+        tree_head: String,
+        /// SHA-256 over the cosignatures: the seed of the runs.
+        seed: Digest,
+        /// The object that lists pricing and control documents.
+        targets: Digest,
+        /// Documents that price.
+        pricing: u64,
+        /// Documents that only control.
+        control: u64,
+    }
+    /// The verdicts on one submission.
+    Acceptance {
+        /// Index of the submission.
+        submission: u64,
+        /// The verdict table.
+        verdicts: Digest,
+        /// Documents by verdict; they sum to the submission's.
+        counts: BTreeMap<String, u64>,
+        /// Root over accepted documents.
+        accepted_root: Digest,
+        /// Root over all others.
+        rejected_root: Digest,
+        /// The parameters of dedup and of the held-out guard.
+        parameters: Digest,
+    }
+    /// How text becomes tokens.
+    Tokenizer {
+        /// The `tokenizer.json`.
+        tokenizer: Digest,
+        /// Its vocabulary.
+        vocabulary: u64,
+        /// `trained` on accepted text, or `given`.
+        origin: String,
+    }
+    /// Accepted documents of one submission as tokens.
+    Shard {
+        /// Index of the submission.
+        submission: u64,
+        /// Whose.
+        contributor: ContributorId,
+        /// The Parquet file.
+        file: Digest,
+        /// Documents.
+        rows: u64,
+        /// Tokens.
+        tokens: u64,
+        /// Root over the documents.
+        document_root: Digest,
+        /// The tokenizer.
+        tokenizer: Digest,
+        /// Index of the shard that this one replaces after a withdrawal.
+        replaces: Option<u64>,
+    }
+    /// What may be known after settlement.
+    Reveal {
+        /// Which epoch.
+        epoch: u32,
+        /// The key that dedup hashed with.
+        dedup_key: Digest,
+        /// The counts behind the held-out hits, with their salts.
+        openings: Digest,
+    }
+    /// Documents that somebody else submitted first, and that the claimant says are its own.
+    Claim {
+        /// Who claims.
+        claimant: ContributorId,
+        /// Number of documents.
+        documents: u64,
+        /// The list of them, in order.
+        list: Digest,
+        /// `prior-publication`, `domain`, `repository`, `contract` or `other`.
+        evidence_kind: String,
+        /// Digest of the evidence, which the operator and auditors see.
+        evidence: Digest,
+        /// Seconds since 1970.
+        time: u64,
+    }
+    /// What became of a claim; nothing before this entry changes.
+    Resolution {
+        /// Index of the claim.
+        claim: u64,
+        /// `upheld`, `rejected` or `withdrawn`.
+        outcome: String,
+        /// Digest of the reasons, which both sides see.
+        reasons: Digest,
+        /// Seconds since 1970.
+        time: u64,
+    }
+    /// A contributor takes documents back.
+    Withdrawal {
+        /// Who.
+        contributor: ContributorId,
+        /// Index of the submission.
+        submission: u64,
+        /// `licence`: not used from now on. `consent`: salt and text are destroyed too.
+        kind: String,
+        /// Number of documents.
+        documents: u64,
+        /// The list of their numbers, in order.
+        list: Digest,
+        /// Seconds since 1970.
+        time: u64,
+    }
+    /// What a withdrawal did, and what it cannot undo.
+    WithdrawalEffect {
+        /// Index of the withdrawal.
+        withdrawal: u64,
+        /// The bundle without what was withdrawn, for a withdrawal of consent.
+        bundle: Option<Digest>,
+        /// Index of the shard that is no longer used; the one without the documents comes as an entry of its own.
+        shard: Option<u64>,
+        /// Accepted documents among those withdrawn.
+        accepted: u64,
+        /// Number of runs that used them; weights that are trained are not undone.
+        runs: u64,
+        /// What was destroyed and what remains where, by name and digest.
+        consequences: Digest,
+        /// Root over the document roots of all shards that are left of the epoch.
+        corpus_root: Digest,
+        /// Seconds since 1970.
+        time: u64,
+    }
+}

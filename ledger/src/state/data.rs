@@ -1,0 +1,284 @@
+//! Epochs, submissions, verdicts, shards, claims, withdrawals.
+
+use corpus::Digest;
+
+use super::{State, Violation, rule, some};
+use crate::entry::{
+    Acceptance, Claim, Commitment, Draw, EpochClose, EpochOpen, Resolution, Reveal, Shard, Submission, Tokenizer, Withdrawal,
+    WithdrawalEffect,
+};
+use crate::history::{Claimed, Epoch, Withdrawn};
+
+impl State {
+    pub(super) fn open(&mut self, index: u64, e: EpochOpen) -> Result<(), Violation> {
+        rule!(index, "epoch-order", e.epoch as usize == self.epochs.len(), "epoch {}, expected {}", e.epoch, self.epochs.len());
+        let drawn = self.epochs.last().is_none_or(|l| l.draw.is_some());
+        rule!(index, "epoch-order", drawn, "epoch {} opens before the last one is drawn", e.epoch);
+        if let Some((at, announced)) = self.policies.iter().rfind(|(_, p)| p.from_epoch <= e.epoch) {
+            rule!(index, "epoch-policy", announced.policy == e.policy, "policy {}, entry {at} announced {}", e.policy, announced.policy);
+        }
+        self.epochs.push(Epoch::new((index, e)));
+        Ok(())
+    }
+
+    fn epoch(&mut self, index: u64, number: u32) -> Result<&mut Epoch, Violation> {
+        Ok(some!(index, "epoch-known", self.epochs.get_mut(number as usize), "epoch {number} is unknown"))
+    }
+
+    fn open_epoch(&mut self, index: u64, number: u32) -> Result<&mut Epoch, Violation> {
+        let epoch = self.epoch(index, number)?;
+        rule!(index, "epoch-open", epoch.close.is_none(), "epoch {number} is closed");
+        Ok(epoch)
+    }
+
+    pub(super) fn commit(&mut self, index: u64, e: Commitment) -> Result<(), Violation> {
+        let epoch = self.open_epoch(index, e.epoch)?;
+        rule!(index, "commitment-once", !epoch.is_committed(&e.root), "root {} is committed already", e.root);
+        rule!(index, "commitment-documents", e.documents > 0, "no documents");
+        epoch.commit(index, e);
+        Ok(())
+    }
+
+    pub(super) fn submit(&mut self, index: u64, e: Submission) -> Result<(), Violation> {
+        let contributor = some!(index, "contributor-known", self.contributors.get(&e.contributor), "contributor {}", e.contributor);
+        let (sequence, custodial) = (contributor.submissions, contributor.registration.1.custodial);
+        let epoch = self.open_epoch(index, e.epoch)?;
+        let found = epoch.commitment(e.commitment);
+        let (at, c) = some!(index, "submission-commitment", found, "commitment {} is unknown", e.commitment);
+        rule!(
+            index,
+            "submission-commitment",
+            c.contributor == e.contributor,
+            "commitment {at} is of contributor {}, not {}",
+            c.contributor,
+            e.contributor
+        );
+        rule!(
+            index,
+            "submission-root",
+            (c.root, c.documents) == (e.root, e.documents),
+            "commitment {at} says root {} over {} documents, the manifest {} over {}",
+            c.root,
+            c.documents,
+            e.root,
+            e.documents
+        );
+        rule!(index, "submission-once", epoch.submission_of(e.commitment).is_none(), "commitment {at} was submitted already");
+        rule!(index, "submission-sequence", e.sequence == sequence, "sequence {}, expected {sequence}", e.sequence);
+        let checked = e.rights.check();
+        rule!(index, "submission-rights", checked.is_ok(), "{}", checked.unwrap_err());
+        let (attested, found) = (if custodial { "importer" } else { "contributor" }, &e.rights.license_verified_by);
+        rule!(index, "submission-attested", found == attested, "license_verified_by {found:?}, expected {attested:?}");
+        let id = e.contributor;
+        epoch.submit(index, e);
+        self.contributors.get_mut(&id).expect("looked up above").submissions += 1;
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, index: u64, e: EpochClose) -> Result<(), Violation> {
+        let epoch = self.open_epoch(index, e.epoch)?;
+        let count = epoch.submissions.len() as u64;
+        rule!(index, "close-count", e.submissions == count, "{} submissions, expected {count}", e.submissions);
+        epoch.close = Some((index, e));
+        Ok(())
+    }
+
+    pub(super) fn draw(&mut self, index: u64, e: Draw) -> Result<(), Violation> {
+        let epoch = self.epoch(index, e.epoch)?;
+        let close = some!(index, "draw-epoch", epoch.close.as_ref(), "epoch {} is not closed", e.epoch).0;
+        rule!(index, "draw-once", epoch.draw.is_none(), "epoch {} is drawn already", e.epoch);
+        let documents = epoch.open.1.pool_documents;
+        rule!(
+            index,
+            "draw-targets",
+            e.pricing > 0 && e.pricing.checked_add(e.control) == Some(documents),
+            "{} pricing and {} control documents, the pool has {documents}",
+            e.pricing,
+            e.control
+        );
+        let seed = self.cosigned(index, &e.tree_head, close + 1)?;
+        rule!(index, "draw-seed", seed == e.seed, "seed {}, the cosignatures give {seed}", e.seed);
+        let epoch = self.epoch(index, e.epoch)?;
+        epoch.draw = Some((index, e));
+        Ok(())
+    }
+
+    pub(super) fn accept(&mut self, index: u64, e: Acceptance) -> Result<(), Violation> {
+        let number = self.epoch_number_at(e.submission);
+        let epoch = number.map(|n| &mut self.epochs[n]).filter(|x| x.submission(e.submission).is_some());
+        let epoch = some!(index, "acceptance-reference", epoch, "submission {} is unknown", e.submission);
+        rule!(index, "acceptance-after-draw", epoch.draw.is_some(), "submission {}: accepted before the draw", e.submission);
+        let judged = epoch.judged;
+        let next = some!(index, "acceptance-order", epoch.submissions.get_mut(judged), "submission {}: accepted twice", e.submission);
+        let expected = next.submission.0;
+        rule!(index, "acceptance-order", expected == e.submission, "submission {}, expected {expected}", e.submission);
+        let (sum, documents) = (e.counts.values().fold(0u64, |sum, n| sum.saturating_add(*n)), next.submission.1.documents);
+        rule!(
+            index,
+            "acceptance-counts",
+            sum == documents,
+            "submission {}: verdicts on {sum} documents, expected {documents}",
+            e.submission
+        );
+        rule!(index, "withdrawal-effect", !next.withdrawing(), "submission {}: judged before a withdrawal took effect", e.submission);
+        next.acceptance = Some((index, e));
+        epoch.judged += 1;
+        Ok(())
+    }
+
+    pub(super) fn fix_tokenizer(&mut self, index: u64, e: Tokenizer) -> Result<(), Violation> {
+        rule!(index, "tokenizer-once", self.tokenizer.is_none(), "a second tokenizer {}", e.tokenizer);
+        self.tokenizer = Some((index, e));
+        Ok(())
+    }
+
+    pub(super) fn shard(&mut self, index: u64, e: Shard) -> Result<(), Violation> {
+        let tokenizer = some!(index, "shard-tokenizer", self.tokenizer.as_ref(), "a shard before the tokenizer").1.tokenizer;
+        rule!(index, "shard-tokenizer", e.tokenizer == tokenizer, "tokenizer {}, the log says {tokenizer}", e.tokenizer);
+        let submitted = some!(index, "shard-reference", self.submission_mut(e.submission), "submission {} is unknown", e.submission);
+        let contributor = submitted.submission.1.contributor;
+        rule!(index, "shard-contributor", contributor == e.contributor, "contributor {}, the submission says {contributor}", e.contributor);
+        let live = submitted.shard();
+        match e.replaces {
+            None => {
+                rule!(index, "shard-once", submitted.shards.is_empty(), "submission {} has a shard already", e.submission);
+                rule!(
+                    index,
+                    "withdrawal-effect",
+                    !submitted.withdrawing(),
+                    "submission {}: a shard before a withdrawal took effect",
+                    e.submission
+                );
+                rule!(
+                    index,
+                    "shard-rows",
+                    submitted.acceptance.is_some() && submitted.left() == e.rows && e.rows > 0,
+                    "submission {}: {} rows, {} documents were accepted",
+                    e.submission,
+                    e.rows,
+                    submitted.left()
+                );
+            }
+            Some(old) => {
+                let (at, last) = some!(index, "shard-replaces", live, "submission {} has no shard in use", e.submission);
+                rule!(index, "shard-replaces", *at == old, "shard of entry {old}, the one in use is of entry {at}");
+                rule!(index, "shard-replaces", submitted.withdrawing(), "submission {}: nothing was withdrawn", e.submission);
+                let rows = last.rows;
+                rule!(index, "shard-rows", (1..rows).contains(&e.rows), "{} rows, expected fewer than the {rows} before", e.rows);
+            }
+        }
+        submitted.shards.push((index, e));
+        Ok(())
+    }
+
+    pub(super) fn claim(&mut self, index: u64, e: Claim) -> Result<(), Violation> {
+        rule!(index, "claim-documents", e.documents > 0, "a claim of no documents");
+        let kinds = ["prior-publication", "domain", "repository", "contract", "other"];
+        let known = kinds.contains(&e.evidence_kind.as_str());
+        rule!(index, "claim-evidence", known, "evidence {:?}, expected one of {}", e.evidence_kind, kinds.join(", "));
+        self.claims.push(Claimed { claim: (index, e), resolution: None });
+        Ok(())
+    }
+
+    pub(super) fn resolve(&mut self, index: u64, e: Resolution) -> Result<(), Violation> {
+        let place = self.claims.binary_search_by_key(&e.claim, |c| c.claim.0).ok();
+        let place = some!(index, "resolution-claim", place, "claim {} is unknown", e.claim);
+        let claim = &mut self.claims[place];
+        rule!(index, "resolution-once", claim.resolution.is_none(), "claim {} is resolved already", e.claim);
+        let known = ["upheld", "rejected", "withdrawn"].contains(&e.outcome.as_str());
+        rule!(index, "resolution-outcome", known, "outcome {:?}, expected upheld, rejected or withdrawn", e.outcome);
+        claim.resolution = Some((index, e));
+        Ok(())
+    }
+
+    pub(super) fn withdraw(&mut self, index: u64, e: Withdrawal) -> Result<(), Violation> {
+        let submitted = some!(index, "withdrawal-submission", self.submission_mut(e.submission), "submission {} is unknown", e.submission);
+        let owner = submitted.submission.1.contributor;
+        rule!(index, "withdrawal-submission", owner == e.contributor, "submission {} is of {owner}, not {}", e.submission, e.contributor);
+        let known = ["licence", "consent"].contains(&e.kind.as_str());
+        rule!(index, "withdrawal-kind", known, "kind {:?}, expected licence or consent", e.kind);
+        let documents = submitted.submission.1.documents;
+        rule!(
+            index,
+            "withdrawal-documents",
+            (1..=documents).contains(&e.documents),
+            "{} documents, expected 1 to {documents}",
+            e.documents
+        );
+        rule!(
+            index,
+            "withdrawal-effect",
+            !submitted.withdrawing(),
+            "submission {}: its last withdrawal waits for its effect",
+            e.submission
+        );
+        submitted.withdrawals.push(Withdrawn { withdrawal: (index, e), effect: None });
+        Ok(())
+    }
+
+    pub(super) fn take_effect(&mut self, index: u64, e: WithdrawalEffect) -> Result<(), Violation> {
+        // Withdrawals are fewer than anything else, and this entry costs a pass over an epoch anyway.
+        let epochs = self.epochs.iter().enumerate();
+        let mut places = epochs.flat_map(|(n, x)| x.submissions.iter().enumerate().map(move |(p, s)| (n, p, s)));
+        let found = places.find_map(|(n, p, s)| {
+            let w = s.withdrawals.last()?;
+            (w.withdrawal.0 == e.withdrawal && w.effect.is_none()).then(|| (n, p, s.clone(), w.withdrawal.1.clone()))
+        });
+        let (n, p, mut submitted, withdrawal) =
+            some!(index, "effect-withdrawal", found, "withdrawal {} is unknown, or took effect", e.withdrawal);
+        let consent = withdrawal.kind == "consent";
+        rule!(index, "effect-bundle", e.bundle.is_some() == consent, "a bundle {}, expected {consent}", e.bundle.is_some());
+        let left = submitted.left();
+        rule!(
+            index,
+            "effect-accepted",
+            e.accepted <= withdrawal.documents.min(left),
+            "{} accepted documents of {} withdrawn, {left} were left",
+            e.accepted,
+            withdrawal.documents
+        );
+        // A shard that replaces another one came between the withdrawal and this entry, in the same batch.
+        let last = submitted.shards.last().cloned();
+        let replaced = last.as_ref().and_then(|(at, s)| s.replaces.filter(|_| *at > e.withdrawal));
+        let retired = if e.accepted == 0 { None } else { replaced.or(last.as_ref().map(|(at, _)| *at)) };
+        rule!(index, "effect-shard", e.shard == retired, "shard of entry {:?} goes out of use, expected {retired:?}", e.shard);
+        let rows = if replaced.is_some() { last.map_or(0, |(_, s)| s.rows) } else { 0 };
+        rule!(
+            index,
+            "effect-shard",
+            e.accepted == 0 && replaced.is_none() || submitted.shards.is_empty() || rows == left - e.accepted,
+            "a shard of {rows} rows comes in its place, expected {}",
+            left - e.accepted
+        );
+        submitted.withdrawals.last_mut().expect("found above").effect = Some((index, e.clone()));
+        let retires = e.shard.is_some();
+        let epoch = &mut self.epochs[n];
+        let before = std::mem::replace(&mut epoch.submissions[p], submitted);
+        let (root, ..) = epoch.corpus(u64::MAX);
+        if root != e.corpus_root {
+            epoch.submissions[p] = before;
+            rule!(index, "effect-corpus", false, "corpus root {}, the shards in use give {root}", e.corpus_root);
+        }
+        if retires {
+            epoch.retired = Some(index);
+        }
+        Ok(())
+    }
+
+    pub(super) fn reveal(&mut self, index: u64, e: Reveal) -> Result<(), Violation> {
+        let settled = self.runs.iter().any(|r| r.intent.1.epoch == e.epoch && r.statements.is_some());
+        rule!(index, "reveal-after", settled, "epoch {}: revealed before its settlement", e.epoch);
+        let epoch = self.epoch(index, e.epoch)?;
+        let expected = epoch.open.1.dedup_key;
+        rule!(
+            index,
+            "reveal-key",
+            Digest::of(&e.dedup_key.0) == expected,
+            "dedup key with digest {}, the opening says {expected}",
+            Digest::of(&e.dedup_key.0)
+        );
+        rule!(index, "reveal-once", epoch.reveal.is_none(), "epoch {} is revealed already", e.epoch);
+        epoch.reveal = Some((index, e));
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! The log replayed entry by entry: what is known after each, and every rule about order, signers and references.
+//!
+//! The operator applies an entry before it appends it, the auditor applies the same rules afterwards.
+//!
+//! - `identity`: who signs what; registrations, keys, witnesses
+//! - `data`: epochs, submissions, verdicts, shards, claims, withdrawals
+//! - `runs`: runs and their attribution
+//! - `money`: policies, statements, payouts
+//!
+//! Every rule looks before anything is changed, so a violation leaves the state as it was; looking costs no more than the
+//! logarithm of what the log holds, except at a run's intent and a withdrawal's effect, which go through an epoch.
+
+mod data;
+mod identity;
+mod money;
+mod runs;
+
+use std::collections::{BTreeMap, HashMap};
+
+use corpus::ContributorId;
+
+use crate::entry::{Entry, Genesis, Holder, PolicyChange, Tokenizer};
+use crate::envelope::Envelope;
+use crate::history::{At, Claimed, Contributor, Epoch, HeldKey, Payout, Run, Submitted};
+use crate::key::PublicKey;
+use crate::witness_policy::WitnessPolicy;
+
+/// An entry that a rule forbids.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entry {index}: {text} [{rule}]")]
+pub struct Violation {
+    /// The rule's id, as in `docs/ledger-format.md`.
+    pub rule: &'static str,
+    /// The entry.
+    pub index: u64,
+    /// The thing, the expected and the found.
+    pub text: String,
+}
+
+/// The keys that have to have signed an entry, in this order, with the roles that they have in it.
+pub type Signers = Vec<(&'static str, PublicKey)>;
+
+/// What the log says.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// Entries applied.
+    pub size: u64,
+    /// The first entry.
+    pub genesis: Option<Genesis>,
+    /// The operator's key.
+    pub operator: Option<HeldKey>,
+    /// The approver's key.
+    pub approver: Option<HeldKey>,
+    /// The witnesses in force.
+    pub witnesses: Option<WitnessPolicy>,
+    /// Their policy as the log has it.
+    pub witness_policy: Option<String>,
+    /// Contributors by id.
+    pub contributors: BTreeMap<ContributorId, Contributor>,
+    /// Epochs in order.
+    pub epochs: Vec<Epoch>,
+    /// The tokenizer, once it is fixed.
+    pub tokenizer: Option<At<Tokenizer>>,
+    /// Runs in order.
+    pub runs: Vec<Run>,
+    /// Policies of epochs to come, in order.
+    pub policies: Vec<At<PolicyChange>>,
+    /// Claims in order.
+    pub claims: Vec<Claimed>,
+    /// Payouts in order.
+    pub payouts: Vec<Payout>,
+    /// Keys that others took the place of.
+    past: Vec<(Holder, HeldKey)>,
+    /// Every key that ever had a role, with whose it is: none may have another. The log's and its witnesses' are nobody's here.
+    keys: HashMap<[u8; 32], Option<Holder>>,
+}
+
+/// Stops with a violation of `rule` unless `holds`.
+macro_rules! rule {
+    ($index:expr, $rule:literal, $holds:expr, $($text:tt)+) => {
+        if !$holds {
+            return Err($crate::state::Violation { rule: $rule, index: $index, text: format!($($text)+) });
+        }
+    };
+}
+
+/// The value, or a violation of `rule` if there is none.
+macro_rules! some {
+    ($index:expr, $rule:literal, $value:expr, $($text:tt)+) => {
+        match $value {
+            Some(value) => value,
+            None => return Err($crate::state::Violation { rule: $rule, index: $index, text: format!($($text)+) }),
+        }
+    };
+}
+use {rule, some};
+
+impl State {
+    /// Applies the next entry.
+    ///
+    /// # Errors
+    /// [`Violation`]; the state is as it was before.
+    pub fn apply(&mut self, envelope: &Envelope) -> Result<Entry, Violation> {
+        let index = self.size;
+        let entry = Entry::from_payload(&envelope.payload).map_err(|e| Violation { rule: "entry-form", index, text: e.to_string() })?;
+        let signers = self.signers(&entry)?;
+        check_signatures(index, &entry, envelope, &signers)?;
+        self.transition(entry.clone())?;
+        Ok(entry)
+    }
+
+    /// Applies the next entry and returns who has to have signed it, which the caller checks with [`check_signatures`].
+    ///
+    /// Signatures cost a hundred times as much as everything else and may be checked in any order; an entry whose
+    /// signatures do not hold must be followed by none.
+    ///
+    /// # Errors
+    /// [`Violation`]; the state is as it was before.
+    pub fn apply_unsigned(&mut self, entry: Entry) -> Result<Signers, Violation> {
+        let signers = self.signers(&entry)?;
+        self.transition(entry)?;
+        Ok(signers)
+    }
+
+    fn transition(&mut self, entry: Entry) -> Result<(), Violation> {
+        let index = self.size;
+        let drawing = self.epochs.last().is_some_and(|e| e.close.is_some() && e.draw.is_none());
+        rule!(index, "draw-next", !drawing || matches!(entry, Entry::Draw(_)), "{} between an epoch's close and its draw", entry.kind());
+        match entry {
+            Entry::Genesis(e) => self.genesis(index, e),
+            Entry::Registration(e) => self.register(index, e),
+            Entry::KeyRotation(e) => self.rotate(index, e),
+            Entry::KeyRevocation(e) => self.revoke(index, e),
+            Entry::WitnessChange(e) => self.change_witnesses(index, e),
+            Entry::EpochOpen(e) => self.open(index, e),
+            Entry::Commitment(e) => self.commit(index, e),
+            Entry::Submission(e) => self.submit(index, e),
+            Entry::EpochClose(e) => self.close(index, e),
+            Entry::Draw(e) => self.draw(index, e),
+            Entry::Acceptance(e) => self.accept(index, e),
+            Entry::Tokenizer(e) => self.fix_tokenizer(index, e),
+            Entry::Shard(e) => self.shard(index, e),
+            Entry::Claim(e) => self.claim(index, e),
+            Entry::Resolution(e) => self.resolve(index, e),
+            Entry::Withdrawal(e) => self.withdraw(index, e),
+            Entry::WithdrawalEffect(e) => self.take_effect(index, e),
+            Entry::RunIntent(e) => self.intend(index, e),
+            Entry::RunProgress(e) => self.progress(index, e),
+            Entry::RunClose(e) => self.close_run(index, e),
+            Entry::Attribution(e) => self.attribute(index, e),
+            Entry::Replay(e) => self.replay(index, e),
+            Entry::PolicyChange(e) => self.change_policy(index, e),
+            Entry::Statements(e) => self.reward(index, e),
+            Entry::Reveal(e) => self.reveal(index, e),
+            Entry::PayoutProposal(e) => self.propose(index, e),
+            Entry::PayoutApproval(e) => self.approve(index, e),
+            Entry::Settlement(e) => self.settle(index, e),
+        }?;
+        self.size += 1;
+        Ok(())
+    }
+
+    /// The epoch that entry `index` lies in.
+    pub fn epoch_at(&self, index: u64) -> Option<&Epoch> {
+        self.epoch_number_at(index).map(|n| &self.epochs[n])
+    }
+
+    fn epoch_number_at(&self, index: u64) -> Option<usize> {
+        self.epochs.partition_point(|e| e.open.0 <= index).checked_sub(1)
+    }
+
+    /// The submission of entry `index`.
+    pub fn submission(&self, index: u64) -> Option<&Submitted> {
+        self.epoch_at(index)?.submission(index)
+    }
+
+    fn submission_mut(&mut self, index: u64) -> Option<&mut Submitted> {
+        let epoch = self.epoch_number_at(index)?;
+        let place = self.epochs[epoch].place(index)?;
+        Some(&mut self.epochs[epoch].submissions[place])
+    }
+}
+
+/// Checks that exactly `signers` have signed `envelope`, strictly.
+///
+/// # Errors
+/// [`Violation`] of the rule `signature`.
+pub fn check_signatures(index: u64, entry: &Entry, envelope: &Envelope, signers: &[(&'static str, PublicKey)]) -> Result<(), Violation> {
+    let (found, expected) = (envelope.signatures.len(), signers.len());
+    rule!(index, "signature", found == expected, "{}: {found} signatures, expected {expected}", entry.kind());
+    for (role, key) in signers {
+        rule!(index, "signature", envelope.signed_by(key), "{}: signature does not match {role} {key}", entry.kind());
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! Runs and their attribution.
+
+use super::{State, Violation, rule, some};
+use crate::entry::{Attribution, Replay, RunClose, RunIntent, RunProgress};
+use crate::history::Run;
+
+impl State {
+    pub(super) fn intend(&mut self, index: u64, e: RunIntent) -> Result<(), Violation> {
+        rule!(index, "run-order", e.run as usize == self.runs.len(), "run {}, expected {}", e.run, self.runs.len());
+        let epoch = some!(index, "run-epoch", self.epochs.get(e.epoch as usize), "epoch {} is unknown", e.epoch);
+        let draw = some!(index, "run-epoch", epoch.draw.as_ref(), "epoch {} is not drawn", e.epoch);
+        rule!(index, "run-seed", e.seed == draw.1.seed, "seed {}, the draw says {}", e.seed, draw.1.seed);
+        let missing = epoch.submissions.iter().find(|s| s.acceptance.is_none() || s.left() > 0 && s.shard().is_none());
+        rule!(index, "run-corpus", missing.is_none(), "submission {} has no verdicts or no shard", missing.map_or(0, |m| m.submission.0));
+        let waiting = epoch.submissions.iter().find(|s| s.withdrawing()).map(|s| s.submission.0);
+        rule!(index, "run-withdrawn", waiting.is_none(), "submission {}: a withdrawal waits for its effect", waiting.unwrap_or(0));
+        let (root, documents, tokens) = epoch.corpus(index);
+        rule!(
+            index,
+            "run-corpus",
+            (e.corpus_root, e.documents, e.tokens) == (root, documents, tokens),
+            "corpus {} of {} documents and {} tokens, the shards give {root} of {documents} and {tokens}",
+            e.corpus_root,
+            e.documents,
+            e.tokens
+        );
+        let contributors = epoch.accepted_contributors(index).len() as u64;
+        rule!(
+            index,
+            "run-buckets",
+            e.contributors == contributors && (1..=contributors).contains(&e.buckets),
+            "{} contributors in {} buckets, {contributors} have shards",
+            e.contributors,
+            e.buckets
+        );
+        self.runs.push(Run {
+            intent: (index, e),
+            progress: Vec::new(),
+            close: None,
+            attribution: None,
+            replays: Vec::new(),
+            statements: None,
+        });
+        Ok(())
+    }
+
+    /// The tree head that drew at the last progress of an open run, which the next entry of the run brings.
+    fn check_drawn(&self, index: u64, run: &Run, drawn_from: Option<&String>) -> Result<(), Violation> {
+        match (run.progress.last(), drawn_from) {
+            (None, None) => Ok(()),
+            (Some((at, _)), Some(note)) => self.cosigned(index, note, at + 1).map(|_| ()),
+            (last, note) => {
+                rule!(index, "progress-draw", false, "a drawn tree head {}, expected {}", note.is_some(), last.is_some());
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn progress(&mut self, index: u64, e: RunProgress) -> Result<(), Violation> {
+        let run = self.running(index, e.run)?;
+        let last = run.progress.last();
+        rule!(
+            index,
+            "progress-order",
+            last.is_none_or(|(_, l)| l.step < e.step && l.windows < e.windows),
+            "step {} of run {} is not after the last progress",
+            e.step,
+            e.run
+        );
+        let retired = self.epochs[run.intent.1.epoch as usize].retired.unwrap_or(0);
+        rule!(
+            index,
+            "progress-withdrawn",
+            run.intent.0 > retired,
+            "run {}: entry {retired} took a shard out of use; abort it and begin another",
+            e.run
+        );
+        self.check_drawn(index, run, e.drawn_from.as_ref())?;
+        let run = self.run(index, e.run)?;
+        run.progress.push((index, e));
+        Ok(())
+    }
+
+    pub(super) fn close_run(&mut self, index: u64, e: RunClose) -> Result<(), Violation> {
+        let run = self.running(index, e.run)?;
+        let aborted = e.outcome.starts_with("aborted: ");
+        rule!(
+            index,
+            "close-outcome",
+            aborted || e.outcome == "completed",
+            "outcome {:?}, expected completed or aborted with a reason",
+            e.outcome
+        );
+        let (step, checkpoint) = run.progress.last().map_or((0, None), |(_, p)| (p.step, Some(p.checkpoint)));
+        rule!(
+            index,
+            "close-progress",
+            (e.steps, e.checkpoint) == (step, checkpoint),
+            "run {}: closed at step {}, the last progress is at {step}",
+            e.run,
+            e.steps
+        );
+        self.check_drawn(index, run, e.drawn_from.as_ref())?;
+        let planned = run.intent.1.steps;
+        rule!(
+            index,
+            "close-steps",
+            aborted || checkpoint.is_some() && e.steps == planned,
+            "run {}: completed after {} steps of {planned}",
+            e.run,
+            e.steps
+        );
+        let run = self.run(index, e.run)?;
+        run.close = Some((index, e));
+        Ok(())
+    }
+
+    pub(super) fn attribute(&mut self, index: u64, e: Attribution) -> Result<(), Violation> {
+        let run = self.run(index, e.run)?;
+        let closed = run.close.as_ref().is_some_and(|(_, c)| c.outcome == "completed");
+        rule!(index, "attribution-once", closed && run.attribution.is_none(), "run {}: attributed before its completion, or twice", e.run);
+        let last = &run.progress.last().expect("a closed run has progress").1;
+        rule!(
+            index,
+            "attribution-table",
+            last.credit == e.credit,
+            "run {}: credit table {}, the last progress says {}",
+            e.run,
+            e.credit,
+            last.credit
+        );
+        run.attribution = Some((index, e));
+        Ok(())
+    }
+
+    pub(super) fn replay(&mut self, index: u64, e: Replay) -> Result<(), Violation> {
+        let run = self.run(index, e.run)?;
+        rule!(index, "replay-after", run.attribution.is_some(), "run {}: replayed before its attribution", e.run);
+        let known = ["bit-equal", "within-tolerance", "differs"].contains(&e.outcome.as_str());
+        rule!(index, "replay-outcome", known, "outcome {:?}", e.outcome);
+        let of = run.progress.last().map_or(0, |(_, p)| p.windows);
+        rule!(index, "replay-windows", !e.windows.is_empty() && e.windows.iter().all(|w| *w < of), "windows {:?} of {of}", e.windows);
+        run.replays.push((index, e));
+        Ok(())
+    }
+
+    pub(super) fn run(&mut self, index: u64, number: u32) -> Result<&mut Run, Violation> {
+        Ok(some!(index, "run-known", self.runs.get_mut(number as usize), "run {number} is unknown"))
+    }
+
+    fn running(&self, index: u64, number: u32) -> Result<&Run, Violation> {
+        let run = some!(index, "run-known", self.runs.get(number as usize), "run {number} is unknown");
+        rule!(index, "run-open", run.close.is_none(), "run {number} is closed");
+        Ok(run)
+    }
+}
