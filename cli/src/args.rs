@@ -302,6 +302,17 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         receipts: Option<PathBuf>,
     },
+    /// Serve the log and its public objects over HTTP, and take entries that contributors signed.
+    Serve {
+        #[command(flatten)]
+        home: HomeArg,
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:8787")]
+        listen: std::net::SocketAddr,
+        /// Give sealed and party objects too: for auditors, on a network that only they reach.
+        #[arg(long)]
+        sealed: bool,
+    },
     /// Take documents back: not used from now on, or with --consent destroyed wherever the home has them.
     Withdraw {
         #[command(flatten)]
@@ -651,6 +662,7 @@ impl Command {
             Command::Reward { .. } => "reward",
             Command::Status { .. } => "status",
             Command::Audit { .. } => "audit",
+            Command::Serve { .. } => "serve",
             Command::Withdraw { .. } => "withdraw",
             Command::Prove { .. } => "prove",
             Command::VerifyProof { .. } => "verify-proof",

@@ -20,7 +20,7 @@ use crate::rights::StatedRights;
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Submitting, read_dataset};
 use crate::stages::{contributor, data, epoch, exact, ingest, replay, reward, submit, train, withdraw};
-use crate::{alike, attribution, audit, model, prove, quickstart, report, status, strata, tables, weighting, witness};
+use crate::{alike, attribution, audit, model, prove, quickstart, report, serve, status, strata, tables, weighting, witness};
 
 /// Carries out a command.
 pub async fn run(args: Args) -> Result<Output> {
@@ -177,6 +177,7 @@ pub async fn run(args: Args) -> Result<Output> {
             let exit = if report.ok { 0 } else { Kind::Verification as u8 };
             Ok(Output { text: audit::text(&report)?, json: json!({ "audit": report }), exit })
         }
+        Command::Serve { home, listen, sealed } => serve::run(&home.home, listen, sealed, args.now).await,
         Command::Withdraw { home, submission, document, consent, key } => {
             let key = key.map(|k| read_key(&k)).transpose()?;
             let mut home = Home::open(&home.home, now).await?;

@@ -1,6 +1,6 @@
 //! A home: config, keys, log, objects, index, and the one way entries are made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -8,12 +8,14 @@ use corpus::{ContributorId, Digest, canonical};
 use ledger::books::{Transfer, transfers};
 use ledger::entry::{Genesis, Holder};
 use ledger::key::Algorithm;
-use ledger::{Entry, EntryProof, Envelope, PublicKey, SecretKey, State, Verifier, WitnessPolicy};
+use ledger::tree_head::draw_seed;
+use ledger::{Entry, EntryProof, Envelope, Note, PublicKey, SecretKey, State, TreeHead, Verifier, WitnessPolicy};
 use serde::{Deserialize, Serialize};
+use store::admission::{Outcome, admit};
+use store::follow::{draws, follow};
 use store::{Applied, Class, Cosigner, FileWitness, Index, Objects, RemoteWitness, Sequencer, StoreError, Witness, Witnesses, files};
 
 use crate::failure::{Kind, failure, usage};
-use crate::follow::{draws, follow};
 use crate::keys::{self, read as read_key};
 use crate::rules::Rewards;
 
@@ -62,9 +64,11 @@ impl Archive {
         self.state.genesis.as_ref().expect("a log that was read has a genesis")
     }
 
-    /// The witnesses in force.
-    pub fn witnesses(&self) -> &WitnessPolicy {
-        self.state.witnesses.as_ref().expect("a log that was read has a genesis")
+    /// The seed that a cosigned tree head of this log gives.
+    pub fn draw_seed(&self, note: &str) -> Result<Digest> {
+        let note = Note::from_text(note)?;
+        let size = TreeHead::from_text(&note.text)?.size;
+        Ok(draw_seed(&note, self.state.witnesses_of(size).expect("a log that was read has a genesis"))?)
     }
 }
 
@@ -84,6 +88,13 @@ pub struct Home {
     operator: SecretKey,
     /// Contributors' keys by name; verifier keys alone for those who keep their own.
     pub contributors: BTreeMap<String, ContributorKey>,
+}
+
+/// Entries that were appended and are not in the index yet.
+pub struct NewEntries {
+    first: u64,
+    bytes: Vec<Vec<u8>>,
+    entries: Vec<Entry>,
 }
 
 /// What the home has of a contributor's key.
@@ -319,6 +330,49 @@ impl Home {
                 return Err(e.into());
             }
         };
+        self.after_append(&entries)?;
+        self.apply_to_index(first, &bytes, entries).await?;
+        Ok(first)
+    }
+
+    /// Appends those of `batch` that the rules permit, under one tree head; says what became of the first of them, and what was appended.
+    ///
+    /// The index does not have them yet: see [`Home::index_admitted`].
+    pub fn admit(&mut self, known: &HashMap<Digest, u64>, batch: &[Vec<u8>]) -> Result<(Vec<Outcome>, NewEntries)> {
+        let objects = self.archive.objects.clone();
+        let admitted = admit(&mut self.archive.state, known, batch, |e| matches!(e, Entry::EpochClose(_) | Entry::RunProgress(_) | Entry::WitnessChange(_)));
+        let first = self.sequencer.size();
+        let missing = admitted.entries.iter().flat_map(Entry::objects).find(|(name, digest)| {
+            let class = name.split('/').next().unwrap_or(name);
+            !Class::ALL.into_iter().any(|c| c.name() == class && objects.has(c, digest))
+        });
+        let appended = match missing {
+            Some((name, digest)) => Err(failure(Kind::Check, format!("{name} {digest}: expected among the objects before an entry names it"))),
+            None => self.sequencer.append(&admitted.bytes, self.now).map_err(Into::into),
+        };
+        if let Err(e) = appended {
+            self.archive.state = replayed(&self.sequencer)?;
+            return Err(e);
+        }
+        self.after_append(&admitted.entries)?;
+        Ok((admitted.outcomes, NewEntries { first, bytes: admitted.bytes, entries: admitted.entries }))
+    }
+
+    /// Brings what was admitted into the index.
+    pub async fn index_admitted(&mut self, new: NewEntries) -> Result<()> {
+        self.apply_to_index(new.first, &new.bytes, new.entries).await
+    }
+
+    /// The leaf hashes of all entries.
+    pub fn leaves(&self) -> &[Digest] {
+        self.sequencer.tree().level(0)
+    }
+
+    /// What has to follow an append: the tree head that draws is kept, and new witnesses are asked from now on.
+    fn after_append(&mut self, entries: &[Entry]) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         // A crash from here on leaves an index that is behind; the next start brings it up to date.
         self.keep_head()?;
         if entries.iter().any(|e| matches!(e, Entry::WitnessChange(_))) {
@@ -326,8 +380,7 @@ impl Home {
             files::write(&self.dir.join(WITNESS_POLICY), policy.as_bytes(), 0o644)?;
             self.sequencer.set_witnesses(asked(&self.dir, &policy)?);
         }
-        self.apply_to_index(first, &bytes, entries).await?;
-        Ok(first)
+        Ok(())
     }
 
     /// Keeps the cosigned tree head of this size if it draws: that is needed after the log has grown.
@@ -399,10 +452,16 @@ impl Home {
     /// # Errors
     /// If the log has no such entry, or its file cannot be read.
     pub fn entry_proof(&self, index: u64) -> Result<(Vec<u8>, EntryProof)> {
-        let bytes = self.sequencer.entry(index)?;
+        Ok((self.sequencer.entry(index)?, self.proof(index)))
+    }
+
+    /// The proof that entry `index` is under the newest tree head.
+    ///
+    /// # Panics
+    /// If the log has no such entry.
+    pub fn proof(&self, index: u64) -> EntryProof {
         let path = self.sequencer.tree().inclusion_proof(index, self.sequencer.size());
-        let note = self.sequencer.signed_head().expect("a log with entries is signed").clone();
-        Ok((bytes, EntryProof { index, path, note }))
+        EntryProof { index, path, note: self.sequencer.signed_head().expect("a log with entries is signed").clone() }
     }
 
     /// The key of the contributor `name`.
@@ -511,7 +570,7 @@ fn replayed(sequencer: &Sequencer) -> Result<State> {
 
 /// The witness policy that the last entry about it says.
 fn current_policy(state: &State) -> Option<&String> {
-    state.witness_policy.as_ref()
+    state.witnesses.last().map(|(_, policy)| &policy.text)
 }
 
 /// The text of a new home's policy.

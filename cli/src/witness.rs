@@ -3,7 +3,6 @@
 //! Source: C2SP `tlog-witness`.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,10 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use corpus::Digest;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
 use ledger::key::Algorithm;
 use ledger::witness::{AddCheckpoint, Refusal};
 use ledger::{Note, SecretKey, Verifier};
@@ -22,14 +20,13 @@ use serde_json::json;
 use store::{Witness, files};
 
 use crate::failure::{Kind, failure, usage};
+use crate::http::{self, reply};
 use crate::keys::{self, read as read_key};
 use crate::output::{Output, note};
 use crate::prove::verifier;
 
 /// Longest request: a tree head and 63 hashes are far below it.
 const LONGEST: usize = 65_536;
-/// Connections at a time; others wait to be accepted.
-const CONNECTIONS: usize = 256;
 
 /// The logs that a witness follows, with its memory of each.
 struct Followed {
@@ -99,49 +96,26 @@ pub fn cosign(request: &Path, key: &Path, logs: &[String], state: &Path, out: Op
 pub async fn serve(listen: SocketAddr, key: &Path, logs: &[String], state: &Path) -> Result<Output> {
     let (followed, key) = Followed::new(key, logs, state)?;
     let followed = Arc::new(followed);
-    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("--listen {listen}"))?;
-    note(&format!("witness {} at http://{}, follows {} logs", key.vkey(), listener.local_addr()?, followed.logs.len()));
-    let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
-    loop {
-        let place = places.clone().acquire_owned().await.expect("never closed");
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = tokio::signal::ctrl_c() => return Ok(Output::new("stopped", json!({ "stopped": true }))),
-        };
-        let Ok((stream, _)) = accepted else {
-            // Too many open files, or a client that went away while it came: the next one may fare better.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let followed = followed.clone();
-        tokio::spawn(async move {
-            let service = hyper::service::service_fn(move |request| answer(followed.clone(), request));
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            // A client that goes away, or takes for ever, is no fault of ours and no reason to wait.
-            let _ = tokio::time::timeout(Duration::from_secs(30), connection).await;
-            drop(place);
-        });
-    }
+    let (listener, address) = http::listen(listen).await?;
+    note(&format!("witness {} at http://{address}, follows {} logs", key.vkey(), followed.logs.len()));
+    http::serve(listener, Duration::from_secs(30), http::interrupted(), move |request| answer(followed.clone(), request)).await;
+    Ok(Output::new("stopped", json!({ "stopped": true })))
 }
 
-async fn answer(followed: Arc<Followed>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let reply = |status: u16, kind: &str, text: String| {
-        let response = Response::builder().status(status).header("content-type", kind).body(Full::new(Bytes::from(text)));
-        Ok(response.expect("a status and a plain header"))
-    };
+async fn answer(followed: Arc<Followed>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     if request.method() != Method::POST || request.uri().path() != "/add-checkpoint" {
-        return reply(404, "text/plain", "expected POST /add-checkpoint\n".into());
+        return reply(404, "text/plain", "expected POST /add-checkpoint\n");
     }
-    let Ok(body) = Limited::new(request.into_body(), LONGEST).collect().await else {
-        return reply(413, "text/plain", format!("expected at most {LONGEST} bytes\n"));
+    let body = match http::body(request, LONGEST).await {
+        Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+        Err(too_long) => return too_long,
     };
-    let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
     // Its memory is written and synced: not on the threads that answer others.
     let added = tokio::task::spawn_blocking(move || followed.add(&body, crate::clock())).await;
     match added {
         Ok(Ok(Ok(line))) => reply(200, "text/plain", line),
         Ok(Ok(Err(Refusal::Conflict(size)))) => reply(409, "text/x.tlog.size", format!("{size}\n")),
         Ok(Ok(Err(refusal))) => reply(refusal.status(), "text/plain", format!("{refusal}\n")),
-        Ok(Err(_)) | Err(_) => reply(500, "text/plain", "the witness cannot read or write its memory\n".into()),
+        Ok(Err(_)) | Err(_) => reply(500, "text/plain", "the witness cannot read or write its memory\n"),
     }
 }

@@ -43,6 +43,8 @@ struct Group {
 /// One log, its witnesses and their quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WitnessPolicy {
+    /// As it was read.
+    pub text: String,
     /// The log's key.
     pub log: Verifier,
     /// In the order of the text. The first is the home's own where there are others.
@@ -131,7 +133,7 @@ impl WitnessPolicy {
             }
         }
         let missing = |what: &str| PolicyError { line: last, text: format!("no line `{what}`") };
-        Ok(WitnessPolicy { log: log.ok_or_else(|| missing("log"))?, witnesses, groups, quorum: quorum.ok_or_else(|| missing("quorum"))? })
+        Ok(WitnessPolicy { text: text.to_string(), log: log.ok_or_else(|| missing("log"))?, witnesses, groups, quorum: quorum.ok_or_else(|| missing("quorum"))? })
     }
 
     fn met(&self, member: &Member, signed: &[bool]) -> bool {

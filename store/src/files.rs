@@ -66,21 +66,9 @@ pub fn sync(path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Io`]; the old file, if there was one, is untouched then.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
-    replace(path, bytes, mode, true)?;
-    sync_dir(path.parent().expect("a file has a folder"))
-}
-
-/// Writes a file so that readers find it whole, or not at all; it lasts after [`sync`] of it and its folder.
-///
-/// # Errors
-/// [`StoreError::Io`]; the old file, if there was one, is untouched then.
-pub fn write_unsynced(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
-    replace(path, bytes, mode, false)
-}
-
-fn replace(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
-    create_dir(path.parent().expect("a file has a folder"))?;
+    let dir = path.parent().expect("a file has a folder");
+    create_dir(dir)?;
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".tmp.{}", std::process::id()));
     let temporary = PathBuf::from(temporary);
@@ -88,16 +76,34 @@ fn replace(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> Result<(), Store
         let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary);
         let mut file = open.map_err(StoreError::io(path))?;
         file.write_all(bytes).map_err(StoreError::io(path))?;
-        if sync {
-            file.sync_all().map_err(StoreError::sync(path))?;
-        }
+        file.sync_all().map_err(StoreError::sync(path))?;
         fs::rename(&temporary, path).map_err(StoreError::io(path))
     })();
-    if written.is_err() {
+    if let Err(e) = written {
         // The write's own error is the one to report.
         let _ = fs::remove_file(&temporary);
+        return Err(e);
     }
-    written
+    sync_dir(dir)
+}
+
+/// Writes a file that nobody reads before it lasts by other means, and keeps it open to be read back and synced.
+///
+/// # Errors
+/// [`StoreError::Io`]; any part of the file may have been written.
+pub fn write_unsynced(path: &Path, bytes: &[u8], mode: u32) -> Result<File, StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let open = || fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(mode).open(path);
+    let opened = match open() {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            create_dir(path.parent().expect("a file has a folder"))?;
+            open()
+        }
+        opened => opened,
+    };
+    let mut file = opened.map_err(StoreError::io(path))?;
+    file.write_all(bytes).map_err(StoreError::io(path))?;
+    Ok(file)
 }
 
 /// Removes a file, durably; one that is not there is no error.

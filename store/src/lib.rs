@@ -4,6 +4,8 @@
 //! - `objects`: immutable files named by SHA-256
 //! - `log`: a log's files as anybody reads them
 //! - `sequencer`, `wal`: the one writer that appends to them, and what makes an append last with one sync
+//! - `follow`: a log's entries replayed, signatures on all cores
+//! - `admission`: which of many entries that arrive together are appended
 //! - `witness`: what cosigns a tree head, once
 //! - `index`: the rebuildable database; all SQL is in it and in `jobs`
 //! - `jobs`: leased rows that workers take
@@ -11,8 +13,10 @@
 //! Order of every write: the file, its fsync, the log entry, the signed tree head, then the answer. A crash
 //! leaves a file that nothing refers to, never an entry that points at nothing.
 
+pub mod admission;
 mod error;
 pub mod files;
+pub mod follow;
 pub mod index;
 pub mod jobs;
 pub mod log;

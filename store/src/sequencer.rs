@@ -12,6 +12,8 @@
 //! again from it. After a sync that failed nobody knows what lasts, so nothing is appended any more.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -27,8 +29,10 @@ use crate::log::{LogFiles, ReadLog, extend, leaves};
 use crate::wal::{Record, WriteAhead};
 use crate::witness::Witnesses;
 
-/// Tiles are synced when the write-ahead log is longer: at 900 bytes an entry, after 75,000 of them.
-const WRITE_AHEAD_BYTES: u64 = 64 << 20;
+/// Tiles are synced when the write-ahead log is longer: at 750 bytes an entry, after 45,000 of them.
+const WRITE_AHEAD_BYTES: u64 = 32 << 20;
+/// And when so many are open: systems allow a process 1,024 files and more.
+const OPEN_TILES: usize = 512;
 
 /// The one writer of a log.
 pub struct Sequencer {
@@ -36,8 +40,8 @@ pub struct Sequencer {
     key: SecretKey,
     witnesses: Witnesses,
     wal: WriteAhead,
-    /// Tiles that were written and not synced.
-    unsynced: BTreeSet<PathBuf>,
+    /// Tiles that were written and not synced, open.
+    unsynced: Vec<(PathBuf, File)>,
     /// The last tree head that was signed, before its witnesses are asked: what they may have seen has to be published.
     pending: PathBuf,
     /// A signed tree head waits for its witnesses; another one of its size must never be signed.
@@ -121,7 +125,7 @@ impl Sequencer {
             key,
             witnesses: witnesses.into(),
             wal,
-            unsynced: BTreeSet::new(),
+            unsynced: Vec::new(),
             pending,
             waiting: None,
             failed: false,
@@ -278,7 +282,7 @@ impl Sequencer {
         }
         self.tail.extend_from_slice(entries);
         self.tail.drain(..self.tail.len() - (self.tree.size() % tile::WIDTH) as usize);
-        if self.wal.bytes > WRITE_AHEAD_BYTES {
+        if self.wal.bytes > WRITE_AHEAD_BYTES || self.unsynced.len() > OPEN_TILES {
             self.sync_tiles()?;
         }
         Ok(first)
@@ -299,25 +303,33 @@ impl Sequencer {
                 None => tile::encode_entries((tile.index * tile::WIDTH..).take(tile.width as usize).map(|i| entry(i).as_slice())),
             };
             let path = self.files.path(*tile);
-            files::write_unsynced(&path, &bytes, 0o644).map(|()| path)
+            let file = files::write_unsynced(&path, &bytes, 0o644)?;
+            Ok((path, file))
         };
-        let written: Vec<PathBuf> = added.iter().map(write).collect::<Result<_, _>>()?;
+        let written: Vec<(PathBuf, File)> = added.iter().map(write).collect::<Result<_, StoreError>>()?;
+        let second = self.read_back(first, &added, &written);
         self.unsynced.extend(written);
-        self.read_back(first, &added)
+        second
     }
 
     /// The root once more, with the new entries as the files hold them.
-    fn read_back(&self, first: u64, added: &[Tile]) -> Result<Frontier, StoreError> {
-        let bundles: Vec<Tile> = added.iter().copied().filter(|t| t.level.is_none()).collect();
-        let hash = |t: &Tile| Ok(self.files.bundle(*t)?.iter().map(|e| merkle::leaf_hash(e)).collect());
+    fn read_back(&self, first: u64, added: &[Tile], written: &[(PathBuf, File)]) -> Result<Frontier, StoreError> {
+        let bundles: Vec<(&Tile, &(PathBuf, File))> = added.iter().zip(written).filter(|(t, _)| t.level.is_none()).collect();
+        let hash = |(tile, (path, file)): &(&Tile, &(PathBuf, File))| -> Result<Vec<Digest>, StoreError> {
+            let (mut file, mut bytes) = (file, Vec::new());
+            file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(StoreError::io(path))?;
+            let entries = tile::decode_entries(&bytes).filter(|e| e.len() as u64 == tile.width);
+            let entries = entries.ok_or_else(|| self.files.error(path, "torn when read back"))?;
+            Ok(entries.iter().map(|e| merkle::leaf_hash(e)).collect())
+        };
         let found: Vec<Vec<Digest>> = bundles.par_iter().map(hash).collect::<Result<_, StoreError>>()?;
         let mut second = self.second.clone();
-        for (tile, leaves) in bundles.iter().zip(found) {
+        for ((tile, _), leaves) in bundles.iter().zip(found) {
             for (index, leaf) in (tile.index * tile::WIDTH..).zip(leaves) {
                 if index >= first {
                     second.push(leaf);
                 } else if self.tree.level(0)[index as usize] != leaf {
-                    return Err(self.files.error(&self.files.path(*tile), format!("entry {index} is another one when read back")));
+                    return Err(self.files.error(&self.files.path(**tile), format!("entry {index} is another one when read back")));
                 }
             }
         }
@@ -373,10 +385,9 @@ impl Drop for Sequencer {
     }
 }
 
-fn sync_all(paths: &BTreeSet<PathBuf>) -> Result<(), StoreError> {
-    paths.par_iter().try_for_each(|path| files::sync(path))?;
-    let mut folders: Vec<&Path> = paths.iter().filter_map(|p| p.parent()).collect();
-    folders.dedup();
+fn sync_all(written: &[(PathBuf, File)]) -> Result<(), StoreError> {
+    written.par_iter().try_for_each(|(path, file)| file.sync_data().map_err(StoreError::sync(path)))?;
+    let folders: BTreeSet<&Path> = written.iter().filter_map(|(p, _)| p.parent()).collect();
     folders.into_iter().try_for_each(files::sync_dir)
 }
 
@@ -405,7 +416,7 @@ fn write_again(files: &LogFiles, records: &[Record]) -> Result<(), StoreError> {
     // Tree heads between two records had narrower tiles at the right edge; one of them may be the published one.
     let sizes = records.iter().map(|r| r.first + r.entries.len() as u64).filter(|size| *size <= tree.size());
     let tiles: BTreeSet<Tile> = sizes.flat_map(|size| tile::added(start, size)).collect();
-    let mut written = BTreeSet::new();
+    let mut written = Vec::new();
     for tile in tiles {
         let bytes = match tile.level {
             Some(_) => tile::hashes(tile, &tree),
@@ -414,8 +425,9 @@ fn write_again(files: &LogFiles, records: &[Record]) -> Result<(), StoreError> {
                 tile::encode_entries(bundle[at..at + tile.width as usize].iter().map(Vec::as_slice))
             }
         };
-        files::write_unsynced(&files.path(tile), &bytes, 0o644)?;
-        written.insert(files.path(tile));
+        let path = files.path(tile);
+        let file = files::write_unsynced(&path, &bytes, 0o644)?;
+        written.push((path, file));
     }
     sync_all(&written)
 }

@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use corpus::Digest;
 use ledger::{Entry, EntryProof, Note, State, TreeHead, Verifier, Violation};
 use rayon::prelude::*;
+use store::follow::follow;
 use store::log::ReadLog;
 use store::{LogFiles, Objects, StoreError};
 
 use super::{Options, Report};
-use crate::follow::follow;
 use crate::home::Archive;
 use crate::output::progress;
 
@@ -159,7 +159,7 @@ fn check_tree_head(index: u64, entry: &Entry, read: &ReadLog, report: &mut Repor
 
 /// A quorum of the witnesses has to have cosigned the tree head; returns how many did.
 fn check_witnesses(read: &ReadLog, state: &State, report: &mut Report) -> usize {
-    let Some(policy) = &state.witnesses else { return 0 };
+    let Some(policy) = state.witnesses_of(read.head.size) else { return 0 };
     if let Err(e) = policy.check(&read.note) {
         report.find("witness", None, format!("log/checkpoint: {e}"));
     }

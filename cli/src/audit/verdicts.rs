@@ -26,7 +26,8 @@ pub fn check(archive: &Archive, share: f64, report: &mut Report) -> Result<(usiz
     let (mut judged, mut count) = (0, 0);
     let last = |e: &Epoch| e.submissions.last().and_then(|s| s.acceptance.as_ref()).map_or(0, |(at, _)| *at);
     for e in archive.state.epochs.iter().filter(|e| e.reveal.is_some()) {
-        if last(e) < report.from {
+        // Judged again after an earlier audit only if its key was revealed by then.
+        if last(e).max(e.reveal.as_ref().map_or(0, |(at, _)| *at)) < report.from {
             judged += accepted(e);
         } else if share > 0.0 {
             let (submissions, verdicts) = check_epoch(archive, e.open.1.epoch, share, report)?;

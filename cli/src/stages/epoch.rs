@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 use corpus::bundle::{Bundle, Submitted};
 use corpus::licence::Purpose;
 use corpus::{Digest, canonical};
-use ledger::Note;
 use ledger::entry::{Draw, EpochClose, EpochOpen};
 use ledger::history::Epoch;
 use store::Class;
@@ -104,8 +103,7 @@ pub async fn close(home: &mut Home) -> Result<Digest> {
     };
     // Exactly this size: a later one would let the operator choose among tree heads.
     let tree_head = home.head_at(at + 1)?;
-    let note = Note::from_text(&tree_head)?;
-    let seed = ledger::tree_head::draw_seed(&note, home.witnesses())?;
+    let seed = home.draw_seed(&tree_head)?;
     let targets = draw_targets(&pool(home, &epoch).context("the target pool")?, &seed);
     let entry = Draw {
         epoch: number,

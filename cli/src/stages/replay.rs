@@ -3,7 +3,6 @@
 use anyhow::{Context, Result};
 use corpus::{Digest, canonical};
 use kernels::Backend;
-use ledger::Note;
 use ledger::entry::Replay;
 use ledger::history::Run;
 use store::Class;
@@ -35,7 +34,7 @@ pub struct Replayed {
 
 /// The seed that the tree head after a progress entry gives.
 fn seed(archive: &Archive, note: &str) -> Result<Digest> {
-    Ok(ledger::tree_head::draw_seed(&Note::from_text(note)?, archive.witnesses())?)
+    archive.draw_seed(note)
 }
 
 /// The intervals of a run: windows before and after each progress entry, the checkpoint they start from, the drawn window.

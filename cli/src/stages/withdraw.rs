@@ -143,7 +143,7 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
         .collect();
     let number = epoch.open.1.epoch;
     let runs: Vec<u32> = home.state.runs.iter().filter(|r| r.intent.1.epoch == number && accepted > 0).map(|r| r.intent.1.run).collect();
-    let consequences = consequences(home, submitted, consent.then_some(words), runs.clone());
+    let consequences = consequences(home, submitted, accepted, consent.then_some(words), runs.clone());
     let effect = WithdrawalEffect {
         withdrawal: at,
         bundle: if consent { Some(home.objects.put(Class::Sealed, &redacted.encode()?)?) } else { None },
@@ -161,14 +161,16 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
     Ok(consequences)
 }
 
-/// `words` is the object with the words' hashes, if text is destroyed.
-fn consequences(home: &Home, submitted: &Submitted, words: Option<Digest>, runs: Vec<u32>) -> Consequences {
+/// `accepted` of the documents were in the shard in use; `words` is the object with the words' hashes, if text is destroyed.
+fn consequences(home: &Home, submitted: &Submitted, accepted: u64, words: Option<Digest>, runs: Vec<u32>) -> Consequences {
     let mut destroyed = Vec::new();
     if words.is_some() {
         destroyed.push(Thing { name: "bundle".into(), digest: Some(submitted.bundle()) });
         destroyed.push(Thing { name: "hashes of its words".into(), digest: words });
         destroyed.push(Thing { name: "secret of its salts".into(), digest: None });
-        destroyed.extend(submitted.shards.iter().map(|(at, s)| Thing { name: format!("shard of entry {at}"), digest: Some(s.file) }));
+        // The one in use stays if none of the documents is in it.
+        let kept = submitted.shard().filter(|_| accepted == 0).map(|(at, _)| *at);
+        destroyed.extend(submitted.shards.iter().filter(|(at, _)| Some(*at) != kept).map(|(at, s)| Thing { name: format!("shard of entry {at}"), digest: Some(s.file) }));
     }
     let remaining = |name: String, digest: Option<Digest>, holds: &str| Remaining { name, digest, holds: holds.into() };
     let mut remains = vec![remaining(

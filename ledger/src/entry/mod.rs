@@ -282,6 +282,10 @@ impl Entry {
         let kind = statement.predicate_type.strip_prefix("urn:assay:entry:").and_then(|k| k.strip_suffix(":v1"));
         let kind = kind.ok_or_else(|| EntryError(format!("predicate type {:?}", statement.predicate_type)))?.to_string();
         let entry = Entry::from_predicate(&kind, statement.predicate.clone())?;
+        // A field that is left out reads as none: one entry has one payload.
+        if entry.predicate().map_err(|e| EntryError(e.to_string()))? != statement.predicate {
+            return Err(EntryError(format!("{kind}: a field is missing, expected null where there is no value")));
+        }
         if entry.subject(&statement.predicate).map_err(failed)? != statement.subject {
             return Err(EntryError(format!("{kind}: the subject is not what the predicate names")));
         }

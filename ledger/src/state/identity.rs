@@ -26,6 +26,11 @@ impl State {
         past.chain(self.key_of(holder)).filter(|held| held.since < index).last().map(|held| held.key)
     }
 
+    /// The witnesses of a tree head of `size`: those of the last entry before its own last one, or genesis'.
+    pub fn witnesses_of(&self, size: u64) -> Option<&WitnessPolicy> {
+        self.witnesses.iter().rfind(|(at, _)| *at == 0 || at + 1 < size).map(|(_, policy)| policy)
+    }
+
     /// Whose key `key` is or was.
     pub fn holder(&self, key: &PublicKey) -> Option<Holder> {
         self.keys.get(&key.to_bytes()).copied().flatten()
@@ -125,8 +130,8 @@ impl State {
         self.keys.extend(policy.witnesses.iter().map(|w| (w.verifier.public.to_bytes(), None)));
         self.keys.insert(policy.log.public.to_bytes(), None);
         (self.operator, self.approver) = (Some(HeldKey::new(e.operator, index)), Some(HeldKey::new(e.approver, index)));
-        self.witness_policy = Some(e.witness_policy.clone());
-        (self.witnesses, self.genesis) = (Some(policy), Some(e));
+        self.witnesses.push((index, policy));
+        self.genesis = Some(e);
         Ok(())
     }
 
@@ -191,14 +196,14 @@ impl State {
         let keys: Vec<PublicKey> = self.operator.iter().chain(&self.approver).map(|h| h.key).collect();
         let policy = checked_policy(index, &genesis.log, &keys, &e.witness_policy)?;
         self.keys.extend(policy.witnesses.iter().map(|w| (w.verifier.public.to_bytes(), None)));
-        (self.witnesses, self.witness_policy) = (Some(policy), Some(e.witness_policy));
+        self.witnesses.push((index, policy));
         Ok(())
     }
 
     /// Checks a cosigned tree head of exactly `size`; returns the seed that its cosignatures give.
     pub(super) fn cosigned(&self, index: u64, note: &str, size: u64) -> Result<Digest, Violation> {
         let violation = |text: String| Violation { rule: "cosigned-tree-head", index, text };
-        let policy = self.witnesses.as_ref().ok_or_else(|| violation("no genesis".into()))?;
+        let policy = self.witnesses_of(size).ok_or_else(|| violation("no genesis".into()))?;
         let note = Note::from_text(note).map_err(|e| violation(e.to_string()))?;
         let head = TreeHead::verify(&note, &policy.log).map_err(|e| violation(e.to_string()))?;
         if head.size != size {

@@ -51,10 +51,8 @@ pub struct State {
     pub operator: Option<HeldKey>,
     /// The approver's key.
     pub approver: Option<HeldKey>,
-    /// The witnesses in force.
-    pub witnesses: Option<WitnessPolicy>,
-    /// Their policy as the log has it.
-    pub witness_policy: Option<String>,
+    /// The witnesses, with the entries that named them: genesis, and changes since.
+    pub witnesses: Vec<At<WitnessPolicy>>,
     /// Contributors by id.
     pub contributors: BTreeMap<ContributorId, Contributor>,
     /// Epochs in order.

@@ -1,0 +1,180 @@
+//! A home over HTTP: its log and public objects for anybody to read, and entries that contributors signed themselves.
+//!
+//! `POST /add-entry` takes an envelope and answers with the C2SP `tlog-proof` that it is in the log: entries wait in a bounded queue, and one
+//! writer appends those that wait together under one tree head. Everything else is a file below the home, as any file server gives it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use corpus::{Digest, merkle};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, Response};
+use ledger::envelope::MAX_BYTES;
+use ledger::{EntryProof, Violation};
+use serde_json::json;
+use store::admission::Outcome;
+use store::{Class, LogFiles, StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::home::Home;
+use crate::http::{body, interrupted, listen, reply, serve};
+use crate::output::{Output, note};
+
+/// Entries that may wait; more are told to come again.
+const QUEUE: usize = 8192;
+/// Entries under one tree head, at most.
+const BATCH: usize = 4096;
+
+/// What a waiting caller is told.
+enum Told {
+    Proof(EntryProof),
+    Refused(Violation),
+    Failed(String),
+}
+
+struct Waiting {
+    bytes: Vec<u8>,
+    tell: oneshot::Sender<Told>,
+}
+
+/// What the files of a home are given to.
+#[derive(Clone)]
+struct Served {
+    home: PathBuf,
+    sealed: bool,
+    queue: mpsc::Sender<Waiting>,
+}
+
+/// Serves the home in `dir` until it is interrupted; `sealed` gives sealed and party objects too.
+pub async fn run(dir: &Path, address: SocketAddr, sealed: bool, now: Option<u64>) -> Result<Output> {
+    let home = Home::open(dir, now.unwrap_or_else(crate::clock)).await?;
+    let (listener, address) = listen(address).await?;
+    note(&format!("log {} at http://{address}, {} entries", home.genesis().origin, home.state.size));
+    let (queue, waiting) = mpsc::channel(QUEUE);
+    let served = Arc::new(Served { home: dir.to_path_buf(), sealed, queue });
+    let writer = tokio::spawn(write(home, waiting, now));
+    let mut writer = std::pin::pin!(writer);
+    let answers = serve(listener, Duration::from_secs(60), interrupted(), move |request| answer(served.clone(), request));
+    tokio::select! {
+        // Its end drops the queue, and the writer ends what it began.
+        () = answers => {}
+        ended = &mut writer => ended??,
+    }
+    Ok(Output::new("stopped", json!({ "stopped": true })))
+}
+
+/// Appends what waits, batch by batch; an error of the disk ends it, and the process with it.
+async fn write(mut home: Home, mut waiting: mpsc::Receiver<Waiting>, now: Option<u64>) -> Result<()> {
+    let mut known: HashMap<Digest, u64> = home.leaves().iter().copied().zip(0..).collect();
+    let mut batch: Vec<Waiting> = Vec::new();
+    loop {
+        if batch.is_empty() && waiting.recv_many(&mut batch, BATCH).await == 0 {
+            return Ok(());
+        }
+        while batch.len() < BATCH
+            && let Ok(next) = waiting.try_recv()
+        {
+            batch.push(next);
+        }
+        home.now = now.unwrap_or_else(crate::clock);
+        let bytes: Vec<Vec<u8>> = batch.iter().map(|w| w.bytes.clone()).collect();
+        match home.admit(&known, &bytes) {
+            Ok((outcomes, entries)) => {
+                let taken: Vec<Waiting> = batch.drain(..outcomes.len()).collect();
+                tell(&home, taken, outcomes, &mut known);
+                // After the answers: the index is a cache, and the next start would bring it up to date.
+                home.index_admitted(entries).await?;
+            }
+            Err(e) => {
+                let fatal = !matches!(e.downcast_ref::<StoreError>(), Some(StoreError::Witness { .. }));
+                for waiting in batch.drain(..) {
+                    let _ = waiting.tell.send(Told::Failed(e.to_string()));
+                }
+                if fatal {
+                    return Err(e);
+                }
+            }
+        }
+    }
+}
+
+fn tell(home: &Home, taken: Vec<Waiting>, outcomes: Vec<Outcome>, known: &mut HashMap<Digest, u64>) {
+    for (waiting, outcome) in taken.into_iter().zip(outcomes) {
+        let told = match outcome {
+            Ok(index) => {
+                known.insert(merkle::leaf_hash(&waiting.bytes), index);
+                Told::Proof(home.proof(index))
+            }
+            Err(violation) => Told::Refused(violation),
+        };
+        // Whoever asked may have gone.
+        let _ = waiting.tell.send(told);
+    }
+}
+
+async fn answer(served: Arc<Served>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, "/add-entry") => add(&served, request).await,
+        (&Method::GET, path) => {
+            let path = path.to_string();
+            // Files are read off the threads that answer others.
+            let given = tokio::task::spawn_blocking(move || file(&served, &path)).await;
+            given.unwrap_or_else(|_| reply(500, "text/plain", "cannot read it\n"))
+        }
+        _ => reply(404, "text/plain", "expected GET of a file of the log, or POST /add-entry\n"),
+    }
+}
+
+async fn add(served: &Served, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let bytes = match body(request, MAX_BYTES).await {
+        Ok(bytes) => bytes.to_vec(),
+        Err(too_long) => return too_long,
+    };
+    let (tell, told) = oneshot::channel();
+    if served.queue.try_send(Waiting { bytes, tell }).is_err() {
+        let mut busy = reply(503, "text/plain", format!("{QUEUE} entries wait already; come again\n"));
+        busy.headers_mut().insert("retry-after", "1".parse().expect("a number"));
+        return busy;
+    }
+    match told.await {
+        Ok(Told::Proof(proof)) => reply(200, "text/plain", proof.to_text()),
+        Ok(Told::Refused(v)) => reply(if v.rule == "signature" { 403 } else { 409 }, "text/plain", format!("{} [{}]\n", v.text, v.rule)),
+        Ok(Told::Failed(text)) => reply(503, "text/plain", format!("{text}\n")),
+        Err(_) => reply(500, "text/plain", "the log's writer has ended\n"),
+    }
+}
+
+/// A file that anybody may read, by its path in the home.
+fn file(served: &Served, path: &str) -> Response<Full<Bytes>> {
+    let path = path.trim_start_matches('/');
+    let none = || reply(404, "text/plain", "no such file\n");
+    let log = LogFiles::new(&served.home.join("log"));
+    let open = |class: Class| class == Class::Public || served.sealed;
+    let found = match path {
+        "log.vkey" | "witness-policy" => Some(served.home.join(path)),
+        "log/checkpoint" => Some(log.root().join("checkpoint")),
+        "objects/party/index" if served.sealed => {
+            let listed = store::objects::list(&served.home.join("objects/party")).unwrap_or_default();
+            return reply(200, "text/plain", listed.iter().map(|p| format!("{}\n", p.display())).collect::<String>());
+        }
+        _ => match path.split_once('/') {
+            Some(("log", tile)) => ledger::tile::from_path(tile).map(|t| log.root().join(t.path())),
+            Some(("objects", object)) => object.split_once('/').and_then(|(class, digest)| {
+                let class = Class::ALL.into_iter().find(|c| c.name() == class && open(*c))?;
+                Some(store::Objects::new(&served.home.join("objects")).path(class, &digest.parse().ok()?))
+            }),
+            _ => None,
+        },
+    };
+    let Some(found) = found else { return none() };
+    match store::files::read_if_present(&found) {
+        Ok(Some(bytes)) => reply(200, if path.starts_with("log") { "text/plain" } else { "application/octet-stream" }, bytes),
+        Ok(None) => none(),
+        Err(e) => reply(500, "text/plain", format!("{e}\n")),
+    }
+}
