@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use corpus::DocumentRef;
 use corpus::licence::Purpose;
+use corpus::{ContributorId, DocumentRef};
 
 use crate::attribution::{By, Sort};
 
@@ -233,16 +233,22 @@ pub enum Command {
         #[arg(long, default_value_t = 0)]
         run: u32,
     },
-    /// Write a run's model as a Hugging Face Llama folder.
+    /// Write a run's model as a Hugging Face Llama folder, or Croissant metadata or a draft of the EU's training-content summary.
     Export {
         #[command(flatten)]
         home: HomeArg,
-        /// The folder.
+        /// What is written: a run's model, or what the log says of an epoch's corpus.
+        #[arg(long, value_enum, default_value_t = Format::Llama)]
+        format: Format,
+        /// The folder, or for `croissant` and `eu-summary` the file; links in Croissant are relative to the home.
         #[arg(long)]
         out: PathBuf,
-        /// The run.
+        /// The run, for `llama`.
         #[arg(long, default_value_t = 0)]
         run: u32,
+        /// The epoch, for the others; default: the last.
+        #[arg(long)]
+        epoch: Option<u32>,
     },
     /// Compute windows of a run again and compare them with its table.
     Replay {
@@ -302,6 +308,39 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         receipts: Option<PathBuf>,
     },
+    /// From a document, a text, a token or a statement to everything it came from and that came of it, entry by entry.
+    Trace {
+        /// A home, or a copy of its log and objects.
+        #[command(flatten)]
+        home: HomeArg,
+        /// The document, as SUBMISSION/NUMBER.
+        #[arg(required_unless_present_any = ["text", "shard", "statement"], conflicts_with_all = ["text", "shard", "statement"])]
+        document: Option<DocumentRef>,
+        /// Documents that hold this text.
+        #[arg(long, conflicts_with_all = ["shard", "statement"])]
+        text: Option<String>,
+        /// Entry of a shard.
+        #[arg(long, requires = "row", conflicts_with = "statement")]
+        shard: Option<u64>,
+        /// Its row, from 0.
+        #[arg(long, requires = "shard")]
+        row: Option<usize>,
+        /// A token of the row, from 0.
+        #[arg(long, default_value_t = 0, requires = "shard")]
+        token: usize,
+        /// A contributor's id: its statement.
+        #[arg(long, value_name = "ID")]
+        statement: Option<ContributorId>,
+        /// The run of the statement.
+        #[arg(long, default_value_t = 0)]
+        run: u32,
+        /// Its document with the Nth most weight, from 1; default: the first twenty.
+        #[arg(long, requires = "statement")]
+        line: Option<usize>,
+        /// Write every entry that is named and its proof to this folder.
+        #[arg(long, value_name = "DIR")]
+        proofs: Option<PathBuf>,
+    },
     /// Serve the log and its public objects over HTTP, and take entries that contributors signed.
     Serve {
         #[command(flatten)]
@@ -312,6 +351,51 @@ pub enum Command {
         /// Give sealed and party objects too: for auditors, on a network that only they reach.
         #[arg(long)]
         sealed: bool,
+    },
+    /// Claim documents that somebody else submitted first.
+    Claim {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The claimant's name.
+        contributor: String,
+        /// The documents, as SUBMISSION/NUMBER.
+        #[arg(required = true)]
+        document: Vec<DocumentRef>,
+        /// A file with the evidence, for the operator and auditors.
+        #[arg(long)]
+        evidence: PathBuf,
+        /// prior-publication, domain, repository, contract or other.
+        #[arg(long, default_value = "other")]
+        kind: String,
+        /// The claimant's secret key, if it is not in the home.
+        #[arg(long)]
+        key: Option<PathBuf>,
+    },
+    /// Say what became of a claim.
+    Resolve {
+        #[command(flatten)]
+        home: HomeArg,
+        /// Entry of the claim.
+        claim: u64,
+        /// upheld, rejected or withdrawn.
+        #[arg(long)]
+        outcome: String,
+        /// A file with the reasons, for both sides.
+        #[arg(long)]
+        reasons: PathBuf,
+    },
+    /// Announce the policy of epochs to come; never of one that is open.
+    Policy {
+        #[command(flatten)]
+        home: HomeArg,
+        /// A policy as JSON: `objects/public` has those of earlier epochs.
+        policy: PathBuf,
+        /// The first epoch that it holds for; default: the next.
+        #[arg(long)]
+        from_epoch: Option<u32>,
+        /// What is announced.
+        #[arg(long)]
+        announcement: PathBuf,
     },
     /// Take documents back: not used from now on, or with --consent destroyed wherever the home has them.
     Withdraw {
@@ -440,6 +524,17 @@ pub enum Attribution {
         #[arg(long, default_value_t = 4096)]
         tokens: usize,
     },
+}
+
+/// What `export` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A Hugging Face Llama folder.
+    Llama,
+    /// Croissant 1.1 with RAI, as JSON-LD.
+    Croissant,
+    /// A draft of the EU's public summary of training content, as Markdown.
+    EuSummary,
 }
 
 /// Contributors.
@@ -572,6 +667,13 @@ pub enum Epoch {
 /// A witness: it cosigns tree heads that grew from the last one it saw, and remembers that one.
 #[derive(Debug, Subcommand)]
 pub enum Witness {
+    /// Let other witnesses cosign a home's log from the next entry on.
+    Change {
+        #[command(flatten)]
+        home: HomeArg,
+        /// Witnesses, groups and quorum as lines of a C2SP `tlog-policy`, as for `init --witness-policy`.
+        policy: PathBuf,
+    },
     /// Make its key, and print the verifier key for the logs that will name it.
     Key {
         /// Its name, for example `witness.example.org`.
@@ -662,6 +764,10 @@ impl Command {
             Command::Reward { .. } => "reward",
             Command::Status { .. } => "status",
             Command::Audit { .. } => "audit",
+            Command::Claim { .. } => "claim",
+            Command::Resolve { .. } => "resolve",
+            Command::Policy { .. } => "policy",
+            Command::Trace { .. } => "trace",
             Command::Serve { .. } => "serve",
             Command::Withdraw { .. } => "withdraw",
             Command::Prove { .. } => "prove",

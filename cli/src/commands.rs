@@ -11,7 +11,7 @@ use serde_json::json;
 use store::{Class, Index as Database, files};
 use trainer::{Drawing, RunConfig, Sampling, Start, Weighting, read_config};
 
-use crate::args::{Args, Attribution, Command, Contributor, Epoch, Index, Statement, TrainLook, Witness};
+use crate::args::{Args, Attribution, Command, Contributor, Epoch, Format, Index, Statement, TrainLook, Witness};
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Archive, Config, Home, WitnessChoice, database_url};
 use crate::keys::{self, read as read_key};
@@ -19,8 +19,10 @@ use crate::output::{Output, money, note};
 use crate::rights::StatedRights;
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Submitting, read_dataset};
-use crate::stages::{contributor, data, epoch, exact, ingest, replay, reward, submit, train, withdraw};
-use crate::{alike, attribution, audit, model, prove, quickstart, report, serve, status, strata, tables, weighting, witness};
+use crate::stages::{contributor, data, epoch, exact, ingest, notices, replay, reward, submit, train, withdraw};
+use crate::{
+    alike, attribution, audit, exports, model, prove, quickstart, report, serve, status, strata, tables, trace, weighting, witness,
+};
 
 /// Carries out a command.
 pub async fn run(args: Args) -> Result<Output> {
@@ -56,6 +58,10 @@ pub async fn run(args: Args) -> Result<Output> {
             let mut policy = Policy::new(i128::from(pool_minor), &home.genesis().currency.clone(), home.genesis().currency_exponent);
             policy.target_weights = target_weights;
             policy.strata = strata.map(|path| strata::read(&home, &path)).transpose()?.unwrap_or_default();
+            if let Some(announced) = notices::announced_policy(&home)? {
+                note("the policy of this epoch was announced: it is taken as it is, whatever is given here");
+                policy = announced;
+            }
             let number = epoch::open(&mut home, &policy, purpose, targets).await?;
             Ok(Output::new(format!("epoch {number} is open for {purpose}"), json!({ "epoch": number })))
         }
@@ -96,7 +102,8 @@ pub async fn run(args: Args) -> Result<Output> {
             model::generate_text(&*Home::open(&home.home, now).await?, run, &prompt, tokens, drawing)
         }
         Command::Eval { home, file, run } => model::evaluate(&*Home::open(&home.home, now).await?, run, file.as_deref()),
-        Command::Export { home, out, run } => model::export(&*Home::open(&home.home, now).await?, run, &out),
+        Command::Export { home, format: Format::Llama, out, run, .. } => model::export(&*Home::open(&home.home, now).await?, run, &out),
+        Command::Export { home, format, out, epoch, .. } => export(&home.home, format, epoch, &out),
         Command::Train { look: None, home, run, epoch, dry_run, weights, pilot, weights_from_run, abort } => {
             let mut home = Home::open(&home.home, now).await?;
             if let Some(reason) = abort {
@@ -177,6 +184,32 @@ pub async fn run(args: Args) -> Result<Output> {
             let exit = if report.ok { 0 } else { Kind::Verification as u8 };
             Ok(Output { text: audit::text(&report)?, json: json!({ "audit": report }), exit })
         }
+        Command::Claim { home, contributor, document, evidence, kind, key } => {
+            let key = key.map(|k| read_key(&k)).transpose()?;
+            let mut home = Home::open(&home.home, now).await?;
+            let at = notices::claim(&mut home, &contributor, &document, &files::read(&evidence)?, kind, key.as_ref()).await?;
+            Ok(Output::new(format!("claim of {} documents, entry {at}", document.len()), json!({ "claim": at })))
+        }
+        Command::Resolve { home, claim, outcome, reasons } => {
+            let mut home = Home::open(&home.home, now).await?;
+            let at = notices::resolve(&mut home, claim, outcome.clone(), &files::read(&reasons)?).await?;
+            Ok(Output::new(format!("claim {claim}: {outcome}, entry {at}"), json!({ "resolution": at, "outcome": outcome })))
+        }
+        Command::Policy { home, policy, from_epoch, announcement } => {
+            let mut home = Home::open(&home.home, now).await?;
+            let (at, from) = notices::change_policy(&mut home, &files::read(&policy)?, from_epoch, &files::read(&announcement)?).await?;
+            Ok(Output::new(format!("policy from epoch {from} on, entry {at}"), json!({ "policy_change": at, "from_epoch": from })))
+        }
+        Command::Trace { home, document, text, shard, row, token, statement, run, line, proofs } => {
+            let from = match (document, text, shard, statement) {
+                (Some(document), ..) => trace::From::Document(document),
+                (_, Some(text), ..) => trace::From::Text(text),
+                (.., Some(shard), _) => trace::From::Token { shard, row: row.unwrap_or(0), token },
+                (.., Some(contributor)) => trace::From::Statement { contributor, run, line },
+                _ => return Err(usage("trace: expected a document, --text, --shard or --statement")),
+            };
+            trace::run(&home.home, from, proofs.as_deref())
+        }
         Command::Serve { home, listen, sealed } => serve::run(&home.home, listen, sealed, args.now).await,
         Command::Withdraw { home, submission, document, consent, key } => {
             let key = key.map(|k| read_key(&k)).transpose()?;
@@ -200,6 +233,11 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(text, json!({ "withdrawal": done.withdrawal, "documents": done.documents, "consequences": done.consequences })))
         }
         Command::Witness(Witness::Key { name, out }) => witness::key(&name, &out),
+        Command::Witness(Witness::Change { home, policy }) => {
+            let mut home = Home::open(&home.home, now).await?;
+            let at = notices::change_witnesses(&mut home, &String::from_utf8(files::read(&policy)?)?).await?;
+            Ok(Output::new(format!("other witnesses from entry {} on", at + 1), json!({ "witness_change": at })))
+        }
         Command::Witness(Witness::Serve { listen, what }) => witness::serve(listen, &what.key, &what.log, &what.state).await,
         Command::Witness(Witness::Cosign { request, out, what }) => witness::cosign(&request, &what.key, &what.log, &what.state, out, now),
         Command::Statement(Statement::Verify { file, home }) => verify_statement(&file, &home.home),
@@ -271,6 +309,25 @@ fn targets(paths: &[String], weights: &[String]) -> Result<(Vec<Submitted>, BTre
         *slot = weight;
     }
     Ok((all, known))
+}
+
+/// Writes what the log says of an epoch's corpus.
+fn export(dir: &Path, format: Format, number: Option<u32>, out: &Path) -> Result<Output> {
+    let archive = audit::archive(dir)?;
+    let number = epoch::find(&archive, number)?.open.1.epoch;
+    let text = match format {
+        Format::EuSummary => exports::eu_summary(&archive, number)?,
+        _ => {
+            let value = exports::croissant(&archive, number)?;
+            let missing = exports::check_croissant(&value);
+            if !missing.is_empty() {
+                return Err(failure(Kind::Check, format!("croissant: {}", missing.join("; "))));
+            }
+            serde_json::to_string_pretty(&value)? + "\n"
+        }
+    };
+    files::write(out, text.as_bytes(), 0o644)?;
+    Ok(Output::new(format!("epoch {number}: {}", out.display()), json!({ "epoch": number, "file": out.display().to_string() })))
 }
 
 /// What `submit` and `import` are given.

@@ -340,14 +340,18 @@ impl Home {
     /// The index does not have them yet: see [`Home::index_admitted`].
     pub fn admit(&mut self, known: &HashMap<Digest, u64>, batch: &[Vec<u8>]) -> Result<(Vec<Outcome>, NewEntries)> {
         let objects = self.archive.objects.clone();
-        let admitted = admit(&mut self.archive.state, known, batch, |e| matches!(e, Entry::EpochClose(_) | Entry::RunProgress(_) | Entry::WitnessChange(_)));
+        let admitted = admit(&mut self.archive.state, known, batch, |e| {
+            matches!(e, Entry::EpochClose(_) | Entry::RunProgress(_) | Entry::WitnessChange(_))
+        });
         let first = self.sequencer.size();
         let missing = admitted.entries.iter().flat_map(Entry::objects).find(|(name, digest)| {
             let class = name.split('/').next().unwrap_or(name);
             !Class::ALL.into_iter().any(|c| c.name() == class && objects.has(c, digest))
         });
         let appended = match missing {
-            Some((name, digest)) => Err(failure(Kind::Check, format!("{name} {digest}: expected among the objects before an entry names it"))),
+            Some((name, digest)) => {
+                Err(failure(Kind::Check, format!("{name} {digest}: expected among the objects before an entry names it")))
+            }
             None => self.sequencer.append(&admitted.bytes, self.now).map_err(Into::into),
         };
         if let Err(e) = appended {

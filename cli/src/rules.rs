@@ -389,6 +389,14 @@ impl Tables {
         self.credit.iter().filter(|r| r.contributor == id).map(|r| self.weight(&r.target) * pick(r)).sum()
     }
 
+    /// What each window counts for, as a share of the one that counts most.
+    pub fn window_weights(&self, steps: u64, cap_permille: u64) -> Vec<f64> {
+        let weight = |w: &trainer::Window| reward::window_weight(w.first_step, w.end_step, steps, cap_permille) as f64;
+        let weights: Vec<f64> = self.accounts.windows.iter().map(weight).collect();
+        let largest = weights.iter().copied().fold(1.0, f64::max);
+        weights.into_iter().map(|w| w / largest).collect()
+    }
+
     /// Credit of a contributor in nats.
     pub fn credit_of(&self, contributor: &ContributorId) -> f64 {
         self.sum(contributor, |r| r.nats)
@@ -414,12 +422,10 @@ pub fn rewards(
 ) -> Result<(Rewards, String), RewardError> {
     let accounts = &tables.accounts;
     let cap = policy.window_cap_permille;
-    let window_weights: Vec<f64> =
-        accounts.windows.iter().map(|w| reward::window_weight(w.first_step, w.end_step, steps, cap) as f64).collect();
-    let largest = window_weights.iter().copied().fold(1.0, f64::max);
+    let window_weights = tables.window_weights(steps, cap);
     let mut weights = Vec::with_capacity(contributors.len());
     for &id in contributors {
-        let nats = tables.sum(&id, |r| r.nats * window_weights.get(r.window as usize).copied().unwrap_or(0.0) / largest);
+        let nats = tables.sum(&id, |r| r.nats * window_weights.get(r.window as usize).copied().unwrap_or(0.0));
         // A credit that is no number weighs nothing here, and its residual below holds the pool.
         weights.push((id, reward::weight(nats).unwrap_or(0)));
     }

@@ -133,7 +133,13 @@ impl WitnessPolicy {
             }
         }
         let missing = |what: &str| PolicyError { line: last, text: format!("no line `{what}`") };
-        Ok(WitnessPolicy { text: text.to_string(), log: log.ok_or_else(|| missing("log"))?, witnesses, groups, quorum: quorum.ok_or_else(|| missing("quorum"))? })
+        Ok(WitnessPolicy {
+            text: text.to_string(),
+            log: log.ok_or_else(|| missing("log"))?,
+            witnesses,
+            groups,
+            quorum: quorum.ok_or_else(|| missing("quorum"))?,
+        })
     }
 
     fn met(&self, member: &Member, signed: &[bool]) -> bool {

@@ -70,7 +70,9 @@ fn commitments(k: &Keys, count: u64) -> Vec<Vec<u8>> {
     let contributor = ContributorId::of_key(&k.contributor.public().to_bytes());
     (0..count)
         .into_par_iter()
-        .map(|i| signed(Commitment { epoch: 0, contributor, root: Digest::of(&i.to_be_bytes()), documents: 1 + i % 1000 }, &[&k.contributor]))
+        .map(|i| {
+            signed(Commitment { epoch: 0, contributor, root: Digest::of(&i.to_be_bytes()), documents: 1 + i % 1000 }, &[&k.contributor])
+        })
         .collect()
 }
 
@@ -110,7 +112,10 @@ fn main() {
     let path = home.join("synced");
     let (seconds, ()) = timed(|| (0..50).for_each(|_| files::write(&path, &entries[0], 0o644).expect("room on the disk")));
     std::fs::remove_file(&path).expect("just written");
-    println!("limits: {signatures:.0} strict verifications/s, SHA-256 {hashed:.2} GB/s a core, a small durable file {:.2} ms", seconds * 20.0);
+    println!(
+        "limits: {signatures:.0} strict verifications/s, SHA-256 {hashed:.2} GB/s a core, a small durable file {:.2} ms",
+        seconds * 20.0
+    );
 
     // Entries that are admitted already: no rule and no signature is looked at.
     // Folders go at the end: the file system looks at what was deleted lately when it makes a file.

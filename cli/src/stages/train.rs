@@ -171,7 +171,7 @@ pub async fn abort(home: &mut Home, epoch: Option<u32>, reason: &str) -> Result<
         loss_end: 0,
         control_start: 0,
         control_end: 0,
-        drawn_from: last.map(|(at, _)| home.head_at(at + 1)).transpose()?,
+        drawn_from: last.and_then(|(at, _)| home.head_at(at + 1).ok()),
     };
     let run = entry.run;
     home.append(vec![entry.into()]).await?;

@@ -170,7 +170,13 @@ fn consequences(home: &Home, submitted: &Submitted, accepted: u64, words: Option
         destroyed.push(Thing { name: "secret of its salts".into(), digest: None });
         // The one in use stays if none of the documents is in it.
         let kept = submitted.shard().filter(|_| accepted == 0).map(|(at, _)| *at);
-        destroyed.extend(submitted.shards.iter().filter(|(at, _)| Some(*at) != kept).map(|(at, s)| Thing { name: format!("shard of entry {at}"), digest: Some(s.file) }));
+        destroyed.extend(
+            submitted
+                .shards
+                .iter()
+                .filter(|(at, _)| Some(*at) != kept)
+                .map(|(at, s)| Thing { name: format!("shard of entry {at}"), digest: Some(s.file) }),
+        );
     }
     let remaining = |name: String, digest: Option<Digest>, holds: &str| Remaining { name, digest, holds: holds.into() };
     let mut remains = vec![remaining(

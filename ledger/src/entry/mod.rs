@@ -221,7 +221,7 @@ impl Entry {
             }
             Entry::Statements(e) => vec![("public/rewards.json", e.rewards)],
             Entry::Reveal(e) => vec![("public/openings.json", e.openings)],
-            Entry::PolicyChange(e) => vec![("public/policy.json", e.policy)],
+            Entry::PolicyChange(e) => vec![("public/policy.json", e.policy), ("public/announcement", e.announcement)],
             Entry::Claim(e) => vec![("public/claim.json", e.list), ("sealed/evidence", e.evidence)],
             Entry::Resolution(e) => vec![("party/reasons", e.reasons)],
             Entry::Withdrawal(e) => vec![("public/withdrawal.json", e.list)],

@@ -56,10 +56,12 @@ records! {
         /// Seconds since 1970.
         time: u64,
     }
-    /// Another person's consent, by the approver's key.
+    /// Another person's word on a proposal, by the approver's key.
     PayoutApproval {
         /// Index of the proposal.
         proposal: u64,
+        /// `approved` or `rejected`.
+        outcome: String,
         /// The root again.
         root: Digest,
         /// The sum again.

@@ -162,9 +162,11 @@ impl State {
             Some(old) => {
                 let (at, last) = some!(index, "shard-replaces", live, "submission {} has no shard in use", e.submission);
                 rule!(index, "shard-replaces", *at == old, "shard of entry {old}, the one in use is of entry {at}");
-                rule!(index, "shard-replaces", submitted.withdrawing(), "submission {}: nothing was withdrawn", e.submission);
-                let rows = last.rows;
-                rule!(index, "shard-rows", (1..rows).contains(&e.rows), "{} rows, expected fewer than the {rows} before", e.rows);
+                let open = submitted.withdrawals.last().filter(|w| w.effect.is_none()).map(|w| &w.withdrawal);
+                let (since, withdrawal) = some!(index, "shard-replaces", open, "submission {}: nothing was withdrawn", e.submission);
+                rule!(index, "shard-replaces", *at < *since, "shard of entry {old}: it was put in its place already by this withdrawal");
+                let (rows, least) = (last.rows, last.rows.saturating_sub(withdrawal.documents).max(1));
+                rule!(index, "shard-rows", (least..rows).contains(&e.rows), "{} rows, expected {least} to {}", e.rows, rows - 1);
             }
         }
         submitted.shards.push((index, e));

@@ -117,12 +117,14 @@ impl State {
         let named = Verifier::from_vkey(&e.log).is_ok_and(|v| v.name == e.origin);
         rule!(index, "genesis-keys", named, "log key {:?}, expected one named {:?}", e.log, e.origin);
         rule!(index, "genesis-keys", e.operator != e.approver, "operator and approver have one key, expected two");
-        let policy = checked_policy(index, &e.log, &[e.operator, e.approver], &e.witness_policy)?;
+        let policy = checked_policy(index, &e.log, |key| [e.operator, e.approver].contains(key), &e.witness_policy)?;
+        let log = policy.log.public;
+        rule!(index, "genesis-keys", log != e.operator && log != e.approver, "the log's key has another role, expected one of its own");
         rule!(
             index,
             "genesis-currency",
-            e.currency.len() == 3 && e.currency_exponent <= 24,
-            "currency {:?} with {} decimals, expected three letters and at most 24",
+            e.currency.len() == 3 && e.currency.bytes().all(|b| b.is_ascii_uppercase()) && e.currency_exponent <= 24,
+            "currency {:?} with {} decimals, expected three capital letters and at most 24",
             e.currency,
             e.currency_exponent
         );
@@ -191,10 +193,8 @@ impl State {
 
     pub(super) fn change_witnesses(&mut self, index: u64, e: WitnessChange) -> Result<(), Violation> {
         let genesis = some!(index, "genesis-first", self.genesis.as_ref(), "witnesses before genesis");
-        let running = self.runs.iter().find(|r| r.close.is_none()).map(|r| r.intent.1.run);
-        rule!(index, "witness-change", running.is_none(), "other witnesses while run {} draws from them", running.unwrap_or(0));
-        let keys: Vec<PublicKey> = self.operator.iter().chain(&self.approver).map(|h| h.key).collect();
-        let policy = checked_policy(index, &genesis.log, &keys, &e.witness_policy)?;
+        let taken = |key: &PublicKey| self.holder(key).is_some();
+        let policy = checked_policy(index, &genesis.log, taken, &e.witness_policy)?;
         self.keys.extend(policy.witnesses.iter().map(|w| (w.verifier.public.to_bytes(), None)));
         self.witnesses.push((index, policy));
         Ok(())
@@ -214,7 +214,7 @@ impl State {
 }
 
 /// A policy of this log whose witnesses are others than the log and than those who sign its entries.
-fn checked_policy(index: u64, log: &str, others: &[PublicKey], text: &str) -> Result<WitnessPolicy, Violation> {
+fn checked_policy(index: u64, log: &str, taken: impl Fn(&PublicKey) -> bool, text: &str) -> Result<WitnessPolicy, Violation> {
     let policy = WitnessPolicy::from_text(text).map_err(|e| Violation { rule: "witness-policy", index, text: e.to_string() })?;
     rule!(index, "witness-policy", policy.log.to_vkey() == log, "a policy of {}, expected {log}", policy.log.to_vkey());
     rule!(index, "witness-policy", !policy.witnesses.is_empty(), "no witness, expected at least one");
@@ -229,7 +229,7 @@ fn checked_policy(index: u64, log: &str, others: &[PublicKey], text: &str) -> Re
         rule!(
             index,
             "witness-policy",
-            key != policy.log.public && !others.contains(&key),
+            key != policy.log.public && !taken(&key),
             "witness {}: its key has another role already",
             witness.name
         );

@@ -21,6 +21,15 @@ impl State {
         rule!(index, "statements-epoch", e.epoch == epoch, "epoch {}, run {} is of epoch {epoch}", e.epoch, e.run);
         let settled = self.runs.iter().find(|r| r.intent.1.epoch == epoch && r.statements.is_some()).map(|r| r.intent.1.run);
         rule!(index, "statements-once", settled.is_none(), "run {}: epoch {epoch} is settled by run {settled:?} already", e.run);
+        let currency = self.genesis.as_ref().map_or("", |g| &g.currency);
+        rule!(
+            index,
+            "statements-pool",
+            e.currency == currency && e.pool_minor >= 0,
+            "a pool of {} {}, expected none below zero in {currency}",
+            e.pool_minor,
+            e.currency
+        );
         let run = self.run(index, e.run)?;
         rule!(index, "statements-pilot", !run.intent.1.pilot, "run {}: is a pilot, which is never settled", e.run);
         let replayed = run.replays.iter().any(|(_, r)| r.outcome != "differs");
@@ -38,7 +47,8 @@ impl State {
         let (pool, earlier) = (s.pool_minor, self.payouts.iter().filter(|p| p.proposal.1.statements == e.statements));
         // What came back may be proposed again.
         let returned = |p: &Payout| p.settlements.iter().map(|(_, s)| s.returned_minor).fold(0, i128::saturating_add);
-        let paid = earlier.map(|p| p.proposal.1.total_minor.saturating_sub(returned(p))).fold(0, i128::saturating_add);
+        let standing = earlier.filter(|p| p.approval.as_ref().is_none_or(|(_, a)| a.outcome == "approved"));
+        let paid = standing.map(|p| p.proposal.1.total_minor.saturating_sub(returned(p))).fold(0, i128::saturating_add);
         rule!(
             index,
             "payout-total",
@@ -60,7 +70,9 @@ impl State {
 
     pub(super) fn approve(&mut self, index: u64, e: PayoutApproval) -> Result<(), Violation> {
         let payout = self.payout(index, e.proposal)?;
-        rule!(index, "approval-once", payout.approval.is_none(), "proposal {} is approved already", e.proposal);
+        rule!(index, "approval-once", payout.approval.is_none(), "proposal {} is approved or rejected already", e.proposal);
+        let known = ["approved", "rejected"].contains(&e.outcome.as_str());
+        rule!(index, "approval-outcome", known, "outcome {:?}, expected approved or rejected", e.outcome);
         let proposal = &payout.proposal.1;
         rule!(
             index,
@@ -78,7 +90,8 @@ impl State {
 
     pub(super) fn settle(&mut self, index: u64, e: Settlement) -> Result<(), Violation> {
         let payout = self.payout(index, e.proposal)?;
-        rule!(index, "settlement-approved", payout.approval.is_some(), "proposal {} is not approved", e.proposal);
+        let approved = payout.approval.as_ref().is_some_and(|(_, a)| a.outcome == "approved");
+        rule!(index, "settlement-approved", approved, "proposal {} is not approved", e.proposal);
         let total = payout.proposal.1.total_minor;
         let sum = e.settled_minor.checked_add(e.returned_minor).filter(|s| *s > 0 && e.settled_minor >= 0 && e.returned_minor >= 0);
         let sum = some!(index, "settlement-amounts", sum, "{} settled, {} returned", e.settled_minor, e.returned_minor);

@@ -62,10 +62,11 @@ impl State {
         rule!(
             index,
             "progress-order",
-            last.is_none_or(|(_, l)| l.step < e.step && l.windows < e.windows),
-            "step {} of run {} is not after the last progress",
+            last.is_none_or(|(_, l)| l.step < e.step && l.windows < e.windows) && e.step <= run.intent.1.steps,
+            "step {} of run {} is not after the last progress, or beyond its {} steps",
             e.step,
-            e.run
+            e.run,
+            run.intent.1.steps
         );
         let retired = self.epochs[run.intent.1.epoch as usize].retired.unwrap_or(0);
         rule!(
@@ -83,7 +84,7 @@ impl State {
 
     pub(super) fn close_run(&mut self, index: u64, e: RunClose) -> Result<(), Violation> {
         let run = self.running(index, e.run)?;
-        let aborted = e.outcome.starts_with("aborted: ");
+        let aborted = e.outcome.strip_prefix("aborted: ").is_some_and(|reason| !reason.is_empty());
         rule!(
             index,
             "close-outcome",
@@ -100,7 +101,10 @@ impl State {
             e.run,
             e.steps
         );
-        self.check_drawn(index, run, e.drawn_from.as_ref())?;
+        // A run may have to be given up because a witness does not answer.
+        if !aborted || e.drawn_from.is_some() {
+            self.check_drawn(index, run, e.drawn_from.as_ref())?;
+        }
         let planned = run.intent.1.steps;
         rule!(
             index,

@@ -1,5 +1,8 @@
 //! A log in memory: its keys, and of every kind an entry that its state takes next.
 
+// Each test uses a part of it.
+#![allow(dead_code)]
+
 use std::collections::BTreeMap;
 
 use corpus::licence::Purpose;
@@ -78,7 +81,7 @@ impl World {
         let head = TreeHead { origin: self.log.name.clone(), size, root: self.tree.root(size) };
         let mut note = Note::new(head.to_text());
         note.sign(&self.log, TIME);
-        let policy = self.state.witnesses.as_ref().expect("a genesis");
+        let policy = self.state.witnesses_of(size).expect("a genesis");
         for witness in [&self.home, &self.far] {
             if policy.witnesses.iter().any(|w| w.verifier.public == witness.public()) {
                 note.sign(witness, TIME + size);
@@ -143,7 +146,7 @@ impl World {
     /// The draw from the tree head of now.
     pub fn draw(&self, epoch: u32) -> Draw {
         let tree_head = self.tree_head(self.state.size);
-        let policy = self.state.witnesses.as_ref().expect("a genesis");
+        let policy = self.state.witnesses_of(self.state.size).expect("a genesis");
         let seed = draw_seed(&tree_head, policy).expect("all witnesses have cosigned");
         Draw { epoch, tree_head: tree_head.to_text(), seed, targets: digest("targets"), pricing: 6, control: 4 }
     }
@@ -304,7 +307,13 @@ impl World {
     /// Consent to the first proposal.
     pub fn payout_approval(&self) -> PayoutApproval {
         let (proposal, proposed) = &self.state.payouts[0].proposal;
-        PayoutApproval { proposal: *proposal, root: proposed.root, total_minor: proposed.total_minor, time: TIME }
+        PayoutApproval {
+            proposal: *proposal,
+            outcome: "approved".to_string(),
+            root: proposed.root,
+            total_minor: proposed.total_minor,
+            time: TIME,
+        }
     }
 
     /// A report on the first proposal.
@@ -421,4 +430,74 @@ pub fn statements(outcome: &str) -> Statements {
 
 pub fn reveal() -> Reveal {
     Reveal { epoch: 0, dedup_key: digest("dedup key"), openings: digest("openings") }
+}
+
+/// What happens, in order, and who signs it.
+pub const STORY: &[(&str, fn(&World) -> Envelope)] = &[
+    ("genesis", |w| w.by_operator(w.genesis())),
+    ("ada registers", |w| signed(registration(&w.ada, false), &[&w.operator, &w.ada])),
+    ("archive registers", |w| signed(registration(&w.archive, true), &[&w.operator, &w.archive])),
+    ("epoch opens", |w| w.by_operator(epoch_open(0))),
+    ("ada commits", |w| signed(commitment(&w.ada, 3), &[&w.ada])),
+    ("archive commits", |w| signed(commitment(&w.archive, 2), &[&w.archive, &w.operator])),
+    ("ada submits", |w| signed(w.submission(0), &[&w.ada])),
+    ("archive submits", |w| signed(w.submission(1), &[&w.archive, &w.operator])),
+    ("epoch closes", |w| w.by_operator(w.epoch_close(0))),
+    ("draw", |w| w.by_operator(w.draw(0))),
+    ("ada's verdicts", |w| w.by_operator(w.acceptance(0))),
+    ("archive's verdicts", |w| w.by_operator(w.acceptance(1))),
+    ("tokenizer", |w| w.by_operator(tokenizer())),
+    ("ada's shard", |w| w.by_operator(w.shard(0))),
+    ("archive's shard", |w| w.by_operator(w.shard(1))),
+    ("run begins", |w| w.by_operator(w.run_intent(0))),
+    ("first progress", |w| w.by_operator(w.run_progress(1))),
+    ("last progress", |w| w.by_operator(w.run_progress(2))),
+    ("run completes", |w| w.by_operator(w.run_close())),
+    ("attribution", |w| w.by_operator(attribution())),
+    ("replay", |w| w.by_operator(replay("bit-equal"))),
+    ("statements", |w| w.by_operator(statements("settled"))),
+    ("reveal", |w| w.by_operator(reveal())),
+    ("payout proposed", |w| w.by_operator(w.payout_proposal(900))),
+    ("payout approved", |w| signed(w.payout_approval(), &[&w.approver])),
+    ("payout settled in part", |w| w.by_operator(w.settlement(600, 0))),
+    ("the rest comes back", |w| w.by_operator(w.settlement(0, 300))),
+    ("what came back is proposed with what was left", |w| w.by_operator(w.payout_proposal(400))),
+    ("ada's key rotated", |w| signed(rotation(&w.ada, &w.ada_next), &[&w.ada, &w.ada_next])),
+    ("archive's key revoked", |w| w.by_operator(revocation(&w.archive))),
+    ("archive's key recovered", |w| {
+        signed(KeyRotation { recovery: true, ..rotation(&w.archive, &w.archive_next) }, &[&w.operator, &w.archive_next])
+    }),
+    ("claim", |w| signed(w.claim(), &[&w.archive_next, &w.operator])),
+    ("resolution", |w| w.by_operator(w.resolution())),
+    ("withdrawal", |w| signed(w.withdrawal(), &[&w.ada_next])),
+    ("smaller shard", |w| w.by_operator(w.smaller_shard())),
+    ("withdrawal takes effect", |w| w.by_operator(w.withdrawal_effect())),
+    ("policy change", |w| w.by_operator(policy_change(1))),
+    ("witness change", |w| w.by_operator(w.witness_change())),
+    ("next epoch opens", |w| w.by_operator(EpochOpen { policy: policy_change(1).policy, ..epoch_open(1) })),
+    ("next epoch closes", |w| w.by_operator(w.epoch_close(1))),
+    ("next draw", |w| w.by_operator(w.draw(1))),
+    ("operator's key revoked", |w| signed(KeyRevocation { holder: Holder::Operator, ..revocation(&w.operator) }, &[&w.approver])),
+    ("operator's key recovered", |w| {
+        let recovery = KeyRotation { holder: Holder::Operator, recovery: true, ..rotation(&w.operator, &w.operator_next) };
+        signed(recovery, &[&w.approver, &w.operator_next])
+    }),
+    ("the new key signs", |w| signed(policy_change(2), &[&w.operator_next])),
+];
+
+/// The canonical payload of the first entry of every kind in the story, as `docs/ledger-format.md` has them.
+pub fn worked_bytes() -> String {
+    let (mut w, mut text, mut seen) = (World::new(), String::new(), Vec::new());
+    for (_, entry) in STORY {
+        let envelope = entry(&w);
+        w.push(envelope.clone()).expect("the story is valid");
+        let kind = *w.kinds.last().expect("just pushed");
+        if !seen.contains(&kind) {
+            seen.push(kind);
+            let payload = String::from_utf8(envelope.payload).expect("JSON");
+            text += &format!("### Bytes of {kind}\n\n```json\n{payload}\n```\n\n");
+        }
+    }
+    assert_eq!(seen.len(), Entry::KINDS.len(), "a kind is missing in the story");
+    text
 }
