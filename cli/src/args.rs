@@ -650,6 +650,9 @@ pub enum Epoch {
         /// A TOML file of strata: groups of documents that runs may weigh, and what floors they have.
         #[arg(long, value_name = "FILE")]
         strata: Option<PathBuf>,
+        /// A file of weights that a settled run of the epoch may be sampled with.
+        #[arg(long, value_name = "FILE")]
+        weights: Vec<PathBuf>,
         /// The pool in minor units.
         #[arg(long)]
         pool_minor: i64,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use corpus::bundle::Submitted;
+use corpus::canonical;
 use ledger::entry::Holder;
 use ledger::statement::Statement as SignedStatement;
 use serde_json::json;
@@ -52,12 +53,15 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
         }
         Command::Key(key) => keys::command(key, now).await,
-        Command::Epoch(Epoch::Open { home, target, target_weight, strata, pool_minor, purpose }) => {
+        Command::Epoch(Epoch::Open { home, target, target_weight, strata, weights, pool_minor, purpose }) => {
             let mut home = Home::open(&home.home, now).await?;
             let (targets, target_weights) = targets(&target, &target_weight)?;
             let mut policy = Policy::new(i128::from(pool_minor), &home.genesis().currency.clone(), home.genesis().currency_exponent);
             policy.target_weights = target_weights;
             policy.strata = strata.map(|path| strata::read(&home, &path)).transpose()?.unwrap_or_default();
+            for path in &weights {
+                policy.weight_tables.push(home.objects.put(Class::Public, &canonical::to_vec(&weighting::table_of_file(path)?)?)?);
+            }
             if let Some(announced) = notices::announced_policy(&home)? {
                 note("the policy of this epoch was announced: it is taken as it is, whatever is given here");
                 policy = announced;

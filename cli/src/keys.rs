@@ -209,8 +209,8 @@ fn show(file: &Path) -> Result<Output> {
 
 /// Comment, public key, and seed if there is one, of an OpenSSH file.
 fn openssh(text: &str, file: &Path) -> Result<(String, PublicKey, Option<Zeroizing<[u8; 32]>>)> {
-    let wrong = |e: &dyn std::fmt::Display| usage(format!("{}: {e}", file.display()));
-    let ed25519 = || wrong(&"expected an ed25519 key, found another kind");
+    let wrong = |e: &dyn std::fmt::Display| usage(format!("{}: expected an OpenSSH ed25519 key: {e}", file.display()));
+    let ed25519 = || wrong(&"it is of another kind");
     if text.starts_with("ssh-") {
         let key = ssh_key::PublicKey::from_openssh(text.trim()).map_err(|e| wrong(&e))?;
         let public = key.key_data().ed25519().ok_or_else(ed25519)?;

@@ -43,6 +43,9 @@ pub struct Policy {
     /// Groups of documents, the first that a document matches is its own; documents that match none are in `other`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strata: Vec<Stratum>,
+    /// Tables of weights from files that a settled run may be sampled with; otherwise the operator could choose after the draw.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weight_tables: Vec<Digest>,
 }
 
 /// The target that held-out documents are of if nobody says otherwise.
@@ -69,6 +72,7 @@ impl Policy {
             jaccard_denominator: denominator,
             target_weights: BTreeMap::from([(TARGET.to_string(), 1)]),
             strata: Vec::new(),
+            weight_tables: Vec::new(),
         }
     }
 }

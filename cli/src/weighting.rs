@@ -1,6 +1,7 @@
 //! How often a run sees the strata: where the weights come from, what the log has of them, what was drawn.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use corpus::canonical;
@@ -144,30 +145,36 @@ impl WeightLog {
     }
 }
 
+/// The table that follows from what a run credits its strata with, a token.
+pub fn table_of_run(archive: &Archive, run: u32, cap: f64) -> Result<WeightTable> {
+    let this = archive.state.runs.get(run as usize).ok_or_else(|| usage(format!("run {run}: there are {}", archive.state.runs.len())))?;
+    let (names, earned): (Vec<String>, Vec<Earned>) = earned(archive, this)?.into_iter().unzip();
+    if names.len() < 2 {
+        return Err(usage(format!(
+            "weights from run {run}: they go by stratum, and it saw only {names:?}; declare some with `assay epoch open --strata`"
+        )));
+    }
+    let ratios = trainer::ratios(&earned, 0.0, cap);
+    let weights_ppm = names.into_iter().zip(ratios.iter().map(|r| (r * 1e6).round() as u64)).collect();
+    Ok(WeightTable { version: 2, from_run: Some(run), weights_ppm })
+}
+
+/// The table of a file.
+pub fn table_of_file(path: &Path) -> Result<WeightTable> {
+    let text = String::from_utf8(store::files::read(path)?).with_context(|| path.display().to_string())?;
+    let weights: BTreeMap<String, f64> = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    if let Some((name, w)) = weights.iter().find(|(_, w)| !(0.0..=1e6).contains(*w)) {
+        return Err(usage(format!("{}: {name} = {w}, expected a weight from 0 to a million", path.display())));
+    }
+    let weights_ppm = weights.into_iter().map(|(name, w)| (name, (w * 1e6).round() as u64)).collect();
+    Ok(WeightTable { version: 2, from_run: None, weights_ppm })
+}
+
 /// Puts the digest of the table that `sampling` asks for in its place, so that the config decides the run by itself.
 pub fn resolve(home: &Home, sampling: &mut Sampling) -> Result<()> {
     let table = match (sampling.weights, sampling.run, sampling.file.take()) {
-        (Weighting::FromRun, Some(run), _) => {
-            let this = home.state.runs.get(run as usize).ok_or_else(|| usage(format!("run {run}: there are {}", home.state.runs.len())))?;
-            let (names, earned): (Vec<String>, Vec<Earned>) = earned(home, this)?.into_iter().unzip();
-            if names.len() < 2 {
-                return Err(usage(format!(
-                    "weights from run {run}: they go by stratum, and it saw only {names:?}; declare some with `assay epoch open --strata`"
-                )));
-            }
-            let ratios = trainer::ratios(&earned, 0.0, sampling.cap);
-            let weights_ppm = names.into_iter().zip(ratios.iter().map(|r| (r * 1e6).round() as u64)).collect();
-            WeightTable { version: 2, from_run: Some(run), weights_ppm }
-        }
-        (Weighting::File, _, Some(path)) => {
-            let text = String::from_utf8(store::files::read(&path)?).with_context(|| path.display().to_string())?;
-            let weights: BTreeMap<String, f64> = toml::from_str(&text).with_context(|| path.display().to_string())?;
-            if let Some((name, w)) = weights.iter().find(|(_, w)| !(0.0..=1e6).contains(*w)) {
-                return Err(usage(format!("{}: {name} = {w}, expected a weight from 0 to a million", path.display())));
-            }
-            let weights_ppm = weights.into_iter().map(|(name, w)| (name, (w * 1e6).round() as u64)).collect();
-            WeightTable { version: 2, from_run: None, weights_ppm }
-        }
+        (Weighting::FromRun, Some(run), _) => table_of_run(home, run, sampling.cap)?,
+        (Weighting::File, _, Some(path)) => table_of_file(&path)?,
         _ => return Ok(()),
     };
     sampling.table = Some(home.objects.put(Class::Public, &canonical::to_vec(&table)?)?.to_string());

@@ -88,7 +88,7 @@ fn nothing_is_published_before_the_witness_has_cosigned_and_everything_after() {
 fn a_witness_without_a_network_answers_files_and_names_what_is_wrong() {
     let world = World::new();
     world.run(&["witness", "key", "w.example", "--out", "w.key"]).ok();
-    world.run(&["witness", "key", "w.example", "--out", "w.key"]).fails(1, &["w.key"]);
+    world.run(&["witness", "key", "w.example", "--out", "w.key"]).fails(2, &["w.key"]);
     world.run(&["init", "--home", "h", "--origin", "test.invalid/log"]).ok();
     let cosign = |request: &str| {
         world.run(&["witness", "cosign", request, "--key", "w.key", "--log", "h/log.vkey", "--state", "memory", "--out", "line"])
@@ -113,4 +113,40 @@ fn a_witness_without_a_network_answers_files_and_names_what_is_wrong() {
         .run(&["witness", "cosign", "first", "--key", "h/keys/log.key", "--log", "h/log.vkey", "--state", "memory"])
         .fails(1, &["witness key"]);
     world.run(&["init", "--home", "x", "--origin", "x", "--witness", "w.vkey"]).fails(2, &["URL=VKEY"]);
+}
+
+#[test]
+fn a_quorum_publishes_a_draw_waits_for_all_and_a_witness_is_asked_by_files() {
+    let world = World::new();
+    let vkey = world.run(&["witness", "key", "far.example", "--out", "far.key"]).ok()["vkey"].as_str().unwrap().to_string();
+    world.write("policy", format!("witness far {vkey}\ngroup either any home far\nquorum either\n"));
+    world.write("none", "quorum none\n");
+    world.run(&["init", "--home", "x", "--origin", "test.invalid/x", "--witness-policy", "none"]).fails(3, &["witness-policy"]);
+    world.run(&["init", "--home", "h", "--origin", "test.invalid/log", "--witness-policy", "policy"]).ok();
+    world.run(&["import", "--home", "h", "--as", "anna", "from/anna"]).fails(2, &["epoch"]);
+    world.run(&["epoch", "open", "--home", "h", "--target", "target", "--pool-minor", "1000"]).ok();
+    world.run(&["import", "--home", "h", "--as", "anna", "from/anna"]).ok();
+    let audit = world.run(&["audit", "--home", "h"]).ok();
+    assert!(audit["audit"]["level"].as_str().unwrap().contains("witnessed by 1"), "{audit}");
+    // The close draws: nobody may choose whose cosignatures count.
+    world.run(&["epoch", "close", "--home", "h"]).fails(3, &["far.example", "state/witnesses/far/request"]);
+    world.run(&["epoch", "close", "--home", "h"]).fails(3, &["far.example"]);
+    let cosign = |out: &str| {
+        let request = "h/state/witnesses/far/request";
+        let args = ["witness", "cosign", request, "--key", "far.key", "--log", "h/log.vkey", "--state", "memory", "--out", out];
+        world.run(&args).ok();
+    };
+    // Somebody else's answer is none.
+    world.write("h/state/witnesses/far/answer", "\u{2014} far.example AAAAAAAA\n");
+    world.run(&["epoch", "close", "--home", "h"]).fails(3, &["far.example"]);
+    cosign("h/state/witnesses/far/answer");
+    world.run(&["epoch", "close", "--home", "h"]).ok();
+    let audit = world.run(&["audit", "--home", "h"]).ok();
+    assert_eq!(audit["audit"]["ok"], true, "{audit}");
+    // Without the witness that is lost: the old ones cosign the change, and then the home's own alone.
+    world.write("own", "quorum home\n");
+    world.run(&["witness", "change", "own", "--home", "h"]).ok();
+    world.run(&["contributor", "add", "bert", "--home", "h"]).ok();
+    let audit = world.run(&["audit", "--home", "h"]).ok();
+    assert!(audit["audit"]["level"].as_str().unwrap().contains("witnessed by 1"), "{audit}");
 }

@@ -11,7 +11,7 @@ use common::{
     signed, statements, tokenizer,
 };
 use ledger::entry::{
-    Acceptance, Attribution, Claim, Commitment, Draw, EpochClose, EpochOpen, Genesis, Holder, KeyRevocation, KeyRotation, PayoutApproval,
+    Acceptance, Attribution, Claim, Commitment, Draw, EpochClose, Genesis, Holder, KeyRevocation, KeyRotation, PayoutApproval,
     PayoutProposal, Registration, Replay, Resolution, Reveal, RunClose, RunIntent, RunProgress, Shard, Statements, Submission, Withdrawal,
     WithdrawalEffect, WitnessChange,
 };

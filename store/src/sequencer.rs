@@ -46,6 +46,8 @@ pub struct Sequencer {
     pending: PathBuf,
     /// A signed tree head waits for its witnesses; another one of its size must never be signed.
     waiting: Option<u64>,
+    /// Which witness it waits for, and why, if one was asked since.
+    refusal: Option<(String, String)>,
     /// A sync failed.
     failed: bool,
     /// The last signed tree head, kept outside the home; none for a demonstration, whose keys anybody can derive.
@@ -128,6 +130,7 @@ impl Sequencer {
             unsynced: Vec::new(),
             pending,
             waiting: None,
+            refusal: None,
             failed: false,
             outside,
             note,
@@ -139,7 +142,7 @@ impl Sequencer {
         sequencer.tail = sequencer.entries(sequencer.size() / tile::WIDTH * tile::WIDTH..sequencer.size())?;
         match sequencer.finish(&log, time) {
             // The log can be read meanwhile; nothing is appended before the witnesses have answered.
-            Err(StoreError::Witness { .. }) => {}
+            Err(StoreError::Witness { witness, text }) => sequencer.refusal = Some((witness, text)),
             other => {
                 other?;
                 sequencer.remove_leftovers()?;
@@ -267,8 +270,9 @@ impl Sequencer {
             return Err(self.files.error(self.files.root(), "a sync failed before: end this process and open the log again"));
         }
         if let Some(size) = self.waiting {
-            let text = format!("a signed tree head of {size} entries waits for it; open the log again when it answers");
-            return Err(StoreError::Witness { witness: "of this log".into(), text });
+            let (witness, why) =
+                self.refusal.clone().unwrap_or_else(|| ("of this log".into(), "open the log again when it answers".into()));
+            return Err(StoreError::Witness { witness, text: format!("a signed tree head of {size} entries waits for it; {why}") });
         }
         let new = leaves(entries);
         new.iter().for_each(|leaf| self.tree.push(*leaf));

@@ -3,19 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use corpus::canonical;
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
+use corpus::{Digest, canonical};
 use ledger::entry::{Holder, Shard};
 use ledger::history::{Epoch, Run, Submitted};
 use ledger::statement::Statement;
 use store::Class;
-use trainer::read_documents;
+use trainer::{Weighting, read_documents};
 
 use super::Report;
 use crate::home::Archive;
 use crate::rules::{Tables, Targets, draw_targets, nano, statements_root};
 use crate::stages::{epoch, ingest, replay, reward};
+use crate::weighting;
 use crate::withdrawn::{Consequences, DocumentList, Withdrawn};
 
 /// Checks every epoch and every run.
@@ -232,7 +233,30 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
             format!("windows {:?} of run {} differed when replayed", replay.windows, replay.run)
         });
     }
+    check_weights(archive, run, report)?;
     check_statements(archive, run, report)
+}
+
+/// What a settled run was sampled with was named by the policy, or follows from an earlier run.
+fn check_weights(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
+    let Some(sampling) = replay::config(archive, run)?.sampling.filter(|_| run.statements.is_some()) else { return Ok(()) };
+    let (at, table) = (run.intent.0, sampling.table.as_deref().and_then(|t| t.parse::<Digest>().ok()));
+    match (sampling.weights, sampling.run) {
+        (Weighting::File, _) => {
+            let policy = epoch::policy(archive, &archive.state.epochs[run.intent.1.epoch as usize])?;
+            report.expect(table.is_some_and(|t| policy.weight_tables.contains(&t)), "run-weights", at, || {
+                format!("run {}: weights from a file that the policy does not name: table {table:?}", run.intent.1.run)
+            });
+        }
+        (Weighting::FromRun, Some(from)) => {
+            let expected = Digest::of(&canonical::to_vec(&weighting::table_of_run(archive, from, sampling.cap)?)?);
+            report.expect(from < run.intent.1.run && table == Some(expected), "run-weights", at, || {
+                format!("run {}: table {table:?}, run {from} gives {expected}", run.intent.1.run)
+            });
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The document table is that of the progress entries, and its rows add up to the contributors' credit.
