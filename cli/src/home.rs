@@ -13,7 +13,9 @@ use ledger::{Entry, EntryProof, Envelope, Note, PublicKey, SecretKey, State, Tre
 use serde::{Deserialize, Serialize};
 use store::admission::{Outcome, admit};
 use store::follow::{draws, follow};
-use store::{Applied, Class, Cosigner, FileWitness, Index, Objects, RemoteWitness, Sequencer, StoreError, Witness, Witnesses, files};
+use store::{
+    Applied, Class, Cosigner, FileWitness, HeadKeeper, Index, Objects, RemoteWitness, Sequencer, StoreError, Witness, Witnesses, files,
+};
 
 use crate::failure::{Kind, failure, usage};
 use crate::keys::{self, read as read_key};
@@ -245,16 +247,17 @@ impl Home {
         let outside = if config.demo_seed.is_none() { Some(state_folder()?.join(log.public().key_id().to_string())) } else { None };
         let path = dir.join(WITNESS_POLICY);
         let policy = String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?;
-        let mut sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, asked(dir, &policy)?, outside, now)?;
+        let index = Index::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))?;
+        let witnesses = asked(dir, &policy, &config, &index)?;
+        let mut sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, witnesses, outside, now)?;
+        index.release_all().await?;
         sweep(dir)?;
         let state = replayed(&sequencer)?;
         // A crash after a change of witnesses left the old ones here.
         if let Some(logged) = current_policy(&state).filter(|logged| **logged != policy) {
             files::write(&path, logged.as_bytes(), 0o644)?;
-            sequencer.set_witnesses(asked(dir, logged)?);
+            sequencer.set_witnesses(asked(dir, logged, &config, &index)?);
         }
-        let index = Index::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))?;
-        index.release_all().await?;
         let mut home = Home {
             archive: Archive { objects: Objects::new(&dir.join("objects")), state },
             operator: read_key(&key_path(dir, "operator"))?,
@@ -382,7 +385,7 @@ impl Home {
         if entries.iter().any(|e| matches!(e, Entry::WitnessChange(_))) {
             let policy = current_policy(&self.archive.state).expect("just applied").clone();
             files::write(&self.dir.join(WITNESS_POLICY), policy.as_bytes(), 0o644)?;
-            self.sequencer.set_witnesses(asked(&self.dir, &policy)?);
+            self.sequencer.set_witnesses(asked(&self.dir, &policy, &self.config, &self.index)?);
         }
         Ok(())
     }
@@ -592,7 +595,7 @@ fn witness_policy(dir: &Path, choice: &WitnessChoice) -> Result<String> {
 }
 
 /// Those whom a policy names, as they can be asked: the home's own, others by HTTP, or by files where they have no URL.
-fn asked(dir: &Path, policy: &str) -> Result<Witnesses> {
+fn asked(dir: &Path, policy: &str, config: &Config, index: &Index) -> Result<Witnesses> {
     let policy = WitnessPolicy::from_text(policy).map_err(|e| failure(Kind::Verification, e.to_string()))?;
     let own = read_key(&key_path(dir, "witness"))?;
     let cosigner = |w: &ledger::witness_policy::PolicyWitness| -> Box<dyn Cosigner> {
@@ -603,7 +606,10 @@ fn asked(dir: &Path, policy: &str) -> Result<Witnesses> {
         }
     };
     let cosigners = policy.witnesses.iter().map(cosigner).collect();
-    Ok(Witnesses::new(cosigners, Box::new(move |signed| policy.is_quorum(signed)), draws))
+    // A database in the home would be restored with it; a demonstration's key is everybody's.
+    let kept = config.demo_seed.is_none() && config.database.starts_with("postgres");
+    let keeper = kept.then(|| Box::new(HeadKeeper::new(index.clone())) as Box<dyn Cosigner>);
+    Ok(Witnesses::new(cosigners, Box::new(move |signed| policy.is_quorum(signed)), draws).after(keeper))
 }
 
 /// The index's URL, with a relative SQLite path below the home.

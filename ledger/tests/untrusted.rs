@@ -54,7 +54,7 @@ fn damaged_bytes_never_panic_and_what_is_accepted_is_written_as_it_was() {
                 match next(5) {
                     0 => bytes.truncate(at),
                     1 if at < bytes.len() => bytes[at] = next(256) as u8,
-                    2 => bytes.insert(at, b" \n+0-{}[]\",:\\/A=\0\xff"[next(19)]),
+                    2 => bytes.insert(at, b" \n+0-{}[]\",:\\/A=\0\xff"[next(18)]),
                     3 if at < bytes.len() => drop(bytes.remove(at)),
                     _ => {
                         let piece: Vec<u8> = bytes[at..bytes.len().min(at + next(40))].to_vec();

@@ -135,9 +135,49 @@ impl Index {
         let migration = |version, description: &'static str, sql: &'static str| {
             Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql.into_sql_str(), false)
         };
-        let migrations = vec![migration(1, "index", include_str!("../../migrations/0001_index.sql")), migration(2, "append only", own)];
+        let migrations = vec![
+            migration(1, "index", include_str!("../../migrations/0001_index.sql")),
+            migration(2, "append only", own),
+            migration(3, "tree heads", include_str!("../../migrations/0003_tree_heads.sql")),
+        ];
         Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }.run(&pool).await?;
         Ok(Index { pool, postgres })
+    }
+
+    /// The last tree head that was signed with `log`'s key.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn tree_head(&self, log: &str) -> Result<Option<(u64, String)>, StoreError> {
+        let row = sqlx::query("select size, note from tree_heads where log = $1").bind(log).fetch_optional(&self.pool).await?;
+        Ok(row.map(|r| Ok::<_, sqlx::Error>((r.try_get::<i64, _>("size")? as u64, r.try_get("note")?))).transpose()?)
+    }
+
+    /// Puts a tree head in the place of the one of size `known`, or of none; returns whether that was still there.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`].
+    pub async fn swap_tree_head(&self, log: &str, known: Option<u64>, size: u64, note: &str) -> Result<bool, StoreError> {
+        let done = match known {
+            None => {
+                sqlx::query("insert into tree_heads (log, size, note) values ($1, $2, $3) on conflict do nothing")
+                    .bind(log)
+                    .bind(size as i64)
+                    .bind(note)
+                    .execute(&self.pool)
+                    .await?
+            }
+            Some(known) => {
+                sqlx::query("update tree_heads set size = $1, note = $2 where log = $3 and size = $4")
+                    .bind(size as i64)
+                    .bind(note)
+                    .bind(log)
+                    .bind(known as i64)
+                    .execute(&self.pool)
+                    .await?
+            }
+        };
+        Ok(done.rows_affected() == 1)
     }
 
     /// Entries applied so far.

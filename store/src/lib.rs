@@ -6,6 +6,7 @@
 //! - `sequencer`, `wal`: the one writer that appends to them, and what makes an append last with one sync
 //! - `follow`: a log's entries replayed, signatures on all cores
 //! - `admission`: which of many entries that arrive together are appended
+//! - `head_keeper`: the last signed tree head in a Postgres that several machines share
 //! - `witness`: what cosigns a tree head, once
 //! - `index`: the rebuildable database; all SQL is in it and in `jobs`
 //! - `jobs`: leased rows that workers take
@@ -17,6 +18,7 @@ pub mod admission;
 mod error;
 pub mod files;
 pub mod follow;
+mod head_keeper;
 pub mod index;
 pub mod jobs;
 pub mod log;
@@ -26,6 +28,7 @@ mod wal;
 pub mod witness;
 
 pub use error::StoreError;
+pub use head_keeper::HeadKeeper;
 pub use index::{Applied, Index};
 pub use jobs::{Job, JobState};
 pub use log::LogFiles;

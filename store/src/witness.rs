@@ -28,6 +28,8 @@ type Quorum = Box<dyn Fn(&[bool]) -> bool + Send + Sync>;
 
 /// Who is asked to cosign a tree head, and how many of them are enough to publish it.
 pub struct Witnesses {
+    /// Asked first; it has to agree, and signs nothing.
+    keeper: Option<Box<dyn Cosigner>>,
     cosigners: Vec<Box<dyn Cosigner>>,
     quorum: Quorum,
     /// Whether a tree head that ends in this entry draws, so that every cosigner has to sign it.
@@ -37,7 +39,12 @@ pub struct Witnesses {
 impl Witnesses {
     /// `cosigners` in the order that `quorum` expects.
     pub fn new(cosigners: Vec<Box<dyn Cosigner>>, quorum: Quorum, draws: fn(&[u8]) -> bool) -> Witnesses {
-        Witnesses { cosigners, quorum, draws }
+        Witnesses { keeper: None, cosigners, quorum, draws }
+    }
+
+    /// Asks `keeper` before them, which has to agree and signs nothing.
+    pub fn after(self, keeper: Option<Box<dyn Cosigner>>) -> Witnesses {
+        Witnesses { keeper, ..self }
     }
 
     /// Has `note` cosigned, which covers `tree` and whose last entry is `last`.
@@ -45,6 +52,9 @@ impl Witnesses {
     /// # Errors
     /// The first refusal, if those who cosigned are not enough; [`StoreError::Io`] or [`StoreError::Sync`] of an own memory.
     pub(crate) fn cosign(&self, note: &mut Note, tree: &Tree, log: &Verifier, last: &[u8], time: u64) -> Result<(), StoreError> {
+        if let Some(keeper) = &self.keeper {
+            keeper.cosign(note, tree, log, time)?;
+        }
         let (mut signed, mut refusal) = (Vec::new(), None);
         for cosigner in &self.cosigners {
             let answer = cosigner.cosign(note, tree, log, time);

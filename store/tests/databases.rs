@@ -1,10 +1,11 @@
 //! The same tables and rules on SQLite and, where it answers, on Postgres.
 
 use corpus::{ContributorId, Digest};
-use ledger::Entry;
 use ledger::books::{Account, Transfer};
 use ledger::entry::{Acceptance, EpochClose, Rights, Shard, Statements, Submission};
-use store::{Applied, Index};
+use ledger::key::Algorithm;
+use ledger::{Entry, SecretKey};
+use store::{Applied, Cosigner, HeadKeeper, Index, Sequencer, Witness, Witnesses};
 
 /// Postgres, as the tests expect it; each test has a schema of its own.
 const POSTGRES: &str = "postgres://postgres@127.0.0.1:5432/test";
@@ -143,5 +144,32 @@ fn a_job_has_one_owner_and_a_late_one_is_fenced_off() {
         assert_eq!(index.lease("k", "w", 200).await.unwrap(), None);
         let states: Vec<(String, String)> = index.jobs("k").await.unwrap().into_iter().map(|j| (j.input, j.state)).collect();
         assert_eq!(states, [("a".into(), "done".into()), ("b".into(), "failed".into())]);
+    });
+}
+
+#[test]
+fn a_copy_of_a_home_on_another_machine_is_refused_by_the_database_they_share() {
+    on_both("heads", async |index| {
+        let dir = tempfile::tempdir().unwrap();
+        let key = |name: &str, algorithm| SecretKey::from_seed(name, algorithm, &[5; 32]);
+        let open = |home: &std::path::Path| {
+            let witness = Witness::new(key("w", Algorithm::CosignatureV1), &home.join("witness"));
+            let keeper: Box<dyn Cosigner> = Box::new(HeadKeeper::new(index.clone()));
+            let witnesses = Witnesses::from(witness).after(Some(keeper));
+            Sequencer::open(&home.join("log"), &home.join("lock"), key("log", Algorithm::Ed25519), witnesses, None, 1).unwrap()
+        };
+        let (home, copy) = (dir.path().join("home"), dir.path().join("copy"));
+        open(&home).append(&[b"one".to_vec()], 1).unwrap();
+        assert!(std::process::Command::new("cp").arg("-r").args([&home, &copy]).status().unwrap().success());
+        // The copy has no memory outside, and its witness is as old as it is.
+        open(&home).append(&[b"two".to_vec()], 2).unwrap();
+        let refused = open(&copy).append(&[b"other".to_vec()], 3).unwrap_err().to_string();
+        assert!(refused.contains("the database") && refused.contains("does not grow from it"), "{refused}");
+        // The one that went on goes on, and one that was signed and not published is published.
+        assert_eq!(open(&home).append(&[b"three".to_vec()], 4).unwrap(), 2);
+        let id = key("log", Algorithm::Ed25519).public().key_id().to_string();
+        assert_eq!(index.tree_head(&id).await.unwrap().unwrap().0, 3);
+        assert!(!index.swap_tree_head(&id, Some(2), 4, "late").await.unwrap(), "an older tree head was replaced twice");
+        assert!(!index.swap_tree_head(&id, None, 4, "late").await.unwrap(), "a tree head was replaced by a first one");
     });
 }
