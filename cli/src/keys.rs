@@ -207,8 +207,11 @@ fn show(file: &Path) -> Result<Output> {
     Ok(describe(&name, algorithm, &public))
 }
 
+/// The 32 bytes that a secret key is, zeroed after use.
+type Seed = Zeroizing<[u8; 32]>;
+
 /// Comment, public key, and seed if there is one, of an OpenSSH file.
-fn openssh(text: &str, file: &Path) -> Result<(String, PublicKey, Option<Zeroizing<[u8; 32]>>)> {
+fn openssh(text: &str, file: &Path) -> Result<(String, PublicKey, Option<Seed>)> {
     let wrong = |e: &dyn std::fmt::Display| usage(format!("{}: expected an OpenSSH ed25519 key: {e}", file.display()));
     let ed25519 = || wrong(&"it is of another kind");
     if text.starts_with("ssh-") {

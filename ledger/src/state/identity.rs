@@ -23,7 +23,7 @@ impl State {
     /// The key of `holder` that was in force before entry `index`.
     pub fn key_before(&self, holder: &Holder, index: u64) -> Option<PublicKey> {
         let past = self.past.iter().filter(|(h, _)| h == holder).map(|(_, held)| held);
-        past.chain(self.key_of(holder)).filter(|held| held.since < index).last().map(|held| held.key)
+        past.chain(self.key_of(holder)).rfind(|held| held.since < index).map(|held| held.key)
     }
 
     /// The witnesses of a tree head of `size`: those of the last entry before its own last one, or genesis'.

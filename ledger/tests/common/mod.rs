@@ -432,8 +432,11 @@ pub fn reveal() -> Reveal {
     Reveal { epoch: 0, dedup_key: digest("dedup key"), openings: digest("openings") }
 }
 
+/// What happens, and the entry with its signatures.
+type Event = (&'static str, fn(&World) -> Envelope);
+
 /// What happens, in order, and who signs it.
-pub const STORY: &[(&str, fn(&World) -> Envelope)] = &[
+pub const STORY: &[Event] = &[
     ("genesis", |w| w.by_operator(w.genesis())),
     ("ada registers", |w| signed(registration(&w.ada, false), &[&w.operator, &w.ada])),
     ("archive registers", |w| signed(registration(&w.archive, true), &[&w.operator, &w.archive])),
