@@ -11,7 +11,7 @@ use ledger::key::Algorithm;
 use ledger::tree_head::draw_seed;
 use ledger::{Entry, EntryProof, Envelope, Note, PublicKey, SecretKey, State, TreeHead, Verifier, WitnessPolicy};
 use serde::{Deserialize, Serialize};
-use store::admission::{Outcome, admit};
+use store::admission::{Admitted, admit};
 use store::follow::{draws, follow};
 use store::{
     Applied, Class, Cosigner, FileWitness, HeadKeeper, Index, Objects, RemoteWitness, Sequencer, StoreError, Witness, Witnesses, files,
@@ -90,13 +90,6 @@ pub struct Home {
     operator: SecretKey,
     /// Contributors' keys by name; verifier keys alone for those who keep their own.
     pub contributors: BTreeMap<String, ContributorKey>,
-}
-
-/// Entries that were appended and are not in the index yet.
-pub struct NewEntries {
-    first: u64,
-    bytes: Vec<Vec<u8>>,
-    entries: Vec<Entry>,
 }
 
 /// What the home has of a contributor's key.
@@ -338,36 +331,35 @@ impl Home {
         Ok(first)
     }
 
-    /// Appends those of `batch` that the rules permit, under one tree head; says what became of the first of them, and what was appended.
+    /// Appends what is `ready` while it looks which of `batch` may come next; says with which index the first began.
     ///
-    /// The index does not have them yet: see [`Home::index_admitted`].
-    pub fn admit(&mut self, known: &HashMap<Digest, u64>, batch: &[Vec<u8>]) -> Result<(Vec<Outcome>, NewEntries)> {
-        let objects = self.archive.objects.clone();
-        let admitted = admit(&mut self.archive.state, known, batch, |e| {
-            matches!(e, Entry::EpochClose(_) | Entry::RunProgress(_) | Entry::WitnessChange(_))
-        });
-        let first = self.sequencer.size();
-        let missing = admitted.entries.iter().flat_map(Entry::objects).find(|(name, digest)| {
-            let class = name.split('/').next().unwrap_or(name);
-            !Class::ALL.into_iter().any(|c| c.name() == class && objects.has(c, digest))
-        });
-        let appended = match missing {
-            Some((name, digest)) => {
-                Err(failure(Kind::Check, format!("{name} {digest}: expected among the objects before an entry names it")))
+    /// One waits for the disk and the other needs the cores. `known` has the indexes of entries in the log and of those that are ready. If the
+    /// append fails, what was admitted after it is void too. The index does not have the new entries yet: see [`Home::index_admitted`].
+    pub fn advance(
+        &mut self,
+        ready: Option<&Admitted>,
+        known: &HashMap<Digest, u64>,
+        batch: &[Vec<u8>],
+    ) -> Result<(Option<u64>, Admitted)> {
+        let ends = |e: &Entry| matches!(e, Entry::EpochClose(_) | Entry::RunProgress(_) | Entry::WitnessChange(_));
+        let (state, sequencer, now) = (&mut self.archive.state, &mut self.sequencer, self.now);
+        let (appended, admitted) =
+            rayon::join(|| ready.map(|ready| sequencer.append(&ready.bytes, now)).transpose(), || admit(state, known, batch, ends));
+        match appended {
+            Ok(first) => {
+                self.after_append(ready.map_or(&[], |r| &r.entries))?;
+                Ok((first, admitted))
             }
-            None => self.sequencer.append(&admitted.bytes, self.now).map_err(Into::into),
-        };
-        if let Err(e) = appended {
-            self.archive.state = replayed(&self.sequencer)?;
-            return Err(e);
+            Err(e) => {
+                self.archive.state = replayed(&self.sequencer)?;
+                Err(e.into())
+            }
         }
-        self.after_append(&admitted.entries)?;
-        Ok((admitted.outcomes, NewEntries { first, bytes: admitted.bytes, entries: admitted.entries }))
     }
 
     /// Brings what was admitted into the index.
-    pub async fn index_admitted(&mut self, new: NewEntries) -> Result<()> {
-        self.apply_to_index(new.first, &new.bytes, new.entries).await
+    pub async fn index_admitted(&mut self, first: u64, new: Admitted) -> Result<()> {
+        self.apply_to_index(first, &new.bytes, new.entries).await
     }
 
     /// The leaf hashes of all entries.

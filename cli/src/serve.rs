@@ -17,7 +17,7 @@ use hyper::{Method, Request, Response};
 use ledger::envelope::MAX_BYTES;
 use ledger::{EntryProof, Violation};
 use serde_json::json;
-use store::admission::Outcome;
+use store::admission::Admitted;
 use store::{Class, LogFiles, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,9 +26,9 @@ use crate::http::{body, interrupted, listen, reply, serve};
 use crate::output::{Output, note};
 
 /// Entries that may wait; more are told to come again.
-const QUEUE: usize = 8192;
+const QUEUE: usize = 32_768;
 /// Entries under one tree head, at most.
-const BATCH: usize = 4096;
+const BATCH: usize = 16_384;
 
 /// What a waiting caller is told.
 enum Told {
@@ -69,11 +69,15 @@ pub async fn run(dir: &Path, address: SocketAddr, sealed: bool, now: Option<u64>
 }
 
 /// Appends what waits, batch by batch; an error of the disk ends it, and the process with it.
+///
+/// While one batch is appended, the next is admitted.
 async fn write(mut home: Home, mut waiting: mpsc::Receiver<Waiting>, now: Option<u64>) -> Result<()> {
-    let mut known: HashMap<Digest, u64> = home.leaves().iter().copied().zip(0..).collect();
+    let leaves = |home: &Home| -> HashMap<Digest, u64> { home.leaves().iter().copied().zip(0..).collect() };
+    let mut known = leaves(&home);
     let mut batch: Vec<Waiting> = Vec::new();
+    let mut ready: Option<(Vec<Waiting>, Admitted)> = None;
     loop {
-        if batch.is_empty() && waiting.recv_many(&mut batch, BATCH).await == 0 {
+        if batch.is_empty() && ready.is_none() && waiting.recv_many(&mut batch, BATCH).await == 0 {
             return Ok(());
         }
         while batch.len() < BATCH
@@ -83,34 +87,41 @@ async fn write(mut home: Home, mut waiting: mpsc::Receiver<Waiting>, now: Option
         }
         home.now = now.unwrap_or_else(crate::clock);
         let bytes: Vec<Vec<u8>> = batch.iter().map(|w| w.bytes.clone()).collect();
-        match home.admit(&known, &bytes) {
-            Ok((outcomes, entries)) => {
-                let taken: Vec<Waiting> = batch.drain(..outcomes.len()).collect();
-                tell(&home, taken, outcomes, &mut known);
-                // After the answers: the index is a cache, and the next start would bring it up to date.
-                home.index_admitted(entries).await?;
+        let first = home.state.size - ready.as_ref().map_or(0, |(_, r)| r.entries.len() as u64);
+        match home.advance(ready.as_ref().map(|(_, admitted)| admitted), &known, &bytes) {
+            Ok((_, admitted)) => {
+                let appended = ready.take();
+                let taken: Vec<Waiting> = batch.drain(..admitted.outcomes.len()).collect();
+                if !taken.is_empty() {
+                    let at = taken.iter().zip(&admitted.outcomes);
+                    known.extend(at.filter_map(|(w, o)| o.as_ref().ok().map(|index| (merkle::leaf_hash(&w.bytes), *index))));
+                    ready = Some((taken, admitted));
+                }
+                if let Some((told, admitted)) = appended {
+                    tell(&home, told, &admitted);
+                    // After the answers: the index is a cache, and the next start would bring it up to date.
+                    home.index_admitted(first, admitted).await?;
+                }
             }
             Err(e) => {
                 let fatal = !matches!(e.downcast_ref::<StoreError>(), Some(StoreError::Witness { .. }));
-                for waiting in batch.drain(..) {
+                for waiting in ready.take().into_iter().flat_map(|(w, _)| w).chain(batch.drain(..)) {
                     let _ = waiting.tell.send(Told::Failed(e.to_string()));
                 }
                 if fatal {
                     return Err(e);
                 }
+                known = leaves(&home);
             }
         }
     }
 }
 
-fn tell(home: &Home, taken: Vec<Waiting>, outcomes: Vec<Outcome>, known: &mut HashMap<Digest, u64>) {
-    for (waiting, outcome) in taken.into_iter().zip(outcomes) {
+fn tell(home: &Home, waiting: Vec<Waiting>, admitted: &Admitted) {
+    for (waiting, outcome) in waiting.into_iter().zip(&admitted.outcomes) {
         let told = match outcome {
-            Ok(index) => {
-                known.insert(merkle::leaf_hash(&waiting.bytes), index);
-                Told::Proof(home.proof(index))
-            }
-            Err(violation) => Told::Refused(violation),
+            Ok(index) => Told::Proof(home.proof(*index)),
+            Err(violation) => Told::Refused(violation.clone()),
         };
         // Whoever asked may have gone.
         let _ = waiting.tell.send(told);
@@ -135,6 +146,10 @@ async fn add(served: &Served, request: Request<Incoming>) -> Response<Full<Bytes
         Ok(bytes) => bytes.to_vec(),
         Err(too_long) => return too_long,
     };
+    // Before it waits: an entry that points at nothing must not be admitted.
+    if let Some(missing) = missing(served, &bytes) {
+        return reply(409, "text/plain", format!("{missing}: expected among the objects before an entry names it [object-there]\n"));
+    }
     let (tell, told) = oneshot::channel();
     if served.queue.try_send(Waiting { bytes, tell }).is_err() {
         let mut busy = reply(503, "text/plain", format!("{QUEUE} entries wait already; come again\n"));
@@ -147,6 +162,18 @@ async fn add(served: &Served, request: Request<Incoming>) -> Response<Full<Bytes
         Ok(Told::Failed(text)) => reply(503, "text/plain", format!("{text}\n")),
         Err(_) => reply(500, "text/plain", "the log's writer has ended\n"),
     }
+}
+
+/// The first object that an entry names and the home does not have.
+fn missing(served: &Served, bytes: &[u8]) -> Option<String> {
+    // What is no entry is refused where rules are looked at.
+    let (_, entry) = store::follow::parse(0, bytes).ok()?;
+    let objects = store::Objects::new(&served.home.join("objects"));
+    let there = |name: &str, digest: &Digest| {
+        let class = name.split('/').next().unwrap_or(name);
+        Class::ALL.into_iter().any(|c| c.name() == class && objects.has(c, digest))
+    };
+    entry.objects().into_iter().find(|(name, digest)| !there(name, digest)).map(|(name, digest)| format!("{name} {digest}"))
 }
 
 /// A file that anybody may read, by its path in the home.

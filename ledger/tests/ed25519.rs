@@ -83,6 +83,38 @@ fn a_commitment_of_small_order_is_refused_however_it_is_written() {
 }
 
 #[test]
+fn every_commitment_of_small_order_is_refused_where_the_equation_holds() {
+    let key = SigningKey::from_bytes(&[9; 32]);
+    let (secret, public) = (key.to_scalar(), key.verifying_key().to_bytes());
+    let mixed = key.verifying_key().to_edwards() + EIGHT_TORSION[1];
+    let mixed_public = mixed.compress().to_bytes();
+    let mut held = 0;
+    for point in EIGHT_TORSION {
+        let r = point.compress().to_bytes();
+        // Under a key with a part of order eight there are challenges that cancel R; under a plain key none but the identity's.
+        for (public, message) in [(public, 0u8), (public, 1)].into_iter().chain((0..64).map(|m| (mixed_public, m))) {
+            let s = challenge(&r, &public, &[message]) * secret;
+            let (strict, lax) = verdicts(&public, &[message], &signature(r, s.to_bytes()));
+            assert!(!strict, "{r:?}");
+            held += usize::from(lax);
+        }
+    }
+    assert!(held > 16, "{held}");
+}
+
+#[test]
+fn damaged_signatures_get_the_strict_verdict() {
+    let key = SigningKey::from_bytes(&[13; 32]);
+    let public = key.verifying_key().to_bytes();
+    let good = ed25519_dalek::Signer::sign(&key, MESSAGE).to_bytes();
+    for bit in 0..512 {
+        let mut damaged = good;
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(verdicts(&public, MESSAGE, &damaged), (false, false), "bit {bit}");
+    }
+}
+
+#[test]
 fn a_key_with_a_part_of_small_order_gets_the_strict_verdict() {
     let secret = SigningKey::from_bytes(&[11; 32]).to_scalar();
     let public = (ED25519_BASEPOINT_POINT * secret + EIGHT_TORSION[1]).compress().to_bytes();
