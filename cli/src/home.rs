@@ -343,8 +343,10 @@ impl Home {
     ) -> Result<(Option<u64>, Admitted)> {
         let ends = |e: &Entry| matches!(e, Entry::EpochClose(_) | Entry::RunProgress(_) | Entry::WitnessChange(_));
         let (state, sequencer, now) = (&mut self.archive.state, &mut self.sequencer, self.now);
-        let (appended, admitted) =
-            rayon::join(|| ready.map(|ready| sequencer.append(&ready.bytes, now)).transpose(), || admit(state, known, batch, ends));
+        // The disk and slow witnesses: others are answered meanwhile.
+        let (appended, admitted) = tokio::task::block_in_place(|| {
+            rayon::join(|| ready.map(|ready| sequencer.append(&ready.bytes, now)).transpose(), || admit(state, known, batch, ends))
+        });
         match appended {
             Ok(first) => {
                 self.after_append(ready.map_or(&[], |r| &r.entries))?;
@@ -374,8 +376,8 @@ impl Home {
         }
         // A crash from here on leaves an index that is behind; the next start brings it up to date.
         self.keep_head()?;
-        if entries.iter().any(|e| matches!(e, Entry::WitnessChange(_))) {
-            let policy = current_policy(&self.archive.state).expect("just applied").clone();
+        if let Some(Entry::WitnessChange(e)) = entries.iter().rfind(|e| matches!(e, Entry::WitnessChange(_))) {
+            let policy = e.witness_policy.clone();
             files::write(&self.dir.join(WITNESS_POLICY), policy.as_bytes(), 0o644)?;
             self.sequencer.set_witnesses(asked(&self.dir, &policy, &self.config, &self.index)?);
         }
@@ -388,12 +390,14 @@ impl Home {
             return Ok(());
         }
         let note = self.sequencer.signed_head().expect("just published");
-        Ok(files::write(&self.dir.join("state/heads").join(self.state.size.to_string()), note.to_text().as_bytes(), 0o600)?)
+        // Of the sequencer: the state may have admitted more already.
+        let size = self.sequencer.size().to_string();
+        Ok(files::write(&self.dir.join("state/heads").join(size), note.to_text().as_bytes(), 0o600)?)
     }
 
     /// The cosigned tree head of exactly `size`.
     pub fn head_at(&self, size: u64) -> Result<String> {
-        if self.state.size == size {
+        if self.sequencer.size() == size {
             return Ok(self.sequencer.signed_head().expect("a log with entries is signed").to_text());
         }
         let path = self.dir.join("state/heads").join(size.to_string());

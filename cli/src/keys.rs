@@ -160,7 +160,15 @@ pub async fn command(command: Key, now: u64) -> Result<Output> {
         Key::Import { file, name, out, encrypt } => import(&file, name, &out, encrypt),
         Key::Protect { file, decrypt } => {
             let key = read(&file)?;
-            // The passphrase that opened the file is not the one that closes it.
+            // The passphrase that opened the file is not the one that closes it; a file gives the same again, so it only adds one.
+            let mut source = PASSPHRASE.lock().expect("nobody panics with it");
+            if !decrypt && source.1.take().is_some() && source.0.is_some() {
+                return Err(usage(format!(
+                    "{}: is encrypted; change its passphrase on the terminal, or take it off first",
+                    file.display()
+                )));
+            }
+            drop(source);
             let passphrase = if decrypt { None } else { Some(passphrase("new passphrase", true)?) };
             write(&file, &key, passphrase)?;
             let text = format!("{}: {}", file.display(), if decrypt { "not encrypted" } else { "encrypted" });

@@ -18,7 +18,7 @@ use ledger::envelope::MAX_BYTES;
 use ledger::{EntryProof, Violation};
 use serde_json::json;
 use store::admission::Admitted;
-use store::{Class, LogFiles, StoreError};
+use store::{Class, LogFiles};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::home::Home;
@@ -61,19 +61,22 @@ pub async fn run(dir: &Path, address: SocketAddr, sealed: bool, now: Option<u64>
     let mut writer = std::pin::pin!(writer);
     let answers = serve(listener, Duration::from_secs(60), interrupted(), move |request| answer(served.clone(), request));
     tokio::select! {
-        // Its end drops the queue, and the writer ends what it began.
-        () = answers => {}
+        // The queue goes with the last connection, and the writer ends what it began.
+        () = answers => {
+            if let Ok(ended) = tokio::time::timeout(Duration::from_secs(60), &mut writer).await {
+                ended??;
+            }
+        }
         ended = &mut writer => ended??,
     }
     Ok(Output::new("stopped", json!({ "stopped": true })))
 }
 
-/// Appends what waits, batch by batch; an error of the disk ends it, and the process with it.
+/// Appends what waits, batch by batch; an append that fails ends it, and the process with it.
 ///
 /// While one batch is appended, the next is admitted.
 async fn write(mut home: Home, mut waiting: mpsc::Receiver<Waiting>, now: Option<u64>) -> Result<()> {
-    let leaves = |home: &Home| -> HashMap<Digest, u64> { home.leaves().iter().copied().zip(0..).collect() };
-    let mut known = leaves(&home);
+    let mut known: HashMap<Digest, u64> = home.leaves().iter().copied().zip(0..).collect();
     let mut batch: Vec<Waiting> = Vec::new();
     let mut ready: Option<(Vec<Waiting>, Admitted)> = None;
     loop {
@@ -104,14 +107,11 @@ async fn write(mut home: Home, mut waiting: mpsc::Receiver<Waiting>, now: Option
                 }
             }
             Err(e) => {
-                let fatal = !matches!(e.downcast_ref::<StoreError>(), Some(StoreError::Witness { .. }));
                 for waiting in ready.take().into_iter().flat_map(|(w, _)| w).chain(batch.drain(..)) {
                     let _ = waiting.tell.send(Told::Failed(e.to_string()));
                 }
-                if fatal {
-                    return Err(e);
-                }
-                known = leaves(&home);
+                // A witness that does not answer too: the next start asks it again, and publishes what it cosigns.
+                return Err(e);
             }
         }
     }

@@ -54,13 +54,44 @@ pub struct Remaining {
     pub holds: String,
 }
 
+/// The name of the file with a submission's word hashes.
+pub const WORDS: &str = "hashes of its words";
+
+/// Bundles and shards of a submission that others took the place of.
+fn out_of_use(s: &Submitted) -> BTreeSet<Digest> {
+    let (bundle, live) = (s.bundle(), s.shard().map(|(_, shard)| shard.file));
+    let later = s.withdrawals.iter().filter_map(|w| w.effect.as_ref()?.1.bundle);
+    let bundles = std::iter::once(s.submission.1.bundle).chain(later).filter(|b| *b != bundle);
+    bundles.chain(s.shards.iter().map(|(_, shard)| shard.file).filter(|f| Some(*f) != live)).collect()
+}
+
+/// Whether an entry about submissions, epochs or runs names a sealed object: word hashes are named by none.
+fn is_named(archive: &Archive, digest: &Digest) -> bool {
+    let state = &archive.state;
+    let checkpoints = state.runs.iter().flat_map(|r| &r.progress).map(|(_, p)| p.checkpoint);
+    let pools = state.epochs.iter().map(|e| e.open.1.pool);
+    let evidence = state.claims.iter().map(|c| c.claim.1.evidence);
+    let submissions = state.epochs.iter().flat_map(|e| &e.submissions);
+    let bundles = submissions.clone().flat_map(|s| {
+        let later = s.withdrawals.iter().filter_map(|w| w.effect.as_ref()?.1.bundle);
+        std::iter::once(s.submission.1.bundle).chain(later)
+    });
+    let shards = submissions.flat_map(|s| &s.shards).map(|(_, shard)| shard.file);
+    let sealed = checkpoints.chain(pools).chain(evidence).chain(bundles).chain(shards);
+    sealed.into_iter().any(|d| d == *digest) || [Class::Public, Class::Party].iter().any(|c| archive.objects.has(*c, digest))
+}
+
 /// All withdrawals of a log.
 #[derive(Clone, Debug, Default)]
 pub struct Withdrawn {
     /// Documents with the entry that took effect, and whether text and salt are destroyed.
     pub documents: BTreeMap<DocumentRef, (u64, bool)>,
-    /// Objects that are not there any more.
+    /// Bundles and shards that are not there any more; the audit asks for none of them.
     pub destroyed: BTreeSet<Digest>,
+    /// Hashes of words that are not there any more; no entry names such a file.
+    pub words: BTreeSet<Digest>,
+    /// What an effect says was destroyed and is neither, with the effect's entry.
+    pub foreign: Vec<(u64, Digest)>,
 }
 
 impl Withdrawn {
@@ -77,7 +108,16 @@ impl Withdrawn {
                     entry.1 |= consent;
                 }
                 let consequences: Consequences = canonical::from_slice(&archive.objects.get(Class::Public, &effect.consequences)?)?;
-                found.destroyed.extend(consequences.destroyed.iter().filter_map(|t| t.digest));
+                // The operator's word destroys nothing that the log does not show to be out of use.
+                let own = if consent { out_of_use(s) } else { BTreeSet::new() };
+                for thing in &consequences.destroyed {
+                    match thing.digest {
+                        Some(digest) if own.contains(&digest) => drop(found.destroyed.insert(digest)),
+                        Some(digest) if consent && thing.name == WORDS && !is_named(archive, &digest) => drop(found.words.insert(digest)),
+                        Some(digest) => found.foreign.push((*at, digest)),
+                        None => {}
+                    }
+                }
             }
         }
         Ok(found)

@@ -10,7 +10,7 @@ use common::World;
 use common::forge::end_with;
 use corpus::canonical;
 use corpus::verdict::{Verdict, VerdictTable};
-use ledger::entry::{Acceptance, Draw, Entry, Reveal};
+use ledger::entry::{Acceptance, Draw, Entry, Reveal, WithdrawalEffect};
 use serde_json::Value;
 use store::{Class, Objects};
 
@@ -180,4 +180,39 @@ fn what_was_withdrawn_is_destroyed_and_neither_passes_nor_fails() {
     let gone = done["consequences"]["destroyed"][0]["digest"].as_str().unwrap();
     world.write(&format!("h/objects/sealed/{gone}"), "back again");
     world.audit("h", "0").fails(3, &["withdrawn-kept", gone]);
+}
+
+#[test]
+fn a_withdrawal_excuses_nothing_but_what_was_withdrawn() {
+    let world = World::new();
+    world.quickstart("h", &[]).ok();
+    let found = world.run(&["trace", "--home", "h", "--text", &common::prose(205, 30)]).ok();
+    let document = found["documents"][0].as_str().unwrap().to_string();
+    let submission = document.split('/').next().unwrap().to_string();
+    world.run(&["withdraw", "--home", "h", &submission, &document, "--now", common::NOW]).ok();
+    // For consent too: that takes nothing more out of the corpus.
+    assert!(std::process::Command::new("cp").arg("-r").args([world.path("h"), world.path("g")]).status().unwrap().success());
+    world.run(&["withdraw", "--home", "g", &submission, &document, "--consent", "--now", common::NOW]).ok();
+    assert_eq!(world.audit("g", "1").ok()["audit"]["ok"], true);
+    // The operator says that somebody else's shard went with it.
+    let other = Objects::new(&world.path("h/objects"))
+        .list()
+        .unwrap()
+        .into_iter()
+        .find(|p| {
+            let shard = corpus::shard::Shard::decode(&fs::read(world.path("h/objects").join(p)).unwrap());
+            p.starts_with("sealed") && shard.is_ok_and(|s| s.documents.iter().all(|d| d.document.submission.to_string() != submission))
+        })
+        .unwrap();
+    let digest = other.file_name().unwrap().to_str().unwrap().to_string();
+    end_with(&world, |objects, entry| {
+        let Entry::WithdrawalEffect(e) = entry else { return None };
+        let mut said: Value = canonical::from_slice(&objects.get(Class::Public, &e.consequences).unwrap()).unwrap();
+        said["destroyed"].as_array_mut().unwrap().push(serde_json::json!({ "name": "shard", "digest": digest }));
+        let consequences = objects.put(Class::Public, &canonical::to_vec(&said).unwrap()).unwrap();
+        Some(WithdrawalEffect { consequences, ..e.clone() }.into())
+    });
+    assert!(findings(&world, "0").iter().any(|f| f.starts_with("withdrawal-destroyed") && f.contains(&digest)));
+    fs::remove_file(world.path("h/objects").join(&other)).unwrap();
+    assert!(findings(&world, "0").iter().any(|f| f.starts_with("object-there")));
 }

@@ -15,6 +15,9 @@ use crate::files;
 /// Bundles that are read at once: 16,384 entries, so that memory does not grow with the log.
 const CHUNK: usize = 64;
 
+/// Most entries that a log is read with: whoever signs a tree head of more must not fill a reader's memory with the names of tiles.
+const LARGEST: u64 = 1 << 36;
+
 /// A log's files.
 #[derive(Clone, Debug)]
 pub struct LogFiles {
@@ -65,6 +68,9 @@ impl LogFiles {
         let text = String::from_utf8(bytes).map_err(|_| self.error(&path, "not UTF-8"))?;
         let note = Note::from_text(&text).map_err(|e| self.error(&path, e.to_string()))?;
         let head = TreeHead::verify(&note, log).map_err(|e| self.error(&path, e.to_string()))?;
+        if head.size > LARGEST {
+            return Err(self.error(&path, format!("a tree of {} entries, at most {LARGEST} are read", head.size)));
+        }
         Ok(Some((note, head)))
     }
 

@@ -59,6 +59,7 @@ pub struct Sequencer {
     /// Entries of the last bundle, as long as it is not full.
     tail: Vec<Vec<u8>>,
     _lock: Lock,
+    _outside_lock: Option<Lock>,
 }
 
 /// The roots of the full subtrees that a tree consists of, from the left, with the logarithms of their sizes.
@@ -108,6 +109,8 @@ impl Sequencer {
     ) -> Result<Sequencer, StoreError> {
         let (pending, wal) = (lock.with_extension("pending"), lock.with_extension("wal"));
         let lock = files::lock(lock)?;
+        // Two copies of a home have a lock each, and one memory outside.
+        let outside_lock = outside.as_deref().map(|p| files::lock(&p.with_extension("lock"))).transpose()?;
         let files = LogFiles::new(root);
         let (mut wal, records) = WriteAhead::open(&wal)?;
         write_again(&files, &records)?;
@@ -138,6 +141,7 @@ impl Sequencer {
             second,
             tail: Vec::new(),
             _lock: lock,
+            _outside_lock: outside_lock,
         };
         sequencer.tail = sequencer.entries(sequencer.size() / tile::WIDTH * tile::WIDTH..sequencer.size())?;
         match sequencer.finish(&log, time) {
@@ -287,7 +291,8 @@ impl Sequencer {
         self.tail.extend_from_slice(entries);
         self.tail.drain(..self.tail.len() - (self.tree.size() % tile::WIDTH) as usize);
         if self.wal.bytes > WRITE_AHEAD_BYTES || self.unsynced.len() > OPEN_TILES {
-            self.sync_tiles()?;
+            // The entries are published, and the write-ahead log has them: a failure here is the next append's to report.
+            let _ = self.sync_tiles();
         }
         Ok(first)
     }

@@ -23,6 +23,9 @@ use crate::withdrawn::{Consequences, DocumentList, Withdrawn};
 pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
     let before = report.findings.len();
     let withdrawn = Withdrawn::of(archive)?;
+    for (at, digest) in &withdrawn.foreign {
+        report.find("withdrawal-destroyed", *at, format!("{digest}: is said to be destroyed, and is not of what was withdrawn"));
+    }
     check_withdrawals(archive, report)?;
     let (mut documents, mut tokens) = (0, 0);
     for e in &archive.state.epochs {
@@ -64,6 +67,8 @@ fn check_targets(archive: &Archive, e: &Epoch, report: &mut Report) -> Result<()
 /// What withdrawals name is theirs to name, and their effects say what follows from the log.
 fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
     for s in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
+        // What was taken back for its licence may be taken back for consent too; it was in no shard then.
+        let mut before: BTreeSet<u32> = BTreeSet::new();
         for w in &s.withdrawals {
             let (at, withdrawal) = &w.withdrawal;
             let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &withdrawal.list)?)?;
@@ -85,13 +90,18 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
                 Some((judged_at, a)) if judged_at < effect_at => {
                     let table = VerdictTable::decode(&archive.objects.get(Class::Public, &a.verdicts)?)?;
                     let numbers: BTreeSet<u32> = list.documents.iter().map(|d| d.number).collect();
-                    table.rows.iter().filter(|r| r.verdict == Verdict::Accepted && numbers.contains(&r.number)).count() as u64
+                    table
+                        .rows
+                        .iter()
+                        .filter(|r| r.verdict == Verdict::Accepted && numbers.contains(&r.number) && !before.contains(&r.number))
+                        .count() as u64
                 }
                 _ => 0,
             };
             report.expect(effect.accepted == accepted, "withdrawal-accepted", *effect_at, || {
                 format!("{} accepted documents, the verdicts give {accepted}", effect.accepted)
             });
+            before.extend(list.documents.iter().map(|d| d.number));
             let consequences: Consequences = canonical::from_slice(&archive.objects.get(Class::Public, &effect.consequences)?)?;
             let used = |r: &&Run| r.intent.1.epoch == s.submission.1.epoch && r.intent.0 < *effect_at && accepted > 0;
             let runs: Vec<u32> = archive.state.runs.iter().filter(used).map(|r| r.intent.1.run).collect();

@@ -15,7 +15,7 @@ use crate::failure::{Kind, failure, usage};
 use crate::home::Home;
 use crate::rules::word_streams;
 use crate::stages::ingest;
-use crate::withdrawn::{Consequences, DocumentList, Remaining, Thing, Withdrawn};
+use crate::withdrawn::{Consequences, DocumentList, Remaining, Thing, WORDS, Withdrawn};
 
 /// What a withdrawal did.
 pub struct Done {
@@ -166,7 +166,7 @@ fn consequences(home: &Home, submitted: &Submitted, accepted: u64, words: Option
     let mut destroyed = Vec::new();
     if words.is_some() {
         destroyed.push(Thing { name: "bundle".into(), digest: Some(submitted.bundle()) });
-        destroyed.push(Thing { name: "hashes of its words".into(), digest: words });
+        destroyed.push(Thing { name: WORDS.into(), digest: words });
         destroyed.push(Thing { name: "secret of its salts".into(), digest: None });
         // The one in use stays if none of the documents is in it.
         let kept = submitted.shard().filter(|_| accepted == 0).map(|(at, _)| *at);
@@ -208,9 +208,10 @@ fn consequences(home: &Home, submitted: &Submitted, accepted: u64, words: Option
 
 /// Removes what the log says was destroyed and a crash left.
 pub fn destroy(home: &Home) -> Result<()> {
-    for digest in Withdrawn::of(home)?.destroyed {
+    let withdrawn = Withdrawn::of(home)?;
+    for digest in withdrawn.destroyed.iter().chain(&withdrawn.words) {
         for class in Class::ALL {
-            store::files::remove(&home.objects.path(class, &digest))?;
+            store::files::remove(&home.objects.path(class, digest))?;
         }
     }
     for s in home.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| s.bundle() != s.submission.1.bundle) {
