@@ -52,8 +52,12 @@ pub fn end_with(world: &World, forge: impl Fn(&Objects, &Entry) -> Option<Entry>
     let altered = entries.iter().position(|e| forge(&objects, &entry_of(e)).is_some()).expect("an entry to alter");
     let (mut log, operator, entries) = rewrite(&home, altered);
     // All of one kind that follow each other, so that a stage is forged as a whole.
-    for bytes in entries[altered..].iter().map_while(|e| forge(&objects, &entry_of(e))) {
-        log.append(&[Envelope::sign(bytes.to_payload().unwrap(), &[&operator]).to_bytes().unwrap()], 2).unwrap();
+    for bytes in &entries[altered..] {
+        let Some(forged) = forge(&objects, &entry_of(bytes)) else { break };
+        // What is left as it was keeps its signatures, which may be others' than the operator's.
+        let same = forged == entry_of(bytes);
+        let signed = Envelope::sign(forged.to_payload().unwrap(), &[&operator]).to_bytes().unwrap();
+        log.append(&[if same { bytes.clone() } else { signed }], 2).unwrap();
     }
     drop(log);
     take_place(&home);

@@ -1,0 +1,161 @@
+//! The audit's own rules, each with an entry that the operator altered and signed anew: the finding has the rule and the entry.
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::World;
+use common::forge::end_with;
+use corpus::bundle::Bundle;
+use corpus::shard::Shard as ShardFile;
+use corpus::verdict::VerdictTable;
+use corpus::{Digest, canonical};
+use ledger::entry::*;
+use serde_json::Value;
+use store::{Class, Objects};
+
+type Forge = fn(&Objects, &Entry) -> Option<Entry>;
+
+/// A shard's file altered, with an entry that fits it.
+fn reshard(objects: &Objects, e: &Shard, alter: impl Fn(&mut ShardFile)) -> Entry {
+    let mut shard = ShardFile::decode(&objects.get(Class::Sealed, &e.file).unwrap()).unwrap();
+    alter(&mut shard);
+    let file = objects.put(Class::Sealed, &shard.encode().unwrap()).unwrap();
+    Shard { file, tokens: shard.tokens(), document_root: shard.document_root(), ..e.clone() }.into()
+}
+
+const CASES: &[(&str, Forge)] = &[
+    ("pool-root", |_, e| match e {
+        Entry::EpochOpen(e) => Some(EpochOpen { pool_root: Digest::of(b"other"), ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("unreadable", |objects, e| match e {
+        Entry::Acceptance(e) => {
+            let verdicts = objects.put(Class::Public, b"no table").unwrap();
+            Some(Acceptance { verdicts, ..e.clone() }.into())
+        }
+        _ => None,
+    }),
+    ("acceptance-table", |_, e| match e {
+        Entry::Acceptance(e) => Some(Acceptance { accepted_root: Digest::of(b"other"), ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("acceptance-table", |objects, e| match e {
+        Entry::Acceptance(e) => {
+            let mut table = VerdictTable::decode(&objects.get(Class::Public, &e.verdicts).unwrap()).unwrap();
+            table.rows[0].commitment = Digest::of(b"another document");
+            let (accepted_root, rejected_root) = table.roots();
+            let verdicts = objects.put(Class::Public, &table.encode().unwrap()).unwrap();
+            Some(Acceptance { verdicts, accepted_root, rejected_root, ..e.clone() }.into())
+        }
+        _ => None,
+    }),
+    ("shard-missing", |_, e| matches!(e, Entry::Acceptance(_)).then(|| e.clone())),
+    ("shard-file", |_, e| match e {
+        Entry::Shard(e) => Some(Shard { tokens: e.tokens + 1, ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("shard-documents", |objects, e| match e {
+        Entry::Shard(e) => Some(reshard(objects, e, |s| s.documents.last_mut().unwrap().document.number += 100)),
+        _ => None,
+    }),
+    ("shard-tokens", |objects, e| match e {
+        Entry::Shard(e) => Some(reshard(objects, e, |s| s.documents[0].tokens[0] ^= 1)),
+        _ => None,
+    }),
+    ("run-closed", |_, e| matches!(e, Entry::RunProgress(_)).then(|| e.clone())),
+    ("run-attributed", |_, e| matches!(e, Entry::RunClose(_)).then(|| e.clone())),
+    ("close-losses", |_, e| match e {
+        Entry::RunClose(e) => Some(RunClose { loss_end: e.loss_end - 1_000_000, ..e.clone() }.into()),
+        Entry::Attribution(_) => Some(e.clone()),
+        _ => None,
+    }),
+    ("attribution-totals", |_, e| match e {
+        Entry::Attribution(e) => Some(Attribution { drop: e.drop + 1_000_000, ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("documents-table", |_, e| match e {
+        Entry::Attribution(e) => Some(Attribution { document_rows: e.document_rows + 1, ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("replay-differs", |_, e| match e {
+        Entry::Replay(e) => Some(Replay { outcome: "differs".into(), ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("replay-drawn", |_, e| match e {
+        Entry::Replay(e) => Some(Replay { windows: vec![u64::from(e.windows[0] == 0)], ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("reveal-missing", |_, e| matches!(e, Entry::Statements(_)).then(|| e.clone())),
+    ("rewards-sum", |_, e| match e {
+        Entry::Statements(e) => Some(Statements { pool_minor: e.pool_minor + 1, ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("rewards", |objects, e| match e {
+        Entry::Statements(e) => {
+            let mut rewards: Value = canonical::from_slice(&objects.get(Class::Public, &e.rewards).unwrap()).unwrap();
+            rewards["run"] = 7.into();
+            let rewards = objects.put(Class::Public, &canonical::to_vec(&rewards).unwrap()).unwrap();
+            Some(Statements { rewards, ..e.clone() }.into())
+        }
+        _ => None,
+    }),
+    ("statement-root", |_, e| match e {
+        Entry::Statements(e) => Some(Statements { root: Digest::of(b"other"), ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("withdrawal-open", |_, e| matches!(e, Entry::Withdrawal(_)).then(|| e.clone())),
+    ("withdrawal-runs", |_, e| match e {
+        Entry::WithdrawalEffect(e) => Some(WithdrawalEffect { runs: e.runs + 1, ..e.clone() }.into()),
+        _ => None,
+    }),
+];
+
+#[test]
+fn every_altered_entry_is_found_by_its_rule_and_index() {
+    let world = World::new();
+    world.quickstart("template", &[]).ok();
+    let found = world.run(&["trace", "--home", "template", "--text", &common::prose(205, 30)]).ok();
+    let document = found["documents"][0].as_str().unwrap().to_string();
+    let submission = document.split('/').next().unwrap().to_string();
+    world.run(&["withdraw", "--home", "template", &submission, &document, "--now", common::NOW]).ok();
+    assert_eq!(world.audit("template", "0").ok()["audit"]["ok"], true);
+    let copy = || {
+        fs::remove_dir_all(world.path("h")).ok();
+        assert!(Command::new("cp").arg("-r").args([world.path("template"), world.path("h")]).status().unwrap().success());
+    };
+    for (rule, forge) in CASES {
+        copy();
+        end_with(&world, forge);
+        let audit = world.audit("h", "0");
+        assert_eq!(audit.code, Some(3), "{rule}: {} {}", audit.json, audit.stderr);
+        let findings = audit.json["audit"]["findings"].as_array().unwrap();
+        let this = findings.iter().find(|f| f["rule"] == *rule).unwrap_or_else(|| panic!("{rule} is not in {findings:?}"));
+        assert!(this["index"].is_u64() || *rule == "unreadable", "{rule}: {this}");
+    }
+    // What no entry is about: a file of the log, an object's bytes, a bundle that was to be redacted.
+    copy();
+    fs::write(world.path("h/log/tile/junk"), "x").unwrap();
+    world.audit("h", "0").fails(3, &["log-files", "junk"]);
+    copy();
+    fs::write(world.path("h/objects/public").join(Digest::of(b"a").to_string()), "b").unwrap();
+    world.audit("h", "0").fails(3, &["object-digest"]);
+    copy();
+    world.run(&["withdraw", "--home", "h", &submission, &submission_document(&submission, 1), "--consent", "--now", common::NOW]).ok();
+    end_with(&world, |objects, e| match e {
+        Entry::WithdrawalEffect(e) if e.bundle.is_some() => {
+            // A bundle from which another document is missing.
+            let bundle = Bundle::decode(&objects.get(Class::Sealed, &e.bundle.unwrap()).unwrap()).unwrap();
+            let other = bundle.without(&std::collections::BTreeSet::from([2]));
+            let bundle = objects.put(Class::Sealed, &other.encode().unwrap()).unwrap();
+            Some(WithdrawalEffect { bundle: Some(bundle), ..e.clone() }.into())
+        }
+        _ => None,
+    });
+    world.audit("h", "0").fails(3, &["withdrawn-documents"]);
+}
+
+fn submission_document(submission: &str, number: u32) -> String {
+    format!("{submission}/{number}")
+}
