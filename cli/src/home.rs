@@ -12,7 +12,7 @@ use ledger::tree_head::draw_seed;
 use ledger::{Entry, EntryProof, Envelope, Note, PublicKey, SecretKey, State, TreeHead, Verifier, WitnessPolicy};
 use serde::{Deserialize, Serialize};
 use store::admission::{Admitted, admit};
-use store::follow::{draws, follow};
+use store::follow::{draws, entry_draws, follow, parse};
 use store::{
     Applied, Class, Cosigner, FileWitness, HeadKeeper, Index, Objects, RemoteWitness, Sequencer, StoreError, Witness, Witnesses, files,
 };
@@ -341,7 +341,7 @@ impl Home {
         known: &HashMap<Digest, u64>,
         batch: &[Vec<u8>],
     ) -> Result<(Option<u64>, Admitted)> {
-        let ends = |e: &Entry| matches!(e, Entry::EpochClose(_) | Entry::RunProgress(_) | Entry::WitnessChange(_));
+        let ends = |e: &Entry| entry_draws(e) || matches!(e, Entry::WitnessChange(_));
         let (state, sequencer, now) = (&mut self.archive.state, &mut self.sequencer, self.now);
         // The disk and slow witnesses: others are answered meanwhile.
         let (appended, admitted) = tokio::task::block_in_place(|| {
@@ -427,8 +427,7 @@ impl Home {
         };
         for start in (known..self.state.size).step_by(4096) {
             let bytes = self.sequencer.entries(start..self.state.size.min(start + 4096))?;
-            let entry = |b: &Vec<u8>| Ok(Entry::from_payload(&Envelope::from_bytes(b)?.payload)?);
-            let entries = bytes.iter().map(entry).collect::<Result<Vec<_>>>()?;
+            let entries = (start..).zip(&bytes).map(|(index, b)| Ok(parse(index, b)?.1)).collect::<Result<Vec<_>>>()?;
             self.apply_to_index(start, &bytes, entries).await?;
         }
         Ok(())

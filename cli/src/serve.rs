@@ -90,9 +90,8 @@ async fn write(mut home: Home, mut waiting: mpsc::Receiver<Waiting>, now: Option
         }
         home.now = now.unwrap_or_else(crate::clock);
         let bytes: Vec<Vec<u8>> = batch.iter().map(|w| w.bytes.clone()).collect();
-        let first = home.state.size - ready.as_ref().map_or(0, |(_, r)| r.entries.len() as u64);
         match home.advance(ready.as_ref().map(|(_, admitted)| admitted), &known, &bytes) {
-            Ok((_, admitted)) => {
+            Ok((first, admitted)) => {
                 let appended = ready.take();
                 let taken: Vec<Waiting> = batch.drain(..admitted.outcomes.len()).collect();
                 if !taken.is_empty() {
@@ -100,7 +99,7 @@ async fn write(mut home: Home, mut waiting: mpsc::Receiver<Waiting>, now: Option
                     known.extend(at.filter_map(|(w, o)| o.as_ref().ok().map(|index| (merkle::leaf_hash(&w.bytes), *index))));
                     ready = Some((taken, admitted));
                 }
-                if let Some((told, admitted)) = appended {
+                if let (Some((told, admitted)), Some(first)) = (appended, first) {
                     tell(&home, told, &admitted);
                     // After the answers: the index is a cache, and the next start would bring it up to date.
                     home.index_admitted(first, admitted).await?;

@@ -60,9 +60,7 @@ pub const WORDS: &str = "hashes of its words";
 /// Bundles and shards of a submission that others took the place of.
 fn out_of_use(s: &Submitted) -> BTreeSet<Digest> {
     let (bundle, live) = (s.bundle(), s.shard().map(|(_, shard)| shard.file));
-    let later = s.withdrawals.iter().filter_map(|w| w.effect.as_ref()?.1.bundle);
-    let bundles = std::iter::once(s.submission.1.bundle).chain(later).filter(|b| *b != bundle);
-    bundles.chain(s.shards.iter().map(|(_, shard)| shard.file).filter(|f| Some(*f) != live)).collect()
+    s.bundles().filter(|b| *b != bundle).chain(s.shards.iter().map(|(_, shard)| shard.file).filter(|f| Some(*f) != live)).collect()
 }
 
 /// Whether an entry about submissions, epochs or runs names a sealed object: word hashes are named by none.
@@ -72,10 +70,7 @@ fn is_named(archive: &Archive, digest: &Digest) -> bool {
     let pools = state.epochs.iter().map(|e| e.open.1.pool);
     let evidence = state.claims.iter().map(|c| c.claim.1.evidence);
     let submissions = state.epochs.iter().flat_map(|e| &e.submissions);
-    let bundles = submissions.clone().flat_map(|s| {
-        let later = s.withdrawals.iter().filter_map(|w| w.effect.as_ref()?.1.bundle);
-        std::iter::once(s.submission.1.bundle).chain(later)
-    });
+    let bundles = submissions.clone().flat_map(Submitted::bundles);
     let shards = submissions.flat_map(|s| &s.shards).map(|(_, shard)| shard.file);
     let sealed = checkpoints.chain(pools).chain(evidence).chain(bundles).chain(shards);
     sealed.into_iter().any(|d| d == *digest) || [Class::Public, Class::Party].iter().any(|c| archive.objects.has(*c, digest))

@@ -117,9 +117,7 @@ const CASES: &[(&str, Forge)] = &[
 fn every_altered_entry_is_found_by_its_rule_and_index() {
     let world = World::new();
     world.quickstart("template", &[]).ok();
-    let found = world.run(&["trace", "--home", "template", "--text", &common::prose(205, 30)]).ok();
-    let document = found["documents"][0].as_str().unwrap().to_string();
-    let submission = document.split('/').next().unwrap().to_string();
+    let (submission, document) = world.own_document("template");
     world.run(&["withdraw", "--home", "template", &submission, &document, "--now", common::NOW]).ok();
     assert_eq!(world.audit("template", "0").ok()["audit"]["ok"], true);
     let copy = || {

@@ -134,11 +134,7 @@ fn weights_of_a_file_are_those_that_the_policy_named_before() {
 fn what_was_withdrawn_is_destroyed_and_neither_passes_nor_fails() {
     let world = World::new();
     world.quickstart("h", &[]).ok();
-    // One of cleo's, which nobody else has.
-    let found = world.run(&["trace", "--home", "h", "--text", &common::prose(205, 30)]).ok();
-    assert_eq!(found["documents"].as_array().unwrap().len(), 1);
-    let document = found["documents"][0].as_str().unwrap().to_string();
-    let submission = document.split('/').next().unwrap().to_string();
+    let (submission, document) = world.own_document("h");
     let text = |world: &World| {
         let found = world.run(&["prove", "--home", "h", &document, "--open", "--out", "proof.json"]);
         (found.code, found.stderr)
@@ -186,9 +182,7 @@ fn what_was_withdrawn_is_destroyed_and_neither_passes_nor_fails() {
 fn a_withdrawal_excuses_nothing_but_what_was_withdrawn() {
     let world = World::new();
     world.quickstart("h", &[]).ok();
-    let found = world.run(&["trace", "--home", "h", "--text", &common::prose(205, 30)]).ok();
-    let document = found["documents"][0].as_str().unwrap().to_string();
-    let submission = document.split('/').next().unwrap().to_string();
+    let (submission, document) = world.own_document("h");
     world.run(&["withdraw", "--home", "h", &submission, &document, "--now", common::NOW]).ok();
     // For consent too: that takes nothing more out of the corpus.
     assert!(std::process::Command::new("cp").arg("-r").args([world.path("h"), world.path("g")]).status().unwrap().success());

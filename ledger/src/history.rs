@@ -97,7 +97,12 @@ impl Submitted {
 
     /// The bundle now: the one that was submitted, or the one that withdrawals of consent left.
     pub fn bundle(&self) -> Digest {
-        self.effects().filter_map(|(_, e)| e.bundle).last().unwrap_or(self.submission.1.bundle)
+        self.bundles().last().expect("there is the submitted one")
+    }
+
+    /// Every bundle that it has or had, in their order.
+    pub fn bundles(&self) -> impl Iterator<Item = Digest> {
+        std::iter::once(self.submission.1.bundle).chain(self.effects().filter_map(|(_, e)| e.bundle))
     }
 
     /// Whether a withdrawal waits for its effect.

@@ -6,8 +6,12 @@ use rayon::prelude::*;
 
 /// Whether an entry's tree head draws, so that every witness has to cosign it: nobody may choose among cosignatures.
 pub fn draws(entry: &[u8]) -> bool {
-    let entry = Envelope::from_bytes(entry).ok().and_then(|e| Entry::from_payload(&e.payload).ok());
-    matches!(entry, Some(Entry::EpochClose(_) | Entry::RunProgress(_)))
+    parse(0, entry).is_ok_and(|(_, entry)| entry_draws(&entry))
+}
+
+/// [`draws`] of an entry that is read already.
+pub fn entry_draws(entry: &Entry) -> bool {
+    matches!(entry, Entry::EpochClose(_) | Entry::RunProgress(_))
 }
 
 /// An entry's envelope and what it says.

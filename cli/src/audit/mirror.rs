@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ledger::Verifier;
 use ledger::tile;
-use ledger::{Entry, Envelope, Verifier};
+use store::follow::parse;
 use store::{LogFiles, StoreError, files};
 
 use crate::failure::{Kind, failure};
@@ -67,7 +68,7 @@ pub fn mirror(base: &str, dir: &Path) -> Result<usize> {
     // What cannot be read is the audit's to find.
     let _ = reader.entries(head.size, 0..head.size, |_, entries| {
         for bytes in entries {
-            if let Some(entry) = Envelope::from_bytes(&bytes).ok().and_then(|e| Entry::from_payload(&e.payload).ok()) {
+            if let Ok((_, entry)) = parse(0, &bytes) {
                 named.extend(entry.objects().into_iter().map(|(name, digest)| (class(name), digest)));
             }
         }

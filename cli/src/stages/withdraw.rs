@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use corpus::bundle::Bundle;
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::Verdict;
 use corpus::{Digest, DocumentRef, canonical, merkle};
@@ -106,7 +105,7 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
     };
     let live = submitted.shard().cloned();
     let mut entries: Vec<Entry> = Vec::new();
-    let mut roots: Vec<(u64, Digest)> = Vec::new();
+    let mut root: Option<Digest> = None;
     if let Some((old, entry)) = live.as_ref().filter(|_| accepted > 0) {
         let mut shard =
             ShardFile::decode(&home.objects.get(Class::Sealed, &entry.file)?).with_context(|| format!("shard of entry {old}"))?;
@@ -123,12 +122,11 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
                 tokenizer: entry.tokenizer,
                 replaces: Some(*old),
             };
-            roots.push((submission, replacing.document_root));
+            root = Some(replacing.document_root);
             entries.push(replacing.into());
         }
     }
-    let old_bundle = submitted.bundle();
-    let bundle = Bundle::decode(&home.objects.get(Class::Sealed, &old_bundle)?)?;
+    let bundle = ingest::bundle(home, submitted)?;
     let redacted = bundle.without(&numbers);
     let words = Digest::of(&word_streams(&bundle).encode()?);
     let epoch = home.state.epoch_at(submission).context("a submission lies in an epoch")?;
@@ -136,7 +134,7 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
         .submissions
         .iter()
         .filter_map(|s| match s.submission.0 {
-            own if own == submission && accepted > 0 => roots.first().map(|(_, root)| *root),
+            own if own == submission && accepted > 0 => root,
             _ => s.shard().map(|(_, s)| s.document_root),
         })
         .map(|root| merkle::leaf_hash(&root.0))

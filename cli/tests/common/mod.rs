@@ -194,6 +194,14 @@ impl World {
         self.run(&World::quickstart_args(home, more))
     }
 
+    /// A document of cleo's that nobody else has, after its submission.
+    pub fn own_document(&self, home: &str) -> (String, String) {
+        let found = self.run(&["trace", "--home", home, "--text", &prose(205, 30)]).ok();
+        assert_eq!(found["documents"].as_array().unwrap().len(), 1);
+        let document = found["documents"][0].as_str().unwrap().to_string();
+        (document.split('/').next().unwrap().to_string(), document)
+    }
+
     pub fn audit(&self, home: &str, replay: &str) -> Ran {
         self.run(&["audit", "--home", home, "--replay", replay])
     }
