@@ -10,6 +10,8 @@
 //! - `attention`: causal attention inside segments, forward and backward
 //! - `optimizer`: AdamW whose first moment is kept per bucket, and what prices it
 //! - `sketch`: what tells documents apart inside a bucket: row dots, projected gradients
+//! - [`cuda`]: near-duplicate removal on a CUDA device: signatures, sort of band records, verification
+//! - [`emu`]: the same CUDA sources compiled by the host compiler
 //!
 //! Results do not depend on the number of threads: work is cut into pieces of fixed size, each piece
 //! is computed by one thread, and partial sums are added in the order of the pieces.
@@ -20,6 +22,8 @@ mod attention;
 mod backend;
 mod buffer;
 mod cpu;
+pub mod cuda;
+pub mod emu;
 mod loops;
 mod optimizer;
 mod real;

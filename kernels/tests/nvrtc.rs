@@ -1,0 +1,64 @@
+//! Every kernel compiles for the architectures that matter, without spilling registers to memory.
+
+use kernels::cuda::{DEDUP_SOURCE, Nvrtc};
+
+const KERNELS: [&str; 7] = ["sign", "sign_long", "radix_varying", "radix_histogram", "radix_scan", "radix_scatter", "verify"];
+
+/// The number that stands before `unit` in a line of the log.
+fn number_before(line: &str, unit: &str) -> Option<u32> {
+    line[..line.find(unit)?].split_whitespace().last()?.parse().ok()
+}
+
+#[test]
+fn kernels_compile_without_spills() {
+    let nvrtc = match Nvrtc::load() {
+        Ok(nvrtc) => nvrtc,
+        Err(error) => {
+            println!("skipped: {error}");
+            return;
+        }
+    };
+    let (major, minor) = nvrtc.version();
+    println!("{} {major}.{minor}", nvrtc.name());
+    for architecture in ["sm_80", "sm_90"] {
+        let compiled = nvrtc.compile("dedup.cu", DEDUP_SOURCE, architecture).unwrap_or_else(|error| panic!("{error}"));
+        assert!(compiled.cubin.starts_with(b"\x7fELF"), "a CUBIN is an ELF file");
+        assert!(!compiled.log.contains("warning"), "{}", compiled.log);
+        let mut kernel = "";
+        let mut reported = Vec::new();
+        for line in compiled.log.lines() {
+            if let Some((_, rest)) = line.split_once("Compiling entry function '") {
+                kernel = rest.split('\'').next().unwrap_or_default();
+            }
+            if let Some(stores) = number_before(line, " bytes spill stores") {
+                let loads = number_before(line, " bytes spill loads").expect("loads beside stores");
+                let stack = number_before(line, " bytes stack frame").expect("the stack beside stores");
+                assert_eq!((stores, loads, stack), (0, 0, 0), "{kernel} for {architecture}: spill stores, loads, stack frame");
+                reported.push(kernel);
+            }
+            if let Some(registers) = number_before(line, " registers") {
+                println!(
+                    "{architecture} {kernel}: {registers} registers, {} bytes shared",
+                    number_before(line, " bytes smem").unwrap_or(0)
+                );
+            }
+        }
+        if reported.is_empty() {
+            println!("{architecture}: this NVRTC does not report registers");
+        } else {
+            for kernel in KERNELS {
+                assert!(reported.contains(&kernel), "{architecture}: nothing reported for {kernel}");
+            }
+        }
+    }
+}
+
+#[test]
+fn source_that_does_not_compile_is_quoted() {
+    let Ok(nvrtc) = Nvrtc::load() else {
+        println!("skipped: no NVRTC");
+        return;
+    };
+    let error = nvrtc.compile("broken.cu", "__global__ void f() { undeclared(); }", "sm_80").unwrap_err().to_string();
+    assert!(error.contains("broken.cu for sm_80") && error.contains("undeclared"), "{error}");
+}
