@@ -7,6 +7,7 @@ use corpus::licence::Purpose;
 use corpus::{ContributorId, DocumentRef};
 
 use crate::attribution::{By, Sort};
+use crate::deduplicate::DeviceChoice;
 
 /// Provenance and payment for training data: submissions under signature, a model, credit, statements, an audit.
 ///
@@ -29,6 +30,24 @@ pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// What is done with submissions.
+#[derive(Debug, Subcommand)]
+pub enum SubmissionCommand {
+    /// Counts by verdict, clusters, and whose documents it duplicates.
+    Show {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The submission's log entry.
+        submission: u64,
+        /// Each document with its evidence.
+        #[arg(long)]
+        documents: bool,
+        /// Judge it again, as of the size that the log had then.
+        #[arg(long)]
+        replay: bool,
+    },
 }
 
 /// The home that a command works on.
@@ -157,6 +176,42 @@ pub enum Command {
         /// Vocabulary of a trained tokenizer.
         #[arg(long, default_value_t = 4096)]
         vocabulary: usize,
+        /// Where documents are compared.
+        #[arg(long, value_enum, default_value = "cpu")]
+        device: DeviceChoice,
+    },
+    /// What became of a submission's documents.
+    #[command(subcommand)]
+    Submission(SubmissionCommand),
+    /// Find the duplicates in files, without a home.
+    Dedup {
+        /// JSON lines (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`) or Parquet with `id` and `text`, or a folder.
+        #[arg(long)]
+        input: PathBuf,
+        /// Write one line a document: the id of the document that it duplicates, or its own.
+        #[arg(long, value_name = "FILE")]
+        clusters: Option<PathBuf>,
+        /// Write a table with the evidence.
+        #[arg(long, value_name = "FILE.parquet")]
+        verdicts: Option<PathBuf>,
+        /// Documents that nothing may hold: what has a fifth of its 13-word n-grams in them is taken out.
+        #[arg(long, value_name = "PATH")]
+        held_out: Option<PathBuf>,
+        /// Jaccard similarity of 5-word shingles from which on a pair is near, and share of words from which on a document is contained.
+        #[arg(long, default_value = "0.8")]
+        threshold: String,
+        /// Take what shares a band for a duplicate, without proof.
+        #[arg(long)]
+        no_verify: bool,
+        /// Do not look for runs of words in common.
+        #[arg(long)]
+        no_spans: bool,
+        /// Where to compute.
+        #[arg(long, value_enum, default_value = "cpu")]
+        device: DeviceChoice,
+        /// The key of the hashes, 64 hexadecimal digits, if somebody may look for edits that slip through.
+        #[arg(long)]
+        key: Option<String>,
     },
     /// Train and attribute; the same command goes on after a crash.
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -757,6 +812,8 @@ impl Command {
             Command::Submit { .. } => "submit",
             Command::Import { .. } => "import",
             Command::Ingest { .. } => "ingest",
+            Command::Submission(_) => "submission",
+            Command::Dedup { .. } => "dedup",
             Command::Train { .. } => "train",
             Command::Attribution(_) => "attribution",
             Command::Explain { .. } => "explain",

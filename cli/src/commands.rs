@@ -12,7 +12,7 @@ use serde_json::json;
 use store::{Class, Index as Database, files};
 use trainer::{Drawing, RunConfig, Sampling, Start, Weighting, read_config};
 
-use crate::args::{Args, Attribution, Command, Contributor, Epoch, Format, Index, Statement, TrainLook, Witness};
+use crate::args::{Args, Attribution, Command, Contributor, Epoch, Format, Index, Statement, SubmissionCommand, TrainLook, Witness};
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Archive, Config, Home, WitnessChoice, database_url};
 use crate::keys::{self, read as read_key};
@@ -22,7 +22,8 @@ use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::submit::{Submitting, read_dataset};
 use crate::stages::{contributor, data, epoch, exact, ingest, notices, replay, reward, submit, train, withdraw};
 use crate::{
-    alike, attribution, audit, exports, model, prove, quickstart, report, serve, status, strata, tables, trace, weighting, witness,
+    alike, attribution, audit, deduplicate, exports, model, prove, quickstart, report, serve, status, strata, submission, tables, trace,
+    weighting, witness,
 };
 
 /// Carries out a command.
@@ -84,11 +85,18 @@ pub async fn run(args: Args) -> Result<Output> {
             drop(opened);
             submit_command(&home.home, now, &name, ToSubmit { path, licence, ..ToSubmit::default() }).await
         }
-        Command::Ingest { home, tokenizer, vocabulary } => {
+        Command::Ingest { home, tokenizer, vocabulary, device } => {
             let mut home = Home::open(&home.home, now).await?;
             let tokenizer = tokenizer.map(|p| files::read(&p)).transpose()?;
-            ingest::run(&mut home, tokenizer, vocabulary).await?;
+            ingest::run(&mut home, tokenizer, vocabulary, device.open()?.0).await?;
             status::run(&home, None).await
+        }
+        Command::Submission(SubmissionCommand::Show { home, submission, documents, replay }) => {
+            submission::show(&Home::open(&home.home, now).await?, submission, submission::Detail { documents, replay }).await
+        }
+        Command::Dedup { input, clusters, verdicts, held_out, threshold, no_verify, no_spans, device, key } => {
+            let (verify, spans) = (!no_verify, !no_spans);
+            deduplicate::run(&deduplicate::Request { input, clusters, verdicts, held_out, threshold, verify, spans, device, key })
         }
         Command::Train { look: Some(TrainLook::Inspect { home, step, run }), .. } => {
             attribution::inspect(&Home::open(&home.home, now).await?, run, step)

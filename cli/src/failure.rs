@@ -54,6 +54,14 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
                 _ => Kind::Check,
             });
         }
+        if let Some(e) = cause.downcast_ref::<dedup::DedupError>() {
+            use dedup::DedupError as D;
+            return Some(match e {
+                D::File { .. } | D::Spill(_) => Kind::Io,
+                D::Damaged { .. } | D::OtherKeys { .. } => Kind::Verification,
+                D::Device(_) => Kind::Check,
+            });
+        }
         if cause.is::<std::io::Error>() || cause.is::<ingest::ReadError>() {
             return Some(Kind::Io);
         }

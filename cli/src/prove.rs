@@ -41,6 +41,8 @@ pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<Path
         intersection: row.intersection,
         union: row.union,
         words: row.words,
+        novel_words: row.novel_words,
+        covered_by: row.covered_by.clone(),
         hit: row.hit,
         place: Place::new(like().map(|r| merkle::leaf_hash(&r.record())), index),
         anchor: anchor(home, *at)?,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use corpus::bundle::Submitted;
 use corpus::licence::Purpose;
+use dedup::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::files;
@@ -106,7 +107,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     epoch::close(&mut home).await?;
     stage("close");
     let tokenizer = options.tokenizer.as_ref().map(|p| files::read(p)).transpose()?;
-    ingest::run(&mut home, tokenizer, VOCABULARY).await?;
+    ingest::run(&mut home, tokenizer, VOCABULARY, Device::Cpu).await?;
     stage("ingest");
     let run = train::run(&mut home, &config, None, false).await?;
     stage("train");

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use corpus::bundle::{Bundle, Prepared};
 use corpus::licence::{Permission, Purpose, permission};
 use corpus::streams::WordStreams;
-use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
+use corpus::verdict::{Cover, Verdict, VerdictRow, VerdictTable};
 use corpus::{ContributorId, Digest, DocumentRef, merkle};
-use dedup::{Decision, Features, Guard, Judge, Key, Parameters};
+use dedup::{Decision, DedupError, Features, Guard, Judge, Key, Name, Options, Ruling, Threshold};
 use ledger::reward::{self, Reward, RewardError};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ pub fn pool_source(target: &str, source: &str) -> String {
 impl Policy {
     /// The default policy for a pool.
     pub fn new(pool_minor: i128, currency: &str, currency_exponent: u8) -> Policy {
-        let Parameters { numerator, denominator } = Parameters::default();
+        let Threshold { numerator, denominator } = Threshold::default();
         Policy {
             version: 1,
             pool_minor,
@@ -77,16 +77,21 @@ impl Policy {
     }
 }
 
+/// The procedure of `docs/dedup.md` that verdicts follow.
+pub const PROCEDURE: &str = "assay-dedup-2";
+
 /// How verdicts come about, as a public object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JudgeParameters {
-    /// `assay-dedup-1`: the procedure of `docs/dedup.md`.
+    /// [`PROCEDURE`].
     pub procedure: String,
     /// The epoch's purpose.
     pub purpose: Purpose,
     /// Digest of the epoch's key.
     pub dedup_key: Digest,
+    /// What the close drew, from which the second key comes.
+    pub drawn_seed: Digest,
     /// The threshold.
     pub jaccard_numerator: u64,
     /// The threshold.
@@ -94,15 +99,24 @@ pub struct JudgeParameters {
 }
 
 impl JudgeParameters {
-    /// The parameters of an epoch.
-    pub fn new(policy: &Policy, purpose: Purpose, dedup_key: Digest) -> JudgeParameters {
+    /// The parameters of an epoch that is drawn.
+    pub fn new(policy: &Policy, purpose: Purpose, dedup_key: Digest, drawn_seed: Digest) -> JudgeParameters {
         JudgeParameters {
-            procedure: "assay-dedup-1".into(),
+            procedure: PROCEDURE.into(),
             purpose,
             dedup_key,
+            drawn_seed,
             jaccard_numerator: policy.jaccard_numerator,
             jaccard_denominator: policy.jaccard_denominator,
         }
+    }
+
+    /// How documents are compared: under the epoch's key, which was fixed before anybody submitted, and under one that nobody
+    /// could know before the close.
+    pub fn options(&self, key: &Key) -> Options {
+        let drawn = Digest::of_parts(&[b"assay drawn dedup key v1", &self.drawn_seed.0]);
+        let threshold = Threshold { numerator: self.jaccard_numerator, denominator: self.jaccard_denominator };
+        Options { threshold, ..Options::new(&[*key, drawn.0]) }
     }
 }
 
@@ -122,14 +136,42 @@ pub struct ToJudge {
     pub bundle: Bundle,
     /// Their words.
     pub streams: WordStreams,
-    /// The verdicts of an earlier epoch: what it accepted is there to be duplicated, and is not judged again.
-    pub earlier: Option<VerdictTable>,
+    /// Whether it is a corpus that belongs to everybody, which comes before all others.
+    pub commons: bool,
+    /// Documents that others proved to be theirs: they come after the commitment that is given.
+    pub yields: BTreeMap<u32, u64>,
     /// Whether the manifest's rights permit the epoch's purpose.
     pub permitted: bool,
     /// Documents that were taken back before.
     pub withdrawn: BTreeSet<u32>,
     /// What the log says of documents that cannot be judged again, since their text or that of what they duplicate is destroyed.
     pub given: BTreeMap<u32, VerdictRow>,
+}
+
+/// Documents that are judged at once.
+const BATCH: usize = 4096;
+
+/// Lets a judge keep documents whatever they are like: what earlier epochs accepted.
+pub fn keep<'a>(judge: &mut Judge, documents: impl Iterator<Item = (DocumentRef, &'a (Digest, Vec<u32>))>) -> Result<(), DedupError> {
+    let mut documents = documents.peekable();
+    while documents.peek().is_some() {
+        let (names, mut features): (Vec<Name>, Vec<Features>) =
+            documents.by_ref().take(BATCH).map(|(d, (digest, words))| (name(d), Features::unsigned(words.clone(), digest.0))).unzip();
+        judge.prepare(&mut features)?;
+        for (name, features) in names.into_iter().zip(&features) {
+            judge.keep(name, features)?;
+        }
+    }
+    Ok(())
+}
+
+/// A document's name in dedup.
+pub fn name(document: DocumentRef) -> Name {
+    (document.submission, document.number)
+}
+
+fn document((submission, number): Name) -> DocumentRef {
+    DocumentRef { submission, number }
 }
 
 /// The counts behind a held-out hit.
@@ -158,39 +200,34 @@ pub fn hit_salt(secret: &[u8; 32], document: DocumentRef) -> Digest {
     Digest::of_parts(&[b"assay held-out salt v1", secret, &document.submission.to_be_bytes(), &document.number.to_be_bytes()])
 }
 
-/// Judges submissions: rights, held-out guard, then duplicates in the order of commitments.
+/// Judges submissions: rights, held-out guard, then duplicates of what `judge` keeps and of each other.
 ///
-/// Returns a table for each submission that has no earlier one, in the given order, and the openings of held-out
-/// hits. `hit_salts` gives the salt of a hit's commitment.
+/// Commons come first, then the others in the order of commitments; a document that somebody else proved to be theirs comes after what
+/// they committed to. Returns a table for each submission, in the given order, and the openings of held-out hits.
+/// `hit_salts` gives the salt of a hit's commitment.
+///
+/// # Errors
+/// If the judge's device or temporary files fail.
 pub fn judge(
+    duplicates: &mut Judge,
     submissions: &[ToJudge],
     pool: &WordStreams,
     key: &Key,
     parameters: &JudgeParameters,
     hit_salts: impl Fn(DocumentRef) -> Digest,
-) -> (Vec<VerdictTable>, Vec<Opening>) {
+) -> Result<(Vec<VerdictTable>, Vec<Opening>), DedupError> {
     let guard = Guard::new(pool.documents.iter().map(|(_, words)| words.as_slice()), key);
-    let mut duplicates: Judge<DocumentRef> =
-        Judge::new(Parameters { numerator: parameters.jaccard_numerator, denominator: parameters.jaccard_denominator });
-    let mut order: Vec<usize> = (0..submissions.len()).collect();
-    order.sort_by_key(|&i| submissions[i].commitment);
-    let mut tables: Vec<VerdictTable> = submissions.iter().map(|s| VerdictTable { submission: s.index, rows: Vec::new() }).collect();
     let mut openings = Vec::new();
-    for i in order {
-        let s = &submissions[i];
-        let features: Vec<Features> =
-            s.streams.documents.par_iter().map(|(digest, words)| Features::of_words(words, digest.0, key)).collect();
-        if let Some(earlier) = &s.earlier {
-            let there = |row: &VerdictRow| row.verdict == Verdict::Accepted && !s.withdrawn.contains(&row.number);
-            for (row, features) in earlier.rows.iter().zip(features).filter(|(row, _)| there(row)) {
-                duplicates.judge(DocumentRef { submission: s.index, number: row.number }, features);
-            }
-            continue;
-        }
-        for ((prepared, (_, words)), features) in s.bundle.prepare().zip(&s.streams.documents).zip(features) {
+    let mut tables: Vec<VerdictTable> = Vec::with_capacity(submissions.len());
+    // Submission and number of what is left to dedup, by priority.
+    let mut order: Vec<((bool, u64, bool, u32), usize)> = Vec::new();
+    for (i, s) in submissions.iter().enumerate() {
+        let hits: Vec<(u64, u64)> = s.streams.documents.par_iter().map(|(_, words)| guard.hits(words)).collect();
+        let mut rows = Vec::new();
+        for ((prepared, (_, words)), (matched, total)) in s.bundle.prepare().zip(&s.streams.documents).zip(hits) {
             let document = DocumentRef { submission: s.index, number: prepared.number };
             if let Some(given) = s.given.get(&prepared.number) {
-                tables[i].rows.push(given.clone());
+                rows.push(given.clone());
                 continue;
             }
             let mut row = VerdictRow {
@@ -201,36 +238,108 @@ pub fn judge(
                 intersection: 0,
                 union: 0,
                 words: words.len() as u64,
+                novel_words: words.len() as u64,
+                covered_by: Vec::new(),
                 hit: None,
             };
-            let (matched, total) = guard.hits(words);
             if matched > 0 {
                 let opening = Opening { document, salt: hit_salts(document), matched, total };
                 row.hit = Some(opening.commitment());
                 openings.push(opening);
             }
-            match permission(&prepared.licence, parameters.purpose) {
-                _ if s.withdrawn.contains(&prepared.number) => row.verdict = Verdict::Withdrawn,
-                Permission::Permitted if !s.permitted => row.verdict = Verdict::Forbidden,
-                Permission::Forbidden => row.verdict = Verdict::Forbidden,
-                Permission::Unknown => row.verdict = Verdict::UnknownLicence,
+            row.verdict = match permission(&prepared.licence, parameters.purpose) {
+                _ if s.withdrawn.contains(&prepared.number) => Verdict::Withdrawn,
+                Permission::Permitted if !s.permitted => Verdict::Forbidden,
+                Permission::Forbidden => Verdict::Forbidden,
+                Permission::Unknown => Verdict::UnknownLicence,
                 // Neither a held-out document nor one without rights stands in the way of others.
-                Permission::Permitted if Guard::excludes(matched, total) => row.verdict = Verdict::HeldOut,
-                Permission::Permitted => match duplicates.judge(document, features) {
-                    Decision::Kept => {}
-                    Decision::Exact(of) => (row.verdict, row.of) = (Verdict::Exact, Some(of)),
-                    Decision::Formatting(of) => (row.verdict, row.of) = (Verdict::Formatting, Some(of)),
-                    Decision::Near { of, intersection, union } => {
-                        row = VerdictRow { verdict: Verdict::Near, of: Some(of), intersection, union, ..row };
-                    }
-                },
-            }
-            tables[i].rows.push(row);
+                Permission::Permitted if Guard::excludes(matched, total) => Verdict::HeldOut,
+                Permission::Permitted => {
+                    let after = s.yields.get(&prepared.number).filter(|after| **after > s.commitment);
+                    let rank = (!s.commons, *after.unwrap_or(&s.commitment), after.is_some(), prepared.number);
+                    order.push((rank, i));
+                    Verdict::Accepted
+                }
+            };
+            rows.push(row);
+        }
+        tables.push(VerdictTable { submission: s.index, rows });
+    }
+    order.sort_unstable();
+    for batch in order.chunks(BATCH) {
+        let places: Vec<(usize, u32)> = batch.iter().map(|((.., number), i)| (*i, *number)).collect();
+        let stream = |(i, number): &(usize, u32)| &submissions[*i].streams.documents[*number as usize];
+        let mut features: Vec<Features> = places.par_iter().map(stream).map(|(d, words)| Features::unsigned(words.clone(), d.0)).collect();
+        duplicates.prepare(&mut features)?;
+        let named: Vec<(Name, Features)> = places.iter().map(|(i, number)| (submissions[*i].index, *number)).zip(features).collect();
+        for ((i, number), ruling) in places.into_iter().zip(duplicates.judge(&named)?) {
+            write_ruling(&mut tables[i].rows[number as usize], ruling, duplicates);
         }
     }
     openings.sort_by_key(|o| o.document);
-    let judged = submissions.iter().zip(tables).filter(|(s, _)| s.earlier.is_none()).map(|(_, table)| table);
-    (judged.collect(), openings)
+    Ok((tables, openings))
+}
+
+fn write_ruling(row: &mut VerdictRow, ruling: Ruling, judge: &Judge) {
+    let of = |ordinal: u32| document(judge.name(ordinal));
+    row.verdict = match ruling.decision {
+        Decision::Kept(_) => Verdict::Accepted,
+        Decision::Exact(_) => Verdict::Exact,
+        Decision::Formatting(_) => Verdict::Formatting,
+        Decision::Near(..) => Verdict::Near,
+        Decision::Contained(_) => Verdict::Contained,
+    };
+    row.of = ruling.decision.of().map(of);
+    row.novel_words = row.words - ruling.coverage.words;
+    row.covered_by = ruling.coverage.by.iter().map(|(ordinal, words)| Cover { document: of(*ordinal), words: *words }).collect();
+    (row.intersection, row.union) = match ruling.decision {
+        Decision::Near(_, overlap) => (overlap.intersection, overlap.union),
+        Decision::Contained(_) => (ruling.coverage.words, row.words),
+        _ => (0, 0),
+    };
+}
+
+/// What a submission's verdicts come to, beside their counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clusters {
+    /// The most documents of it that are, or duplicate, one document.
+    pub largest: u64,
+    /// Of which document.
+    pub of: Option<DocumentRef>,
+    /// Words of accepted documents that no earlier one has.
+    pub novel_words: u64,
+    /// Whose documents it duplicates: how many of its own each submission has, most first.
+    pub matched: Vec<(u64, u64)>,
+}
+
+impl Clusters {
+    /// The clusters of a table.
+    pub fn of(table: &VerdictTable) -> Clusters {
+        let mut clusters: BTreeMap<DocumentRef, u64> = BTreeMap::new();
+        let mut matched: BTreeMap<u64, u64> = BTreeMap::new();
+        for row in &table.rows {
+            match row.of {
+                Some(of) => {
+                    *clusters.entry(of).or_default() += 1;
+                    *matched.entry(of.submission).or_default() += 1;
+                }
+                None if row.verdict == Verdict::Accepted => {
+                    *clusters.entry(DocumentRef { submission: table.submission, number: row.number }).or_default() += 1;
+                }
+                None => {}
+            }
+        }
+        let largest = clusters.into_iter().max_by_key(|(of, n)| (*n, std::cmp::Reverse(*of)));
+        let mut matched: Vec<(u64, u64)> = matched.into_iter().collect();
+        matched.sort_by_key(|(submission, n)| (std::cmp::Reverse(*n), *submission));
+        let accepted = table.rows.iter().filter(|r| r.verdict == Verdict::Accepted);
+        Clusters {
+            largest: largest.map_or(0, |(_, n)| n),
+            of: largest.map(|(of, _)| of),
+            novel_words: accepted.map(|r| r.novel_words).sum(),
+            matched,
+        }
+    }
 }
 
 /// Which pool documents price and which only control, by number.

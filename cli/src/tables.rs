@@ -96,11 +96,13 @@ pub fn contributors(
         if let Some((_, tables, rewards, _)) = &computed {
             row.credit_nats = tables.credit_of(&id);
             row.credit_spread_nats = tables.spread_of(&id);
-            let reward = rewards.rewards.iter().find(|r| r.contributor == id).expect("every contributor has a line");
-            row.weight = i64::try_from(reward.weight)?;
-            if settled {
-                row.accrued_minor = i64::try_from(reward.accrued_minor)?;
-                row.payable_minor = i64::try_from(reward.payable_minor)?;
+            // Commons have credit and no reward.
+            if let Some(reward) = rewards.rewards.iter().find(|r| r.contributor == id) {
+                row.weight = i64::try_from(reward.weight)?;
+                if settled {
+                    row.accrued_minor = i64::try_from(reward.accrued_minor)?;
+                    row.payable_minor = i64::try_from(reward.payable_minor)?;
+                }
             }
         }
         rows.push(row);

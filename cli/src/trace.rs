@@ -238,7 +238,10 @@ impl Trace<'_> {
     fn paid(&mut self, run: &Run, contributor: &ContributorId, document: Option<DocumentRef>) -> Result<()> {
         let Some((at, s)) = &run.statements else { return Ok(()) };
         let (policy, tables, rewards, outcome) = reward::compute(self.archive, run.intent.1.run)?;
-        let line = rewards.rewards.iter().find(|r| r.contributor == *contributor).context("every contributor has a line")?;
+        let Some(line) = rewards.rewards.iter().find(|r| r.contributor == *contributor) else {
+            self.hop("statement", *at, "commons are paid to nobody");
+            return Ok(());
+        };
         let sum: i128 = rewards.rewards.iter().map(|r| r.weight).sum();
         let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
         let mut text = format!(

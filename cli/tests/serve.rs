@@ -96,7 +96,8 @@ fn sixty_four_submitters_lose_nothing_while_the_server_is_killed_and_started() {
                     let (agent, own) = (agent(), key(n));
                     let contributor = ContributorId::of_key(&own.public().to_bytes());
                     let terms = Digest::of(b"terms");
-                    let registration = Registration { contributor, key: own.public(), terms, custodial: false, payee: None };
+                    let registration =
+                        Registration { contributor, key: own.public(), terms, custodial: false, payee: None, commons: false };
                     let mut entries = vec![signed(registration, &[operator, &own])];
                     entries.extend((0..ENTRIES).map(|i| {
                         let root = Digest::of(&[n, i as u8]);
@@ -133,7 +134,8 @@ fn entries_that_the_rules_forbid_are_refused_one_by_one_and_an_audit_over_http_i
     let mut child = serve(&world, &address, &["--sealed"]);
     let (agent, own) = (agent(), key(0));
     let contributor = ContributorId::of_key(&own.public().to_bytes());
-    let registration = Registration { contributor, key: own.public(), terms: Digest::of(b"t"), custodial: false, payee: None };
+    let registration =
+        Registration { contributor, key: own.public(), terms: Digest::of(b"t"), custodial: false, payee: None, commons: false };
     let commitment = Commitment { epoch: 0, contributor, root: Digest::of(b"r"), documents: 1 };
     let send = |bytes: &[u8]| {
         let mut answer = agent.post(format!("http://{address}/add-entry")).send(bytes).unwrap();

@@ -1,6 +1,9 @@
 //! The one way tables are written: zstd, row groups of bounded size, no time stamp, so that one table has one file.
 
+use std::io::Write;
+
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
@@ -41,26 +44,55 @@ impl Table {
     }
 }
 
+/// A table that is written batch by batch.
+pub struct TableWriter<W: Write + Send>(ArrowWriter<W>);
+
+impl<W: Write + Send> TableWriter<W> {
+    /// A table of `schema` with `metadata` in its footer.
+    ///
+    /// # Errors
+    /// If a column's type cannot be written.
+    pub fn new(out: W, schema: SchemaRef, metadata: &[(&str, String)]) -> Result<TableWriter<W>, ParquetError> {
+        let pairs = metadata.iter().map(|(k, v)| KeyValue::new((*k).to_string(), v.clone())).collect();
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?))
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+            // The version of the writer's library would change files from build to build.
+            .set_created_by("assay".to_string())
+            .set_key_value_metadata(Some(pairs))
+            .build();
+        Ok(TableWriter(ArrowWriter::try_new(out, schema, Some(properties)).map_err(failed)?))
+    }
+
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// If they are of another schema or cannot be written.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        self.0.write(batch).map_err(failed)
+    }
+
+    /// Writes the footer.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(self) -> Result<(), ParquetError> {
+        self.0.close().map(|_| ()).map_err(failed)
+    }
+}
+
 /// Encodes `batches`, all of one schema, with `metadata` in the footer.
 ///
 /// # Errors
 /// If there is no batch, or one has another schema.
 pub fn encode(batches: &[RecordBatch], metadata: &[(&str, String)]) -> Result<Vec<u8>, ParquetError> {
     let schema = batches.first().ok_or_else(|| failed("no rows and no schema"))?.schema();
-    let pairs = metadata.iter().map(|(k, v)| KeyValue::new((*k).to_string(), v.clone())).collect();
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-        // The version of the writer's library would change files from build to build.
-        .set_created_by("assay".to_string())
-        .set_key_value_metadata(Some(pairs))
-        .build();
     let mut out = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut out, schema, Some(properties)).map_err(failed)?;
+    let mut writer = TableWriter::new(&mut out, schema, metadata)?;
     for batch in batches {
-        writer.write(batch).map_err(failed)?;
+        writer.write(batch)?;
     }
-    writer.close().map_err(failed)?;
+    writer.finish()?;
     Ok(out)
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BinaryArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, BinaryArray, ListArray, RecordBatch, StringArray, StructArray, UInt32Array, UInt64Array};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field};
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::id::DocumentRef;
@@ -20,6 +23,8 @@ pub enum Verdict {
     Formatting,
     /// Its shingles overlap those of an earlier document above the threshold.
     Near,
+    /// Its words are covered by earlier documents above the threshold.
+    Contained,
     /// Too much of it is in the held-out pool.
     HeldOut,
     /// Its licence forbids the epoch's purpose.
@@ -32,11 +37,12 @@ pub enum Verdict {
 
 impl Verdict {
     /// All kinds.
-    pub const ALL: [Verdict; 8] = [
+    pub const ALL: [Verdict; 9] = [
         Verdict::Accepted,
         Verdict::Exact,
         Verdict::Formatting,
         Verdict::Near,
+        Verdict::Contained,
         Verdict::HeldOut,
         Verdict::Forbidden,
         Verdict::UnknownLicence,
@@ -50,6 +56,7 @@ impl Verdict {
             Verdict::Exact => "exact",
             Verdict::Formatting => "formatting-only",
             Verdict::Near => "near",
+            Verdict::Contained => "contained",
             Verdict::HeldOut => "held-out",
             Verdict::Forbidden => "licence-forbids-purpose",
             Verdict::UnknownLicence => "licence-unknown",
@@ -59,8 +66,18 @@ impl Verdict {
 
     /// Whether it says "somebody else's, earlier".
     pub fn is_duplicate(self) -> bool {
-        matches!(self, Verdict::Exact | Verdict::Formatting | Verdict::Near)
+        matches!(self, Verdict::Exact | Verdict::Formatting | Verdict::Near | Verdict::Contained)
     }
+}
+
+/// How much of a document an earlier one covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cover {
+    /// The earlier, kept document.
+    pub document: DocumentRef,
+    /// Words that it covers and those before it in the list do not.
+    pub words: u64,
 }
 
 /// The decision about one document.
@@ -72,14 +89,18 @@ pub struct VerdictRow {
     pub commitment: Digest,
     /// The decision.
     pub verdict: Verdict,
-    /// The earlier, kept document that it duplicates.
+    /// The earlier, kept document that it duplicates; of several that contain it, the one that covers most.
     pub of: Option<DocumentRef>,
-    /// Shingles in both, for a near duplicate.
+    /// Shingles in both, for a near duplicate; words that are covered, for a contained one.
     pub intersection: u64,
-    /// Shingles in either.
+    /// Shingles in either; its words.
     pub union: u64,
     /// Its words.
     pub words: u64,
+    /// Words that earlier, kept documents do not cover.
+    pub novel_words: u64,
+    /// Which documents cover the others: most first.
+    pub covered_by: Vec<Cover>,
     /// Commitment to the counts of a held-out hit, opened at the reveal.
     pub hit: Option<Digest>,
 }
@@ -88,7 +109,8 @@ impl VerdictRow {
     /// The record in the tree of accepted or of rejected documents: all of the row.
     ///
     /// Commitment, number, the code's length in one byte, the code, `of` as 1, submission and number or as 0, intersection, union,
-    /// words, hit as 1 and its digest or as 0; integers big-endian.
+    /// words, novel words, the number of covering documents in four bytes, submission, number and words of each, hit as 1 and its digest or
+    /// as 0; integers big-endian.
     pub fn record(&self) -> Vec<u8> {
         let code = self.verdict.code();
         let mut record = [&self.commitment.0[..], &self.number.to_be_bytes(), &[code.len() as u8], code.as_bytes()].concat();
@@ -96,13 +118,39 @@ impl VerdictRow {
             Some(of) => record.extend([&[1][..], &of.submission.to_be_bytes(), &of.number.to_be_bytes()].concat()),
             None => record.push(0),
         }
-        record.extend([self.intersection, self.union, self.words].map(u64::to_be_bytes).concat());
+        record.extend([self.intersection, self.union, self.words, self.novel_words].map(u64::to_be_bytes).concat());
+        record.extend((self.covered_by.len() as u32).to_be_bytes());
+        for c in &self.covered_by {
+            record.extend([&c.document.submission.to_be_bytes()[..], &c.document.number.to_be_bytes(), &c.words.to_be_bytes()].concat());
+        }
         match self.hit {
             Some(hit) => record.extend([&[1][..], &hit.0].concat()),
             None => record.push(0),
         }
         record
     }
+}
+
+/// Lists of `{document, words}`.
+fn covers(rows: &[VerdictRow]) -> ListArray {
+    let all: Vec<&Cover> = rows.iter().flat_map(|r| &r.covered_by).collect();
+    let fields = vec![Field::new("document", DataType::Utf8, false), Field::new("words", DataType::UInt64, false)];
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(all.iter().map(|c| c.document.to_string()))),
+        Arc::new(UInt64Array::from_iter_values(all.iter().map(|c| c.words))),
+    ];
+    let items = StructArray::new(fields.into(), columns, None);
+    let field = Field::new("item", items.data_type().clone(), false);
+    ListArray::new(Arc::new(field), OffsetBuffer::from_lengths(rows.iter().map(|r| r.covered_by.len())), Arc::new(items), None)
+}
+
+fn covers_of(list: &ArrayRef) -> Result<Vec<Cover>, String> {
+    let items = list.as_any().downcast_ref::<StructArray>().ok_or("expected structs")?;
+    let documents = items.column_by_name("document").and_then(|c| c.as_any().downcast_ref::<StringArray>()).ok_or("no documents")?;
+    let words = items.column_by_name("words").and_then(|c| c.as_any().downcast_ref::<UInt64Array>()).ok_or("no words")?;
+    (0..items.len())
+        .map(|i| Ok(Cover { document: documents.value(i).parse().map_err(|e| format!("{e}"))?, words: words.value(i) }))
+        .collect()
 }
 
 /// The decisions about one submission, in the order of its documents.
@@ -138,7 +186,7 @@ impl VerdictTable {
     /// If it has no rows.
     pub fn encode(&self) -> Result<Vec<u8>, ParquetError> {
         let r = &self.rows;
-        let columns: [(&str, ArrayRef); 8] = [
+        let columns: [(&str, ArrayRef); 10] = [
             ("number", Arc::new(UInt32Array::from_iter_values(r.iter().map(|r| r.number)))),
             ("commitment", Arc::new(BinaryArray::from_iter_values(r.iter().map(|r| r.commitment.0)))),
             ("verdict", Arc::new(StringArray::from_iter_values(r.iter().map(|r| r.verdict.code())))),
@@ -147,6 +195,8 @@ impl VerdictTable {
             ("union", Arc::new(UInt64Array::from_iter_values(r.iter().map(|r| r.union)))),
             ("words", Arc::new(UInt64Array::from_iter_values(r.iter().map(|r| r.words)))),
             ("hit", Arc::new(BinaryArray::from_iter(r.iter().map(|r| r.hit.map(|h| h.0))))),
+            ("novel_words", Arc::new(UInt64Array::from_iter_values(r.iter().map(|r| r.novel_words)))),
+            ("covered_by", Arc::new(covers(r))),
         ];
         let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, n == "of" || n == "hit")))
             .expect("columns of one length");
@@ -172,6 +222,8 @@ impl VerdictTable {
             let union: &UInt64Array = column(batch, "union")?;
             let words: &UInt64Array = column(batch, "words")?;
             let hit: &BinaryArray = column(batch, "hit")?;
+            let novel_words: &UInt64Array = column(batch, "novel_words")?;
+            let covered_by: &ListArray = column(batch, "covered_by")?;
             for i in 0..batch.num_rows() {
                 let digest =
                     |bytes: &[u8]| bytes.try_into().map(Digest).map_err(|_| failed(format!("row {i}: a digest of {} bytes", bytes.len())));
@@ -187,6 +239,8 @@ impl VerdictTable {
                     union: union.value(i),
                     words: words.value(i),
                     hit: if hit.is_null(i) { None } else { Some(digest(hit.value(i))?) },
+                    novel_words: novel_words.value(i),
+                    covered_by: covers_of(&covered_by.value(i)).map_err(|e| failed(format!("row {i}: covered_by: {e}")))?,
                 });
             }
         }

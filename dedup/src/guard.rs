@@ -2,42 +2,64 @@
 //!
 //! Source for 13 words: Brown et al. 2020, <https://arxiv.org/abs/2005.14165>, appendix C.
 
-use std::collections::HashSet;
+use rayon::prelude::*;
 
-use crate::signature::{Key, constants, hash_window};
+use crate::hash::{Constants, Key, hash_window};
+use crate::judge::Features;
 
 const WORDS: usize = 13;
 
 /// The n-grams of a pool.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Guard {
-    grams: HashSet<u64>,
-    seed: u64,
-    multiplier: u64,
+    /// Sorted.
+    grams: Vec<u64>,
+    /// One bit for each value of some bits of a hash: most n-grams are in no pool, and ask the list for nothing.
+    filter: Vec<u64>,
+    shift: u32,
+    constants: Constants,
 }
 
 impl Guard {
     /// The guard of a pool's word streams.
     pub fn new<'a>(pool: impl IntoIterator<Item = &'a [u32]>, key: &Key) -> Guard {
-        let (seed, multiplier) = constants(key);
+        let Constants { seed, multiplier } = Constants::new(key);
         // Another seed than the shingles': equal windows of different widths are different things.
-        let mut guard = Guard { grams: HashSet::new(), seed: !seed, multiplier };
-        for words in pool {
-            let grams: Vec<u64> = guard.grams_of(words).collect();
-            guard.grams.extend(grams);
+        let constants = Constants { seed: !seed, multiplier };
+        let mut guard = Guard { grams: Vec::new(), filter: Vec::new(), shift: 0, constants };
+        guard.grams = pool.into_iter().flat_map(|words| guard.grams_of(words).collect::<Vec<_>>()).collect();
+        guard.grams.sort_unstable();
+        guard.grams.dedup();
+        let bits = (16 * guard.grams.len()).next_power_of_two().max(64);
+        guard.shift = 64 - bits.trailing_zeros();
+        guard.filter = vec![0; bits / 64];
+        for gram in &guard.grams {
+            let bit = (gram >> guard.shift) as usize;
+            guard.filter[bit / 64] |= 1 << (bit % 64);
         }
         guard
     }
 
-    fn grams_of<'a>(&'a self, words: &'a [u32]) -> impl Iterator<Item = u64> + 'a {
+    fn grams_of<'a>(&self, words: &'a [u32]) -> impl Iterator<Item = u64> + use<'a> {
+        let Constants { seed, multiplier } = self.constants;
         // A shorter document is one n-gram, which only an equally short one in the pool matches.
         let width = if words.is_empty() { 1 } else { WORDS.min(words.len()) };
-        words.windows(width).map(|w| hash_window(self.seed, self.multiplier, w))
+        words.windows(width).map(move |w| hash_window(seed, multiplier, w))
+    }
+
+    fn has(&self, gram: u64) -> bool {
+        let bit = (gram >> self.shift) as usize;
+        self.filter[bit / 64] >> (bit % 64) & 1 == 1 && self.grams.binary_search(&gram).is_ok()
     }
 
     /// N-grams of a document that are in the pool, and all of its n-grams.
     pub fn hits(&self, words: &[u32]) -> (u64, u64) {
-        self.grams_of(words).fold((0, 0), |(hits, all), gram| (hits + u64::from(self.grams.contains(&gram)), all + 1))
+        self.grams_of(words).fold((0, 0), |(hits, all), gram| (hits + u64::from(self.has(gram)), all + 1))
+    }
+
+    /// [`Guard::hits`] of documents, in parallel.
+    pub fn hits_of_all(&self, documents: &[Features]) -> Vec<(u64, u64)> {
+        documents.par_iter().with_min_len(16).map(|f| self.hits(&f.words)).collect()
     }
 
     /// Whether a document with these counts is kept out: at least 20 % of its n-grams are in the pool. Any single
@@ -66,5 +88,6 @@ mod tests {
         assert_eq!(guard.hits(&word_stream("Only three, words.")), (1, 1));
         assert_eq!(guard.hits(&[]), (0, 0));
         assert!(!Guard::excludes(0, 0) && !Guard::excludes(1, 6) && Guard::excludes(1, 5));
+        assert_eq!(Guard::new([], &[1; 32]).hits(&t), (0, 88));
     }
 }

@@ -1,247 +1,541 @@
-//! Verdicts: exact and formatting-only copies by digest, near copies by bands and then by exact Jaccard.
+//! Verdicts: candidates by bands, proof by exact Jaccard, coverage by matches of word runs.
 //!
-//! A document is compared only with documents that are kept, and is a duplicate of the earliest one to which it
-//! has a verified edge: no chains.
+//! A document is compared only with documents that are kept, and is a duplicate of the earliest one to which it has a verified
+//! edge: no chains. Documents come in batches, of which every size gives the same rulings: first each is compared with what was kept
+//! before the batch, in parallel; then, one after the other, with what the batch itself keeps.
 
-use std::collections::HashMap;
+use rayon::prelude::*;
 
-use crate::signature::{BANDS, Key, SLOTS, Signature, shingles};
-use crate::words::{digest_of_words, word_stream};
+use crate::buckets::{Buckets, Filter, LIMIT, Place, Places};
+use crate::device::{Device, Pair};
+use crate::error::DedupError;
+use crate::hash::{Constants, Key};
+use crate::index::View;
+use crate::kept::Kept;
+use crate::signature::{BANDS, LEVELS, SLOTS, band_key, matches, refined_key, sign};
+use crate::similarity::{Comparer, Overlap, Threshold};
+use crate::spans::{Coverage, cover};
+use crate::winnow::{Fingerprint, fingerprints};
 
-/// What decides whether two documents are near duplicates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameters {
-    /// A pair is one if `denominator * |A ∩ B| >= numerator * |A ∪ B|`.
-    pub numerator: u64,
-    /// See `numerator`.
-    pub denominator: u64,
+/// What the caller calls a document: two numbers, for instance a submission and a document's number in it.
+pub type Name = (u64, u32);
+
+/// The band of texts without words, whose key is of the text's digest.
+pub(crate) const WORDLESS: u8 = u8::MAX;
+
+/// How documents are compared.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// From where on a pair, or what is covered of a document, makes a duplicate.
+    pub threshold: Threshold,
+    /// Keys of the signatures: each gives 14 bands more.
+    pub keys: Vec<Key>,
+    /// Whether a pair has to be proven; otherwise sharing a band is enough.
+    pub verify: bool,
+    /// Whether runs of words in common with kept documents are looked for.
+    pub spans: bool,
+    /// Bytes of word streams that stay in memory; the others go to a temporary file.
+    pub memory_bytes: usize,
 }
 
-impl Default for Parameters {
-    /// Jaccard 0.8.
-    fn default() -> Parameters {
-        Parameters { numerator: 4, denominator: 5 }
+impl Options {
+    /// Everything on, under these keys.
+    pub fn new(keys: &[Key]) -> Options {
+        Options { threshold: Threshold::default(), keys: keys.to_vec(), verify: true, spans: true, memory_bytes: 256 << 20 }
+    }
+
+    pub(crate) fn constants(&self) -> Vec<Constants> {
+        self.keys.iter().map(Constants::new).collect()
+    }
+
+    /// Slots of all signatures of a document.
+    pub(crate) fn width(&self) -> usize {
+        self.keys.len() * SLOTS
     }
 }
 
 /// What is compared of a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Features {
-    /// SHA-256 of the normalised text.
+    /// SHA-256 of the text.
     pub text_digest: [u8; 32],
-    /// SHA-256 of the word stream.
-    pub words_digest: [u8; 32],
-    /// Number of words.
-    pub words: usize,
-    /// Distinct shingles, ascending.
-    pub shingles: Vec<u64>,
-    /// Their signature; none for a text without words.
-    pub signature: Option<Signature>,
+    /// Its words.
+    pub words: Vec<u32>,
+    /// Its signatures under each key; empty for a text without words.
+    pub slots: Vec<u32>,
+    /// Its band keys, as many times 14.
+    pub bands: Vec<u64>,
+    /// What winnowing keeps, if spans are compared.
+    pub fingerprints: Vec<Fingerprint>,
 }
 
 impl Features {
-    /// The features of a normalised text under a key; `text_digest` is that of its bytes.
-    pub fn of(text: &str, text_digest: [u8; 32], key: &Key) -> Features {
-        Features::of_words(&word_stream(text), text_digest, key)
+    /// What has to be signed.
+    pub fn unsigned(words: Vec<u32>, text_digest: [u8; 32]) -> Features {
+        Features { text_digest, words, ..Features::default() }
     }
 
-    /// The features of a stored word stream.
-    pub fn of_words(words: &[u32], text_digest: [u8; 32], key: &Key) -> Features {
-        let shingles = shingles(words, key);
-        let signature = (!shingles.is_empty()).then(|| Signature::of(&shingles));
-        Features { text_digest, words_digest: digest_of_words(words), words: words.len(), shingles, signature }
-    }
-}
-
-/// What a document is, compared with those kept before; `of` is what the caller named them by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision<N> {
-    /// Not a duplicate; later documents are compared with it.
-    Kept,
-    /// The same text.
-    Exact(N),
-    /// The same words.
-    Formatting(N),
-    /// Jaccard at or above the threshold.
-    Near {
-        /// The earliest such document.
-        of: N,
-        /// Shingles in both.
-        intersection: u64,
-        /// Shingles in either.
-        union: u64,
-    },
-}
-
-struct Kept<N> {
-    name: N,
-    shingles: Vec<u64>,
-    signature: Option<Signature>,
-}
-
-/// The documents kept so far.
-pub struct Judge<N> {
-    parameters: Parameters,
-    kept: Vec<Kept<N>>,
-    by_text: HashMap<[u8; 32], usize>,
-    by_words: HashMap<[u8; 32], usize>,
-    by_band: HashMap<(u8, u64), Vec<usize>>,
-}
-
-/// Shingles in both of two ascending sets.
-fn intersection(a: &[u64], b: &[u64]) -> u64 {
-    let (mut i, mut j, mut both) = (0, 0, 0);
-    while i < a.len() && j < b.len() {
-        match a[i].cmp(&b[j]) {
-            std::cmp::Ordering::Less => i += 1,
-            std::cmp::Ordering::Greater => j += 1,
-            std::cmp::Ordering::Equal => {
-                both += 1;
-                i += 1;
-                j += 1;
+    pub(crate) fn sign(&mut self, constants: &[Constants]) {
+        for c in constants {
+            if let Some(slots) = sign(&self.words, c) {
+                self.bands.extend((0..BANDS).map(|b| band_key(&slots, b)));
+                self.slots.extend_from_slice(&slots);
             }
         }
     }
-    both
+
+    /// Band and key of each bucket that the document begins at.
+    fn buckets(&self) -> impl Iterator<Item = (u8, u64)> + '_ {
+        let wordless = self.bands.is_empty().then(|| (WORDLESS, wordless_key(&self.text_digest)));
+        (0u8..).zip(self.bands.iter().copied()).chain(wordless)
+    }
 }
 
-impl<N: Copy> Judge<N> {
-    /// An empty judge.
-    pub fn new(parameters: Parameters) -> Judge<N> {
-        Judge { parameters, kept: Vec::new(), by_text: HashMap::new(), by_words: HashMap::new(), by_band: HashMap::new() }
+/// The key of a text without words.
+pub(crate) fn wordless_key(text_digest: &[u8; 32]) -> u64 {
+    u64::from_be_bytes(text_digest[..8].try_into().expect("eight bytes")) >> 16
+}
+
+/// What a document is, compared with those kept before; the others are named by their ordinals among kept documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Not a duplicate; later documents are compared with it. Its own ordinal.
+    Kept(u32),
+    /// The same text.
+    Exact(u32),
+    /// The same words.
+    Formatting(u32),
+    /// Jaccard at or above the threshold, with the earliest such document.
+    Near(u32, Overlap),
+    /// Covered by earlier documents at or above the threshold; the one that covers most.
+    Contained(u32),
+}
+
+impl Decision {
+    /// The kept document that it duplicates.
+    pub fn of(&self) -> Option<u32> {
+        match self {
+            Decision::Kept(_) => None,
+            Decision::Exact(of) | Decision::Formatting(of) | Decision::Near(of, _) | Decision::Contained(of) => Some(*of),
+        }
+    }
+}
+
+/// A decision with the evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// What was decided.
+    pub decision: Decision,
+    /// Words that earlier documents cover, and which documents; empty if spans are not compared.
+    pub coverage: Coverage,
+}
+
+/// What the first, parallel step finds about a document.
+struct Probed {
+    identical: Option<u32>,
+    near: Option<(u32, Overlap)>,
+    /// Of each fingerprint.
+    places: Vec<Option<Place>>,
+    coverage: Coverage,
+    /// Where its buckets are not full: level, key, and kept documents in them before the batch.
+    open: Vec<Open>,
+}
+
+#[derive(Clone, Copy)]
+struct Open {
+    band: u8,
+    level: usize,
+    key: u64,
+    /// Documents of the bucket that the index on disk has.
+    indexed: usize,
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    comparer: Comparer,
+    candidates: Vec<u32>,
+    buffer: Vec<u32>,
+}
+
+/// The documents kept so far: those of an index on disk, then those in memory.
+pub struct Judge {
+    options: Options,
+    constants: Vec<Constants>,
+    base: Option<View>,
+    /// The ordinal of the first document in memory.
+    pub(crate) first: u32,
+    pub(crate) kept: Kept,
+    pub(crate) buckets: Buckets,
+    pub(crate) places: Places,
+    /// Fingerprints of what the batch at hand keeps, and some more.
+    recent: Filter,
+    pub(crate) device: Device,
+}
+
+impl Judge {
+    /// Nothing kept yet.
+    pub fn new(options: Options) -> Judge {
+        Judge::on(None, options)
     }
 
-    /// Judges the next document in order of priority, and keeps it if it is no duplicate.
-    pub fn judge(&mut self, name: N, features: Features) -> Decision<N> {
-        if let Some(&i) = self.by_text.get(&features.text_digest) {
-            return Decision::Exact(self.kept[i].name);
-        }
-        if features.words > 0
-            && let Some(&i) = self.by_words.get(&features.words_digest)
-        {
-            return Decision::Formatting(self.kept[i].name);
-        }
-        let bands = features.signature.as_ref().map(Signature::bands);
-        if let (Some(signature), Some(bands)) = (&features.signature, &bands)
-            && let Some(near) = self.near(&features.shingles, signature, bands)
-        {
-            return near;
-        }
-        let i = self.kept.len();
-        self.by_text.insert(features.text_digest, i);
-        if features.words > 0 {
-            self.by_words.insert(features.words_digest, i);
-        }
-        for (band, key) in bands.iter().flatten().enumerate() {
-            self.by_band.entry((band as u8, *key)).or_default().push(i);
-        }
-        self.kept.push(Kept { name, shingles: features.shingles, signature: features.signature });
-        Decision::Kept
+    /// What an index holds is kept already.
+    ///
+    /// # Errors
+    /// If the index has other keys.
+    pub fn with_base(base: View, options: Options) -> Result<Judge, DedupError> {
+        base.expect_keys(&options.keys)?;
+        Ok(Judge::on(Some(base), options))
     }
 
-    fn near(&self, shingles: &[u64], signature: &Signature, bands: &[u64; BANDS]) -> Option<Decision<N>> {
-        let mut candidates: Vec<usize> =
-            (0u8..).zip(bands).filter_map(|(b, key)| self.by_band.get(&(b, *key))).flatten().copied().collect();
+    fn on(base: Option<View>, options: Options) -> Judge {
+        assert!((1..=8).contains(&options.keys.len()), "between one and eight keys");
+        let first = base.as_ref().map_or(0, View::len);
+        let bands = options.keys.len() * BANDS;
+        Judge {
+            constants: options.constants(),
+            first,
+            kept: Kept::new(options.width(), options.memory_bytes),
+            buckets: Buckets::new(bands, first),
+            places: Places::default(),
+            recent: Filter::new(1 << 20),
+            device: Device::Cpu,
+            options,
+            base,
+        }
+    }
+
+    /// Signs and proves on another device, with the same result.
+    pub fn on_device(mut self, device: Device) -> Judge {
+        self.device = device;
+        self
+    }
+
+    /// How documents are compared.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Kept documents in all.
+    pub fn len(&self) -> u32 {
+        self.first + self.kept.len() as u32
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the caller calls a kept document.
+    pub fn name(&self, ordinal: u32) -> Name {
+        match &self.base {
+            Some(base) if ordinal < self.first => base.name(ordinal),
+            _ => self.kept.names[(ordinal - self.first) as usize],
+        }
+    }
+
+    /// Signs documents and takes their fingerprints, in parallel.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn prepare(&self, documents: &mut [Features]) -> Result<(), DedupError> {
+        self.device.sign(documents, &self.constants)?;
+        if self.options.spans {
+            documents.par_iter_mut().with_min_len(16).for_each(|f| f.fingerprints = fingerprints(&f.words, &self.constants[0]));
+        }
+        Ok(())
+    }
+
+    /// Keeps a document whatever it is like: what an earlier epoch accepted. `features` are prepared.
+    ///
+    /// # Errors
+    /// If the temporary file for word streams cannot be written.
+    pub fn keep(&mut self, name: Name, features: &Features) -> Result<u32, DedupError> {
+        let open = self.walk(features, |_| ());
+        self.push(name, features, open)
+    }
+
+    /// Judges the next documents in order of priority, and keeps those that are no duplicates. They are prepared.
+    ///
+    /// # Errors
+    /// If the device fails, or the temporary file for word streams cannot be written.
+    pub fn judge(&mut self, batch: &[(Name, Features)]) -> Result<Vec<Ruling>, DedupError> {
+        let batch_first = self.len();
+        let mut probed: Vec<Probed> = match &self.device {
+            Device::Cpu => batch
+                .par_iter()
+                .with_min_len(16)
+                .map_init(Scratch::default, |scratch, (_, f)| {
+                    let (mut probed, candidates) = self.probe(f, scratch);
+                    if probed.identical.is_none() {
+                        probed.near = self.prove(f, &candidates, scratch);
+                    }
+                    probed
+                })
+                .collect(),
+            device => {
+                let probes: Vec<(Probed, Vec<u32>)> =
+                    batch.par_iter().with_min_len(16).map_init(Scratch::default, |scratch, (_, f)| self.probe(f, scratch)).collect();
+                self.prove_on(device, batch, probes)?
+            }
+        };
+        self.recent.clear();
+        let mut scratch = Scratch::default();
+        let mut rulings = Vec::with_capacity(batch.len());
+        for (i, (name, features)) in batch.iter().enumerate() {
+            if let Some(next) = probed.get(i + 1) {
+                next.open.iter().for_each(|o| self.buckets.prefetch(o.band, o.key));
+            }
+            let found = std::mem::replace(&mut probed[i], Probed::none());
+            rulings.push(self.rule(*name, features, found, batch_first, &mut scratch)?);
+        }
+        Ok(rulings)
+    }
+
+    /// Goes through a document's buckets, kept documents to `each`, to where they are not full.
+    fn walk(&self, features: &Features, mut each: impl FnMut(u32)) -> Vec<Open> {
+        features.buckets().for_each(|(band, key)| self.buckets.prefetch(band, key));
+        let full = |band: u8, level: usize, documents: usize| documents >= LIMIT && level < LEVELS && band != WORDLESS;
+        let mut open = Vec::with_capacity(features.bands.len().max(1));
+        for (slot, (band, mut key)) in features.buckets().enumerate() {
+            let mut level = 0;
+            loop {
+                let indexed = self.base.as_ref().map_or(0, |b| b.bucket(band, key, &mut each));
+                let documents = indexed + self.buckets.visit(band, slot, key, &mut each);
+                if !full(band, level, documents) {
+                    open.push(Open { band, level, key, indexed });
+                    break;
+                }
+                level += 1;
+                key = refine(features, band, level, key);
+            }
+        }
+        open
+    }
+
+    /// Candidates among what was kept before the batch, ascending, and what else one thread can find out by itself.
+    fn probe(&self, features: &Features, scratch: &mut Scratch) -> (Probed, Vec<u32>) {
+        let mut candidates = std::mem::take(&mut scratch.candidates);
+        candidates.clear();
+        let open = self.walk(features, |ordinal| candidates.push(ordinal));
+        let (identical, worth) = self.sift(features, &mut candidates, scratch);
+        scratch.candidates = candidates;
+        let places: Vec<Option<Place>> = if self.options.spans && identical.is_none() {
+            match &self.base {
+                Some(_) => features.fingerprints.iter().map(|f| self.place(f.key)).collect(),
+                None => self.places.get_all(features.fingerprints.iter().map(|f| f.key)),
+            }
+        } else {
+            Vec::new()
+        };
+        let coverage = self.coverage(features, &places, scratch);
+        (Probed { identical, near: None, places, coverage, open }, worth)
+    }
+
+    /// Of candidates in any order: the one with the same words, and those worth proving, ascending.
+    fn sift(&self, features: &Features, candidates: &mut Vec<u32>, scratch: &mut Scratch) -> (Option<u32>, Vec<u32>) {
         candidates.sort_unstable();
         candidates.dedup();
-        let Parameters { numerator, denominator } = self.parameters;
-        // Five standard deviations below the threshold: pruning decides about no pair that proof would take.
-        let threshold = numerator as f64 / denominator as f64;
-        let least = SLOTS as f64 * (threshold - 5.0 * (threshold * (1.0 - threshold) / SLOTS as f64).sqrt());
-        for i in candidates {
-            let kept = &self.kept[i];
-            let (a, b) = (shingles.len() as u64, kept.shingles.len() as u64);
-            // The union is at least the larger set, the intersection at most the smaller.
-            if denominator * a.min(b) < numerator * a.max(b)
-                || kept.signature.as_ref().is_none_or(|s| (s.matches(signature) as f64) < least)
-            {
+        let least = match self.options.verify {
+            true => self.options.threshold.least_matches(self.options.width()),
+            false => 0,
+        };
+        let mut worth = Vec::new();
+        for &ordinal in candidates.iter().filter(|o| !self.base.as_ref().is_some_and(|b| b.is_withdrawn(**o))) {
+            if features.slots.is_empty() {
+                // A text without words is a copy only if it is equal.
+                if self.text_digest(ordinal) == &features.text_digest {
+                    return (Some(ordinal), Vec::new());
+                }
                 continue;
             }
-            let both = intersection(shingles, &kept.shingles);
-            let union = a + b - both;
-            if denominator * both >= numerator * union {
-                return Some(Decision::Near { of: kept.name, intersection: both, union });
+            let agree = matches(self.slots(ordinal), &features.slots);
+            if agree as usize == features.slots.len()
+                && self.words_len(ordinal) == features.words.len()
+                && self.words(ordinal, &mut scratch.buffer) == features.words
+            {
+                return (Some(ordinal), Vec::new());
+            }
+            if agree >= least {
+                worth.push(ordinal);
             }
         }
-        None
+        (None, worth)
+    }
+
+    /// The first of the candidates that is proven near.
+    fn prove(&self, features: &Features, candidates: &[u32], scratch: &mut Scratch) -> Option<(u32, Overlap)> {
+        let first = *candidates.first()?;
+        if !self.options.verify {
+            return Some((first, Overlap { intersection: 0, union: 0 }));
+        }
+        let (constants, threshold) = (&self.constants[0], &self.options.threshold);
+        scratch.comparer.begin(&features.words, constants);
+        candidates.iter().find_map(|&ordinal| {
+            let other = self.words(ordinal, &mut scratch.buffer);
+            scratch.comparer.compare(other, constants, threshold).map(|overlap| (ordinal, overlap))
+        })
+    }
+
+    /// [`Judge::prove`] of a whole batch on a device: every document's next candidate in each round.
+    fn prove_on(&self, device: &Device, batch: &[(Name, Features)], probes: Vec<(Probed, Vec<u32>)>) -> Result<Vec<Probed>, DedupError> {
+        let (mut probed, candidates): (Vec<Probed>, Vec<Vec<u32>>) = probes.into_iter().unzip();
+        if !self.options.verify {
+            for (p, c) in probed.iter_mut().zip(&candidates) {
+                p.near = c.first().map(|first| (*first, Overlap { intersection: 0, union: 0 }));
+            }
+            return Ok(probed);
+        }
+        let mut waiting: Vec<usize> = (0..batch.len()).filter(|i| !candidates[*i].is_empty()).collect();
+        for round in 0.. {
+            if waiting.is_empty() {
+                break;
+            }
+            let pairs: Vec<Pair> = waiting
+                .par_iter()
+                .map(|&i| {
+                    let other = self.words(candidates[i][round], &mut Vec::new()).to_vec();
+                    Pair { own: &batch[i].1.words, other }
+                })
+                .collect();
+            let overlaps = device.overlaps(&pairs, &self.constants[0])?;
+            for (&i, overlap) in waiting.iter().zip(overlaps) {
+                if self.options.threshold.reached(overlap.intersection, overlap.union) {
+                    probed[i].near = Some((candidates[i][round], overlap));
+                }
+            }
+            waiting.retain(|&i| probed[i].near.is_none() && round + 1 < candidates[i].len());
+        }
+        Ok(probed)
+    }
+
+    /// The ruling on the next document, which is kept if it is no duplicate of what the batch kept either.
+    fn rule(
+        &mut self,
+        name: Name,
+        features: &Features,
+        found: Probed,
+        batch_first: u32,
+        scratch: &mut Scratch,
+    ) -> Result<Ruling, DedupError> {
+        let Probed { mut identical, mut near, mut places, mut coverage, open } = found;
+        // What the batch kept: in the buckets that were not full before it, and in their refinements.
+        let mut candidates = std::mem::take(&mut scratch.candidates);
+        candidates.clear();
+        let open = if identical.is_none() && self.len() > batch_first {
+            self.walk_on(features, open, |o| candidates.extend((o >= batch_first).then_some(o)))
+        } else {
+            open
+        };
+        if !candidates.is_empty() {
+            let worth;
+            (identical, worth) = self.sift(features, &mut candidates, scratch);
+            if identical.is_none() && near.is_none() {
+                near = self.prove(features, &worth, scratch);
+            }
+        }
+        scratch.candidates = candidates;
+        if let Some(of) = identical {
+            let decision = if self.text_digest(of) == &features.text_digest { Decision::Exact(of) } else { Decision::Formatting(of) };
+            let coverage = Coverage { words: features.words.len() as u64, by: Vec::new() };
+            return Ok(Ruling { decision, coverage: if self.options.spans { coverage } else { Coverage::default() } });
+        }
+        let mut again = false;
+        for (place, f) in places.iter_mut().zip(&features.fingerprints).filter(|(p, f)| p.is_none() && self.recent.may_have(f.key)) {
+            *place = self.place(f.key);
+            again |= place.is_some();
+        }
+        if again {
+            coverage = self.coverage(features, &places, scratch);
+        }
+        let decision = if let Some((of, overlap)) = near {
+            Decision::Near(of, overlap)
+        } else if coverage.words > 0 && self.options.threshold.reached(coverage.words, features.words.len() as u64) {
+            Decision::Contained(coverage.by[0].0)
+        } else {
+            Decision::Kept(self.push(name, features, open)?)
+        };
+        Ok(Ruling { decision, coverage })
+    }
+
+    /// Goes on from where the buckets were not full.
+    fn walk_on(&self, features: &Features, mut open: Vec<Open>, mut each: impl FnMut(u32)) -> Vec<Open> {
+        for (slot, o) in open.iter_mut().enumerate() {
+            while o.indexed + self.buckets.visit(o.band, slot, o.key, &mut each) >= LIMIT && o.level < LEVELS && o.band != WORDLESS {
+                // What is on disk was full before only if the first step went past it.
+                o.level += 1;
+                o.key = refine(features, o.band, o.level, o.key);
+                o.indexed = self.base.as_ref().map_or(0, |b| b.bucket(o.band, o.key, &mut |_| ()));
+            }
+        }
+        open
+    }
+
+    fn push(&mut self, name: Name, features: &Features, open: Vec<Open>) -> Result<u32, DedupError> {
+        let ordinal = self.len();
+        self.buckets.insert(ordinal, open.iter().map(|o| (o.band, o.key)));
+        self.kept.push(name, features.text_digest, &features.words, &features.slots)?;
+        let seen = features.fingerprints.iter().map(|f| (f.key, Place { ordinal, position: f.position }));
+        match &self.base {
+            Some(base) => self.places.insert_all(seen.filter(|(key, _)| base.place(*key).is_none()).collect::<Vec<_>>().into_iter()),
+            None => self.places.insert_all(seen),
+        }
+        features.fingerprints.iter().for_each(|f| self.recent.insert(f.key));
+        Ok(ordinal)
+    }
+
+    fn coverage(&self, features: &Features, places: &[Option<Place>], scratch: &mut Scratch) -> Coverage {
+        if places.iter().all(Option::is_none) {
+            return Coverage::default();
+        }
+        cover(&features.words, &features.fingerprints, places, |ordinal, take| take(self.words(ordinal, &mut scratch.buffer)))
+    }
+
+    fn place(&self, key: u64) -> Option<Place> {
+        let indexed = self.base.as_ref().and_then(|b| b.place(key));
+        match (indexed, &self.base) {
+            (Some(place), Some(base)) => (!base.is_withdrawn(place.ordinal)).then_some(place),
+            _ => self.places.get(key),
+        }
+    }
+
+    fn slots(&self, ordinal: u32) -> &[u32] {
+        match &self.base {
+            Some(base) if ordinal < self.first => base.slots(ordinal),
+            _ => self.kept.slots((ordinal - self.first) as usize),
+        }
+    }
+
+    fn text_digest(&self, ordinal: u32) -> &[u8; 32] {
+        match &self.base {
+            Some(base) if ordinal < self.first => base.text_digest(ordinal),
+            _ => &self.kept.text_digests[(ordinal - self.first) as usize],
+        }
+    }
+
+    fn words_len(&self, ordinal: u32) -> usize {
+        match &self.base {
+            Some(base) if ordinal < self.first => base.words(ordinal).len(),
+            _ => self.kept.words_len((ordinal - self.first) as usize),
+        }
+    }
+
+    fn words<'a>(&'a self, ordinal: u32, buffer: &'a mut Vec<u32>) -> &'a [u32] {
+        match &self.base {
+            Some(base) if ordinal < self.first => base.words(ordinal),
+            _ => self.kept.words((ordinal - self.first) as usize, buffer),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sha2::{Digest, Sha256};
-
-    const KEY: Key = [42; 32];
-
-    fn features(text: &str) -> Features {
-        Features::of(text, Sha256::digest(text.as_bytes()).into(), &KEY)
+impl Probed {
+    fn none() -> Probed {
+        Probed { identical: None, near: None, places: Vec::new(), coverage: Coverage::default(), open: Vec::new() }
     }
+}
 
-    fn text(seed: u64, words: usize) -> Vec<String> {
-        (0..words as u64).map(|i| format!("w{}", crate::signature::mix((seed << 32) | i) % 5000)).collect()
-    }
-
-    #[test]
-    fn copies_name_the_earliest_kept_document() {
-        let mut judge = Judge::new(Parameters::default());
-        let original = text(1, 300).join(" ");
-        assert_eq!(judge.judge(0, features(&original)), Decision::Kept);
-        assert_eq!(judge.judge(1, features(&original)), Decision::Exact(0));
-        assert_eq!(judge.judge(2, features(&original.to_uppercase().replace(' ', "\n"))), Decision::Formatting(0));
-        assert_eq!(judge.judge(3, features(&text(2, 300).join(" "))), Decision::Kept);
-        let mut edited = text(1, 300);
-        edited[150] = "other".into();
-        let Decision::Near { of: 0, intersection, union } = judge.judge(4, features(&edited.join(" "))) else {
-            panic!("an edited copy was kept")
-        };
-        assert!(5 * intersection >= 4 * union && intersection < union);
-    }
-
-    #[test]
-    fn there_are_no_chains() {
-        // Each document is near its neighbour, but the ends are far apart: only edges to kept documents count.
-        let mut judge = Judge::new(Parameters::default());
-        let words = text(3, 400);
-        let slice = |start: usize| words[start..start + 200].join(" ");
-        assert_eq!(judge.judge(0, features(&slice(0))), Decision::Kept);
-        assert!(matches!(judge.judge(1, features(&slice(15))), Decision::Near { of: 0, .. }));
-        assert_eq!(judge.judge(2, features(&slice(30))), Decision::Kept);
-        assert!(matches!(judge.judge(3, features(&slice(45))), Decision::Near { of: 2, .. }));
-    }
-
-    #[test]
-    fn what_is_removed_reaches_the_threshold_and_recall_follows_the_bands() {
-        let (mut found, mut reached) = (0, 0);
-        for seed in 0..300 {
-            let mut judge = Judge::new(Parameters::default());
-            let original = text(100 + seed, 200);
-            judge.judge(0, features(&original.join(" ")));
-            let mut copy = original.clone();
-            for i in 0..1 + seed as usize % 5 {
-                copy[17 + 35 * i] = format!("edit{i}");
-            }
-            let (a, b) = (features(&original.join(" ")), features(&copy.join(" ")));
-            let both = intersection(&a.shingles, &b.shingles);
-            let truly = 5 * both >= 4 * (a.shingles.len() as u64 + b.shingles.len() as u64 - both);
-            let near = matches!(judge.judge(1, b), Decision::Near { .. });
-            assert!(!near || truly, "seed {seed}: removed below the threshold");
-            found += u32::from(near);
-            reached += u32::from(truly);
-        }
-        assert!(
-            reached > 200 && f64::from(found) >= 0.93 * f64::from(reached),
-            "{found} of {reached} pairs above the threshold were found"
-        );
-    }
-
-    #[test]
-    fn texts_without_words_are_copies_only_if_equal() {
-        let mut judge = Judge::new(Parameters::default());
-        assert_eq!(judge.judge(0, features("...")), Decision::Kept);
-        assert_eq!(judge.judge(1, features("!!!")), Decision::Kept);
-        assert_eq!(judge.judge(2, features("...")), Decision::Exact(0));
-        assert_eq!(judge.judge(3, features("two words")), Decision::Kept);
-        assert_eq!(judge.judge(4, features("Two, words!")), Decision::Formatting(3));
-    }
+fn refine(features: &Features, band: u8, level: usize, key: u64) -> u64 {
+    // Bands of a second key are refined by that key's slots.
+    let (pass, band) = (band as usize / BANDS, band as usize % BANDS);
+    refined_key(&features.slots[pass * SLOTS..(pass + 1) * SLOTS], band, level, key)
 }

@@ -1,19 +1,35 @@
 //! Finds documents that are copies of earlier ones, and says which, with evidence.
 //!
-//! - `words`: text to a stream of word hashes, equal for copies that differ in case, space or punctuation
-//! - `signature`: a keyed MinHash of a document's shingles, and its band keys
-//! - `judge`: candidates by bands, proof by exact Jaccard, always against documents that are kept
-//! - `guard`: how much of a document is in the held-out pool
+//! A text becomes a stream of word hashes (`words`), equal for copies that differ in case, space or punctuation. Its 5-word shingles
+//! (`hash`) give a keyed MinHash (`signature`) whose bands name candidates (`buckets`); exact Jaccard decides (`similarity`). Windows of
+//! 25 words (`winnow`) find runs in common with earlier documents (`spans`). `judge` puts these together, batch by batch; `index` keeps
+//! what was kept on disk; `guard` counts what is in a held-out pool; `device` is where the work is done.
 //!
-//! The procedure is pinned in `docs/dedup.md`. Whose document counts as earlier is the caller's order; files are
-//! left to others.
+//! The procedure is pinned in `docs/dedup.md`. Whose document counts as earlier is the caller's order; reading text is left to others.
 
+mod buckets;
+mod device;
+mod error;
 mod guard;
+mod hash;
+mod index;
 mod judge;
+mod kept;
 mod signature;
+mod similarity;
+mod spans;
+mod winnow;
 mod words;
 
+pub use buckets::LIMIT;
+pub use device::Device;
+pub use error::DedupError;
 pub use guard::Guard;
-pub use judge::{Decision, Features, Judge, Parameters};
-pub use signature::{BANDS, Key, SLOTS, Signature, shingles};
-pub use words::{digest_of_words, word_stream};
+pub use hash::{Constants, Key};
+pub use index::{Index, View};
+pub use judge::{Decision, Features, Judge, Name, Options, Ruling};
+pub use signature::{BANDS, SLOTS, band_key, sign};
+pub use similarity::{Comparer, Overlap, Threshold};
+pub use spans::Coverage;
+pub use winnow::{Fingerprint, fingerprints};
+pub use words::word_stream;

@@ -3,105 +3,164 @@
 //! Sources: Li, Owen and Zhang 2012 (one permutation hashing), <https://arxiv.org/abs/1208.1259>; Mai et al. 2020,
 //! "On densification for minwise hashing" (fast densification), algorithm 2.
 
+use std::sync::OnceLock;
+
+use kernels::vectorised;
+
+use crate::hash::{Constants, hash_window, mix};
+
 /// Slots of a signature.
 pub const SLOTS: usize = 112;
 /// Bands.
 pub const BANDS: usize = 14;
-/// Words of a shingle.
-const SHINGLE: usize = 5;
-const ROWS: usize = SLOTS / BANDS;
+/// Slots of a band.
+pub const ROWS: usize = SLOTS / BANDS;
+/// Slots that each refinement of a heavy bucket adds to its key.
+pub const REFINE: usize = 4;
+/// Refinements until a key covers every slot.
+pub const LEVELS: usize = (SLOTS - ROWS) / REFINE;
 
-/// What the hash constants derive from; secret until the epoch is settled, so that nobody can search for edits
-/// that slip through.
-pub type Key = [u8; 32];
+/// A slot that no shingle chose; values have 31 bits.
+const EMPTY: u32 = u32::MAX;
+/// The multiplier of band keys, which need no key of their own: slots are keyed.
+const BAND_MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Rounds of densification that the table of throws holds.
+const ROUNDS: usize = 64;
 
-/// The finalizer of MurmurHash3 with 64 bits (Appleby 2011).
-#[inline]
-pub(crate) fn mix(mut x: u64) -> u64 {
-    x = (x ^ (x >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    x = (x ^ (x >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    x ^ (x >> 33)
-}
-
-/// A keyed hash of a window of words.
-#[inline]
-pub(crate) fn hash_window(seed: u64, multiplier: u64, window: &[u32]) -> u64 {
-    let h = window.iter().fold(seed, |h, &w| (h ^ u64::from(w)).wrapping_mul(multiplier).rotate_left(29));
-    mix(h)
-}
-
-/// Seed and odd multiplier from a key.
-pub(crate) fn constants(key: &Key) -> (u64, u64) {
-    let word = |i: usize| u64::from_le_bytes(key[8 * i..8 * i + 8].try_into().expect("eight bytes"));
-    (word(0) ^ mix(word(2)), (word(1) ^ mix(word(3))) | 1)
-}
-
-/// The distinct shingle hashes of a word stream, ascending; a document of fewer than five words is one shingle.
-pub fn shingles(words: &[u32], key: &Key) -> Vec<u64> {
-    let (seed, multiplier) = constants(key);
-    let mut hashes: Vec<u64> = if words.len() < SHINGLE {
-        if words.is_empty() { Vec::new() } else { vec![hash_window(seed, multiplier, words)] }
-    } else {
-        words.windows(SHINGLE).map(|w| hash_window(seed, multiplier, w)).collect()
-    };
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
-}
-
-/// A document's signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
-    slots: [u32; SLOTS],
-}
-
-impl Signature {
-    /// The signature of a set of shingles that is not empty.
-    ///
-    /// # Panics
-    /// If there are no shingles.
-    pub fn of(shingles: &[u64]) -> Signature {
-        assert!(!shingles.is_empty(), "signature of an empty set");
-        let mut slots = [u32::MAX; SLOTS];
-        let mut filled = [false; SLOTS];
-        for &hash in shingles {
+/// The signature of a word stream under one key, or nothing if it has no words.
+pub fn sign(words: &[u32], constants: &Constants) -> Option<[u32; SLOTS]> {
+    if words.is_empty() {
+        return None;
+    }
+    // 128, so that no index needs a check.
+    let mut slots = [EMPTY; 128];
+    constants.shingles(words, |hashes| {
+        for &hash in hashes {
             // The high half chooses the slot, the low half is the value.
-            let slot = (((hash >> 32) * SLOTS as u64) >> 32) as usize;
-            slots[slot] = slots[slot].min(hash as u32);
-            filled[slot] = true;
+            let slot = ((hash >> 32) * SLOTS as u64) >> 32;
+            let slot = &mut slots[slot as usize & 127];
+            *slot = (*slot).min((hash as u32) >> 1);
         }
-        let sources: Vec<usize> = (0..SLOTS).filter(|&i| filled[i]).collect();
-        let mut empty = SLOTS - sources.len();
-        let mut round = 1u64;
-        // Filled slots throw their value at slots that a hash of slot and round picks, until none is empty.
-        while empty > 0 {
-            for &source in &sources {
-                let target = (mix(((source as u64) << 32) | round) % SLOTS as u64) as usize;
-                if !filled[target] {
-                    slots[target] = slots[source];
-                    filled[target] = true;
-                    empty -= 1;
-                }
+    });
+    let mut slots: [u32; SLOTS] = slots[..SLOTS].try_into().expect("as many");
+    densify(&mut slots);
+    Some(slots)
+}
+
+/// Where slot `source` throws its value in a round.
+const fn target(source: usize, round: usize) -> usize {
+    (mix(((source as u64) << 32) | round as u64) % SLOTS as u64) as usize
+}
+
+/// For each slot, the slots that throw at it, in the order of rounds and then of slots.
+fn throws() -> &'static [Vec<u8>; SLOTS] {
+    static THROWS: OnceLock<[Vec<u8>; SLOTS]> = OnceLock::new();
+    THROWS.get_or_init(|| {
+        let mut throws = [const { Vec::new() }; SLOTS];
+        for round in 1..=ROUNDS {
+            for source in 0..SLOTS {
+                throws[target(source, round)].push(source as u8);
             }
-            round += 1;
         }
-        Signature { slots }
-    }
+        throws
+    })
+}
 
-    /// The key of each band.
-    pub fn bands(&self) -> [u64; BANDS] {
-        std::array::from_fn(|b| hash_window(b as u64 + 1, 0x9e37_79b9_7f4a_7c15, &self.slots[b * ROWS..(b + 1) * ROWS]))
+/// Fills empty slots: in rounds, each filled slot throws its value at a slot that a hash of slot and round picks.
+///
+/// An empty slot takes the first value that is thrown at it, so it asks who throws at it rather than all throwing.
+fn densify(slots: &mut [u32; SLOTS]) {
+    let filled = *slots;
+    let throws = throws();
+    for (t, slot) in slots.iter_mut().enumerate() {
+        if *slot != EMPTY {
+            continue;
+        }
+        *slot = match throws[t].iter().find(|s| filled[**s as usize] != EMPTY) {
+            Some(s) => filled[*s as usize],
+            // Few filled slots and bad luck: the rounds that the table leaves out.
+            None => (ROUNDS + 1..)
+                .flat_map(|round| (0..SLOTS).map(move |s| (round, s)))
+                .find(|(round, s)| filled[*s] != EMPTY && target(*s, *round) == t)
+                .map(|(_, s)| filled[s])
+                .expect("a stream of words fills a slot"),
+        };
     }
+}
 
-    /// Slots that agree: `SLOTS` times an estimate of the Jaccard similarity.
-    pub fn matches(&self, other: &Signature) -> usize {
-        self.slots.iter().zip(&other.slots).filter(|(a, b)| a == b).count()
+/// The 48-bit key of a band.
+#[inline]
+pub fn band_key(slots: &[u32], band: usize) -> u64 {
+    hash_window(band as u64 + 1, BAND_MULTIPLIER, &slots[band * ROWS..(band + 1) * ROWS]) >> 16
+}
+
+/// The key of a heavy bucket's refinement: of the key before and of the next slots, cyclically.
+///
+/// `level` counts from 1 to [`LEVELS`].
+pub fn refined_key(slots: &[u32], band: usize, level: usize, before: u64) -> u64 {
+    let first = band * ROWS + ROWS + (level - 1) * REFINE;
+    let next: [u32; REFINE] = std::array::from_fn(|i| slots[(first + i) % SLOTS]);
+    hash_window(before, BAND_MULTIPLIER, &next) >> 16
+}
+
+vectorised! {
+    /// Slots that agree: an estimate of the Jaccard similarity, times their number.
+    pub fn matches(a: &[u32], b: &[u32]) -> u32 {
+        a.iter().zip(b).map(|(a, b)| u32::from(a == b)).sum()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn signature(set: &[u64]) -> [u32; SLOTS] {
+        let mut slots = [EMPTY; SLOTS];
+        for hash in set {
+            let slot = &mut slots[(((hash >> 32) * SLOTS as u64) >> 32) as usize];
+            *slot = (*slot).min((*hash as u32) >> 1);
+        }
+        densify(&mut slots);
+        slots
+    }
+
+    /// The rule as the paper states it.
+    fn thrown(mut slots: [u32; SLOTS]) -> [u32; SLOTS] {
+        let sources: Vec<usize> = (0..SLOTS).filter(|&i| slots[i] != EMPTY).collect();
+        let values = slots;
+        for round in 1.. {
+            if slots.iter().all(|s| *s != EMPTY) {
+                break;
+            }
+            for &source in &sources {
+                let t = target(source, round);
+                if slots[t] == EMPTY {
+                    slots[t] = values[source];
+                }
+            }
+        }
+        slots
+    }
+
+    #[test]
+    fn asking_who_throws_is_throwing() {
+        for filled in (1..SLOTS).step_by(3) {
+            let mut slots = [EMPTY; SLOTS];
+            for i in 0..filled {
+                slots[(mix((filled * 1000 + i) as u64) % SLOTS as u64) as usize] = i as u32;
+            }
+            let mut asked = slots;
+            densify(&mut asked);
+            assert_eq!(asked, thrown(slots), "{filled} values");
+        }
+        // One slot alone, whichever.
+        for only in 0..SLOTS {
+            let mut slots = [EMPTY; SLOTS];
+            slots[only] = 7;
+            densify(&mut slots);
+            assert_eq!(slots, [7; SLOTS]);
+        }
+    }
 
     #[test]
     fn estimate_is_unbiased_for_large_and_small_sets() {
@@ -111,24 +170,11 @@ mod tests {
                 let element = |i: usize| mix((run << 32) | (i as u64 + 1));
                 let a: Vec<u64> = (0..size).map(element).collect();
                 let b: Vec<u64> = (size - shared..2 * size - shared).map(element).collect();
-                sum += Signature::of(&a).matches(&Signature::of(&b)) as f64 / SLOTS as f64;
+                sum += f64::from(matches(&signature(&a), &signature(&b))) / SLOTS as f64;
             }
             let jaccard = shared as f64 / (2 * size - shared) as f64;
             let found = sum / runs as f64;
             assert!((found - jaccard).abs() < 0.02, "{size} {shared}: {found} for {jaccard}");
         }
-    }
-
-    #[test]
-    fn known_answers() {
-        let words: Vec<u32> = (0..40).collect();
-        let shingles = shingles(&words, &[7; 32]);
-        assert_eq!(shingles.len(), 36);
-        let signature = Signature::of(&shingles);
-        let digest = signature.slots.iter().fold(0u64, |h, &s| mix(h ^ u64::from(s)));
-        assert_eq!(
-            (shingles[0], signature.bands()[0], digest),
-            (615_591_325_361_566_075, 13_970_787_055_668_156_540, 960_281_807_156_239_635)
-        );
     }
 }

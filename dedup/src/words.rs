@@ -3,27 +3,34 @@
 //!
 //! Sources: Unicode Standard Annex 15 (NFKC), The Unicode Standard section 3.13 (full case folding).
 
+use std::sync::OnceLock;
+
 use caseless::Caseless;
-use sha2::{Digest, Sha256};
-use unicode_normalization::UnicodeNormalization;
+use kernels::vectorised;
+use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
-/// FNV-1a with 64 bits, folded to 32. Source: <http://www.isthe.com/chongo/tech/comp/fnv/>, "xor folding".
-#[derive(Clone, Copy)]
-struct WordHash(u64);
+use crate::hash::{bits, fold};
 
-impl WordHash {
-    const EMPTY: WordHash = WordHash(0xcbf2_9ce4_8422_2325);
+const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
+const BLOCK: u64 = 0xd6e8_feb8_6659_fd93;
+const LAST: u64 = 0xa076_1d64_78bd_642f;
 
-    #[inline]
-    fn byte(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+/// The hash of a word's bytes: folded products of its blocks of eight bytes, the last one filled with zeros, and of its length.
+///
+/// `bytes[at..at + len]` is the word; eight more bytes have to be there.
+#[inline(always)]
+fn hash_word(bytes: &[u8], at: usize, len: usize) -> u32 {
+    let block = |i: usize| u64::from_le_bytes(bytes[at + i..at + i + 8].try_into().expect("eight bytes"));
+    let (mut hash, mut done) = (FIRST, 0);
+    while len - done > 8 {
+        hash = fold(hash ^ block(done), BLOCK);
+        done += 8;
     }
-
-    #[inline]
-    fn finish(self) -> u32 {
-        ((self.0 >> 32) ^ self.0) as u32
-    }
+    // Of the last block, what belongs to the word.
+    let last = block(done) & (u64::MAX >> (64 - 8 * (len - done)));
+    fold(fold(hash ^ last, BLOCK) ^ len as u64, LAST) as u32
 }
 
 /// Scripts whose writing does not separate words: Han, Kana, Thai, Lao, Khmer, Burmese.
@@ -47,76 +54,196 @@ fn belongs_to_word(c: char) -> bool {
 /// assert_eq!(dedup::word_stream("日本語 text").len(), 4);
 /// ```
 pub fn word_stream(text: &str) -> Vec<u32> {
-    let mut words = Vec::with_capacity(text.len() / 6 + 1);
+    let mut words = Vec::with_capacity(text.len() / 5 + 1);
+    let mut scratch = Scratch::default();
     let mut rest = text;
-    while !rest.is_empty() {
-        // Normalisation leaves ASCII as it is; a line is folded the long way only if it has anything else.
-        let end = rest.find('\n').map_or(rest.len(), |i| i + 1);
-        let (line, after) = rest.split_at(end);
-        if line.is_ascii() {
-            ascii(line.as_bytes(), &mut words)
-        } else {
-            unicode(line, &mut words)
+    // Normalisation leaves ASCII as it is; a line is folded another way only if it has anything else.
+    while let Some(other) = first_other(rest.as_bytes()) {
+        let line = rest[..other].rfind('\n').map_or(0, |i| i + 1);
+        let end = rest[other..].find('\n').map_or(rest.len(), |i| other + i + 1);
+        ascii(&rest.as_bytes()[..line], &mut scratch, &mut words);
+        if !simple(&rest[line..end], &mut scratch, &mut words) {
+            unicode(&rest[line..end], &mut scratch, &mut words);
         }
-        rest = after;
+        rest = &rest[end..];
     }
+    ascii(rest.as_bytes(), &mut scratch, &mut words);
     words
 }
 
-fn ascii(line: &[u8], words: &mut Vec<u32>) {
-    let mut hash = WordHash::EMPTY;
-    let mut inside = false;
-    for &byte in line {
-        if byte.is_ascii_alphanumeric() || byte == b'_' {
-            hash.byte(byte.to_ascii_lowercase());
-            inside = true;
-        } else if inside {
-            words.push(hash.finish());
-            (hash, inside) = (WordHash::EMPTY, false);
+/// The first byte that is not ASCII.
+fn first_other(bytes: &[u8]) -> Option<usize> {
+    let piece = bytes.chunks(256).position(|piece| !piece.is_ascii())?;
+    bytes[256 * piece..].iter().position(|b| !b.is_ascii()).map(|i| 256 * piece + i)
+}
+
+#[derive(Default)]
+struct Scratch {
+    folded: Vec<u8>,
+    class: Vec<u8>,
+}
+
+/// Bytes of ASCII that are taken at once: their folded form and their classes stay in the nearest cache.
+const PIECE: usize = 8192;
+
+vectorised! {
+    /// Lower case of each byte, and 1 if it belongs to a word.
+    fn classify(text: &[u8], folded: &mut [u8], class: &mut [u8]) {
+        for ((&byte, folded), class) in text.iter().zip(folded).zip(class) {
+            let lower = byte | (u8::from(byte.wrapping_sub(b'A') < 26) << 5);
+            *folded = lower;
+            *class = u8::from(lower.wrapping_sub(b'a') < 26) | u8::from(byte.wrapping_sub(b'0') < 10) | u8::from(byte == b'_');
         }
-    }
-    if inside {
-        words.push(hash.finish());
     }
 }
 
-fn unicode(line: &str, words: &mut Vec<u32>) {
-    let mut hash = WordHash::EMPTY;
-    let mut inside = false;
-    let mut bytes = [0; 4];
+/// Words of ASCII bytes; a word does not go on before or after them.
+fn ascii(mut text: &[u8], scratch: &mut Scratch, words: &mut Vec<u32>) {
+    while !text.is_empty() {
+        let belongs = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        // A piece ends where no word does: after at least one byte that separates, or at the end.
+        let end = match text.len() > PIECE {
+            true => text[PIECE..].iter().position(|b| !belongs(b)).map_or(text.len(), |i| PIECE + i),
+            false => text.len(),
+        };
+        let (piece, rest) = text.split_at(end);
+        let padded = end.next_multiple_of(64);
+        // Each by itself: words of other lines use the first alone.
+        scratch.folded.resize(scratch.folded.len().max(padded + 8), 0);
+        scratch.class.resize(scratch.class.len().max(padded), 0);
+        classify(piece, &mut scratch.folded[..end], &mut scratch.class[..end]);
+        scratch.class[end..padded].fill(0);
+        cut(&scratch.folded[..padded + 8], &scratch.class[..padded], end, words);
+        text = rest;
+    }
+}
+
+/// Hashes the runs of bytes whose class is 1; `class` is a multiple of 64 bytes, 0 from `end` on.
+fn cut(folded: &[u8], class: &[u8], end: usize, words: &mut Vec<u32>) {
+    let (mut start, mut inside, mut before) = (0, false, 0u64);
+    for (i, block) in class.as_chunks::<64>().0.iter().enumerate() {
+        let mask = bits(block);
+        let mut edges = mask ^ (mask << 1 | before);
+        before = mask >> 63;
+        while edges != 0 {
+            let at = 64 * i + edges.trailing_zeros() as usize;
+            edges &= edges - 1;
+            if inside {
+                words.push(hash_word(folded, start, at - start));
+            } else {
+                start = at;
+            }
+            inside = !inside;
+        }
+    }
+    if inside {
+        words.push(hash_word(folded, start, end - start));
+    }
+}
+
+/// What becomes of a character that neither composes with its neighbours nor folds to several: in the upper bits
+/// whether it separates, belongs to a word or is one, below what it folds to. 0 for all others.
+type Folding = u32;
+const SEPARATES: u32 = 1 << 24;
+const BELONGS: u32 = 2 << 24;
+const ALONE: u32 = 3 << 24;
+
+/// Foldings of the Basic Multilingual Plane, made from the long way when the first other character comes.
+fn foldings() -> &'static [Folding] {
+    static FOLDINGS: OnceLock<Vec<Folding>> = OnceLock::new();
+    FOLDINGS.get_or_init(|| (0..0x10000).map(|c| char::from_u32(c).map_or(0, folding)).collect())
+}
+
+fn folding(c: char) -> Folding {
+    // Nothing before a character may change what becomes of it: it has to begin a sequence, before and after folding.
+    let begins = |c: char| canonical_combining_class(c) == 0 && is_nfc_quick([c].into_iter()) == IsNormalized::Yes;
+    let mut first = None;
+    decompose_compatible(c, |d| {
+        first.get_or_insert(d);
+    });
+    let once: Vec<char> = std::iter::once(c).nfkc().default_case_fold().collect();
+    let twice: Vec<char> = once.iter().copied().nfkc().collect();
+    match (first, &once[..], &twice[..]) {
+        (Some(first), [folded], [last]) if begins(first) && begins(*folded) && begins(*last) => {
+            u32::from(*last)
+                | match () {
+                    () if stands_alone(*last) => ALONE,
+                    () if belongs_to_word(*last) => BELONGS,
+                    () => SEPARATES,
+                }
+        }
+        _ => 0,
+    }
+}
+
+/// Words of a line whose characters fold each by itself; `false`, and no words, if one does not.
+fn simple(line: &str, scratch: &mut Scratch, words: &mut Vec<u32>) -> bool {
+    let foldings = foldings();
+    let before = words.len();
+    let mut word = Word { bytes: &mut scratch.folded, len: 0 };
+    for c in line.chars() {
+        let folding = foldings.get(u32::from(c) as usize).copied().unwrap_or(0);
+        let class = folding & 0xff00_0000;
+        if class == 0 {
+            words.truncate(before);
+            return false;
+        }
+        word.take(class, char::from_u32(folding & 0x00ff_ffff).expect("made from one"), words);
+    }
+    word.end(words);
+    true
+}
+
+fn unicode(line: &str, scratch: &mut Scratch, words: &mut Vec<u32>) {
+    let mut word = Word { bytes: &mut scratch.folded, len: 0 };
     // Folding after NFKC can leave NFKC, so it is normalised once more.
     for c in line.nfkc().default_case_fold().nfkc() {
-        let alone = stands_alone(c);
-        if inside && (alone || !belongs_to_word(c)) {
-            words.push(hash.finish());
-            (hash, inside) = (WordHash::EMPTY, false);
-        }
-        if alone || belongs_to_word(c) {
-            c.encode_utf8(&mut bytes).bytes().for_each(|b| hash.byte(b));
-            inside = true;
-        }
-        if alone {
-            words.push(hash.finish());
-            (hash, inside) = (WordHash::EMPTY, false);
-        }
+        let class = match () {
+            () if stands_alone(c) => ALONE,
+            () if belongs_to_word(c) => BELONGS,
+            () => SEPARATES,
+        };
+        word.take(class, c, words);
     }
-    if inside {
-        words.push(hash.finish());
-    }
+    word.end(words);
 }
 
-/// SHA-256 of a word stream, which names documents that differ in formatting alone.
-pub fn digest_of_words(words: &[u32]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    for chunk in words.chunks(1024) {
-        hasher.update(chunk.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>());
+/// The word at hand.
+struct Word<'a> {
+    bytes: &'a mut Vec<u8>,
+    len: usize,
+}
+
+impl Word<'_> {
+    #[inline]
+    fn take(&mut self, class: u32, c: char, words: &mut Vec<u32>) {
+        if class != BELONGS {
+            self.end(words);
+        }
+        if class != SEPARATES {
+            if self.bytes.len() < self.len + 16 {
+                self.bytes.resize((2 * self.len).max(256), 0);
+            }
+            self.len += c.encode_utf8(&mut self.bytes[self.len..]).len();
+        }
+        if class == ALONE {
+            self.end(words);
+        }
     }
-    hasher.finalize().into()
+
+    #[inline]
+    fn end(&mut self, words: &mut Vec<u32>) {
+        if self.len > 0 {
+            words.push(hash_word(self.bytes, 0, self.len));
+            self.len = 0;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::mix;
 
     #[test]
     fn formatting_does_not_change_words_and_spelling_does() {
@@ -129,24 +256,82 @@ mod tests {
 
     #[test]
     fn scripts_without_spaces_are_cut_by_character() {
-        for (text, count) in [("漢字かな", 4), ("สวัสดี", 6), ("ភាសា", 4), ("ελληνικά γλώσσα", 2), ("हिन्दी भाषा", 2), ("한국어 글", 2)]
-        {
+        for (text, count) in [
+            ("漢字かな", 4),
+            ("สวัสดี", 6),
+            ("ພາສາ", 4),
+            ("ភាសា", 4),
+            ("မြန်", 4),
+            ("ελληνικά γλώσσα", 2),
+            ("हिन्दी भाषा", 2),
+            ("한국어 글", 2),
+        ] {
             assert_eq!(word_stream(text).len(), count, "{text}");
         }
     }
 
     #[test]
     fn known_answers() {
-        assert_eq!(word_stream("assay"), [147_948_180]);
-        assert_eq!(word_stream(""), []);
+        assert!(word_stream("").is_empty());
+        assert_eq!(word_stream("assay"), [244_105_473]);
+        assert_eq!(word_stream("Straße 漢 internationalisation"), [1_382_063_984, 692_639_961, 1_011_336_266]);
+    }
+
+    /// The definition, one character after the other.
+    fn by_definition(text: &str) -> Vec<u32> {
+        let mut words = Vec::new();
+        unicode(text, &mut Scratch::default(), &mut words);
+        words
     }
 
     #[test]
-    fn ascii_and_unicode_paths_agree() {
-        let text = "The quick_brown fox, 42 times;\n";
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        ascii(text.as_bytes(), &mut a);
-        unicode(text, &mut b);
-        assert_eq!(a, b);
+    fn every_way_gives_the_words_of_the_definition() {
+        let ascii: String = (0..40_000u64)
+            .map(|i| match mix(i) % 9 {
+                0 => ' ',
+                1 => '\n',
+                r => char::from((mix(i * r) % 128) as u8),
+            })
+            .collect();
+        for cut in [0, 1, 7, 8, 9, 63, 64, 65, 8191, 8192, 8193, 20_000, 40_000] {
+            assert_eq!(word_stream(&ascii[..cut]), by_definition(&ascii[..cut]), "{cut} bytes");
+        }
+        for long in [1, 8, 9, 16, 17, 5000, 9000, 20_000] {
+            let text = format!("{} {}", "x".repeat(long), "Y".repeat(long));
+            assert_eq!(word_stream(&text), by_definition(&text), "words of {long} bytes");
+        }
+    }
+
+    #[test]
+    fn lines_of_both_kinds_follow_each_other() {
+        let line = |i: u64| -> String {
+            let letters =
+                ["plain", "café", "ß", "漢字", "İstanbul", "ﬁne", "e\u{301}", "a_b 12", "한국", "x".repeat(300).as_str()].map(String::from);
+            (0..mix(i) % 9).map(|j| letters[(mix(i * 100 + j) % 10) as usize].clone() + " ").collect()
+        };
+        let text = (0..4000).map(line).collect::<Vec<_>>().join("\n");
+        assert!(word_stream(&text) == by_definition(&text));
+        for i in 0..300 {
+            assert_eq!(word_stream(&line(i)), by_definition(&line(i)), "{}", line(i));
+        }
+    }
+
+    #[test]
+    fn characters_that_fold_by_themselves_do_so_beside_any_other() {
+        let simple_ones: Vec<char> = (0..0x10000).filter(|c| foldings()[*c as usize] != 0).filter_map(char::from_u32).collect();
+        assert!(simple_ones.len() > 50_000, "{} characters fold by themselves", simple_ones.len());
+        let mut line = String::new();
+        for i in 0..400_000u64 {
+            // Every one in turn, beside another that a hash picks, with a separator now and then.
+            line.push(simple_ones[i as usize % simple_ones.len()]);
+            line.push(simple_ones[(mix(i) % simple_ones.len() as u64) as usize]);
+            if i % 11 == 0 {
+                line.push(' ');
+            }
+        }
+        let line = line.replace('\n', " ");
+        let mut words = Vec::new();
+        assert!(simple(&line, &mut Scratch::default(), &mut words));
+        assert!(words == by_definition(&line), "a line of simple characters has other words");
     }
 }

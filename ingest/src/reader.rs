@@ -10,6 +10,8 @@ use corpus::parquet_file;
 
 /// Largest document; a longer text is one that somebody forgot to cut.
 pub const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
+/// Longest line: its document with every byte escaped, and its other fields.
+pub(crate) const MAX_LINE_BYTES: u64 = 6 * MAX_DOCUMENT_BYTES + (1 << 20);
 /// Largest expansion of a compressed file, in bytes read from it.
 const MAX_EXPANDED_BYTES: u64 = 4 << 30;
 /// Deepest folder below the dataset.
@@ -108,7 +110,7 @@ fn is_text_named(name: &str, stems: &[&str]) -> bool {
     text && stems.iter().any(|known| stem.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_', '.'])))
 }
 
-fn walk(folder: &Path, below: &str, depth: usize, files: &mut Vec<String>, problems: &mut Vec<Problem>) {
+pub(crate) fn walk(folder: &Path, below: &str, depth: usize, files: &mut Vec<String>, problems: &mut Vec<Problem>) {
     let mut problem = |place: &str, reason: String| problems.push(Problem { place: place.to_string(), reason });
     if depth > MAX_DEPTH {
         return problem(below, format!("expected folders at most {MAX_DEPTH} deep"));
@@ -150,19 +152,19 @@ fn read_file(path: &Path, name: &str, dataset: &mut Dataset) {
     }
 }
 
-enum Compression {
+pub(crate) enum Compression {
     None,
     Gzip,
     Zstd,
 }
 
-enum Kind {
+pub(crate) enum Kind {
     Lines(Compression),
     Parquet,
     Text,
 }
 
-fn kind_of(name: &str) -> Kind {
+pub(crate) fn kind_of(name: &str) -> Kind {
     let lower = name.to_lowercase();
     let lines = |stem: &str| stem.ends_with(".jsonl") || stem.ends_with(".ndjson");
     if lines(&lower) {
@@ -203,12 +205,17 @@ fn text_of(bytes: Vec<u8>) -> Result<String, String> {
     Ok(text)
 }
 
-fn read_text(path: &Path, name: &str, dataset: &mut Dataset) -> Result<(), String> {
+/// A file that is one text, or why it is none.
+pub(crate) fn read_whole_text(path: &Path) -> Result<String, String> {
     let size = fs::metadata(path).map_err(|e| e.to_string())?.len();
     if size > MAX_DOCUMENT_BYTES {
         return Err(too_long(size));
     }
-    let text = text_of(fs::read(path).map_err(|e| e.to_string())?)?;
+    text_of(fs::read(path).map_err(|e| e.to_string())?)
+}
+
+fn read_text(path: &Path, name: &str, dataset: &mut Dataset) -> Result<(), String> {
+    let text = read_whole_text(path)?;
     dataset.records.push(Record { source: name.to_string(), text, answer_at: None, licence: None });
     Ok(())
 }
@@ -233,8 +240,7 @@ fn read_lines(path: &Path, name: &str, compression: Compression, dataset: &mut D
     loop {
         line.clear();
         number += 1;
-        // A line is at most its document with every byte escaped, and its other fields.
-        let limit = 6 * MAX_DOCUMENT_BYTES + (1 << 20);
+        let limit = MAX_LINE_BYTES;
         let read = (&mut reader).take(limit).read_until(b'\n', &mut line).map_err(|e| format!("line {number}: {e}"))?;
         if read == 0 {
             break;

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::{env, fs, io, thread};
 
 use libloading::Library;
@@ -123,12 +123,17 @@ struct Block {
     bytes: usize,
 }
 
+// SAFETY: the block owns its memory, which moves between threads with the one `Emulated` that all its references belong to.
+unsafe impl Send for Block {}
+// SAFETY: its bytes are reached through that `Emulated` alone, which is not `Sync`.
+unsafe impl Sync for Block {}
+
 impl Block {
     fn layout(bytes: usize) -> Layout {
         Layout::from_size_align(bytes + GUARD, 256).expect("a size that memory has")
     }
 
-    fn new(bytes: usize) -> Rc<Block> {
+    fn new(bytes: usize) -> Arc<Block> {
         let layout = Block::layout(bytes);
         // SAFETY: the layout is not empty; all of it is written before anything is read.
         let address = unsafe { alloc(layout) };
@@ -137,7 +142,7 @@ impl Block {
         }
         // SAFETY: as above.
         unsafe { address.write_bytes(POISON, layout.size()) };
-        Rc::new(Block { address, bytes })
+        Arc::new(Block { address, bytes })
     }
 }
 
@@ -153,10 +158,10 @@ impl Drop for Block {
 
 /// Memory that operations put off keep alive.
 #[derive(Debug)]
-pub struct Memory(Rc<Block>);
+pub struct Memory(Arc<Block>);
 
 enum Operation {
-    Copy { from: Rc<Block>, from_at: usize, to: Rc<Block>, to_at: usize, bytes: usize },
+    Copy { from: Arc<Block>, from_at: usize, to: Arc<Block>, to_at: usize, bytes: usize },
     Launch { kernel: Kernel, blocks: u32, arguments: Vec<Argument> },
 }
 

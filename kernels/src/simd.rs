@@ -24,13 +24,19 @@ impl Isa {
     }
 }
 
-/// The widest instruction set of this machine that the loops know.
+/// The widest instruction set of this machine that the loops know, or a narrower one that `ASSAY_ISA` names
+/// (`baseline` or `avx2`), to compare results and speeds.
 pub fn isa() -> Isa {
     static ISA: OnceLock<Isa> = OnceLock::new();
     *ISA.get_or_init(|| {
+        let most = std::env::var("ASSAY_ISA").ok();
+        if most.as_deref() == Some(Isa::Baseline.name()) {
+            return Isa::Baseline;
+        }
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f")
+            if most.as_deref() != Some(Isa::Avx2.name())
+                && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vl")
@@ -47,7 +53,9 @@ pub fn isa() -> Isa {
 
 /// Compiles one body for each instruction set and picks at run time.
 ///
+/// `kernels::vectorised! { fn add(a: &mut [u32], b: &[u32]) { … } }` defines `add`.
 /// The bodies hold no fused multiply-add and sum in fixed lanes, so that all versions give the same bits.
+#[macro_export]
 macro_rules! vectorised {
     ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$g:ident : $bound:path>)? ($($a:ident : $t:ty),* $(,)?) $(-> $r:ty)? $body:block) => {
         $(#[$meta])*
@@ -64,12 +72,12 @@ macro_rules! vectorised {
                 #[target_feature(enable = "avx2")]
                 #[allow(clippy::too_many_arguments)]
                 fn avx2 $(<$g: $bound>)? ($($a: $t),*) $(-> $r)? { body($($a),*) }
-                match $crate::simd::isa() {
+                match $crate::isa() {
                     // SAFETY: `isa` found these features on this machine.
-                    $crate::simd::Isa::Avx512 => return unsafe { avx512($($a),*) },
+                    $crate::Isa::Avx512 => return unsafe { avx512($($a),*) },
                     // SAFETY: as above.
-                    $crate::simd::Isa::Avx2 => return unsafe { avx2($($a),*) },
-                    $crate::simd::Isa::Baseline => {}
+                    $crate::Isa::Avx2 => return unsafe { avx2($($a),*) },
+                    $crate::Isa::Baseline => {}
                 }
             }
             body($($a),*)

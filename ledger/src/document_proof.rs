@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use corpus::verdict::{Verdict, VerdictRow};
+use corpus::verdict::{Cover, Verdict, VerdictRow};
 use corpus::{Digest, DocumentRef, canonical, merkle, shard, text};
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,10 @@ pub struct Decision {
     pub union: u64,
     /// Its words.
     pub words: u64,
+    /// Words that earlier, kept documents do not cover.
+    pub novel_words: u64,
+    /// Which documents cover the others.
+    pub covered_by: Vec<Cover>,
     /// Commitment to the counts of a held-out hit.
     pub hit: Option<Digest>,
     /// Among the accepted documents, or among the others.
@@ -182,6 +186,8 @@ impl DocumentProof {
             intersection: d.intersection,
             union: d.union,
             words: d.words,
+            novel_words: d.novel_words,
+            covered_by: d.covered_by.clone(),
             hit: d.hit,
         };
         let (entry, proof, head) = d.anchor.open(log)?;

@@ -94,6 +94,14 @@ const CASES: &[(&str, &str, Seed)] = &[
     }),
     ("contributor-once", "archive registers", |w| signed(registration(&w.ada, false), &[&w.operator, &w.ada])),
     ("contributor-known", "epoch opens", |w| signed(commitment(&w.far, 1), &[&w.far])),
+    ("contributor-commons", "genesis", |w| {
+        let commons = Registration { commons: true, ..registration(&w.ada, false) };
+        signed(commons, &[&w.operator, &w.ada])
+    }),
+    ("contributor-commons", "genesis", |w| {
+        let commons = Registration { commons: true, payee: Some(digest("payee")), ..registration(&w.ada, true) };
+        signed(commons, &[&w.operator, &w.ada])
+    }),
     ("key-fresh", "genesis", |w| signed(registration(&w.home, false), &[&w.operator, &w.home])),
     ("key-fresh", "ada's key rotated", |w| signed(registration(&w.ada_next, false), &[&w.operator, &w.ada_next])),
     ("key-fresh", "archive registers", |w| signed(rotation(&w.ada, &w.archive), &[&w.ada, &w.archive])),
@@ -194,6 +202,12 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("acceptance-counts", "draw", |w| {
         let counts = BTreeMap::from([("accepted".to_string(), 2)]);
         w.by_operator(Acceptance { counts, ..w.acceptance(0) })
+    }),
+    ("acceptance-review", "draw", |w| w.by_operator(Acceptance { held_for_review: true, ..w.acceptance(0) })),
+    ("acceptance-review", "draw", |w| w.by_operator(Acceptance { largest_cluster: u64::MAX >> 11, ..w.acceptance(0) })),
+    ("acceptance-review", "draw", |w| {
+        let largest_cluster = w.acceptance(0).counts.values().sum();
+        w.by_operator(Acceptance { largest_cluster, ..w.acceptance(0) })
     }),
     ("tokenizer-once", "tokenizer", |w| w.by_operator(tokenizer())),
     ("shard-tokenizer", "archive's verdicts", |w| w.by_operator(w.shard(0))),

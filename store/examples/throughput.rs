@@ -52,7 +52,8 @@ fn preamble(k: &Keys, objects: &Objects) -> Vec<Vec<u8>> {
         time: 1,
     };
     let contributor = ContributorId::of_key(&k.contributor.public().to_bytes());
-    let registration = Registration { contributor, key: k.contributor.public(), terms: Digest::of(b""), custodial: false, payee: None };
+    let registration =
+        Registration { contributor, key: k.contributor.public(), terms: Digest::of(b""), custodial: false, payee: None, commons: false };
     let open = EpochOpen {
         epoch: 0,
         policy: objects.put(Class::Public, b"{}").expect("room on the disk"),

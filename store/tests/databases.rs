@@ -71,7 +71,21 @@ fn entries() -> Vec<(Entry, Vec<Transfer>)> {
     vec![
         (EpochClose { epoch: 0, submissions: 0, time: 1 }.into(), vec![]),
         (submission.into(), vec![]),
-        (Acceptance { submission: 1, verdicts: d, counts, accepted_root: d, rejected_root: d, parameters: d }.into(), vec![]),
+        (
+            Acceptance {
+                submission: 1,
+                verdicts: d,
+                counts,
+                accepted_root: d,
+                rejected_root: d,
+                parameters: d,
+                largest_cluster: 1,
+                held_for_review: false,
+                novel_words: 9,
+            }
+            .into(),
+            vec![],
+        ),
         (Shard { submission: 1, contributor, file: d, rows: 2, tokens: 77, document_root: d, tokenizer: d, replaces: None }.into(), vec![]),
         (statements.into(), moved),
     ]

@@ -6,13 +6,14 @@ use anyhow::Result;
 use corpus::shard::Shard;
 use corpus::verdict::{VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef, canonical};
-use ledger::Epoch;
+use dedup::Judge;
+use ledger::{Epoch, Submitted};
 use rayon::prelude::*;
 use store::Class;
 
 use super::Report;
 use crate::home::Archive;
-use crate::rules::{JudgeParameters, Opening, judge, word_streams};
+use crate::rules::{Clusters, JudgeParameters, Opening, judge, keep, word_streams};
 use crate::stages::{epoch, ingest};
 use crate::withdrawn::Withdrawn;
 
@@ -52,34 +53,45 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
     let openings: Vec<Opening> = canonical::from_slice(&archive.objects.get(Class::Public, &reveal.openings)?)?;
     let salts: BTreeMap<DocumentRef, Digest> = openings.iter().map(|o| (o.document, o.salt)).collect();
     let policy = epoch::policy(archive, e)?;
-    let parameters = JudgeParameters::new(&policy, e.open.1.purpose, e.open.1.dedup_key);
+    let drawn = e.draw.as_ref().map_or_else(Digest::default, |(_, d)| d.seed);
+    let parameters = JudgeParameters::new(&policy, e.open.1.purpose, e.open.1.dedup_key, drawn);
     let digest = Digest::of(&canonical::to_vec(&parameters)?);
     let withdrawn = Withdrawn::of(archive)?;
     let gone = withdrawn.gone();
-    let mut submissions = Vec::new();
-    for (x, s) in archive.state.epochs[..=number as usize].iter().flat_map(|x| x.submissions.iter().map(move |s| (x, s))) {
+    // What is kept from earlier epochs, from the texts that are still there.
+    let mut duplicates = Judge::new(parameters.options(&reveal.dedup_key.0));
+    let submitted: BTreeMap<u64, &Submitted> =
+        archive.state.epochs.iter().flat_map(|x| &x.submissions).map(|s| (s.submission.0, s)).collect();
+    for documents in ingest::kept_before(archive, e, &withdrawn)?.chunk_by(|a, b| a.submission == b.submission) {
+        let Some(s) = submitted.get(&documents[0].submission) else { continue };
         let streams = word_streams(&ingest::bundle(archive, s)?);
-        let mut to_judge = ingest::prepare(archive, x, s, number, streams, &withdrawn)?;
-        if to_judge.earlier.is_none() {
-            // Of what is destroyed, and of what duplicates it, the log's word is all there is.
-            let lost = |row: &VerdictRow| {
-                let document = DocumentRef { submission: s.submission.0, number: row.number };
-                let before = to_judge.withdrawn.contains(&row.number);
-                !before && gone.contains(&document) || row.of.is_some_and(|of| gone.contains(&of))
-            };
-            let given: BTreeMap<u32, VerdictRow> =
-                ingest::verdicts(&archive.objects, s)?.rows.into_iter().filter(lost).map(|row| (row.number, row)).collect();
-            if let (Some((at, _)), false) = (&s.acceptance, given.is_empty()) {
-                report.unverifiable(*at, format!("submission {}: verdicts on {} documents", s.submission.0, given.len()));
-            }
-            to_judge.given = given;
+        let there = documents.iter().filter(|d| !gone.contains(d)).filter_map(|d| Some((*d, streams.documents.get(d.number as usize)?)));
+        keep(&mut duplicates, there)?;
+    }
+    let mut submissions = Vec::new();
+    for s in &e.submissions {
+        let streams = word_streams(&ingest::bundle(archive, s)?);
+        let mut to_judge = ingest::prepare(archive, e, s, streams, &withdrawn)?;
+        // Of what is destroyed, and of what duplicates it or has runs in common with it, the log's word is all there is.
+        let lost = |row: &VerdictRow| {
+            let document = DocumentRef { submission: s.submission.0, number: row.number };
+            let before = to_judge.withdrawn.contains(&row.number);
+            let by = row.of.into_iter().chain(row.covered_by.iter().map(|c| c.document));
+            !before && gone.contains(&document) || by.into_iter().any(|of| gone.contains(&of))
+        };
+        let given: BTreeMap<u32, VerdictRow> =
+            ingest::verdicts(&archive.objects, s)?.rows.into_iter().filter(lost).map(|row| (row.number, row)).collect();
+        if let (Some((at, _)), false) = (&s.acceptance, given.is_empty()) {
+            report.unverifiable(*at, format!("submission {}: verdicts on {} documents", s.submission.0, given.len()));
         }
+        to_judge.given = given;
         submissions.push(to_judge);
     }
     let given: BTreeSet<DocumentRef> =
         submissions.iter().flat_map(|s| s.given.keys().map(|n| DocumentRef { submission: s.index, number: *n })).collect();
     let pool = word_streams(&epoch::pool(archive, e)?);
-    let (tables, found) = judge(&submissions, &pool, &reveal.dedup_key.0, &parameters, |d| salts.get(&d).copied().unwrap_or_default());
+    let salt = |d: DocumentRef| salts.get(&d).copied().unwrap_or_default();
+    let (tables, found) = judge(&mut duplicates, &submissions, &pool, &reveal.dedup_key.0, &parameters, salt)?;
     let openings: Vec<Opening> = openings.into_iter().filter(|o| !given.contains(&o.document)).collect();
     report.expect(found == openings, "held-out-openings", *reveal_at, || "the openings are not those of the hits".into());
     let (mut judged, mut count) = (0, 0);
@@ -106,6 +118,11 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
         }
         report.expect(logged.rows.len() == table.rows.len(), "verdict", *at, || {
             format!("{} verdicts, expected {}", logged.rows.len(), table.rows.len())
+        });
+        let clusters = Clusters::of(table);
+        let logged = (acceptance.largest_cluster, acceptance.novel_words);
+        report.expect(logged == (clusters.largest, clusters.novel_words), "acceptance-clusters", *at, || {
+            format!("largest cluster and novel words {logged:?}, the verdicts give {:?}", (clusters.largest, clusters.novel_words))
         });
         (judged, count) = (judged + 1, count + table.rows.len());
     }

@@ -1,7 +1,7 @@
 //! Rewards, statements and the reveal.
 
 use anyhow::Result;
-use corpus::canonical;
+use corpus::{ContributorId, canonical};
 use ledger::State;
 use ledger::entry::{Reveal, Statements};
 use ledger::history::Run;
@@ -52,7 +52,10 @@ pub fn compute(archive: &Archive, number: u32) -> Result<(Policy, Tables, Reward
     let epoch = epoch::find(archive, Some(run.intent.1.epoch))?;
     let policy = epoch::policy(archive, epoch)?;
     let tables = replay::tables(archive, run)?;
-    let (rewards, outcome) = rewards(number, &tables, &epoch.contributors(), run.intent.1.steps, &policy)?;
+    // What belongs to everybody is paid to nobody.
+    let paid = |id: &ContributorId| archive.state.contributors.get(id).is_none_or(|c| !c.registration.1.commons);
+    let contributors: Vec<ContributorId> = epoch.contributors().into_iter().filter(paid).collect();
+    let (rewards, outcome) = rewards(number, &tables, &contributors, run.intent.1.steps, &policy)?;
     Ok((policy, tables, rewards, outcome))
 }
 
@@ -93,7 +96,7 @@ async fn reveal(home: &mut Home, number: u32) -> Result<()> {
     if epoch::find(home, Some(number))?.reveal.is_some() {
         return Ok(());
     }
-    let (_, openings, _) = ingest::judge_epoch(home, number).await?;
+    let openings = ingest::judge_epoch(home, number, dedup::Device::Cpu).await?.openings;
     let entry = Reveal {
         epoch: number,
         dedup_key: corpus::Digest(home.secret(&format!("dedup key {number}"))?),

@@ -153,6 +153,8 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
         time: home.now,
     };
     entries.push(effect.into());
+    // Indexes are made again from what is left, so they may go before the log says so.
+    ingest::withdraw_from_indexes(home, &list.documents, at, consent)?;
     home.append(entries).await?;
     // Destroyed after the log says so: a crash here leaves files that the audit reports and the next opening of the home removes.
     destroy(home)?;

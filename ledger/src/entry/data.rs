@@ -100,6 +100,12 @@ records! {
         rejected_root: Digest,
         /// The parameters of dedup and of the held-out guard.
         parameters: Digest,
+        /// The most of its documents that are, or duplicate, one document.
+        largest_cluster: u64,
+        /// Whether somebody has to look at it before it is paid: more than half of it is one cluster.
+        held_for_review: bool,
+        /// Words of accepted documents that no earlier one has.
+        novel_words: u64,
     }
     /// How text becomes tokens.
     Tokenizer {

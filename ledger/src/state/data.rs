@@ -120,6 +120,16 @@ impl State {
             "submission {}: verdicts on {sum} documents, expected {documents}",
             e.submission
         );
+        let held = e.largest_cluster > 1 && e.largest_cluster.saturating_mul(2) > documents;
+        rule!(
+            index,
+            "acceptance-review",
+            e.largest_cluster <= documents && e.held_for_review == held,
+            "submission {}: {} of {documents} documents in one cluster, expected {} for review",
+            e.submission,
+            e.largest_cluster,
+            if held { "it to be held" } else { "it not to be held" }
+        );
         rule!(index, "withdrawal-effect", !next.withdrawing(), "submission {}: judged before a withdrawal took effect", e.submission);
         next.acceptance = Some((index, e));
         epoch.judged += 1;

@@ -147,6 +147,8 @@ impl State {
         rule!(index, "contributor-id", e.contributor == id, "contributor {}, expected the id of its key", e.contributor);
         let known = self.contributors.contains_key(&e.contributor);
         rule!(index, "contributor-once", !known, "contributor {} is registered already", e.contributor);
+        let unpaid = !e.commons || e.custodial && e.payee.is_none();
+        rule!(index, "contributor-commons", unpaid, "contributor {}: commons are kept by the operator and have no payee", e.contributor);
         self.fresh(index, &e.key)?;
         self.keys.insert(e.key.to_bytes(), Some(Holder::Contributor(id)));
         let key = HeldKey::new(e.key, index);

@@ -162,6 +162,9 @@ impl World {
             accepted_root: digest(&format!("accepted {n}")),
             rejected_root: digest(&format!("rejected {n}")),
             parameters: digest("parameters"),
+            largest_cluster: 1,
+            held_for_review: false,
+            novel_words: 1234,
         }
     }
 
@@ -347,7 +350,7 @@ fn corpus_root(document_roots: &[Digest]) -> Digest {
 }
 
 pub fn registration(key: &SecretKey, custodial: bool) -> Registration {
-    Registration { contributor: id(key), key: key.public(), terms: digest("terms"), custodial, payee: None }
+    Registration { contributor: id(key), key: key.public(), terms: digest("terms"), custodial, payee: None, commons: false }
 }
 
 /// A contributor's second key.
