@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
-cargo build --release -p cli -p dedup --bins --examples
+cargo build --release --workspace --bins --examples
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 counts=("${@:-}")

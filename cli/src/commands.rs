@@ -88,7 +88,9 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Ingest { home, tokenizer, vocabulary, device } => {
             let mut home = Home::open(&home.home, now).await?;
             let tokenizer = tokenizer.map(|p| files::read(&p)).transpose()?;
-            ingest::run(&mut home, tokenizer, vocabulary, device.open()?.0).await?;
+            let (device, name) = device.open()?;
+            note(&format!("documents are compared on {name}"));
+            ingest::run(&mut home, tokenizer, vocabulary, device).await?;
             status::run(&home, None).await
         }
         Command::Submission(SubmissionCommand::Show { home, submission, documents, replay }) => {

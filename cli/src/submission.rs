@@ -10,7 +10,7 @@ use crate::failure::{Kind, failure, usage};
 use crate::home::Home;
 use crate::output::Output;
 use crate::rules::Clusters;
-use crate::stages::ingest;
+use crate::stages::{ingest, kept};
 use crate::tables::render;
 
 /// What is asked for beside the counts.
@@ -85,7 +85,7 @@ pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
                 ),
             ));
         }
-        text += &format!("  judged again     as of log size {}: the same {documents} verdicts\n", ingest::judged_at(home, epoch));
+        text += &format!("  judged again     as of log size {}: the same {documents} verdicts\n", kept::judged_at(home, epoch));
         json["replayed"] = true.into();
     }
     if detail.documents {

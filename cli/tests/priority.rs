@@ -18,7 +18,7 @@ fn of(row: &Value) -> &str {
 }
 
 #[test]
-fn commons_come_first_claims_outrank_commitments_and_repetition_is_held_for_review() {
+fn commons_are_paid_nothing_claims_outrank_commitments_and_repetition_is_held_for_review() {
     let world = World::new();
     // Three of five are one document with a word changed.
     let same = prose(500, 30);
@@ -29,7 +29,12 @@ fn commons_come_first_claims_outrank_commitments_and_repetition_is_held_for_revi
     let half = format!("{} However {}", words(201, 40, 100), words(777, 0, 119));
     world.lines("from/finn/text.jsonl", [half, words(202, 0, 150)].into_iter(), "MIT");
     world.run(&["init", "--home", "h", "--origin", "test.invalid/log"]).ok();
-    for name in ["anna", "bert", "dora", "eve", "finn"] {
+    // Part of one of anna's with something new; and nearly the same, with that part cut too short to be found.
+    let part = format!("{} However {}", words(6, 20, 60), words(888, 0, 150));
+    world.lines("from/gina/text.jsonl", std::iter::once(part.clone()), "MIT");
+    let cut: Vec<&str> = part.split(' ').enumerate().map(|(i, w)| if i == 20 || i == 40 { "else" } else { w }).collect();
+    world.lines("from/hugo/text.jsonl", std::iter::once(cut.join(" ")), "MIT");
+    for name in ["anna", "bert", "dora", "eve", "finn", "gina", "hugo"] {
         world.run(&["contributor", "add", name, "--home", "h"]).ok();
     }
     world.write("evidence.txt", "published in 2019");
@@ -37,10 +42,11 @@ fn commons_come_first_claims_outrank_commitments_and_repetition_is_held_for_revi
     world.run(&["epoch", "open", "--home", "h", "--target", "target/east", "--target", "target/west", "--pool-minor", "1000"]).ok();
     let anna = submit(&world, "anna", "from/anna");
     let bert = submit(&world, "bert", "from/zoe");
-    let dora = submit(&world, "dora", "from/cleo");
     let commons = world.run(&["import", "--home", "h", "--as", "commons", "from/cleo"]).ok()["submission"].to_string();
+    let dora = submit(&world, "dora", "from/cleo");
     let eve = submit(&world, "eve", "from/eve");
     let finn = submit(&world, "finn", "from/finn");
+    let (gina, hugo) = (submit(&world, "gina", "from/gina"), submit(&world, "hugo", "from/hugo"));
     let claim = |documents: [u32; 2], outcome: &str| {
         let documents = documents.map(|n| format!("{anna}/{n}"));
         let args =
@@ -53,7 +59,7 @@ fn commons_come_first_claims_outrank_commitments_and_repetition_is_held_for_revi
     world.run(&["epoch", "close", "--home", "h"]).ok();
     world.run(&["ingest", "--home", "h", "--vocabulary", "400"]).ok();
 
-    let rows = |submission: &str| show(&world, submission, &["--documents"])["rows"].as_array().unwrap().clone();
+    let rows = |submission: &str| rows_of(&world, submission);
     for (row, n) in rows(&anna).iter().zip(0..) {
         let expected = if n == 0 || n == 2 { ("exact", bert.as_str()) } else { ("accepted", "") };
         assert_eq!((row["verdict"].as_str().unwrap(), of(row)), expected, "anna's document {n}");
@@ -73,6 +79,9 @@ fn commons_come_first_claims_outrank_commitments_and_repetition_is_held_for_revi
     assert_eq!((&own[0]["verdict"], &own[0]["words"], &own[0]["novel_words"]), (&json!("accepted"), &json!(220), &json!(120)));
     assert_eq!((&own[1]["verdict"], &own[1]["intersection"], of(&own[1])), (&json!("contained"), &json!(150), commons.as_str()));
     assert_eq!(own[1]["covered_by"], json!([{ "document": own[1]["of"], "words": 150 }]));
+
+    assert_eq!((&rows(&gina)[0]["verdict"], &rows(&gina)[0]["novel_words"]), (&json!("accepted"), &json!(151)));
+    assert_eq!((&rows(&hugo)[0]["verdict"], of(&rows(&hugo)[0])), (&json!("near"), gina.as_str()));
 
     // Judged again from the index, as of then; from a damaged one after saying so.
     for s in [&anna, &bert, &dora, &eve, &finn, &commons] {
@@ -114,4 +123,27 @@ fn commons_come_first_claims_outrank_commitments_and_repetition_is_held_for_revi
     assert!(!world.path("h/state/dedup/0").exists());
     assert_eq!(show(&world, &again, &["--replay"])["replayed"], true);
     assert_eq!(world.audit("h", "0").ok()["audit"]["ok"], true);
+    // Anna's text is destroyed: gina's verdict cannot be given again, but hugo's document is still near gina's.
+    let sixth = format!("{anna}/6");
+    world.run(&["withdraw", "--home", "h", "--consent", &anna, &sixth]).ok();
+    assert!(!world.path("h/state/dedup").join("1").exists());
+    assert_eq!(show(&world, &hugo, &["--replay"])["replayed"], true);
+    let audit = world.audit("h", "0").ok();
+    assert_eq!(audit["audit"]["ok"], true, "{audit}");
+    assert!(audit.to_string().contains(&format!("submission {gina}: verdicts on 1 documents")), "{audit}");
+    assert!(!audit.to_string().contains(&format!("submission {hugo}: verdicts")), "{audit}");
+    // What anna had before bert proved it to be his is in nobody's way once he submits it again.
+    world.run(&["epoch", "open", "--home", "h", "--target", "target/east", "--target", "target/west", "--pool-minor", "1000"]).ok();
+    let late = ["claim", "--home", "h", "bert", &format!("{anna}/1"), "--evidence", "evidence.txt", "--kind", "domain"];
+    let late = world.run(&late).ok()["claim"].to_string();
+    world.run(&["resolve", "--home", "h", &late, "--outcome", "upheld", "--reasons", "evidence.txt"]).ok();
+    let fourth = submit(&world, "bert", "from/anna");
+    world.run(&["epoch", "close", "--home", "h"]).ok();
+    world.run(&["ingest", "--home", "h"]).ok();
+    let own = rows_of(&world, &fourth);
+    assert_eq!((&own[1]["verdict"], &own[3]["verdict"], of(&own[3])), (&json!("accepted"), &json!("exact"), anna.as_str()));
+}
+
+fn rows_of(world: &World, submission: &str) -> Vec<Value> {
+    show(world, submission, &["--documents"])["rows"].as_array().unwrap().clone()
 }

@@ -65,7 +65,10 @@ pub fn index_reader(data: &[u8]) {
         files += &format!("{comma}{{\"name\":\"{name}\",\"digest\":\"{digest}\",\"bytes\":{bytes}}}");
     }
     let segment = format!("{{\"tier\":0,\"first\":0,\"documents\":{documents},\"files\":[{files}]}}");
-    let body = format!("{{\"version\":1,\"keys\":[\"{}\"],\"log_size\":1,\"segments\":[{segment}],\"withdrawn\":[]}}", hex(&KEY));
+    let body = format!(
+        "{{\"procedure\":\"assay-dedup-2\",\"keys\":[\"{}\"],\"log_size\":1,\"segments\":[{segment}],\"withdrawn\":[]}}",
+        hex(&KEY)
+    );
     fs::write(dir.path().join("manifest"), format!("{body}\n{}\n", hex(body.as_bytes()))).expect("a file");
     read();
 }

@@ -231,11 +231,6 @@ impl Filter {
         ((spread >> 6) as usize & (self.words.len() - 1), 1 << (spread & 63))
     }
 
-    #[inline]
-    fn prefetch(&self, key: u64) {
-        prefetch(&raw const self.words[self.place(key).0]);
-    }
-
     /// Whether the key may be in it.
     #[inline]
     pub fn may_have(&self, key: u64) -> bool {
@@ -271,14 +266,11 @@ fn prefetch<T>(address: *const T) {
 /// The first place of each fingerprint among kept documents, in memory.
 pub struct Places {
     parts: Vec<Part>,
-    used: usize,
-    /// Most fingerprints are new, and ask no more than this.
-    filter: Filter,
 }
 
 impl Default for Places {
     fn default() -> Places {
-        Places { parts: vec![Part::default(); SHARDS], used: 0, filter: Filter::new(1 << 16) }
+        Places { parts: vec![Part::default(); SHARDS] }
     }
 }
 
@@ -288,35 +280,36 @@ impl Places {
         (key >> 40) as usize & (SHARDS - 1)
     }
 
+    /// Asks the memory for all entries, so that it fetches them side by side.
+    fn prefetch(&self, keys: impl Iterator<Item = u64>) {
+        for key in keys {
+            let entries = &self.parts[Places::part(key)].entries;
+            if !entries.is_empty() {
+                prefetch(&raw const entries[key as usize & (entries.len() - 1)]);
+            }
+        }
+    }
+
     /// The first place of a fingerprint.
     #[inline]
     pub fn get(&self, key: u64) -> Option<Place> {
-        if !self.filter.may_have(key) {
-            return None;
-        }
         let part = &self.parts[Places::part(key)];
         if part.entries.is_empty() {
             return None;
         }
-        let entry = &part.entries[part.find(key)];
-        (entry.place.ordinal != NONE).then_some(entry.place)
+        let place = part.entries[part.find(key)].place;
+        (place.ordinal != NONE).then_some(place)
     }
 
     /// The first places of fingerprints.
     pub fn get_all(&self, keys: impl Iterator<Item = u64> + Clone) -> Vec<Option<Place>> {
-        keys.clone().for_each(|key| self.filter.prefetch(key));
+        self.prefetch(keys.clone());
         keys.map(|key| self.get(key)).collect()
     }
 
     /// Notes places of fingerprints that were not seen before.
     pub fn insert_all(&mut self, seen: impl Iterator<Item = (u64, Place)> + Clone) {
-        for (key, _) in seen.clone() {
-            let entries = &self.parts[Places::part(key)].entries;
-            if !entries.is_empty() {
-                prefetch(&raw const entries[key as usize & (entries.len() - 1)]);
-            }
-            self.filter.prefetch(key);
-        }
+        self.prefetch(seen.clone().map(|(key, _)| key));
         for (key, place) in seen {
             let part = &mut self.parts[Places::part(key)];
             part.make_room();
@@ -324,15 +317,6 @@ impl Places {
             if part.entries[at].place.ordinal == NONE {
                 part.entries[at] = Seen { key, place };
                 part.used += 1;
-                self.used += 1;
-                self.filter.insert(key);
-            }
-        }
-        // Eight to sixteen bits a key.
-        if 8 * self.used > 64 * self.filter.words.len() {
-            self.filter = Filter::new(2 * 64 * self.filter.words.len());
-            for seen in self.parts.iter().flat_map(|p| &p.entries).filter(|s| s.place.ordinal != NONE) {
-                self.filter.insert(seen.key);
             }
         }
     }

@@ -241,7 +241,7 @@ impl Judge {
     pub fn prepare(&self, documents: &mut [Features]) -> Result<(), DedupError> {
         self.device.sign(documents, &self.constants)?;
         if self.options.spans {
-            documents.par_iter_mut().with_min_len(16).for_each(|f| f.fingerprints = fingerprints(&f.words, &self.constants[0]));
+            documents.par_iter_mut().with_min_len(16).for_each(|f| f.fingerprints = fingerprints(&f.words, self.constants()));
         }
         Ok(())
     }
@@ -369,7 +369,7 @@ impl Judge {
         if !self.options.verify {
             return Some((first, Overlap { intersection: 0, union: 0 }));
         }
-        let (constants, threshold) = (&self.constants[0], &self.options.threshold);
+        let (constants, threshold) = (self.constants(), &self.options.threshold);
         scratch.comparer.begin(&features.words, constants);
         candidates.iter().find_map(|&ordinal| {
             let other = self.words(ordinal, &mut scratch.buffer);
@@ -398,7 +398,7 @@ impl Judge {
                     Pair { own: &batch[i].1.words, other }
                 })
                 .collect();
-            let overlaps = device.overlaps(&pairs, &self.constants[0])?;
+            let overlaps = device.overlaps(&pairs, self.constants())?;
             for (&i, overlap) in waiting.iter().zip(overlaps) {
                 if self.options.threshold.reached(overlap.intersection, overlap.union) {
                     probed[i].near = Some((candidates[i][round], overlap));
@@ -423,7 +423,7 @@ impl Judge {
         let mut candidates = std::mem::take(&mut scratch.candidates);
         candidates.clear();
         let open = if identical.is_none() && self.len() > batch_first {
-            self.walk_on(features, open, |o| candidates.extend((o >= batch_first).then_some(o)))
+            self.walk_on(features, open, |o, deeper| candidates.extend((deeper || o >= batch_first).then_some(o)))
         } else {
             open
         };
@@ -458,14 +458,18 @@ impl Judge {
         Ok(Ruling { decision, coverage })
     }
 
-    /// Goes on from where the buckets were not full.
-    fn walk_on(&self, features: &Features, mut open: Vec<Open>, mut each: impl FnMut(u32)) -> Vec<Open> {
+    /// Goes on from where the buckets were not full; tells `each` whether a document is in a bucket that the first step did not see.
+    fn walk_on(&self, features: &Features, mut open: Vec<Open>, mut each: impl FnMut(u32, bool)) -> Vec<Open> {
         for (slot, o) in open.iter_mut().enumerate() {
-            while o.indexed + self.buckets.visit(o.band, slot, o.key, &mut each) >= LIMIT && o.level < LEVELS && o.band != WORDLESS {
-                // What is on disk was full before only if the first step went past it.
+            let mut deeper = false;
+            while o.indexed + self.buckets.visit(o.band, slot, o.key, |d| each(d, deeper)) >= LIMIT
+                && o.level < LEVELS
+                && o.band != WORDLESS
+            {
                 o.level += 1;
                 o.key = refine(features, o.band, o.level, o.key);
-                o.indexed = self.base.as_ref().map_or(0, |b| b.bucket(o.band, o.key, &mut |_| ()));
+                deeper = true;
+                o.indexed = self.base.as_ref().map_or(0, |b| b.bucket(o.band, o.key, &mut |d| each(d, true)));
             }
         }
         open
@@ -492,11 +496,12 @@ impl Judge {
     }
 
     fn place(&self, key: u64) -> Option<Place> {
-        let indexed = self.base.as_ref().and_then(|b| b.place(key));
-        match (indexed, &self.base) {
-            (Some(place), Some(base)) => (!base.is_withdrawn(place.ordinal)).then_some(place),
-            _ => self.places.get(key),
-        }
+        self.base.as_ref().and_then(|b| b.place(key)).or_else(|| self.places.get(key))
+    }
+
+    /// The key of everything but bands: the last one, which of an epoch's two is the one that nobody could know.
+    fn constants(&self) -> &Constants {
+        self.constants.last().expect("at least one key")
     }
 
     fn slots(&self, ordinal: u32) -> &[u32] {

@@ -7,6 +7,9 @@
 //!
 //! The procedure is pinned in `docs/dedup.md`. Whose document counts as earlier is the caller's order; reading text is left to others.
 
+/// The procedure of `docs/dedup.md`: another one gives other verdicts.
+pub const PROCEDURE: &str = "assay-dedup-2";
+
 mod buckets;
 mod device;
 mod error;

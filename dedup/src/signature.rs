@@ -162,6 +162,16 @@ mod tests {
         }
     }
 
+    /// From `tests/reference.py`.
+    #[test]
+    fn known_answer_of_a_refinement() {
+        let slots = sign(&(0..400).collect::<Vec<u32>>(), &Constants::new(&[7; 32])).unwrap();
+        let key = band_key(&slots, 0);
+        assert_eq!((key, refined_key(&slots, 0, 1, key)), (86_338_404_823_935, 176_670_944_477_861));
+        // The last one has the slots before the band's own.
+        assert_eq!(refined_key(&slots, 1, LEVELS, 5), hash_window(5, BAND_MULTIPLIER, &slots[4..8]) >> 16);
+    }
+
     #[test]
     fn estimate_is_unbiased_for_large_and_small_sets() {
         for (size, shared) in [(2000usize, 1800usize), (60, 50), (20, 18)] {

@@ -1,5 +1,7 @@
 //! Runs of words that a document has in common with earlier ones.
 
+use std::collections::HashMap;
+
 use crate::buckets::Place;
 use crate::winnow::{Fingerprint, WINDOW};
 
@@ -24,6 +26,7 @@ pub(crate) fn cover(
     mut words_of: impl FnMut(u32, &mut dyn FnMut(&[u32])),
 ) -> Coverage {
     let mut coverage = Coverage::default();
+    let mut by: HashMap<u32, u64> = HashMap::new();
     let mut covered_until = 0;
     for (fingerprint, place) in fingerprints.iter().zip(places) {
         let at = fingerprint.position as usize;
@@ -39,12 +42,10 @@ pub(crate) fn cover(
             let more = (at + right - covered_until.max(at - left)) as u64;
             covered_until = at + right;
             coverage.words += more;
-            match coverage.by.iter_mut().find(|(ordinal, _)| *ordinal == place.ordinal) {
-                Some((_, words)) => *words += more,
-                None => coverage.by.push((place.ordinal, more)),
-            }
+            *by.entry(place.ordinal).or_default() += more;
         });
     }
+    coverage.by.extend(by);
     coverage.by.sort_unstable_by_key(|(ordinal, words)| (std::cmp::Reverse(*words), *ordinal));
     coverage
 }

@@ -1,4 +1,4 @@
-//! Words: after NFKC and full case folding, maximal runs of Alphabetic, Mark, decimal-digit and
+//! Words: after NFKC, full case folding and without characters that are not seen, maximal runs of Alphabetic, Mark, decimal-digit and
 //! connector-punctuation characters; each character of a script written without spaces is a word of its own.
 //!
 //! Sources: Unicode Standard Annex 15 (NFKC), The Unicode Standard section 3.13 (full case folding).
@@ -38,6 +38,15 @@ fn stands_alone(c: char) -> bool {
     matches!(u32::from(c),
         0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x3005..=0x3007 | 0x3040..=0x30FF | 0x31F0..=0x31FF
         | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xA9E0..=0xA9FF | 0xAA60..=0xAA7F | 0xF900..=0xFAFF | 0x1B000..=0x1B16F | 0x20000..=0x3FFFF)
+}
+
+/// Default_Ignorable_Code_Point: what is not seen, and would otherwise let a text pass as another.
+///
+/// Source: Unicode Character Database, `DerivedCoreProperties.txt`.
+fn is_ignorable(c: char) -> bool {
+    matches!(u32::from(c),
+        0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F
+        | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFF8 | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
 }
 
 fn belongs_to_word(c: char) -> bool {
@@ -147,6 +156,7 @@ type Folding = u32;
 const SEPARATES: u32 = 1 << 24;
 const BELONGS: u32 = 2 << 24;
 const ALONE: u32 = 3 << 24;
+const IGNORED: u32 = 4 << 24;
 
 /// Foldings of the Basic Multilingual Plane, made from the long way when the first other character comes.
 fn foldings() -> &'static [Folding] {
@@ -155,6 +165,9 @@ fn foldings() -> &'static [Folding] {
 }
 
 fn folding(c: char) -> Folding {
+    if is_ignorable(c) {
+        return IGNORED;
+    }
     // Nothing before a character may change what becomes of it: it has to begin a sequence, before and after folding.
     let begins = |c: char| canonical_combining_class(c) == 0 && is_nfc_quick([c].into_iter()) == IsNormalized::Yes;
     let mut first = None;
@@ -164,7 +177,7 @@ fn folding(c: char) -> Folding {
     let once: Vec<char> = std::iter::once(c).nfkc().default_case_fold().collect();
     let twice: Vec<char> = once.iter().copied().nfkc().collect();
     match (first, &once[..], &twice[..]) {
-        (Some(first), [folded], [last]) if begins(first) && begins(*folded) && begins(*last) => {
+        (Some(first), [folded], [last]) if begins(first) && begins(*folded) && begins(*last) && !is_ignorable(*last) => {
             u32::from(*last)
                 | match () {
                     () if stands_alone(*last) => ALONE,
@@ -188,7 +201,9 @@ fn simple(line: &str, scratch: &mut Scratch, words: &mut Vec<u32>) -> bool {
             words.truncate(before);
             return false;
         }
-        word.take(class, char::from_u32(folding & 0x00ff_ffff).expect("made from one"), words);
+        if class != IGNORED {
+            word.take(class, char::from_u32(folding & 0x00ff_ffff).expect("made from one"), words);
+        }
     }
     word.end(words);
     true
@@ -197,7 +212,7 @@ fn simple(line: &str, scratch: &mut Scratch, words: &mut Vec<u32>) -> bool {
 fn unicode(line: &str, scratch: &mut Scratch, words: &mut Vec<u32>) {
     let mut word = Word { bytes: &mut scratch.folded, len: 0 };
     // Folding after NFKC can leave NFKC, so it is normalised once more.
-    for c in line.nfkc().default_case_fold().nfkc() {
+    for c in line.chars().filter(|c| !is_ignorable(*c)).nfkc().default_case_fold().nfkc().filter(|c| !is_ignorable(*c)) {
         let class = match () {
             () if stands_alone(c) => ALONE,
             () if belongs_to_word(c) => BELONGS,
@@ -252,6 +267,8 @@ mod tests {
         assert_eq!(plain, word_stream("ｆｎ main let CAFÉ 1"));
         assert_ne!(plain, word_stream("fn main let cafe 1"));
         assert!(word_stream("... --- !!!").is_empty());
+        // Soft hyphens, zero-width spaces and joiners, variation selectors, tags.
+        assert_eq!(plain, word_stream("\u{feff}fn ma\u{ad}in \u{200b}l\u{200d}et\u{fe0f} caf\u{34f}e\u{2060}\u{301}\u{e0101} 1"));
     }
 
     #[test]
@@ -306,8 +323,9 @@ mod tests {
     fn lines_of_both_kinds_follow_each_other() {
         let line = |i: u64| -> String {
             let letters =
-                ["plain", "café", "ß", "漢字", "İstanbul", "ﬁne", "e\u{301}", "a_b 12", "한국", "x".repeat(300).as_str()].map(String::from);
-            (0..mix(i) % 9).map(|j| letters[(mix(i * 100 + j) % 10) as usize].clone() + " ").collect()
+                ["plain", "so\u{ad}ft", "café", "ß", "漢字", "İstanbul", "ﬁne", "e\u{301}", "a_b 12", "한국", "x".repeat(300).as_str()]
+                    .map(String::from);
+            (0..mix(i) % 9).map(|j| letters[(mix(i * 100 + j) % 11) as usize].clone() + " ").collect()
         };
         let text = (0..4000).map(line).collect::<Vec<_>>().join("\n");
         assert!(word_stream(&text) == by_definition(&text));

@@ -77,7 +77,13 @@ impl Block {
                     if texts.is_null(i) {
                         return Err(wrong(format!("#{}", first + i as u64), "expected a text, found null".into()));
                     }
-                    let id = ids.as_ref().filter(|ids| ids.is_valid(i)).map(|ids| ids.value(i).into());
+                    let id: Option<Cow<str>> = ids.as_ref().filter(|ids| ids.is_valid(i)).map(|ids| ids.value(i).into());
+                    if let Some(id) = id.as_deref().filter(|id| id.contains(char::is_control)) {
+                        return Err(wrong(
+                            format!("#{}", first + i as u64),
+                            format!("expected an id without control characters, found {id:?}"),
+                        ));
+                    }
                     Ok(each(Row { id, text: texts.value(i).into() }))
                 };
                 let rows = 0..batch.num_rows();
@@ -95,6 +101,9 @@ fn json_row(line: &[u8]) -> Result<Row<'_>, String> {
         Some(id) if id.starts_with(['{', '[']) => return Err(format!("expected a string or a number as `id`, found {id}")),
         Some(id) => Some(id.into()),
     };
+    if let Some(id) = id.as_deref().filter(|id: &&str| id.contains(char::is_control)) {
+        return Err(format!("expected an id without control characters, found {id:?}"));
+    }
     Ok(Row { id, text: row.text })
 }
 

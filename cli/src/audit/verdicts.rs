@@ -1,10 +1,10 @@
 //! Every verdict and every token again, once the epoch's key is revealed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 use corpus::shard::Shard;
-use corpus::verdict::{VerdictRow, VerdictTable};
+use corpus::verdict::VerdictTable;
 use corpus::{Digest, DocumentRef, canonical};
 use dedup::Judge;
 use ledger::{Epoch, Submitted};
@@ -14,7 +14,7 @@ use store::Class;
 use super::Report;
 use crate::home::Archive;
 use crate::rules::{Clusters, JudgeParameters, Opening, judge, keep, word_streams};
-use crate::stages::{epoch, ingest};
+use crate::stages::{epoch, ingest, kept};
 use crate::withdrawn::Withdrawn;
 
 /// Submissions judged again, and submissions with verdicts; those of an epoch that is not revealed yet cannot be judged.
@@ -57,42 +57,30 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
     let parameters = JudgeParameters::new(&policy, e.open.1.purpose, e.open.1.dedup_key, drawn);
     let digest = Digest::of(&canonical::to_vec(&parameters)?);
     let withdrawn = Withdrawn::of(archive)?;
-    let gone = withdrawn.gone();
-    // What is kept from earlier epochs, from the texts that are still there.
+    // What is kept from earlier epochs, from its texts.
     let mut duplicates = Judge::new(parameters.options(&reveal.dedup_key.0));
     let submitted: BTreeMap<u64, &Submitted> =
         archive.state.epochs.iter().flat_map(|x| &x.submissions).map(|s| (s.submission.0, s)).collect();
-    for documents in ingest::kept_before(archive, e, &withdrawn)?.chunk_by(|a, b| a.submission == b.submission) {
+    for documents in kept::kept_before(archive, e, &withdrawn)?.chunk_by(|a, b| a.submission == b.submission) {
         let Some(s) = submitted.get(&documents[0].submission) else { continue };
         let streams = word_streams(&ingest::bundle(archive, s)?);
-        let there = documents.iter().filter(|d| !gone.contains(d)).filter_map(|d| Some((*d, streams.documents.get(d.number as usize)?)));
-        keep(&mut duplicates, there)?;
+        keep(&mut duplicates, documents.iter().filter_map(|d| Some((*d, streams.documents.get(d.number as usize)?))))?;
     }
     let mut submissions = Vec::new();
     for s in &e.submissions {
         let streams = word_streams(&ingest::bundle(archive, s)?);
-        let mut to_judge = ingest::prepare(archive, e, s, streams, &withdrawn)?;
-        // Of what is destroyed, and of what duplicates it or has runs in common with it, the log's word is all there is.
-        let lost = |row: &VerdictRow| {
-            let document = DocumentRef { submission: s.submission.0, number: row.number };
-            let before = to_judge.withdrawn.contains(&row.number);
-            let by = row.of.into_iter().chain(row.covered_by.iter().map(|c| c.document));
-            !before && gone.contains(&document) || by.into_iter().any(|of| gone.contains(&of))
-        };
-        let given: BTreeMap<u32, VerdictRow> =
-            ingest::verdicts(&archive.objects, s)?.rows.into_iter().filter(lost).map(|row| (row.number, row)).collect();
-        if let (Some((at, _)), false) = (&s.acceptance, given.is_empty()) {
-            report.unverifiable(*at, format!("submission {}: verdicts on {} documents", s.submission.0, given.len()));
+        let to_judge = kept::prepare(archive, e, s, streams, &withdrawn)?;
+        if let (Some((at, _)), false) = (&s.acceptance, to_judge.given.is_empty()) {
+            report.unverifiable(*at, format!("submission {}: verdicts on {} documents", s.submission.0, to_judge.given.len()));
         }
-        to_judge.given = given;
         submissions.push(to_judge);
     }
-    let given: BTreeSet<DocumentRef> =
-        submissions.iter().flat_map(|s| s.given.keys().map(|n| DocumentRef { submission: s.index, number: *n })).collect();
     let pool = word_streams(&epoch::pool(archive, e)?);
     let salt = |d: DocumentRef| salts.get(&d).copied().unwrap_or_default();
     let (tables, found) = judge(&mut duplicates, &submissions, &pool, &reveal.dedup_key.0, &parameters, salt)?;
-    let openings: Vec<Opening> = openings.into_iter().filter(|o| !given.contains(&o.document)).collect();
+    // Hits of texts that are destroyed cannot be counted again.
+    let gone = withdrawn.gone();
+    let openings: Vec<Opening> = openings.into_iter().filter(|o| !gone.contains(&o.document)).collect();
     report.expect(found == openings, "held-out-openings", *reveal_at, || "the openings are not those of the hits".into());
     let (mut judged, mut count) = (0, 0);
     for (s, table) in e.submissions.iter().zip(&tables).filter(|(s, _)| chosen(archive, s.submission.0, share)) {

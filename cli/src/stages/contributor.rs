@@ -20,7 +20,7 @@ pub const COMMONS: &str = "commons";
 /// Registers `name`: under `own` key, which stays with the contributor, or under a new one that the operator holds.
 ///
 /// `payee` is where it is paid, which stays outside the log. The name [`COMMONS`] stands for what belongs to everybody, which is paid to
-/// nobody and whose documents come before all others of an epoch.
+/// nobody.
 pub async fn add(home: &mut Home, name: &str, own: Option<&SecretKey>, payee: Option<&str>) -> Result<ContributorId> {
     let commons = name == COMMONS;
     if commons && (own.is_some() || payee.is_some()) {

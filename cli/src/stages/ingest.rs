@@ -1,27 +1,25 @@
 //! Submissions to verdicts, the tokenizer, and shards.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use corpus::bundle::Bundle;
 use corpus::streams::WordStreams;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef, canonical};
-use dedup::{DedupError, Device, Index, Judge, Name, Options};
+use dedup::{Device, Index, Judge};
 use ingest::TextTokenizer;
-use ledger::entry::rights::date_of;
 use ledger::entry::{Acceptance, Shard, Tokenizer};
-use ledger::history::{Claimed, Epoch, Submitted};
+use ledger::history::Submitted;
 use rayon::prelude::*;
 use store::{Class, Objects};
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Archive, Home};
-use crate::output::note;
-use crate::rules::{Clusters, JudgeParameters, Opening, Policy, ToJudge, hit_salt, judge, keep, name, word_streams};
+use crate::rules::{Clusters, JudgeParameters, Opening, Policy, ToJudge, hit_salt, judge, word_streams};
+use crate::stages::kept::{self, judged_at, prepare};
 use crate::stages::{epoch, jobs};
-use crate::withdrawn::{DocumentList, Withdrawn};
+use crate::withdrawn::Withdrawn;
 
 /// Worker tasks of one process.
 const WORKERS: usize = 2;
@@ -38,12 +36,14 @@ pub async fn run(home: &mut Home, tokenizer: Option<Vec<u8>>, vocabulary: usize,
 }
 
 /// The words of every given submission, by jobs.
-async fn words(home: &Home, submissions: &[&Submitted]) -> Result<Vec<WordStreams>> {
+pub async fn words(home: &Home, submissions: &[&Submitted]) -> Result<Vec<WordStreams>> {
     let objects = home.objects.clone();
-    let inputs: Vec<String> = submissions.iter().map(|s| s.bundle().to_string()).collect();
+    // Another procedure cuts other words.
+    let inputs: Vec<String> = submissions.iter().map(|s| format!("{} {}", dedup::PROCEDURE, s.bundle())).collect();
     let there = |output: &str| output.parse().is_ok_and(|d| home.objects.has(Class::Sealed, &d));
     let outputs = jobs::run(&home.index, "words", &inputs, WORKERS, home.now, there, move |input| {
-        let bundle = Bundle::decode(&objects.get(Class::Sealed, &input.parse()?)?)?;
+        let digest = input.rsplit(' ').next().unwrap_or(input);
+        let bundle = Bundle::decode(&objects.get(Class::Sealed, &digest.parse()?)?)?;
         Ok(objects.put(Class::Sealed, &word_streams(&bundle).encode()?)?.to_string())
     })
     .await?;
@@ -55,59 +55,6 @@ pub fn verdicts(objects: &Objects, submitted: &Submitted) -> Result<VerdictTable
     let (_, acceptance) =
         submitted.acceptance.as_ref().with_context(|| format!("submission {}: not judged yet", submitted.submission.0))?;
     Ok(VerdictTable::decode(&objects.get(Class::Public, &acceptance.verdicts)?)?)
-}
-
-/// One submission, as the verdicts on its epoch see it.
-pub fn prepare(archive: &Archive, e: &Epoch, s: &Submitted, streams: WordStreams, withdrawn: &Withdrawn) -> Result<ToJudge> {
-    let (index, submission) = &s.submission;
-    Ok(ToJudge {
-        index: *index,
-        commitment: submission.commitment,
-        bundle: bundle(archive, s)?,
-        streams,
-        commons: archive.state.contributors.get(&submission.contributor).is_some_and(|c| c.registration.1.commons),
-        yields: yields(archive, e, s)?,
-        permitted: submission.rights.permits(e.open.1.purpose, &date_of(e.open.1.time)),
-        // Verdicts are what they are: what is taken back later changes none.
-        withdrawn: withdrawn.before(s, judged_at(archive, e)),
-        given: BTreeMap::new(),
-    })
-}
-
-/// The size of the log that an epoch's verdicts see: that before the first of them, or all of it.
-pub fn judged_at(archive: &Archive, e: &Epoch) -> u64 {
-    e.submissions.first().and_then(|s| s.acceptance.as_ref()).map_or(archive.state.size, |(at, _)| *at)
-}
-
-/// Documents of a submission that others proved to be theirs, by claims that were upheld before the verdicts, with the last
-/// commitment of the claimant in the epoch: a claim outranks the order of commitments.
-fn yields(archive: &Archive, e: &Epoch, s: &Submitted) -> Result<BTreeMap<u32, u64>> {
-    let mut yields = BTreeMap::new();
-    let before = judged_at(archive, e);
-    let upheld = |c: &&Claimed| c.resolution.as_ref().is_some_and(|(at, r)| r.outcome == "upheld" && *at < before);
-    for claim in archive.state.claims.iter().filter(upheld) {
-        let (_, claim) = &claim.claim;
-        let own = e.submissions.iter().filter(|o| o.submission.1.contributor == claim.claimant).map(|o| o.submission.1.commitment).max();
-        let Some(own) = own else { continue };
-        let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &claim.list)?)?;
-        for d in list.documents.iter().filter(|d| d.submission == s.submission.0) {
-            let after: &mut u64 = yields.entry(d.number).or_default();
-            *after = own.max(*after);
-        }
-    }
-    Ok(yields)
-}
-
-/// What earlier epochs accepted and nobody took back before the verdicts on `e`: it is kept whatever it is like.
-pub fn kept_before(archive: &Archive, e: &Epoch, withdrawn: &Withdrawn) -> Result<Vec<DocumentRef>> {
-    let before = judged_at(archive, e);
-    let mut kept = Vec::new();
-    for s in archive.state.epochs[..e.open.1.epoch as usize].iter().flat_map(|e| &e.submissions) {
-        let gone = withdrawn.before(s, before);
-        let rows = verdicts(&archive.objects, s)?.rows.into_iter().filter(|r| r.verdict == Verdict::Accepted && !gone.contains(&r.number));
-        kept.extend(rows.map(|r| DocumentRef { submission: s.submission.0, number: r.number }));
-    }
-    Ok(kept)
 }
 
 /// The documents of a submission, without those whose text is destroyed.
@@ -142,78 +89,11 @@ pub async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Jud
     let submissions: Vec<ToJudge> =
         own.iter().zip(streams).map(|(s, streams)| prepare(home, epoch, s, streams, &withdrawn)).collect::<Result<_>>()?;
     let options = parameters.options(&key);
-    let (index, duplicates) = index_of(home, epoch, &options, &withdrawn).await?;
+    let (index, duplicates) = kept::index_of(home, epoch, &options, &withdrawn).await?;
     let mut duplicates = duplicates.on_device(device);
     let salts = |document: DocumentRef| hit_salt(&secret, document);
     let (tables, openings) = judge(&mut duplicates, &submissions, &pool, &key, &parameters, salts)?;
     Ok(Judged { tables, openings, parameters, index: (index, duplicates) })
-}
-
-/// Where an epoch's index of kept documents is.
-fn index_dir(home: &Home, number: u32) -> PathBuf {
-    home.dir.join(format!("state/dedup/{number}"))
-}
-
-/// The index of what is kept, under an epoch's keys, and a judge over what it held before the epoch's verdicts.
-///
-/// It is a cache: one that is absent, damaged or of other documents is made again from word streams, and no text is read.
-async fn index_of(home: &Home, e: &Epoch, options: &Options, withdrawn: &Withdrawn) -> Result<(Index, Judge)> {
-    let dir = index_dir(home, e.open.1.epoch);
-    let expected = kept_before(home, e, withdrawn)?;
-    match Index::open(&dir, &options.keys) {
-        Ok(index) => {
-            let view = index.as_of(judged_at(home, e));
-            let same = |(i, d): (u32, &DocumentRef)| view.name(i) == name(*d) && !view.is_withdrawn(i);
-            if view.len() as usize == expected.len() && (0..).zip(&expected).all(same) {
-                let judge = Judge::with_base(view, options.clone())?;
-                return Ok((index, judge));
-            }
-        }
-        Err(e @ (DedupError::Damaged { .. } | DedupError::OtherKeys { .. })) => {
-            note(&format!("{e}; the index is made again from word streams"));
-        }
-        Err(e) => return Err(e.into()),
-    }
-    remove_dir(&dir)?;
-    let mut index = Index::open(&dir, &options.keys)?;
-    let submitted: BTreeMap<u64, &Submitted> = home.state.epochs.iter().flat_map(|e| &e.submissions).map(|s| (s.submission.0, s)).collect();
-    let mut judge = Judge::with_base(index.view(), options.clone())?;
-    for documents in expected.chunk_by(|a, b| a.submission == b.submission) {
-        let s = submitted.get(&documents[0].submission).context("a verdict names a submission")?;
-        let streams = words(home, &[s]).await?.remove(0);
-        keep(&mut judge, documents.iter().map(|d| (*d, &streams.documents[d.number as usize])))?;
-    }
-    // Before every verdict of this epoch; when exactly does not matter to who asks for it.
-    index.append(judge, 0)?;
-    let judge = Judge::with_base(index.view(), options.clone())?;
-    Ok((index, judge))
-}
-
-fn remove_dir(dir: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(anyhow::Error::from(e).context(dir.display().to_string())),
-        _ => Ok(()),
-    }
-}
-
-/// Tells every index of what was taken back by entry `log_index`: with `destroyed` texts the indexes go, since they hold hashes of words.
-pub fn withdraw_from_indexes(home: &Home, documents: &[DocumentRef], log_index: u64, destroyed: bool) -> Result<()> {
-    if destroyed {
-        return remove_dir(&home.dir.join("state/dedup"));
-    }
-    let names: Vec<Name> = documents.iter().copied().map(name).collect();
-    for e in home.state.epochs.iter().filter(|e| e.draw.is_some() && index_dir(home, e.open.1.epoch).exists()) {
-        let number = e.open.1.epoch;
-        let drawn = e.draw.as_ref().expect("filtered").1.seed;
-        let parameters = JudgeParameters::new(&epoch::policy(home, e)?, e.open.1.purpose, e.open.1.dedup_key, drawn);
-        let options = parameters.options(&home.secret(&format!("dedup key {number}"))?);
-        match Index::open(&index_dir(home, number), &options.keys) {
-            Ok(mut index) => drop(index.withdraw(&names, log_index)?),
-            Err(DedupError::File { path, source }) => return Err(DedupError::File { path, source }.into()),
-            Err(_) => remove_dir(&index_dir(home, number))?,
-        }
-    }
-    Ok(())
 }
 
 async fn accept(home: &mut Home, device: Device) -> Result<()> {
@@ -248,10 +128,7 @@ async fn accept(home: &mut Home, device: Device) -> Result<()> {
     // A crash before this leaves an index without them, which is one as of before; the log has the verdicts.
     let first = judged_at(home, epoch::find(home, Some(number))?);
     index.append(kept, first)?;
-    // Of epochs that may still have to be settled, the last two stay at hand.
-    for old in 0..number.saturating_sub(1) {
-        remove_dir(&index_dir(home, old))?;
-    }
+    kept::forget_before(home, number)?;
     Ok(())
 }
 

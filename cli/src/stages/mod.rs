@@ -7,6 +7,7 @@ pub mod epoch;
 pub mod exact;
 pub mod ingest;
 pub mod jobs;
+pub mod kept;
 pub mod notices;
 pub mod replay;
 pub mod reward;

@@ -13,7 +13,7 @@ use store::Class;
 use crate::failure::{Kind, failure, usage};
 use crate::home::Home;
 use crate::rules::word_streams;
-use crate::stages::ingest;
+use crate::stages::{ingest, kept};
 use crate::withdrawn::{Consequences, DocumentList, Remaining, Thing, WORDS, Withdrawn};
 
 /// What a withdrawal did.
@@ -154,8 +154,11 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
     };
     entries.push(effect.into());
     // Indexes are made again from what is left, so they may go before the log says so.
-    ingest::withdraw_from_indexes(home, &list.documents, at, consent)?;
+    if consent {
+        kept::destroy_indexes(home)?;
+    }
     home.append(entries).await?;
+    kept::withdraw_from_indexes(home, &list.documents, home.state.size - 1)?;
     // Destroyed after the log says so: a crash here leaves files that the audit reports and the next opening of the home removes.
     destroy(home)?;
     Ok(consequences)

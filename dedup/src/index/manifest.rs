@@ -18,8 +18,8 @@ const NAME: &str = "manifest";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
-    /// `1`.
-    pub(super) version: u32,
+    /// [`crate::PROCEDURE`].
+    pub(super) procedure: String,
     /// Digests of the keys.
     pub(super) keys: Vec<String>,
     /// Everything accepted before this size of the log is in it.
@@ -76,7 +76,7 @@ pub(super) fn expect_keys(dir: &Path, found: &[String], keys: &[Key]) -> Result<
 
 impl Manifest {
     pub(super) fn new(keys: &[Key]) -> Manifest {
-        Manifest { version: 1, keys: digests(keys), log_size: 0, segments: Vec::new(), withdrawn: Vec::new() }
+        Manifest { procedure: crate::PROCEDURE.into(), keys: digests(keys), log_size: 0, segments: Vec::new(), withdrawn: Vec::new() }
     }
 
     /// The manifest of a folder, if there is one.
@@ -98,8 +98,8 @@ impl Manifest {
             return Err(format!("expected SHA-256 {digest}, found {found}"));
         }
         let manifest: Manifest = serde_json::from_str(body).map_err(|e| e.to_string())?;
-        if manifest.version != 1 {
-            return Err(format!("version {}, expected 1", manifest.version));
+        if manifest.procedure != crate::PROCEDURE {
+            return Err(format!("procedure {}, expected {}", manifest.procedure, crate::PROCEDURE));
         }
         let mut next = 0u32;
         for s in &manifest.segments {

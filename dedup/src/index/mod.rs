@@ -202,9 +202,10 @@ impl View {
         documents
     }
 
-    /// The first place of a fingerprint.
+    /// The first place of a fingerprint in a document that was not withdrawn.
     pub(crate) fn place(&self, key: u64) -> Option<Place> {
-        self.segments.iter().take_while(|s| s.first < self.ordinals).find_map(|s| s.place(key)).filter(|p| p.ordinal < self.ordinals)
+        let segments = self.segments.iter().take_while(|s| s.first < self.ordinals);
+        segments.flat_map(|s| s.places(key)).find(|p| p.ordinal < self.ordinals && !self.is_withdrawn(p.ordinal))
     }
 
     pub(crate) fn expect_keys(&self, keys: &[Key]) -> Result<(), DedupError> {

@@ -5,7 +5,7 @@
 //! | `documents` | name (8 and 4 bytes), number of words (4), first word in `words` (8), the log's entry (8), SHA-256 of the text (32), slots (4 each) |
 //! | `words` | 4 bytes a word |
 //! | `bands` | band (1), key (6), ordinal (5), big-endian and sorted |
-//! | `spans` | key (6), ordinal (5), first word (5), big-endian and sorted, the first place of each key |
+//! | `spans` | key (6), ordinal (5), first word (5), big-endian and sorted: the first place of each key, and the next one if that was withdrawn |
 //!
 //! Where no byte order is named it is little-endian.
 
@@ -49,7 +49,12 @@ impl Segment {
             if Path::new(&f.name).file_name().and_then(|n| n.to_str()) != Some(f.name.as_str()) {
                 return Err(damaged("the manifest names another folder".into()));
             }
-            let file = at(&path, File::open(&path))?;
+            let file = match File::open(&path) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                    return Err(damaged("the manifest lists it, and it is not there".into()));
+                }
+                opened => at(&path, opened)?,
+            };
             let found = at(&path, file.metadata())?.len();
             if found != f.bytes {
                 return Err(damaged(format!("{found} bytes, expected {}", f.bytes)));
@@ -163,11 +168,12 @@ impl Segment {
         records[at..].iter().take_while(move |r| number(&r[1..7]) == key).map(|r| number(&r[7..]) as u32)
     }
 
-    /// The first place of a fingerprint.
-    pub(super) fn place(&self, key: u64) -> Option<Place> {
+    /// The places of a fingerprint, by ordinal: more than one if documents that had it were withdrawn.
+    pub(super) fn places(&self, key: u64) -> impl Iterator<Item = Place> + '_ {
         let records = self.map(3).as_chunks::<SPAN>().0;
-        let r = records.get(lower_bound(records, key, |r| number(&r[..6])))?;
-        (number(&r[..6]) == key).then(|| Place { ordinal: number(&r[6..11]) as u32, position: number(&r[11..]) as u32 })
+        let at = lower_bound(records, key, |r| number(&r[..6]));
+        let own = records[at..].iter().take_while(move |r| number(&r[..6]) == key);
+        own.map(|r| Place { ordinal: number(&r[6..11]) as u32, position: number(&r[11..]) as u32 })
     }
 }
 
@@ -283,14 +289,7 @@ pub(super) fn merge(dir: &Path, segments: &[std::sync::Arc<Segment>], tier: u32)
     let mut bands = Writer::new(dir, "bands")?;
     merge_sorted::<BAND>(segments.iter().map(|s| s.map(2).as_chunks().0), |r| bands.write(r))?;
     let mut spans = Writer::new(dir, "spans")?;
-    let mut last = None;
-    merge_sorted::<SPAN>(segments.iter().map(|s| s.map(3).as_chunks().0), |r| {
-        // Of places of one fingerprint the first stays.
-        match last.replace(number(&r[..6])) == Some(number(&r[..6])) {
-            true => Ok(()),
-            false => spans.write(r),
-        }
-    })?;
+    merge_sorted::<SPAN>(segments.iter().map(|s| s.map(3).as_chunks().0), |r| spans.write(r))?;
     let files = [documents.finish()?, words.finish()?, bands.finish()?, spans.finish()?];
     let documents = segments.iter().map(|s| s.documents).sum();
     Ok(SegmentFiles { tier, first: segments[0].first, documents, files })

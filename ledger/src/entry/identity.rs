@@ -39,7 +39,7 @@ records! {
         custodial: bool,
         /// HMAC-SHA-256 of where it is paid, under a secret of the operator: accounts of one payee have the same.
         payee: Option<Digest>,
-        /// Whether it stands for what belongs to everybody: its documents come before all others of an epoch.
+        /// Whether it stands for what belongs to everybody and is paid nothing.
         commons: bool,
     }
     /// A new key in the place of an old one; signed by both, which proves possession. It counts from the next entry on.

@@ -1,0 +1,180 @@
+//! What verdicts on an epoch see: its submissions, what earlier epochs kept, and the index of that.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use corpus::streams::WordStreams;
+use corpus::verdict::{Verdict, VerdictRow};
+use corpus::{DocumentRef, canonical};
+use dedup::{DedupError, Index, Judge, Name, Options};
+use ledger::entry::rights::date_of;
+use ledger::history::{Claimed, Epoch, Submitted};
+use store::Class;
+
+use crate::home::{Archive, Home};
+use crate::output::note;
+use crate::rules::{JudgeParameters, ToJudge, keep, name};
+use crate::stages::epoch;
+use crate::stages::ingest::{bundle, verdicts, words};
+use crate::withdrawn::{DocumentList, Withdrawn};
+
+/// One submission, as the verdicts on its epoch see it.
+pub fn prepare(archive: &Archive, e: &Epoch, s: &Submitted, streams: WordStreams, withdrawn: &Withdrawn) -> Result<ToJudge> {
+    let (index, submission) = &s.submission;
+    Ok(ToJudge {
+        index: *index,
+        commitment: submission.commitment,
+        bundle: bundle(archive, s)?,
+        streams,
+        yields: yields(archive, e, s)?,
+        permitted: submission.rights.permits(e.open.1.purpose, &date_of(e.open.1.time)),
+        // Verdicts are what they are: what is taken back later changes none.
+        withdrawn: withdrawn.before(s, judged_at(archive, e)),
+        given: given(archive, s, withdrawn)?,
+        gone: withdrawn.gone().iter().filter(|d| d.submission == *index).map(|d| d.number).collect(),
+    })
+}
+
+/// Verdicts that cannot be given again: on documents whose text was destroyed after them, and on those that duplicate such a one or have
+/// runs of words in common with it. The log's word is all there is.
+fn given(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn) -> Result<BTreeMap<u32, VerdictRow>> {
+    let gone = withdrawn.gone();
+    if s.acceptance.is_none() || gone.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let lost = |row: &VerdictRow| {
+        let document = DocumentRef { submission: s.submission.0, number: row.number };
+        // What was destroyed before was judged without words, and is again.
+        let had_words = row.words > 0 || row.verdict != Verdict::Withdrawn;
+        let mut by = row.of.into_iter().chain(row.covered_by.iter().map(|c| c.document));
+        gone.contains(&document) && had_words || by.any(|of| gone.contains(&of))
+    };
+    Ok(verdicts(&archive.objects, s)?.rows.into_iter().filter(lost).map(|row| (row.number, row)).collect())
+}
+
+/// The size of the log that an epoch's verdicts see: that before the first of them, or all of it.
+pub fn judged_at(archive: &Archive, e: &Epoch) -> u64 {
+    e.submissions.first().and_then(|s| s.acceptance.as_ref()).map_or(archive.state.size, |(at, _)| *at)
+}
+
+/// Documents of a submission that others proved to be theirs, by claims that were upheld before the verdicts, with the last
+/// commitment of the claimant in the epoch: a claim outranks the order of commitments.
+fn yields(archive: &Archive, e: &Epoch, s: &Submitted) -> Result<BTreeMap<u32, u64>> {
+    let mut yields = BTreeMap::new();
+    let before = judged_at(archive, e);
+    let upheld = |c: &&Claimed| c.resolution.as_ref().is_some_and(|(at, r)| r.outcome == "upheld" && *at < before);
+    for claim in archive.state.claims.iter().filter(upheld) {
+        let (_, claim) = &claim.claim;
+        let own = e.submissions.iter().filter(|o| o.submission.1.contributor == claim.claimant).map(|o| o.submission.1.commitment).max();
+        let Some(own) = own else { continue };
+        let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &claim.list)?)?;
+        for d in list.documents.iter().filter(|d| d.submission == s.submission.0) {
+            let after: &mut u64 = yields.entry(d.number).or_default();
+            *after = own.max(*after);
+        }
+    }
+    Ok(yields)
+}
+
+/// What earlier epochs accepted and nobody took back before the verdicts on `e`, by commitment and number: it is kept whatever it is
+/// like, but for what somebody who submitted to `e` proved to be theirs, and for texts that are destroyed.
+pub fn kept_before(archive: &Archive, e: &Epoch, withdrawn: &Withdrawn) -> Result<Vec<DocumentRef>> {
+    let (before, destroyed) = (judged_at(archive, e), withdrawn.gone());
+    let mut submitted: Vec<&Submitted> = archive.state.epochs[..e.open.1.epoch as usize].iter().flat_map(|e| &e.submissions).collect();
+    submitted.sort_by_key(|s| s.submission.1.commitment);
+    let mut kept = Vec::new();
+    for s in submitted {
+        let (gone, yields) = (withdrawn.before(s, before), yields(archive, e, s)?);
+        for row in verdicts(&archive.objects, s)?.rows.into_iter().filter(|r| r.verdict == Verdict::Accepted) {
+            let document = DocumentRef { submission: s.submission.0, number: row.number };
+            if !gone.contains(&row.number) && !yields.contains_key(&row.number) && !destroyed.contains(&document) {
+                kept.push(document);
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// Where an epoch's index of kept documents is.
+fn index_dir(home: &Home, number: u32) -> PathBuf {
+    home.dir.join(format!("state/dedup/{number}"))
+}
+
+/// The index of what is kept, under an epoch's keys, and a judge over what it held before the epoch's verdicts.
+///
+/// It is a cache: one that is absent, damaged or of other documents is made again from word streams, and no text is read.
+pub async fn index_of(home: &Home, e: &Epoch, options: &Options, withdrawn: &Withdrawn) -> Result<(Index, Judge)> {
+    let dir = index_dir(home, e.open.1.epoch);
+    let expected = kept_before(home, e, withdrawn)?;
+    match Index::open(&dir, &options.keys) {
+        Ok(index) => {
+            let view = index.as_of(judged_at(home, e));
+            let same = |(i, d): (u32, &DocumentRef)| view.name(i) == name(*d) && !view.is_withdrawn(i);
+            // Before the verdicts nothing of the epoch is in it, unless the log was put back.
+            let judged = e.submissions.first().is_some_and(|s| s.acceptance.is_some());
+            let fits = judged || index.len() == view.len();
+            if fits && view.len() as usize == expected.len() && (0..).zip(&expected).all(same) {
+                let judge = Judge::with_base(view, options.clone())?;
+                return Ok((index, judge));
+            }
+        }
+        Err(e @ (DedupError::Damaged { .. } | DedupError::OtherKeys { .. })) => {
+            note(&format!("{e}; the index is made again from word streams"));
+        }
+        Err(e) => return Err(e.into()),
+    }
+    remove_index(&dir)?;
+    let mut index = Index::open(&dir, &options.keys)?;
+    let submitted: BTreeMap<u64, &Submitted> = home.state.epochs.iter().flat_map(|e| &e.submissions).map(|s| (s.submission.0, s)).collect();
+    let mut judge = Judge::with_base(index.view(), options.clone())?;
+    for documents in expected.chunk_by(|a, b| a.submission == b.submission) {
+        let s = submitted.get(&documents[0].submission).context("a verdict names a submission")?;
+        let streams = words(home, &[s]).await?.remove(0);
+        keep(&mut judge, documents.iter().map(|d| (*d, &streams.documents[d.number as usize])))?;
+    }
+    // Before every verdict of this epoch; when exactly does not matter to who asks for it.
+    index.append(judge, 0)?;
+    let judge = Judge::with_base(index.view(), options.clone())?;
+    Ok((index, judge))
+}
+
+/// Removes an index, its manifest first: what is left by a crash is then no index.
+fn remove_index(dir: &Path) -> Result<()> {
+    let gone = |result: std::io::Result<()>| match result {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(anyhow::Error::from(e).context(dir.display().to_string())),
+        _ => Ok(()),
+    };
+    gone(std::fs::remove_file(dir.join("manifest")))?;
+    gone(std::fs::remove_dir_all(dir))
+}
+
+/// Removes the indexes of epochs before the last two: those that may still have to be settled stay at hand.
+pub fn forget_before(home: &Home, number: u32) -> Result<()> {
+    (0..number.saturating_sub(1)).try_for_each(|old| remove_index(&index_dir(home, old)))
+}
+
+/// Removes all indexes, since they hold hashes of words.
+pub fn destroy_indexes(home: &Home) -> Result<()> {
+    for e in &home.state.epochs {
+        remove_index(&index_dir(home, e.open.1.epoch))?;
+    }
+    Ok(())
+}
+
+/// Tells every index of what was taken back by entry `log_index`. One that is not told is made again when it is needed.
+pub fn withdraw_from_indexes(home: &Home, documents: &[DocumentRef], log_index: u64) -> Result<()> {
+    let names: Vec<Name> = documents.iter().copied().map(name).collect();
+    for e in &home.state.epochs {
+        let (number, dir) = (e.open.1.epoch, index_dir(home, e.open.1.epoch));
+        let Some((_, draw)) = e.draw.as_ref().filter(|_| dir.exists()) else { continue };
+        let parameters = JudgeParameters::new(&epoch::policy(home, e)?, e.open.1.purpose, e.open.1.dedup_key, draw.seed);
+        let options = parameters.options(&home.secret(&format!("dedup key {number}"))?);
+        match Index::open(&dir, &options.keys).and_then(|mut index| index.withdraw(&names, log_index)) {
+            Ok(_) => {}
+            Err(DedupError::Damaged { .. } | DedupError::OtherKeys { .. }) => remove_index(&dir)?,
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
