@@ -51,6 +51,14 @@ const CASES: &[(&str, Forge)] = &[
         }
         _ => None,
     }),
+    ("acceptance-clusters", |_, e| match e {
+        Entry::Acceptance(e) => Some(Acceptance { novel_words: e.novel_words + 1, ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("acceptance-parameters", |_, e| match e {
+        Entry::Acceptance(e) => Some(Acceptance { parameters: e.verdicts, ..e.clone() }.into()),
+        _ => None,
+    }),
     ("shard-missing", |_, e| matches!(e, Entry::Acceptance(_)).then(|| e.clone())),
     ("shard-file", |_, e| match e {
         Entry::Shard(e) => Some(Shard { tokens: e.tokens + 1, ..e.clone() }.into()),

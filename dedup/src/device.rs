@@ -7,8 +7,8 @@ use kernels::emu::EmulatedDedup;
 use rayon::prelude::*;
 
 use crate::error::DedupError;
+use crate::features::Features;
 use crate::hash::Constants;
-use crate::judge::Features;
 use crate::signature::{BANDS, SLOTS};
 use crate::similarity::Overlap;
 

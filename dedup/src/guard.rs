@@ -4,8 +4,8 @@
 
 use rayon::prelude::*;
 
+use crate::features::Features;
 use crate::hash::{Constants, Key, hash_window};
-use crate::judge::Features;
 
 const WORDS: usize = 13;
 

@@ -9,19 +9,14 @@ use rayon::prelude::*;
 use crate::buckets::{Buckets, Filter, LIMIT, Place, Places};
 use crate::device::{Device, Pair};
 use crate::error::DedupError;
+use crate::features::{Features, Name, WORDLESS};
 use crate::hash::{Constants, Key};
 use crate::index::View;
-use crate::kept::Kept;
-use crate::signature::{BANDS, LEVELS, SLOTS, band_key, matches, refined_key, sign};
+use crate::kept::{Delta, Kept};
+use crate::signature::{BANDS, LEVELS, SLOTS, matches, refined_key};
 use crate::similarity::{Comparer, Overlap, Threshold};
 use crate::spans::{Coverage, cover};
-use crate::winnow::{Fingerprint, fingerprints};
-
-/// What the caller calls a document: two numbers, for instance a submission and a document's number in it.
-pub type Name = (u64, u32);
-
-/// The band of texts without words, whose key is of the text's digest.
-pub(crate) const WORDLESS: u8 = u8::MAX;
+use crate::winnow::fingerprints;
 
 /// How documents are compared.
 #[derive(Clone, Debug)]
@@ -52,48 +47,6 @@ impl Options {
     pub(crate) fn width(&self) -> usize {
         self.keys.len() * SLOTS
     }
-}
-
-/// What is compared of a document.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Features {
-    /// SHA-256 of the text.
-    pub text_digest: [u8; 32],
-    /// Its words.
-    pub words: Vec<u32>,
-    /// Its signatures under each key; empty for a text without words.
-    pub slots: Vec<u32>,
-    /// Its band keys, as many times 14.
-    pub bands: Vec<u64>,
-    /// What winnowing keeps, if spans are compared.
-    pub fingerprints: Vec<Fingerprint>,
-}
-
-impl Features {
-    /// What has to be signed.
-    pub fn unsigned(words: Vec<u32>, text_digest: [u8; 32]) -> Features {
-        Features { text_digest, words, ..Features::default() }
-    }
-
-    pub(crate) fn sign(&mut self, constants: &[Constants]) {
-        for c in constants {
-            if let Some(slots) = sign(&self.words, c) {
-                self.bands.extend((0..BANDS).map(|b| band_key(&slots, b)));
-                self.slots.extend_from_slice(&slots);
-            }
-        }
-    }
-
-    /// Band and key of each bucket that the document begins at.
-    fn buckets(&self) -> impl Iterator<Item = (u8, u64)> + '_ {
-        let wordless = self.bands.is_empty().then(|| (WORDLESS, wordless_key(&self.text_digest)));
-        (0u8..).zip(self.bands.iter().copied()).chain(wordless)
-    }
-}
-
-/// The key of a text without words.
-pub(crate) fn wordless_key(text_digest: &[u8; 32]) -> u64 {
-    u64::from_be_bytes(text_digest[..8].try_into().expect("eight bytes")) >> 16
 }
 
 /// What a document is, compared with those kept before; the others are named by their ordinals among kept documents.
@@ -164,13 +117,13 @@ pub struct Judge {
     constants: Vec<Constants>,
     base: Option<View>,
     /// The ordinal of the first document in memory.
-    pub(crate) first: u32,
-    pub(crate) kept: Kept,
-    pub(crate) buckets: Buckets,
-    pub(crate) places: Places,
+    first: u32,
+    kept: Kept,
+    buckets: Buckets,
+    places: Places,
     /// Fingerprints of what the batch at hand keeps, and some more.
     recent: Filter,
-    pub(crate) device: Device,
+    device: Device,
 }
 
 impl Judge {
@@ -224,6 +177,11 @@ impl Judge {
     /// Whether nothing is kept.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What it kept besides its base, for an index.
+    pub fn into_delta(self) -> Delta {
+        Delta { first: self.first, kept: self.kept, buckets: self.buckets, places: self.places, device: self.device }
     }
 
     /// What the caller calls a kept document.

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use crate::judge::Name;
+use crate::buckets::{Buckets, Places};
+use crate::device::Device;
+use crate::features::Name;
 
 /// Words that are taken into one piece of memory.
 const PIECE: usize = 1 << 22;
@@ -149,4 +151,15 @@ impl Kept {
     pub fn words<'a>(&'a self, i: usize, buffer: &'a mut Vec<u32>) -> &'a [u32] {
         self.streams.get(self.extents[i], buffer)
     }
+}
+
+/// What a judge kept besides its base.
+pub struct Delta {
+    /// Documents of the base.
+    pub(crate) first: u32,
+    pub(crate) kept: Kept,
+    pub(crate) buckets: Buckets,
+    pub(crate) places: Places,
+    /// What sorts.
+    pub(crate) device: Device,
 }

@@ -2,8 +2,9 @@
 //!
 //! A text becomes a stream of word hashes (`words`), equal for copies that differ in case, space or punctuation. Its 5-word shingles
 //! (`hash`) give a keyed MinHash (`signature`) whose bands name candidates (`buckets`); exact Jaccard decides (`similarity`). Windows of
-//! 25 words (`winnow`) find runs in common with earlier documents (`spans`). `judge` puts these together, batch by batch; `index` keeps
-//! what was kept on disk; `guard` counts what is in a held-out pool; `device` is where the work is done.
+//! 25 words (`winnow`) find runs in common with earlier documents (`spans`). `judge` puts these together for documents' `features`, batch
+//! by batch; what is `kept` is in memory, and `index` has it on disk; `guard` counts what is in a held-out pool; `device` is where the
+//! work is done.
 //!
 //! The procedure is pinned in `docs/dedup.md`. Whose document counts as earlier is the caller's order; reading text is left to others.
 
@@ -13,6 +14,7 @@ pub const PROCEDURE: &str = "assay-dedup-2";
 mod buckets;
 mod device;
 mod error;
+mod features;
 mod guard;
 mod hash;
 mod index;
@@ -27,10 +29,12 @@ mod words;
 pub use buckets::LIMIT;
 pub use device::Device;
 pub use error::DedupError;
+pub use features::{Features, Name};
 pub use guard::Guard;
 pub use hash::{Constants, Key};
 pub use index::{Index, View};
-pub use judge::{Decision, Features, Judge, Name, Options, Ruling};
+pub use judge::{Decision, Judge, Options, Ruling};
+pub use kept::Delta;
 pub use signature::{BANDS, SLOTS, band_key, sign};
 pub use similarity::{Comparer, Overlap, Threshold};
 pub use spans::Coverage;

@@ -19,7 +19,7 @@ fn same_everywhere(device: fn() -> Result<Device, dedup::DedupError>, name: &str
             let mut index = Index::open(dir.path(), &options.keys).unwrap();
             let mut judge = Judge::with_base(index.view(), options.clone()).unwrap().on_device(device);
             let rulings = judge_all(&mut judge, &documents, 90, 0).unwrap();
-            index.append(judge, 5).unwrap();
+            index.append(&judge.into_delta(), 5).unwrap();
             // Files are named by their digests.
             (rulings, index.files())
         };

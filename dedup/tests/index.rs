@@ -10,7 +10,7 @@ use dedup::{DedupError, Features, Index, Judge, Name, Options, Ruling};
 fn increment(index: &mut Index, documents: &[Features], options: &Options, log_index: u64) -> Vec<Ruling> {
     let mut judge = Judge::with_base(index.view(), options.clone()).unwrap();
     let rulings = judge_all(&mut judge, documents, 37, log_index).unwrap();
-    index.append(judge, log_index).unwrap();
+    index.append(&judge.into_delta(), log_index).unwrap();
     rulings
 }
 

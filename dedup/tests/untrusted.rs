@@ -29,7 +29,7 @@ fn damaged_segments_with_fitting_digests_are_refused_or_read() {
     let mut judge = Judge::with_base(index.view(), options).unwrap();
     let documents = [of_words(random.words(40)), of_words(random.words(30))];
     judge_all(&mut judge, &documents, 2, 0).unwrap();
-    index.append(judge, 0).unwrap();
+    index.append(&judge.into_delta(), 0).unwrap();
     // Two documents, 70 words, their bands and spans, in the form that the target takes.
     let file = |kind: &str| {
         let name = index.files().into_iter().map(|(name, _)| name).find(|name| name.starts_with(kind)).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, canonical};
@@ -14,7 +14,7 @@ use trainer::{Weighting, read_documents};
 
 use super::Report;
 use crate::home::Archive;
-use crate::rules::{Tables, Targets, draw_targets, nano, statements_root};
+use crate::rules::{Clusters, Tables, Targets, draw_targets, nano, statements_root};
 use crate::stages::{epoch, ingest, replay, reward};
 use crate::weighting;
 use crate::withdrawn::{Consequences, DocumentList, Withdrawn};
@@ -128,6 +128,7 @@ fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, rep
     report.expect(found == expected, "submission-bundle", *at, || {
         format!("root, documents and bytes {expected:?}, the bundle gives {found:?}")
     });
+    let submission_at = *at;
     let Some((at, acceptance)) = &s.acceptance else { return Ok(()) };
     let table = VerdictTable::decode(&archive.objects.get(Class::Public, &acceptance.verdicts)?)?;
     let counts = Verdict::ALL.iter().map(|v| (v.code().to_string(), table.count(*v))).filter(|(_, n)| *n > 0).collect();
@@ -137,6 +138,16 @@ fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, rep
     let roots = table.roots();
     report.expect((acceptance.accepted_root, acceptance.rejected_root) == roots, "acceptance-table", *at, || {
         format!("roots of accepted and rejected differ from the table's {roots:?}")
+    });
+    let clusters = Clusters::of(&table);
+    let (logged, found) = ((acceptance.largest_cluster, acceptance.novel_words), (clusters.largest, clusters.novel_words));
+    report.expect(logged == found, "acceptance-clusters", *at, || {
+        format!("largest cluster and novel words {logged:?}, the table gives {found:?}")
+    });
+    let epoch = archive.state.epoch_at(submission_at).context("a submission lies in an epoch")?;
+    let parameters = Digest::of(&canonical::to_vec(&epoch::judge_parameters(archive, epoch)?)?);
+    report.expect(acceptance.parameters == parameters, "acceptance-parameters", *at, || {
+        format!("parameters {}, the epoch gives {parameters}", acceptance.parameters)
     });
     let commitments = bundle.prepare().map(|p| p.commitment);
     report.expect(commitments.eq(table.rows.iter().map(|r| r.commitment)), "acceptance-table", *at, || {

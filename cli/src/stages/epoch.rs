@@ -10,7 +10,7 @@ use store::Class;
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Archive, Home};
-use crate::rules::{Policy, draw_targets};
+use crate::rules::{JudgeParameters, Policy, draw_targets};
 
 /// A held-out document, before the pool is committed.
 pub type Target = Submitted;
@@ -74,6 +74,12 @@ pub fn find(archive: &Archive, number: Option<u32>) -> Result<&Epoch> {
 /// The policy of an epoch.
 pub fn policy(archive: &Archive, epoch: &Epoch) -> Result<Policy> {
     Ok(canonical::from_slice(&archive.objects.get(Class::Public, &epoch.open.1.policy)?)?)
+}
+
+/// How documents of an epoch that is drawn are judged.
+pub fn judge_parameters(archive: &Archive, epoch: &Epoch) -> Result<JudgeParameters> {
+    let (open, draw) = (&epoch.open.1, epoch.draw.as_ref().context("verdicts come after the draw")?);
+    Ok(JudgeParameters::new(&policy(archive, epoch)?, open.purpose, open.dedup_key, draw.1.seed))
 }
 
 /// The pool of an epoch.

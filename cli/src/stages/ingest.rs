@@ -16,7 +16,7 @@ use store::{Class, Objects};
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Archive, Home};
-use crate::rules::{Clusters, JudgeParameters, Opening, Policy, ToJudge, hit_salt, judge, word_streams};
+use crate::rules::{Clusters, JudgeParameters, Opening, ToJudge, hit_salt, judge, word_streams};
 use crate::stages::kept::{self, judged_at, prepare};
 use crate::stages::{epoch, jobs};
 use crate::withdrawn::Withdrawn;
@@ -77,11 +77,9 @@ pub struct Judged {
 /// Judges an epoch that is drawn; every device gives the same.
 pub async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Judged> {
     let epoch = epoch::find(home, Some(number))?;
-    let policy: Policy = epoch::policy(home, epoch)?;
     let key = home.secret(&format!("dedup key {number}"))?;
     let secret = home.secret(&format!("held-out hits {number}"))?;
-    let drawn = epoch.draw.as_ref().context("verdicts come after the draw")?.1.seed;
-    let parameters = JudgeParameters::new(&policy, epoch.open.1.purpose, epoch.open.1.dedup_key, drawn);
+    let parameters = epoch::judge_parameters(home, epoch)?;
     let pool = word_streams(&epoch::pool(home, epoch)?);
     let withdrawn = Withdrawn::of(home)?;
     let own: Vec<&Submitted> = epoch.submissions.iter().collect();
@@ -127,7 +125,7 @@ async fn accept(home: &mut Home, device: Device) -> Result<()> {
     home.append(entries).await?;
     // A crash before this leaves an index without them, which is one as of before; the log has the verdicts.
     let first = judged_at(home, epoch::find(home, Some(number))?);
-    index.append(kept, first)?;
+    index.append(&kept.into_delta(), first)?;
     kept::forget_before(home, number)?;
     Ok(())
 }

@@ -14,7 +14,7 @@ use store::Class;
 
 use crate::home::{Archive, Home};
 use crate::output::note;
-use crate::rules::{JudgeParameters, ToJudge, keep, name};
+use crate::rules::{ToJudge, keep, name};
 use crate::stages::epoch;
 use crate::stages::ingest::{bundle, verdicts, words};
 use crate::withdrawn::{DocumentList, Withdrawn};
@@ -134,7 +134,7 @@ pub async fn index_of(home: &Home, e: &Epoch, options: &Options, withdrawn: &Wit
         keep(&mut judge, documents.iter().map(|d| (*d, &streams.documents[d.number as usize])))?;
     }
     // Before every verdict of this epoch; when exactly does not matter to who asks for it.
-    index.append(judge, 0)?;
+    index.append(&judge.into_delta(), 0)?;
     let judge = Judge::with_base(index.view(), options.clone())?;
     Ok((index, judge))
 }
@@ -167,9 +167,10 @@ pub fn withdraw_from_indexes(home: &Home, documents: &[DocumentRef], log_index: 
     let names: Vec<Name> = documents.iter().copied().map(name).collect();
     for e in &home.state.epochs {
         let (number, dir) = (e.open.1.epoch, index_dir(home, e.open.1.epoch));
-        let Some((_, draw)) = e.draw.as_ref().filter(|_| dir.exists()) else { continue };
-        let parameters = JudgeParameters::new(&epoch::policy(home, e)?, e.open.1.purpose, e.open.1.dedup_key, draw.seed);
-        let options = parameters.options(&home.secret(&format!("dedup key {number}"))?);
+        if !dir.exists() {
+            continue;
+        }
+        let options = epoch::judge_parameters(home, e)?.options(&home.secret(&format!("dedup key {number}"))?);
         match Index::open(&dir, &options.keys).and_then(|mut index| index.withdraw(&names, log_index)) {
             Ok(_) => {}
             Err(DedupError::Damaged { .. } | DedupError::OtherKeys { .. }) => remove_index(&dir)?,

@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::manifest::FileEntry;
 use crate::error::DedupError;
 
 pub(super) fn at<T>(path: &Path, result: std::io::Result<T>) -> Result<T, DedupError> {
@@ -16,6 +16,15 @@ pub(super) fn at<T>(path: &Path, result: std::io::Result<T>) -> Result<T, DedupE
 
 pub(super) fn create_dir(dir: &Path) -> Result<(), DedupError> {
     at(dir, fs::create_dir_all(dir))
+}
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileEntry {
+    pub(super) name: String,
+    pub(super) digest: String,
+    pub(super) bytes: u64,
 }
 
 /// Writes, syncs and renames.

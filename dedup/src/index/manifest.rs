@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::files::{self, hex};
+use super::files::{self, FileEntry, hex};
 use crate::error::DedupError;
 use crate::hash::Key;
 use crate::signature::SLOTS;
@@ -42,15 +42,6 @@ pub(super) struct SegmentFiles {
     pub(super) documents: u32,
     /// `documents`, `words`, `bands`, `spans`.
     pub(super) files: [FileEntry; 4],
-}
-
-/// A file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FileEntry {
-    pub(super) name: String,
-    pub(super) digest: String,
-    pub(super) bytes: u64,
 }
 
 /// A document that was withdrawn.

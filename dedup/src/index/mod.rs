@@ -15,10 +15,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::buckets::Place;
-use crate::device::Device;
 use crate::error::DedupError;
+use crate::features::Name;
 use crate::hash::Key;
-use crate::judge::{Judge, Name};
+use crate::kept::Delta;
 use manifest::{Manifest, SegmentFiles, Withdrawn};
 use segment::Segment;
 
@@ -91,14 +91,13 @@ impl Index {
     ///
     /// # Panics
     /// If the judge began with another number of documents.
-    pub fn append(&mut self, judge: Judge, log_index: u64) -> Result<(), DedupError> {
-        let (device, first, kept, buckets, places) = judge.into_kept();
-        assert_eq!(first, self.len(), "a judge over another state of the index");
+    pub fn append(&mut self, delta: &Delta, log_index: u64) -> Result<(), DedupError> {
+        assert_eq!(delta.first, self.len(), "a judge over another state of the index");
         let mut manifest = self.manifest.clone();
         manifest.log_size = manifest.log_size.max(log_index + 1);
         let mut segments = self.segments.clone();
-        if kept.len() > 0 {
-            let files = segment::write(&self.dir, first, log_index, &kept, &buckets, &places, &device)?;
+        if delta.kept.len() > 0 {
+            let files = segment::write(&self.dir, log_index, delta)?;
             segments.push(Arc::new(Segment::open(&self.dir, &files, manifest.width())?));
             manifest.segments.push(files);
             while let Some(range) = merging(&manifest.segments) {
@@ -215,13 +214,5 @@ impl View {
     fn segment(&self, ordinal: u32) -> &Segment {
         let after = self.segments.partition_point(|s| s.first <= ordinal);
         &self.segments[after - 1]
-    }
-}
-
-impl Judge {
-    /// What an index takes over.
-    #[allow(clippy::type_complexity)]
-    fn into_kept(self) -> (Device, u32, crate::kept::Kept, crate::buckets::Buckets, crate::buckets::Places) {
-        (self.device, self.first, self.kept, self.buckets, self.places)
     }
 }

@@ -15,13 +15,12 @@ use std::path::Path;
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 
-use super::files::{Writer, at, hex};
-use super::manifest::{FileEntry, SegmentFiles};
-use crate::buckets::{Buckets, Place, Places};
-use crate::device::Device;
+use super::files::{FileEntry, Writer, at, hex};
+use super::manifest::SegmentFiles;
+use crate::buckets::Place;
 use crate::error::DedupError;
-use crate::judge::Name;
-use crate::kept::Kept;
+use crate::features::Name;
+use crate::kept::Delta;
 
 /// Bytes of a document's record before its slots.
 const HEAD: usize = 64;
@@ -227,16 +226,9 @@ fn span_record(key: u64, place: Place) -> [u8; SPAN] {
     r
 }
 
-/// Writes kept documents, of which the first has ordinal `first`, as a segment of tier 0.
-pub(super) fn write(
-    dir: &Path,
-    first: u32,
-    log_index: u64,
-    kept: &Kept,
-    buckets: &Buckets,
-    places: &Places,
-    device: &Device,
-) -> Result<SegmentFiles, DedupError> {
+/// Writes kept documents as a segment of tier 0.
+pub(super) fn write(dir: &Path, log_index: u64, delta: &Delta) -> Result<SegmentFiles, DedupError> {
+    let Delta { first, kept, buckets, places, device } = delta;
     let mut documents = Writer::new(dir, "documents")?;
     let mut words = Writer::new(dir, "words")?;
     let (mut at_word, mut buffer, mut bytes) = (0u64, Vec::new(), Vec::new());
@@ -268,7 +260,7 @@ pub(super) fn write(
         spans.write(&span_record(key, place))?;
     }
     let files = [documents.finish()?, words.finish()?, bands.finish()?, spans.finish()?];
-    Ok(SegmentFiles { tier: 0, first, documents: kept.len() as u32, files })
+    Ok(SegmentFiles { tier: 0, first: *first, documents: kept.len() as u32, files })
 }
 
 /// Merges neighbours into one segment.
