@@ -164,11 +164,6 @@ impl Judge {
         self
     }
 
-    /// How documents are compared.
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
     /// Kept documents in all.
     pub fn len(&self) -> u32 {
         self.first + self.kept.len() as u32

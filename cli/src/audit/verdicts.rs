@@ -7,15 +7,15 @@ use corpus::shard::Shard;
 use corpus::verdict::VerdictTable;
 use corpus::{Digest, DocumentRef, canonical};
 use dedup::Judge;
-use ledger::{Epoch, Submitted};
+use ledger::Epoch;
 use rayon::prelude::*;
 use store::Class;
 
 use super::Report;
 use crate::home::Archive;
 use crate::rules::{Opening, judge, keep, word_streams};
-use crate::stages::{epoch, ingest, kept};
-use crate::withdrawn::Withdrawn;
+use crate::stages::kept::Seen;
+use crate::stages::{epoch, ingest};
 
 /// Submissions judged again, and submissions with verdicts; those of an epoch that is not revealed yet cannot be judged.
 ///
@@ -53,20 +53,18 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
     let openings: Vec<Opening> = canonical::from_slice(&archive.objects.get(Class::Public, &reveal.openings)?)?;
     let salts: BTreeMap<DocumentRef, Digest> = openings.iter().map(|o| (o.document, o.salt)).collect();
     let parameters = epoch::judge_parameters(archive, e)?;
-    let withdrawn = Withdrawn::of(archive)?;
+    let seen = Seen::by(archive, e)?;
     // What is kept from earlier epochs, from its texts.
     let mut duplicates = Judge::new(parameters.options(&reveal.dedup_key.0));
-    let submitted: BTreeMap<u64, &Submitted> =
-        archive.state.epochs.iter().flat_map(|x| &x.submissions).map(|s| (s.submission.0, s)).collect();
-    for documents in kept::kept_before(archive, e, &withdrawn)?.chunk_by(|a, b| a.submission == b.submission) {
-        let Some(s) = submitted.get(&documents[0].submission) else { continue };
+    for documents in seen.kept_before()?.chunk_by(|a, b| a.submission == b.submission) {
+        let Some(s) = archive.state.submission(documents[0].submission) else { continue };
         let streams = word_streams(&ingest::bundle(archive, s)?);
         keep(&mut duplicates, documents.iter().filter_map(|d| Some((*d, streams.documents.get(d.number as usize)?))))?;
     }
     let mut submissions = Vec::new();
     for s in &e.submissions {
         let streams = word_streams(&ingest::bundle(archive, s)?);
-        let to_judge = kept::prepare(archive, e, s, streams, &withdrawn)?;
+        let to_judge = seen.prepare(s, streams)?;
         if let (Some((at, _)), false) = (&s.acceptance, to_judge.given.is_empty()) {
             report.unverifiable(*at, format!("submission {}: verdicts on {} documents", s.submission.0, to_judge.given.len()));
         }
@@ -76,8 +74,7 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
     let salt = |d: DocumentRef| salts.get(&d).copied().unwrap_or_default();
     let (tables, found) = judge(&mut duplicates, &submissions, &pool, &reveal.dedup_key.0, &parameters, salt)?;
     // Hits of texts that are destroyed cannot be counted again.
-    let gone = withdrawn.gone();
-    let openings: Vec<Opening> = openings.into_iter().filter(|o| !gone.contains(&o.document)).collect();
+    let openings: Vec<Opening> = openings.into_iter().filter(|o| !seen.gone.contains(&o.document)).collect();
     report.expect(found == openings, "held-out-openings", *reveal_at, || "the openings are not those of the hits".into());
     let (mut judged, mut count) = (0, 0);
     for (s, table) in e.submissions.iter().zip(&tables).filter(|(s, _)| chosen(archive, s.submission.0, share)) {

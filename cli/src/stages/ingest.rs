@@ -17,7 +17,7 @@ use store::{Class, Objects};
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Archive, Home};
 use crate::rules::{Clusters, JudgeParameters, Opening, ToJudge, hit_salt, judge, word_streams};
-use crate::stages::kept::{self, judged_at, prepare};
+use crate::stages::kept::{self, Seen, judged_at};
 use crate::stages::{epoch, jobs};
 use crate::withdrawn::Withdrawn;
 
@@ -81,13 +81,12 @@ pub async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Jud
     let secret = home.secret(&format!("held-out hits {number}"))?;
     let parameters = epoch::judge_parameters(home, epoch)?;
     let pool = word_streams(&epoch::pool(home, epoch)?);
-    let withdrawn = Withdrawn::of(home)?;
+    let seen = Seen::by(home, epoch)?;
     let own: Vec<&Submitted> = epoch.submissions.iter().collect();
     let streams = words(home, &own).await?;
-    let submissions: Vec<ToJudge> =
-        own.iter().zip(streams).map(|(s, streams)| prepare(home, epoch, s, streams, &withdrawn)).collect::<Result<_>>()?;
+    let submissions: Vec<ToJudge> = own.iter().zip(streams).map(|(s, streams)| seen.prepare(s, streams)).collect::<Result<_>>()?;
     let options = parameters.options(&key);
-    let (index, duplicates) = kept::index_of(home, epoch, &options, &withdrawn).await?;
+    let (index, duplicates) = kept::index_of(home, &seen, &options).await?;
     let mut duplicates = duplicates.on_device(device);
     let salts = |document: DocumentRef| hit_salt(&secret, document);
     let (tables, openings) = judge(&mut duplicates, &submissions, &pool, &key, &parameters, salts)?;
@@ -117,7 +116,7 @@ async fn accept(home: &mut Home, device: Device) -> Result<()> {
             rejected_root,
             parameters,
             largest_cluster: clusters.largest,
-            held_for_review: clusters.largest > 1 && 2 * clusters.largest > table.rows.len() as u64,
+            held_for_review: Acceptance::is_to_be_reviewed(clusters.largest, table.rows.len() as u64),
             novel_words: clusters.novel_words,
         };
         entries.push(entry.into());

@@ -1,6 +1,6 @@
 //! What verdicts on an epoch see: its submissions, what earlier epochs kept, and the index of that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -19,81 +19,98 @@ use crate::stages::epoch;
 use crate::stages::ingest::{bundle, verdicts, words};
 use crate::withdrawn::{DocumentList, Withdrawn};
 
-/// One submission, as the verdicts on its epoch see it.
-pub fn prepare(archive: &Archive, e: &Epoch, s: &Submitted, streams: WordStreams, withdrawn: &Withdrawn) -> Result<ToJudge> {
-    let (index, submission) = &s.submission;
-    Ok(ToJudge {
-        index: *index,
-        commitment: submission.commitment,
-        bundle: bundle(archive, s)?,
-        streams,
-        yields: yields(archive, e, s)?,
-        permitted: submission.rights.permits(e.open.1.purpose, &date_of(e.open.1.time)),
-        // Verdicts are what they are: what is taken back later changes none.
-        withdrawn: withdrawn.before(s, judged_at(archive, e)),
-        given: given(archive, s, withdrawn)?,
-        gone: withdrawn.gone().iter().filter(|d| d.submission == *index).map(|d| d.number).collect(),
-    })
-}
-
-/// Verdicts that cannot be given again: on documents whose text was destroyed after them, and on those that duplicate such a one or have
-/// runs of words in common with it. The log's word is all there is.
-fn given(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn) -> Result<BTreeMap<u32, VerdictRow>> {
-    let gone = withdrawn.gone();
-    if s.acceptance.is_none() || gone.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let lost = |row: &VerdictRow| {
-        let document = DocumentRef { submission: s.submission.0, number: row.number };
-        // What was destroyed before was judged without words, and is again.
-        let had_words = row.words > 0 || row.verdict != Verdict::Withdrawn;
-        let mut by = row.of.into_iter().chain(row.covered_by.iter().map(|c| c.document));
-        gone.contains(&document) && had_words || by.any(|of| gone.contains(&of))
-    };
-    Ok(verdicts(&archive.objects, s)?.rows.into_iter().filter(lost).map(|row| (row.number, row)).collect())
-}
-
 /// The size of the log that an epoch's verdicts see: that before the first of them, or all of it.
 pub fn judged_at(archive: &Archive, e: &Epoch) -> u64 {
     e.submissions.first().and_then(|s| s.acceptance.as_ref()).map_or(archive.state.size, |(at, _)| *at)
 }
 
-/// Documents of a submission that others proved to be theirs, by claims that were upheld before the verdicts, with the last
-/// commitment of the claimant in the epoch: a claim outranks the order of commitments.
-fn yields(archive: &Archive, e: &Epoch, s: &Submitted) -> Result<BTreeMap<u32, u64>> {
+/// What the log says that verdicts on an epoch depend on, read once for all of them.
+pub struct Seen<'a> {
+    archive: &'a Archive,
+    epoch: &'a Epoch,
+    /// The size of the log that they see.
+    at: u64,
+    withdrawn: Withdrawn,
+    /// Documents whose text is destroyed.
+    pub gone: BTreeSet<DocumentRef>,
+    /// Documents that others proved to be theirs, with the last commitment of the claimant in the epoch.
+    yields: BTreeMap<DocumentRef, u64>,
+}
+
+impl<'a> Seen<'a> {
+    /// What verdicts on `epoch` see.
+    pub fn by(archive: &'a Archive, epoch: &'a Epoch) -> Result<Seen<'a>> {
+        let (at, withdrawn) = (judged_at(archive, epoch), Withdrawn::of(archive)?);
+        Ok(Seen { archive, epoch, at, gone: withdrawn.gone(), yields: yields(archive, epoch, at)?, withdrawn })
+    }
+
+    /// One submission of the epoch, as the verdicts see it.
+    pub fn prepare(&self, s: &Submitted, streams: WordStreams) -> Result<ToJudge> {
+        let (index, submission) = &s.submission;
+        let own = DocumentRef { submission: *index, number: 0 }..=DocumentRef { submission: *index, number: u32::MAX };
+        Ok(ToJudge {
+            index: *index,
+            commitment: submission.commitment,
+            bundle: bundle(self.archive, s)?,
+            streams,
+            yields: self.yields.range(own.clone()).map(|(d, after)| (d.number, *after)).collect(),
+            permitted: submission.rights.permits(self.epoch.open.1.purpose, &date_of(self.epoch.open.1.time)),
+            // Verdicts are what they are: what is taken back later changes none.
+            withdrawn: self.withdrawn.before(s, self.at),
+            given: self.given(s)?,
+            gone: self.gone.range(own).map(|d| d.number).collect(),
+        })
+    }
+
+    /// Verdicts that cannot be given again: on documents whose text was destroyed after them, and on those that duplicate such a one or
+    /// have runs of words in common with it. The log's word is all there is.
+    fn given(&self, s: &Submitted) -> Result<BTreeMap<u32, VerdictRow>> {
+        if s.acceptance.is_none() || self.gone.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let lost = |row: &VerdictRow| {
+            let document = DocumentRef { submission: s.submission.0, number: row.number };
+            // What was destroyed before was judged without words, and is again.
+            let had_words = row.words > 0 || row.verdict != Verdict::Withdrawn;
+            let mut by = row.of.into_iter().chain(row.covered_by.iter().map(|c| c.document));
+            self.gone.contains(&document) && had_words || by.any(|of| self.gone.contains(&of))
+        };
+        Ok(verdicts(&self.archive.objects, s)?.rows.into_iter().filter(lost).map(|row| (row.number, row)).collect())
+    }
+
+    /// What earlier epochs accepted and nobody took back before the verdicts, by commitment and number: it is kept whatever it is like,
+    /// but for what somebody who submitted to the epoch proved to be theirs, and for texts that are destroyed.
+    pub fn kept_before(&self) -> Result<Vec<DocumentRef>> {
+        let earlier = &self.archive.state.epochs[..self.epoch.open.1.epoch as usize];
+        let mut submitted: Vec<&Submitted> = earlier.iter().flat_map(|e| &e.submissions).collect();
+        submitted.sort_by_key(|s| s.submission.1.commitment);
+        let mut kept = Vec::new();
+        for s in submitted {
+            let withdrawn = self.withdrawn.before(s, self.at);
+            let accepted = verdicts(&self.archive.objects, s)?.rows.into_iter().filter(|r| r.verdict == Verdict::Accepted);
+            let there = accepted.filter(|r| !withdrawn.contains(&r.number));
+            let documents = there.map(|r| DocumentRef { submission: s.submission.0, number: r.number });
+            kept.extend(documents.filter(|d| !self.yields.contains_key(d) && !self.gone.contains(d)));
+        }
+        Ok(kept)
+    }
+}
+
+/// A claim that was upheld before log size `at` outranks the order of commitments, once the claimant has submitted to the epoch.
+fn yields(archive: &Archive, e: &Epoch, at: u64) -> Result<BTreeMap<DocumentRef, u64>> {
     let mut yields = BTreeMap::new();
-    let before = judged_at(archive, e);
-    let upheld = |c: &&Claimed| c.resolution.as_ref().is_some_and(|(at, r)| r.outcome == "upheld" && *at < before);
+    let upheld = |c: &&Claimed| c.resolution.as_ref().is_some_and(|(resolved, r)| r.outcome == "upheld" && *resolved < at);
     for claim in archive.state.claims.iter().filter(upheld) {
         let (_, claim) = &claim.claim;
         let own = e.submissions.iter().filter(|o| o.submission.1.contributor == claim.claimant).map(|o| o.submission.1.commitment).max();
         let Some(own) = own else { continue };
         let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &claim.list)?)?;
-        for d in list.documents.iter().filter(|d| d.submission == s.submission.0) {
-            let after: &mut u64 = yields.entry(d.number).or_default();
+        for d in list.documents {
+            let after: &mut u64 = yields.entry(d).or_default();
             *after = own.max(*after);
         }
     }
     Ok(yields)
-}
-
-/// What earlier epochs accepted and nobody took back before the verdicts on `e`, by commitment and number: it is kept whatever it is
-/// like, but for what somebody who submitted to `e` proved to be theirs, and for texts that are destroyed.
-pub fn kept_before(archive: &Archive, e: &Epoch, withdrawn: &Withdrawn) -> Result<Vec<DocumentRef>> {
-    let (before, destroyed) = (judged_at(archive, e), withdrawn.gone());
-    let mut submitted: Vec<&Submitted> = archive.state.epochs[..e.open.1.epoch as usize].iter().flat_map(|e| &e.submissions).collect();
-    submitted.sort_by_key(|s| s.submission.1.commitment);
-    let mut kept = Vec::new();
-    for s in submitted {
-        let (gone, yields) = (withdrawn.before(s, before), yields(archive, e, s)?);
-        for row in verdicts(&archive.objects, s)?.rows.into_iter().filter(|r| r.verdict == Verdict::Accepted) {
-            let document = DocumentRef { submission: s.submission.0, number: row.number };
-            if !gone.contains(&row.number) && !yields.contains_key(&row.number) && !destroyed.contains(&document) {
-                kept.push(document);
-            }
-        }
-    }
-    Ok(kept)
 }
 
 /// Where an epoch's index of kept documents is.
@@ -104,12 +121,13 @@ fn index_dir(home: &Home, number: u32) -> PathBuf {
 /// The index of what is kept, under an epoch's keys, and a judge over what it held before the epoch's verdicts.
 ///
 /// It is a cache: one that is absent, damaged or of other documents is made again from word streams, and no text is read.
-pub async fn index_of(home: &Home, e: &Epoch, options: &Options, withdrawn: &Withdrawn) -> Result<(Index, Judge)> {
+pub async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) -> Result<(Index, Judge)> {
+    let e = seen.epoch;
     let dir = index_dir(home, e.open.1.epoch);
-    let expected = kept_before(home, e, withdrawn)?;
+    let expected = seen.kept_before()?;
     match Index::open(&dir, &options.keys) {
         Ok(index) => {
-            let view = index.as_of(judged_at(home, e));
+            let view = index.as_of(seen.at);
             let same = |(i, d): (u32, &DocumentRef)| view.name(i) == name(*d) && !view.is_withdrawn(i);
             // Before the verdicts nothing of the epoch is in it, unless the log was put back.
             let judged = e.submissions.first().is_some_and(|s| s.acceptance.is_some());
@@ -126,10 +144,9 @@ pub async fn index_of(home: &Home, e: &Epoch, options: &Options, withdrawn: &Wit
     }
     remove_index(&dir)?;
     let mut index = Index::open(&dir, &options.keys)?;
-    let submitted: BTreeMap<u64, &Submitted> = home.state.epochs.iter().flat_map(|e| &e.submissions).map(|s| (s.submission.0, s)).collect();
     let mut judge = Judge::with_base(index.view(), options.clone())?;
     for documents in expected.chunk_by(|a, b| a.submission == b.submission) {
-        let s = submitted.get(&documents[0].submission).context("a verdict names a submission")?;
+        let s = home.state.submission(documents[0].submission).context("a verdict names a submission")?;
         let streams = words(home, &[s]).await?.remove(0);
         keep(&mut judge, documents.iter().map(|d| (*d, &streams.documents[d.number as usize])))?;
     }

@@ -8,7 +8,6 @@ mod files;
 mod manifest;
 mod segment;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -169,11 +168,6 @@ impl View {
     /// What the caller calls a document.
     pub fn name(&self, ordinal: u32) -> Name {
         self.segment(ordinal).name(ordinal)
-    }
-
-    /// Ordinals by name.
-    pub fn by_name(&self) -> BTreeMap<Name, u32> {
-        (0..self.len()).map(|o| (self.name(o), o)).collect()
     }
 
     /// A document's words.

@@ -205,3 +205,10 @@ records! {
         time: u64,
     }
 }
+
+impl Acceptance {
+    /// Whether more than one and more than half of a submission's documents are one cluster.
+    pub fn is_to_be_reviewed(largest_cluster: u64, documents: u64) -> bool {
+        largest_cluster > 1 && largest_cluster.saturating_mul(2) > documents
+    }
+}

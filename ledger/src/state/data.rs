@@ -120,7 +120,7 @@ impl State {
             "submission {}: verdicts on {sum} documents, expected {documents}",
             e.submission
         );
-        let held = e.largest_cluster > 1 && e.largest_cluster.saturating_mul(2) > documents;
+        let held = Acceptance::is_to_be_reviewed(e.largest_cluster, documents);
         rule!(
             index,
             "acceptance-review",
