@@ -14,16 +14,16 @@ use trainer::{Drawing, RunConfig, Sampling, Start, Weighting, read_config};
 
 use crate::args::{Args, Attribution, Command, Contributor, Epoch, Format, Index, Statement, SubmissionCommand, TrainLook, Witness};
 use crate::failure::{Kind, failure, usage};
-use crate::home::{Archive, Config, Home, WitnessChoice, database_url};
+use crate::home::{Archive, Home, WitnessChoice, config_of, database_url};
 use crate::keys::{self, read as read_key};
 use crate::output::{Output, money, note};
-use crate::rights::StatedRights;
 use crate::rules::{Policy, TARGET, pool_source};
-use crate::stages::submit::{Submitting, read_dataset};
-use crate::stages::{contributor, data, epoch, exact, ingest, notices, replay, reward, submit, train, withdraw};
+use crate::stages::gather::Source;
+use crate::stages::submit::Submitting;
+use crate::stages::{compact, contributor, data, epoch, exact, ingest, notices, replay, reward, submit, train, withdraw};
 use crate::{
-    alike, attribution, audit, deduplicate, exports, model, prove, quickstart, report, serve, status, strata, submission, tables, trace,
-    weighting, witness,
+    alike, attribution, audit, deduplicate, exports, model, preview, prove, queue, quickstart, report, serve, status, strata, submission,
+    tables, trace, weighting, witness,
 };
 
 /// Carries out a command.
@@ -34,7 +34,7 @@ pub async fn run(args: Args) -> Result<Output> {
             let options = quickstart::Options { small, seed, contributors, target, licence, tokenizer, run, purpose, replay };
             quickstart::run(&home.home, options, args.now).await
         }
-        Command::Init { home, origin, database, currency, exponent, witness, witness_policy } => {
+        Command::Init { home, origin, database, storage, currency, exponent, witness, witness_policy } => {
             if home.home.join("log/checkpoint").exists() {
                 return Err(usage(format!("{}: is a home already", home.home.display())));
             }
@@ -42,7 +42,9 @@ pub async fn run(args: Args) -> Result<Output> {
                 Some(path) => WitnessChoice::Policy(String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?),
                 None => remote_witnesses(&witness)?,
             };
-            let made = Home::init(&home.home, &origin, database.as_deref(), (&currency, exponent), None, &witnesses, now).await?;
+            let made =
+                Home::init(&home.home, &origin, (database.as_deref(), storage.as_deref()), (&currency, exponent), None, &witnesses, now)
+                    .await?;
             let json = json!({ "home": home.home.display().to_string(), "origin": origin, "log_root": made.root() });
             Ok(Output::new(format!("{}: log {origin}, verifier key in log.vkey; keep keys/ to yourself", home.home.display()), json))
         }
@@ -54,12 +56,16 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
         }
         Command::Key(key) => keys::command(key, now).await,
-        Command::Epoch(Epoch::Open { home, target, target_weight, strata, weights, pool_minor, purpose }) => {
+        Command::Epoch(Epoch::Open { home, target, target_weight, strata, weights, filters, pool_minor, purpose }) => {
             let mut home = Home::open(&home.home, now).await?;
             let (targets, target_weights) = targets(&target, &target_weight)?;
             let mut policy = Policy::new(i128::from(pool_minor), &home.genesis().currency.clone(), home.genesis().currency_exponent);
             policy.target_weights = target_weights;
             policy.strata = strata.map(|path| strata::read(&home, &path)).transpose()?.unwrap_or_default();
+            if let Some(path) = filters {
+                let text = String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?;
+                policy.filters = toml::from_str(&text).map_err(|e| usage(format!("{}: {e}", path.display())))?;
+            }
             for path in &weights {
                 policy.weight_tables.push(home.objects.put(Class::Public, &canonical::to_vec(&weighting::table_of_file(path)?)?)?);
             }
@@ -75,15 +81,17 @@ pub async fn run(args: Args) -> Result<Output> {
             let seed = epoch::close(&mut home).await?;
             Ok(Output::new(format!("closed; the witnesses' cosignatures drew the seed {seed}"), json!({ "seed": seed })))
         }
-        Command::Submit { home, contributor, path, licence, rights, key, commit_only, commitment, dry_run } => {
-            let given = ToSubmit { path, licence, rights, key, commitment, commit_only, dry_run };
+        Command::Submit { home, contributor, reading, key, commit_only, commitment, dry_run } => {
+            let given = ToSubmit { source: reading.source(None)?, key, commitment, commit_only, dry_run };
             submit_command(&home.home, now, &contributor, given).await
         }
-        Command::Import { home, name, path, licence } => {
+        Command::Import { home, reading, source, commons, contributor, dry_run } => {
+            let name = commons.or(contributor).unwrap_or_else(|| source.clone());
             let mut opened = Home::open(&home.home, now).await?;
             contributor::add(&mut opened, &name, None, None).await?;
             drop(opened);
-            submit_command(&home.home, now, &name, ToSubmit { path, licence, ..ToSubmit::default() }).await
+            let given = ToSubmit { source: reading.source(Some(&source))?, key: None, commitment: None, commit_only: false, dry_run };
+            submit_command(&home.home, now, &name, given).await
         }
         Command::Ingest { home, tokenizer, vocabulary, device } => {
             let mut home = Home::open(&home.home, now).await?;
@@ -96,9 +104,9 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Submission(SubmissionCommand::Show { home, submission, documents, replay }) => {
             submission::show(&Home::open(&home.home, now).await?, submission, submission::Detail { documents, replay }).await
         }
-        Command::Dedup { input, clusters, verdicts, held_out, threshold, no_verify, no_spans, device, key } => {
-            let (verify, spans) = (!no_verify, !no_spans);
-            deduplicate::run(&deduplicate::Request { input, clusters, verdicts, held_out, threshold, verify, spans, device, key })
+        Command::Dedup { input, columned, clusters, verdicts, held_out, threshold, no_verify, no_spans, device, key } => {
+            let (verify, spans, reading) = (!no_verify, !no_spans, columned.options(false));
+            deduplicate::run(&deduplicate::Request { input, reading, clusters, verdicts, held_out, threshold, verify, spans, device, key })
         }
         Command::Train { look: Some(TrainLook::Inspect { home, step, run }), .. } => {
             attribution::inspect(&Home::open(&home.home, now).await?, run, step)
@@ -264,16 +272,10 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(path.display().to_string(), json!({ "report": path.display().to_string() })))
         }
         Command::Index(Index::Rebuild { home }) => rebuild(&home.home, now).await,
-        Command::Jobs { home } => {
-            let home = Home::open(&home.home, now).await?;
-            let mut jobs = home.index.jobs("words").await?;
-            jobs.extend(home.index.jobs("shard").await?);
-            let lines: Vec<String> = jobs
-                .iter()
-                .map(|j| format!("{:<6} {:<7} {} attempt {} {}", j.kind, j.state, j.input, j.attempt, j.error.as_deref().unwrap_or("")))
-                .collect();
-            let json: Vec<_> = jobs.iter().map(|j| json!({ "kind": j.kind, "input": j.input, "state": j.state, "attempt": j.attempt, "output": j.output, "error": j.error })).collect();
-            Ok(Output::new(lines.join("\n"), json!({ "jobs": json })))
+        Command::Jobs { home, watch, retry, all } => queue::show(&home.home, watch, retry, all).await,
+        Command::Worker { place, lease_ms, exit_when_idle } => queue::work(&place, lease_ms, exit_when_idle).await,
+        Command::Compact { home, epoch, documents_bytes } => {
+            compact::run(&mut Home::open(&home.home, now).await?, epoch, documents_bytes).await
         }
     }
 }
@@ -329,6 +331,9 @@ fn targets(paths: &[String], weights: &[String]) -> Result<(Vec<Submitted>, BTre
 fn export(dir: &Path, format: Format, number: Option<u32>, out: &Path) -> Result<Output> {
     let archive = audit::archive(dir)?;
     let number = epoch::find(&archive, number)?.open.1.epoch;
+    if format == Format::HuggingFace {
+        return exports::hugging_face::write(&archive, number, out);
+    }
     let text = match format {
         Format::EuSummary => exports::eu_summary(&archive, number)?,
         _ => {
@@ -345,11 +350,8 @@ fn export(dir: &Path, format: Format, number: Option<u32>, out: &Path) -> Result
 }
 
 /// What `submit` and `import` are given.
-#[derive(Default)]
 struct ToSubmit {
-    path: PathBuf,
-    licence: Option<String>,
-    rights: Option<PathBuf>,
+    source: Source,
     key: Option<PathBuf>,
     commitment: Option<u64>,
     commit_only: bool,
@@ -360,35 +362,40 @@ async fn submit_command(home: &Path, now: u64, name: &str, given: ToSubmit) -> R
     let mut home = Home::open(home, now).await?;
     home.contributor_key(name)?;
     let key = given.key.as_deref().map(read_key).transpose()?;
-    let mut dataset = read_dataset(name, &given.path, None, given.licence.as_deref())?;
-    if let Some(rights) = &given.rights {
-        dataset.stated = StatedRights::read(rights)?;
+    if given.dry_run {
+        return preview::show(&home, name, &given.source).await;
     }
-    for problem in &dataset.problems {
-        note(&format!("not read: {}: {}", problem.place, problem.reason));
+    let read = submit::read(&home, name, &given.source)?;
+    for problem in read.problems.iter().take(SHOWN) {
+        note(&format!("not read: {}: {} ({})", problem.place, problem.reason, problem.code.name()));
     }
-    let bytes: usize = dataset.documents.iter().map(|d| d.text.len()).sum();
-    let mut json = json!({ "contributor": name, "documents": dataset.documents.len(), "bytes": bytes, "licence": dataset.evidence.licence, "licence_evidence": dataset.evidence.kind, "problems": dataset.problems });
-    let summary =
-        format!("{} documents, {bytes} bytes, under {} ({})", dataset.documents.len(), dataset.evidence.licence, dataset.evidence.kind);
-    let (field, entry, text) = match (given.dry_run, given.commit_only) {
-        (true, _) => return Ok(Output::new(format!("{name}: {summary}; nothing was sent"), json)),
-        (false, commit_only) => match submit::submit(&mut home, name, key.as_ref(), &dataset, given.commitment, commit_only).await? {
-            Submitting::Committed(at) => ("commitment", at, format!("{name}: committed to {summary}, entry {at}")),
-            Submitting::Submitted(at) => ("submission", at, format!("{name}: submitted {summary}, entry {at}")),
-            Submitting::Already(at) => {
-                return Err(failure(
-                    Kind::Check,
-                    format!("submission repeated: entry {at} already holds these {} documents of {name}", dataset.documents.len()),
-                ));
-            }
-        },
+    if read.problems.len() > SHOWN {
+        note(&format!("not read: {} more, which --json lists", read.problems.len() - SHOWN));
+    }
+    let mut json = json!({ "contributor": name, "documents": read.documents, "bytes": read.bytes, "licence": read.evidence.licence, "licence_evidence": read.evidence.kind, "origin": read.origin, "masked": read.masked, "unread": read.unread(), "problems": read.problems });
+    let mut summary =
+        format!("{} documents, {} bytes, under {} ({})", read.documents, read.bytes, read.evidence.licence, read.evidence.kind);
+    if read.masked > 0 {
+        summary += &format!(", {} pieces of personal data masked", read.masked);
+    }
+    let (field, entry, text) = match submit::submit(&mut home, name, key.as_ref(), &read, given.commitment, given.commit_only).await? {
+        Submitting::Committed(at) => ("commitment", at, format!("{name}: committed to {summary}, entry {at}")),
+        Submitting::Submitted(at) => ("submission", at, format!("{name}: submitted {summary}, entry {at}")),
+        Submitting::Already(at) => {
+            return Err(failure(
+                Kind::Check,
+                format!("submission repeated: entry {at} already holds these {} documents of {name}", read.documents),
+            ));
+        }
     };
     json[field] = entry.into();
     let receipt = prove::receipt(&home, entry)?;
     json["receipt"] = receipt.display().to_string().into();
     Ok(Output::new(format!("{text}; receipt {}", receipt.display()), json))
 }
+
+/// Problems that are shown one by one.
+const SHOWN: usize = 20;
 
 fn run_output(home: &Home, number: u32) -> Result<Output> {
     let facts = tables::run_facts(home, number)?.context("an attributed run has facts")?;
@@ -517,24 +524,27 @@ fn verify_statement(file: &Path, dir: &Path) -> Result<Output> {
     Ok(Output::new(text, json!({ "ok": true, "statement": found })))
 }
 
-/// Moves the SQLite index aside, makes it again from log and objects, and says whether it is the same.
+/// Makes the index again from log and objects, and says whether it is the same: an SQLite file is moved aside, Postgres tables are emptied.
 async fn rebuild(dir: &Path, now: u64) -> Result<Output> {
-    let config: Config = toml::from_str(&String::from_utf8_lossy(&files::read(&dir.join("assay.toml"))?))?;
-    let Some(name) = config.database.strip_prefix("sqlite:") else {
-        return Err(usage(format!("database {}: drop and create it yourself; the next command fills it", config.database)));
-    };
-    let (path, old) = (dir.join(name), dir.join(format!("{name}.old")));
-    let before = if path.exists() {
-        let index = Database::open(&database_url(dir, &config)).await?;
-        let dump = index.dump().await?;
-        index.close().await;
-        std::fs::rename(&path, &old).with_context(|| path.display().to_string())?;
-        for suffix in ["-wal", "-shm"] {
-            let _ = std::fs::remove_file(dir.join(format!("{name}{suffix}")));
+    let config = config_of(dir)?.ok_or_else(|| usage(format!("{}: no assay.toml in it", dir.display())))?;
+    let before = match config.database.strip_prefix("sqlite:") {
+        Some(name) if !dir.join(name).exists() => None,
+        sqlite => {
+            let index = Database::open(&database_url(dir, &config)).await?;
+            let dump = index.dump().await?;
+            if sqlite.is_none() {
+                index.clear().await?;
+            }
+            index.close().await;
+            if let Some(name) = sqlite {
+                let path = dir.join(name);
+                std::fs::rename(&path, dir.join(format!("{name}.old"))).with_context(|| path.display().to_string())?;
+                for suffix in ["-wal", "-shm"] {
+                    let _ = std::fs::remove_file(dir.join(format!("{name}{suffix}")));
+                }
+            }
+            Some(dump)
         }
-        Some(dump)
-    } else {
-        None
     };
     let home = Home::open(dir, now).await?;
     let after = home.index.dump().await?;

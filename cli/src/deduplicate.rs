@@ -12,16 +12,19 @@ use corpus::Digest;
 use corpus::parquet_file::TableWriter;
 use dedup::{Decision, Device, Features, Guard, Judge, Key, Name, Options, Ruling, Threshold, word_stream};
 use indicatif::ProgressBar;
-use ingest::{Problem, RowStream};
+use ingest::Problem;
+use ingest::read::{Item, Options as Reading, Stream};
 use serde_json::json;
 
 use crate::failure::usage;
-use crate::output::Output;
+use crate::output::{Output, note};
 
 /// What is asked for.
 pub struct Request {
-    /// JSON lines, Parquet or a folder.
+    /// A file or a folder.
     pub input: PathBuf,
+    /// How it is read.
+    pub reading: Reading,
     /// One line a document: the id of the one that it duplicates, or its own.
     pub clusters: Option<PathBuf>,
     /// A table with the evidence.
@@ -90,18 +93,36 @@ pub fn run(request: &Request) -> Result<Output> {
     };
     let options =
         Options { threshold: threshold_of(&request.threshold)?, verify: request.verify, spans: request.spans, ..Options::new(&[key]) };
-    let guard = request.held_out.as_deref().map(|path| guard_of(path, &key)).transpose()?;
+    let guard = request.held_out.as_deref().map(|path| guard_of(path, &request.reading, &key)).transpose()?;
     let (device, device_name) = request.device.open()?;
     let mut judge = Judge::new(options).on_device(device);
-    let mut rows = RowStream::open(&request.input)?;
+    let mut stream = Stream::new(&request.input, &request.reading);
+    let mut problems = Vec::new();
     let mut writers = Writers::open(request)?;
     let mut totals = Totals::default();
     let bar = ProgressBar::new_spinner();
-    while let Some(block) = rows.next_block()? {
-        let mut documents = block.map(|row| {
+    while let Some(item) = stream.next_item() {
+        let block = match item {
+            Item::Block(block) => block,
+            Item::Problem(problem) => {
+                problems.push(problem);
+                continue;
+            }
+            Item::Scanned(_) => continue,
+        };
+        let rows = block.map(|row| {
             let features = Features::unsigned(word_stream(&row.text), Digest::of(row.text.as_bytes()).0);
-            (row.id.map(|id| id.into_owned()), row.text.len() as u64, features)
-        })?;
+            // A file that is one text is called by its path.
+            let whole = row.place.row.is_none().then(|| row.place.file.to_string());
+            (row.id.map(|id| id.into_owned()).or(whole), row.text.len() as u64, features)
+        });
+        let mut documents = Vec::with_capacity(rows.len());
+        for row in rows {
+            match row {
+                Ok(row) => documents.push(row),
+                Err(problem) => problems.push(problem),
+            }
+        }
         let mut features: Vec<Features> = documents.iter_mut().map(|(_, _, f)| std::mem::take(f)).collect();
         let hits: Option<Vec<(u64, u64)>> = guard.as_ref().map(|g| g.hits_of_all(&features));
         let excluded: Vec<bool> = (0..features.len()).map(|i| hits.as_ref().is_some_and(|h| Guard::excludes(h[i].0, h[i].1))).collect();
@@ -121,17 +142,31 @@ pub fn run(request: &Request) -> Result<Output> {
         bar.set_message(format!("{} documents, {} MB", totals.documents, totals.bytes / 1_000_000));
         bar.tick();
     }
+    stream.finish()?;
     bar.finish_and_clear();
+    if totals.documents == 0 {
+        let found = problems.iter().map(|p| format!("{}: {}", p.place, p.reason)).take(5).collect::<Vec<_>>().join("; ");
+        return Err(usage(format!("{}: expected at least one readable document, found none: {found}", request.input.display())));
+    }
     writers.finish()?;
-    Ok(totals.output(&rows.problems, &device_name, request))
+    Ok(totals.output(&problems, &device_name, request))
 }
 
-fn guard_of(path: &Path, key: &Key) -> Result<Guard> {
-    let mut rows = RowStream::open(path)?;
+fn guard_of(path: &Path, reading: &Reading, key: &Key) -> Result<Guard> {
+    let mut stream = Stream::new(path, reading);
     let mut streams = Vec::new();
-    while let Some(block) = rows.next_block()? {
-        streams.extend(block.map(|row| word_stream(&row.text))?);
+    while let Some(item) = stream.next_item() {
+        match item {
+            Item::Block(block) => {
+                for row in block.map(|row| word_stream(&row.text)) {
+                    streams.push(row.map_err(|p| usage(format!("{}: {}: {}", path.display(), p.place, p.reason)))?);
+                }
+            }
+            Item::Problem(p) => note(&format!("{}: {}: {}", path.display(), p.place, p.reason)),
+            Item::Scanned(_) => {}
+        }
     }
+    stream.finish()?;
     Ok(Guard::new(streams.iter().map(Vec::as_slice), key))
 }
 

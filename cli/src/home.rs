@@ -29,6 +29,9 @@ pub struct Config {
     pub origin: String,
     /// Where the index is: `sqlite:index.db` in the home, or a Postgres URL.
     pub database: String,
+    /// Where objects are, if not in the home: the URL of a bucket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
     /// A seed that all keys derive from; a demonstration, and anybody who knows it can sign.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub demo_seed: Option<u64>,
@@ -54,6 +57,8 @@ const ROLES: [(&str, Algorithm); 4] = [
 
 /// What anybody can have of a home: its objects, and what its log says.
 pub struct Archive {
+    /// Its folder.
+    pub dir: PathBuf,
     /// Immutable files.
     pub objects: Objects,
     /// What the log says.
@@ -78,8 +83,6 @@ impl Archive {
 pub struct Home {
     /// Objects and log; a home can be used wherever an archive can.
     archive: Archive,
-    /// Its folder.
-    pub dir: PathBuf,
     /// Its config.
     pub config: Config,
     /// The index.
@@ -157,7 +160,7 @@ impl Home {
     pub async fn init(
         dir: &Path,
         origin: &str,
-        database: Option<&str>,
+        (database, storage): (Option<&str>, Option<&str>),
         currency: (&str, u8),
         demo_seed: Option<u64>,
         witnesses: &WitnessChoice,
@@ -166,7 +169,12 @@ impl Home {
         if origin.is_empty() || origin.contains(|c: char| c.is_whitespace() || c == '+') {
             return Err(usage(format!("origin {origin:?}: expected a name without spaces and plus signs")));
         }
-        let config = Config { origin: origin.to_string(), database: database.unwrap_or("sqlite:index.db").to_string(), demo_seed };
+        let config = Config {
+            origin: origin.to_string(),
+            database: database.unwrap_or("sqlite:index.db").to_string(),
+            storage: storage.map(str::to_string),
+            demo_seed,
+        };
         if let Some(bytes) = files::read_if_present(&dir.join("assay.toml"))? {
             // Its genesis may be signed already and wait for its witnesses.
             let begun: Config = toml::from_str(&String::from_utf8_lossy(&bytes)).with_context(|| dir.display().to_string())?;
@@ -243,7 +251,10 @@ impl Home {
         let index = Index::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))?;
         let witnesses = asked(dir, &policy, &config, &index)?;
         let mut sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, witnesses, outside, now)?;
-        index.release_all().await?;
+        // Nobody else works on a database in the home.
+        if !index.is_shared() {
+            index.release_all().await?;
+        }
         sweep(dir)?;
         let state = replayed(&sequencer)?;
         // A crash after a change of witnesses left the old ones here.
@@ -252,10 +263,9 @@ impl Home {
             sequencer.set_witnesses(asked(dir, logged, &config, &index)?);
         }
         let mut home = Home {
-            archive: Archive { objects: Objects::new(&dir.join("objects")), state },
+            archive: Archive { dir: dir.to_path_buf(), objects: objects_of(dir)?, state },
             operator: read_key(&key_path(dir, "operator"))?,
             contributors: read_contributors(dir)?,
-            dir: dir.to_path_buf(),
             config,
             index,
             now,
@@ -605,6 +615,21 @@ fn asked(dir: &Path, policy: &str, config: &Config, index: &Index) -> Result<Wit
     let kept = config.demo_seed.is_none() && config.database.starts_with("postgres");
     let keeper = kept.then(|| Box::new(HeadKeeper::new(index.clone())) as Box<dyn Cosigner>);
     Ok(Witnesses::new(cosigners, Box::new(move |signed| policy.is_quorum(signed)), draws).after(keeper))
+}
+
+/// A home's config, if the folder has one: a copy for an audit has none.
+pub fn config_of(dir: &Path) -> Result<Option<Config>> {
+    let path = dir.join("assay.toml");
+    let Some(bytes) = files::read_if_present(&path)? else { return Ok(None) };
+    Ok(Some(toml::from_str(&String::from_utf8_lossy(&bytes)).with_context(|| path.display().to_string())?))
+}
+
+/// The objects of a home, or of a copy of one.
+pub fn objects_of(dir: &Path) -> Result<Objects> {
+    match config_of(dir)?.and_then(|c| c.storage) {
+        Some(url) => Ok(Objects::in_bucket(&url)?),
+        None => Ok(Objects::new(&dir.join("objects"))),
+    }
 }
 
 /// The index's URL, with a relative SQLite path below the home.

@@ -16,7 +16,9 @@ mod http;
 mod keys;
 mod model;
 mod output;
+mod preview;
 mod prove;
+mod queue;
 mod quickstart;
 mod registry;
 mod report;
@@ -32,6 +34,7 @@ mod trace;
 mod weighting;
 mod withdrawn;
 mod witness;
+mod work;
 
 use std::process::ExitCode;
 

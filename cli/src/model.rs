@@ -69,9 +69,9 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Outp
     let (_, tokenizer) = ingest::tokenizer(archive)?;
     let sets: Vec<(String, &str, Corpus)> = match file {
         Some(path) => {
-            let bundle = Bundle { secret: [0; 32], documents: epoch_targets(path)?, redaction: None };
+            let bundle = Bundle { secret: [0; 32], first: 0, documents: epoch_targets(path)?, redaction: None };
             let documents = bundle.prepare().map(|p| {
-                let (tokens, first) = tokenizer.encode_document(&p.text, p.answer_at)?;
+                let ::ingest::Encoded { tokens, learned_from: first } = tokenizer.encode_document(&p.text, p.answer_at)?;
                 Ok(Document::answering(tokens, [0; 32], first))
             });
             vec![(path.display().to_string(), "file", Corpus { documents: documents.collect::<Result<_>>()?, buckets: 1 })]
@@ -82,7 +82,8 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Outp
             let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
             let policy = epoch::policy(archive, e)?;
             target_corpora(&epoch::pool(archive, e)?, &drawn, &policy.target_weights, |text, answer_at| {
-                Ok(tokenizer.encode_document(text, answer_at)?)
+                let encoded = tokenizer.encode_document(text, answer_at)?;
+                Ok((encoded.tokens, encoded.learned_from))
             })?
             .into_iter()
             .flat_map(|t| [(t.name.clone(), "pricing", t.pricing), (t.name, "control", t.control)])

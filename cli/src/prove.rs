@@ -44,10 +44,11 @@ pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<Path
         novel_words: row.novel_words,
         covered_by: row.covered_by.clone(),
         hit: row.hit,
+        filtered: row.filtered.clone(),
         place: Place::new(like().map(|r| merkle::leaf_hash(&r.record())), index),
         anchor: anchor(home, *at)?,
     };
-    let shard = match submitted.shard() {
+    let shard = match submitted.shard_of(document.number) {
         Some((at, entry)) if accepted => {
             let shard = Shard::decode(&home.objects.get(Class::Sealed, &entry.file)?)?;
             // One that was taken back is in no shard that is in use.
@@ -63,8 +64,8 @@ pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<Path
         _ => None,
     };
     let opening = if open {
-        let bundle = ingest::bundle(home, submitted)?;
-        let prepared = bundle.prepare().find(|p| p.number == document.number).context("a judged document is in its bundle")?;
+        let (bundle, place) = ingest::bundle_of(home, submitted, document.number)?;
+        let prepared = bundle.prepare_one(place);
         if prepared.withdrawn {
             return Err(failure(Kind::Check, format!("document {document}: its text was withdrawn and is destroyed; leave out --open")));
         }

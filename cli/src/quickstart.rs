@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use ::ingest::Filters;
+use ::ingest::read::{Options as ReadOptions, Record, read_all};
 use anyhow::{Context, Result};
-use corpus::bundle::Submitted;
+use corpus::Digest;
+use corpus::bundle::{Bundle, Submitted};
 use corpus::licence::Purpose;
 use dedup::Device;
 use serde::{Deserialize, Serialize};
@@ -16,7 +19,7 @@ use crate::failure::{Kind, failure, usage};
 use crate::home::{Home, WitnessChoice};
 use crate::output::{Output, note};
 use crate::rules::{Policy, TARGET, pool_source};
-use crate::stages::submit::{Dataset, read_dataset};
+use crate::stages::gather::{Destination, Source, gather};
 use crate::stages::{contributor, epoch, ingest, replay, reward, submit, train};
 use crate::strata;
 use crate::{audit, registry, report, tables};
@@ -56,9 +59,19 @@ const CURRENCY: (&str, u8) = ("XTS", 2);
 const POOL_MINOR: i128 = 100_000;
 const VOCABULARY: usize = 4096;
 
-struct Source {
+/// A contributor and what it submits.
+struct Contribution {
     name: String,
-    dataset: Dataset,
+    source: Source,
+}
+
+/// Reads bundles and keeps none.
+struct Nowhere;
+
+impl Destination for Nowhere {
+    fn take(&self, _: Bundle) -> Result<Digest> {
+        Ok(Digest::default())
+    }
 }
 
 /// Runs or resumes a quickstart in `dir`.
@@ -78,11 +91,17 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     // Everything is read before anything is written, so that bad input leaves no home behind.
     let (sources, targets) = sources(options)?;
     let config = config(options)?;
+    let (mut documents, mut problems) = (0, Vec::new());
+    for c in &sources {
+        let read = gather(&c.name, &c.source, &[0; 32], &Filters::default(), &Nowhere)?;
+        documents += read.documents;
+        problems.extend(read.problems.into_iter().map(|p| json!({ "contributor": c.name, "place": p.place, "reason": p.reason })));
+    }
     if new {
         files::write(&dir.join(BEGUN), serde_json::to_string(&begun)?.as_bytes(), 0o600)?;
     }
     stage("read");
-    let mut home = Home::init(dir, ORIGIN, None, CURRENCY, options.seed, &WitnessChoice::All(Vec::new()), begun.now).await?;
+    let mut home = Home::init(dir, ORIGIN, (None, None), CURRENCY, options.seed, &WitnessChoice::All(Vec::new()), begun.now).await?;
     // A quickstart has one epoch; after its close `epoch::open` would begin the next.
     if home.state.epochs.is_empty() {
         let mut policy = Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1);
@@ -94,15 +113,11 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         let drawn = epoch::find(&home, None)?.close.is_some();
         // After the close the log has them all, or the crash came before and the close has not.
         if !drawn {
-            submit::submit(&mut home, &source.name, None, &source.dataset, None, false).await?;
+            let gathered = submit::read(&home, &source.name, &source.source)?;
+            submit::submit(&mut home, &source.name, None, &gathered, None, false).await?;
         }
     }
-    let problems: usize = sources.iter().map(|s| s.dataset.problems.len()).sum();
-    note(&format!(
-        "submitted {} documents of {} contributors; {problems} files were not read",
-        sources.iter().map(|s| s.dataset.documents.len()).sum::<usize>(),
-        sources.len()
-    ));
+    note(&format!("submitted {documents} documents of {} contributors; {} files were not read", sources.len(), problems.len()));
     stage("submit");
     epoch::close(&mut home).await?;
     stage("close");
@@ -128,10 +143,6 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     stage("report");
 
     let facts = tables::run_facts(&home, run)?.context("an attributed run has facts")?;
-    let problems: Vec<_> = sources
-        .iter()
-        .flat_map(|s| s.dataset.problems.iter().map(|p| json!({"contributor": s.name, "place": p.place, "reason": p.reason})))
-        .collect();
     let json = json!({
         "home": dir.display().to_string(),
         "contributors": rows,
@@ -188,7 +199,7 @@ fn begin(dir: &Path, options: Options, now: Option<u64>) -> Result<(Begun, bool)
 }
 
 /// Contributors and held-out documents: folders that were given, or crates.
-fn sources(options: &Options) -> Result<(Vec<Source>, Vec<Submitted>)> {
+fn sources(options: &Options) -> Result<(Vec<Contribution>, Vec<Submitted>)> {
     let chosen = match (&options.contributors, &options.target) {
         (Some(_), Some(_)) => None,
         _ => Some(registry::choose(if options.small { registry::SMALL } else { registry::FULL }, options.purpose)?),
@@ -196,19 +207,22 @@ fn sources(options: &Options) -> Result<(Vec<Source>, Vec<Submitted>)> {
     let contributors = match &options.contributors {
         Some(dir) => folders(dir)?
             .into_iter()
-            .map(|(name, path)| Ok(Source { dataset: read_dataset(&name, &path, None, options.licence.as_deref())?, name }))
-            .collect::<Result<_>>()?,
-        None => chosen.iter().flat_map(|c| &c.contributors).map(crate_source).collect::<Result<_>>()?,
+            .map(|(name, path)| {
+                let reading = ReadOptions { licence_is_evidence: true, ..ReadOptions::default() };
+                Contribution { name, source: Source { path, options: reading, declared: options.licence.clone(), ..Source::default() } }
+            })
+            .collect(),
+        None => chosen.iter().flat_map(|c| &c.contributors).map(crate_source).collect(),
     };
     let targets = match &options.target {
         Some(path) => epoch_targets(path)?.into_iter().map(|d| Submitted { source: pool_source(TARGET, &d.source), ..d }).collect(),
         None => {
             let mut targets = Vec::new();
             for c in chosen.iter().flat_map(|c| &c.targets) {
-                let documents = crate_source(c)?.dataset.documents;
-                targets.extend(
-                    documents.into_iter().map(|d| Submitted { source: pool_source(TARGET, &format!("{}/{}", c.name, d.source)), ..d }),
-                );
+                let records = read_all(&c.path, &ReadOptions::default())?.0.into_iter().filter(|r| registry::is_source(&r.source));
+                let target =
+                    |r: Record| Submitted { source: pool_source(TARGET, &format!("{}/{}", c.name, r.source)), ..submitted(r, &c.licence) };
+                targets.extend(records.map(target));
             }
             targets
         }
@@ -218,20 +232,15 @@ fn sources(options: &Options) -> Result<(Vec<Source>, Vec<Submitted>)> {
 
 /// Held-out documents of a path; their licence plays no part, since nothing is trained on them.
 pub fn epoch_targets(path: &Path) -> Result<Vec<Submitted>> {
-    let dataset = ::ingest::read(path, false)?;
-    if dataset.records.is_empty() {
+    let (records, ..) = read_all(path, &ReadOptions::default())?;
+    if records.is_empty() {
         return Err(usage(format!("{}: expected held-out documents, found none", path.display())));
     }
-    Ok(dataset
-        .records
-        .into_iter()
-        .map(|r| Submitted {
-            source: r.source,
-            licence: r.licence.unwrap_or_else(|| "LicenseRef-target".into()),
-            text: r.text,
-            answer_at: r.answer_at,
-        })
-        .collect())
+    Ok(records.into_iter().map(|r| submitted(r, "LicenseRef-target")).collect())
+}
+
+fn submitted(r: Record, licence: &str) -> Submitted {
+    Submitted { licence: r.licence.unwrap_or_else(|| licence.into()), source: r.source, text: r.text, answer_at: r.answer_at }
 }
 
 fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
@@ -250,11 +259,10 @@ fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-fn crate_source(c: &registry::Crate) -> Result<Source> {
-    let mut dataset = read_dataset(&c.name, &c.path, Some((&c.licence, &c.manifest)), None)?;
-    dataset.documents.retain(|d| registry::is_source(&d.source));
-    dataset.problems.retain(|p| registry::is_source(&p.place));
-    Ok(Source { name: c.name.clone(), dataset })
+fn crate_source(c: &registry::Crate) -> Contribution {
+    let manifest = Some((c.licence.clone(), c.manifest.clone()));
+    let source = Source { path: c.path.clone(), manifest, keep: Some(registry::is_source), ..Source::default() };
+    Contribution { name: c.name.clone(), source }
 }
 
 fn config(options: &Options) -> Result<RunConfig> {

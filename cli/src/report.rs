@@ -205,7 +205,7 @@ fn card(home: &Home, row: &ContributorRow, run: u32, amount: &dyn Fn(i64) -> Str
         .iter()
         .flat_map(|e| &e.submissions)
         .filter(|s| s.submission.1.contributor == row.id)
-        .filter_map(|s| s.shard())
+        .flat_map(|s| s.live_shards())
         .map(|(at, s)| format!("entry {at}, <code>objects/{}/{}…</code>", Class::Sealed.name(), &s.file.to_string()[..12]))
         .collect();
     let mut out = format!("<article><h3>{}</h3><p class=id>{} · {}</p><dl>", escape(&row.name), row.id, escape(&row.licence));

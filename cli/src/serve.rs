@@ -18,7 +18,7 @@ use ledger::envelope::MAX_BYTES;
 use ledger::{EntryProof, Violation};
 use serde_json::json;
 use store::admission::Admitted;
-use store::{Class, LogFiles};
+use store::{Class, LogFiles, Objects, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::home::Home;
@@ -46,6 +46,7 @@ struct Waiting {
 #[derive(Clone)]
 struct Served {
     home: PathBuf,
+    objects: Objects,
     sealed: bool,
     queue: mpsc::Sender<Waiting>,
 }
@@ -56,7 +57,7 @@ pub async fn run(dir: &Path, address: SocketAddr, sealed: bool, now: Option<u64>
     let (listener, address) = listen(address).await?;
     note(&format!("log {} at http://{address}, {} entries", home.genesis().origin, home.state.size));
     let (queue, waiting) = mpsc::channel(QUEUE);
-    let served = Arc::new(Served { home: dir.to_path_buf(), sealed, queue });
+    let served = Arc::new(Served { home: dir.to_path_buf(), objects: home.objects.clone(), sealed, queue });
     let writer = tokio::spawn(write(home, waiting, now));
     let mut writer = std::pin::pin!(writer);
     let answers = serve(listener, Duration::from_secs(60), interrupted(), move |request| answer(served.clone(), request));
@@ -167,7 +168,7 @@ async fn add(served: &Served, request: Request<Incoming>) -> Response<Full<Bytes
 fn missing(served: &Served, bytes: &[u8]) -> Option<String> {
     // What is no entry is refused where rules are looked at.
     let (_, entry) = store::follow::parse(0, bytes).ok()?;
-    let objects = store::Objects::new(&served.home.join("objects"));
+    let objects = &served.objects;
     let there = |name: &str, digest: &Digest| {
         let class = name.split('/').next().unwrap_or(name);
         Class::ALL.into_iter().any(|c| c.name() == class && objects.has(c, digest))
@@ -181,25 +182,34 @@ fn file(served: &Served, path: &str) -> Response<Full<Bytes>> {
     let none = || reply(404, "text/plain", "no such file\n");
     let log = LogFiles::new(&served.home.join("log"));
     let open = |class: Class| class == Class::Public || served.sealed;
+    if let Some(object) = path.strip_prefix("objects/").filter(|o| *o != "party/index") {
+        let named = object.split_once('/').and_then(|(class, digest)| {
+            let class = Class::ALL.into_iter().find(|c| c.name() == class && open(*c))?;
+            Some((class, digest.parse().ok()?))
+        });
+        let Some((class, digest)) = named else { return none() };
+        return match served.objects.get(class, &digest) {
+            Ok(bytes) => reply(200, "application/octet-stream", bytes),
+            Err(StoreError::Absent(_)) => none(),
+            Err(e) => reply(500, "text/plain", format!("{e}\n")),
+        };
+    }
     let found = match path {
         "log.vkey" | "witness-policy" => Some(served.home.join(path)),
         "log/checkpoint" => Some(log.root().join("checkpoint")),
         "objects/party/index" if served.sealed => {
-            let listed = store::objects::list(&served.home.join("objects/party")).unwrap_or_default();
-            return reply(200, "text/plain", listed.iter().map(|p| format!("{}\n", p.display())).collect::<String>());
+            let listed = served.objects.list().unwrap_or_default();
+            let own = listed.iter().filter_map(|p| p.strip_prefix("party").ok());
+            return reply(200, "text/plain", own.map(|p| format!("{}\n", p.display())).collect::<String>());
         }
         _ => match path.split_once('/') {
             Some(("log", tile)) => ledger::tile::from_path(tile).map(|t| log.root().join(t.path())),
-            Some(("objects", object)) => object.split_once('/').and_then(|(class, digest)| {
-                let class = Class::ALL.into_iter().find(|c| c.name() == class && open(*c))?;
-                Some(store::Objects::new(&served.home.join("objects")).path(class, &digest.parse().ok()?))
-            }),
             _ => None,
         },
     };
     let Some(found) = found else { return none() };
     match store::files::read_if_present(&found) {
-        Ok(Some(bytes)) => reply(200, if path.starts_with("log") { "text/plain" } else { "application/octet-stream" }, bytes),
+        Ok(Some(bytes)) => reply(200, "text/plain", bytes),
         Ok(None) => none(),
         Err(e) => reply(500, "text/plain", format!("{e}\n")),
     }

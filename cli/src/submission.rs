@@ -2,13 +2,14 @@
 
 use anyhow::{Context, Result};
 use corpus::DocumentRef;
-use corpus::verdict::{Verdict, VerdictRow};
+use corpus::verdict::VerdictRow;
 use polars::prelude::*;
 use serde_json::{Value, json};
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::Home;
 use crate::output::Output;
+use crate::preview::evidence;
 use crate::rules::Clusters;
 use crate::stages::{ingest, kept};
 use crate::tables::render;
@@ -42,8 +43,8 @@ pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
 
     let mut text = format!("submission {index} of {contributor}, judged by entry {at}\n");
     text += &format!("  documents        {documents}\n");
-    for verdict in Verdict::ALL.into_iter().filter(|v| table.count(*v) > 0) {
-        text += &format!("  {:<15}  {}\n", verdict.code(), table.count(verdict));
+    for (reason, n) in &acceptance.counts {
+        text += &format!("  {reason:<15}  {n}\n");
     }
     text += &format!("  removed          {removed} as duplicates, {}\n", percent(removed, documents));
     text += &format!("  novel words      {} of {words}, {}\n", clusters.novel_words, percent(clusters.novel_words, words));
@@ -95,14 +96,6 @@ pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
     Ok(Output::new(text, json))
 }
 
-fn evidence(row: &VerdictRow) -> String {
-    match row.verdict {
-        Verdict::Near => format!("{} of {} shingles", row.intersection, row.union),
-        Verdict::Contained => format!("{} of {} words", row.intersection, row.union),
-        _ => String::new(),
-    }
-}
-
 fn documents_table(submission: u64, rows: &[VerdictRow]) -> Result<String> {
     let strings = |f: &dyn Fn(&VerdictRow) -> String| rows.iter().map(f).collect::<Vec<_>>();
     let covered = |r: &VerdictRow| match &r.covered_by[..] {
@@ -126,5 +119,6 @@ fn row_json(submission: u64, r: &VerdictRow) -> Value {
     json!({
         "document": DocumentRef { submission, number: r.number }, "verdict": r.verdict.code(), "of": r.of,
         "intersection": r.intersection, "union": r.union, "words": r.words, "novel_words": r.novel_words, "covered_by": r.covered_by,
+        "filtered": r.filtered,
     })
 }

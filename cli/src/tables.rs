@@ -86,7 +86,7 @@ pub fn contributors(
             duplicates,
             rejected: if judged { documents - accepted - duplicates } else { 0 },
             duplicate_of: count(originals)?,
-            tokens: own.iter().filter_map(|s| s.shard()).map(|(_, s)| s.tokens).sum(),
+            tokens: own.iter().map(|s| s.tokens()).sum(),
             credit_nats: 0.0,
             credit_spread_nats: 0.0,
             weight: 0,

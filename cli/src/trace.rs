@@ -23,6 +23,7 @@ use crate::home::Archive;
 use crate::output::{Output, money};
 use crate::stages::{epoch, ingest, replay, reward};
 use crate::withdrawn::Withdrawn;
+use crate::work;
 
 /// Documents that are listed at once.
 const LISTED: usize = 20;
@@ -111,8 +112,11 @@ fn holding(archive: &Archive, text: &str) -> Result<Vec<DocumentRef>> {
     let mut found = Vec::new();
     for s in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
         let submission = s.submission.0;
-        let held = ingest::bundle(archive, s)?.prepare().filter(|p| p.text.contains(wanted)).map(|p| p.number).collect::<Vec<_>>();
-        found.extend(held.into_iter().map(|number| DocumentRef { submission, number }));
+        for part in ingest::parts(archive, s)?.parts {
+            let bundle = work::read_part(&archive.objects, &part)?;
+            let held = bundle.prepare().filter(|p| p.text.contains(wanted)).map(|p| DocumentRef { submission, number: p.number });
+            found.extend(held);
+        }
     }
     Ok(found)
 }
@@ -152,14 +156,15 @@ impl Trace<'_> {
         let (registered, r) = &contributor.registration;
         let custodial = if r.custodial { ", imported by the operator" } else { "" };
         self.hop("contributor", *registered, format!("{}{custodial}, key in force {}", s.contributor, contributor.key.key));
-        let commitment = submitted_commitment(archive, submitted, document)?;
+        let (bundle, place) = ingest::bundle_of(archive, submitted, document.number)?;
+        let commitment = bundle.prepare_one(place).commitment;
         self.hop(
             "commitment",
             s.commitment,
             format!("root {} over {} documents; document {document} is {commitment}", s.root, s.documents),
         );
         let rights = &s.rights;
-        let licence = ingest::bundle(archive, submitted)?.documents[document.number as usize].licence.clone();
+        let licence = &bundle.documents[place].licence;
         self.hop(
             "submission",
             *at,
@@ -171,7 +176,8 @@ impl Trace<'_> {
         let Some((judged, _)) = &submitted.acceptance else { return Ok(()) };
         let row = row_of(archive, submitted, document)?;
         let of = row.of.map_or(String::new(), |of| format!(" of {of}, {} of {} shingles", row.intersection, row.union));
-        self.hop("verdict", *judged, format!("{}{of}; {} words", row.verdict.code(), row.words));
+        let filter = row.filtered.as_ref().map_or(String::new(), |m| format!(": {m}"));
+        self.hop("verdict", *judged, format!("{}{of}{filter}; {} words", row.verdict.code(), row.words));
         if let Some(of) = row.of {
             let (original, s) = (of.submission, archive.state.submission(of.submission).context("a verdict names a submission")?);
             self.hop("original", original, format!("{of} of {}", s.submission.1.contributor));
@@ -183,7 +189,7 @@ impl Trace<'_> {
                 self.hop("withdrawn", *effect, format!("by entry {}: {}", w.withdrawal.0, w.withdrawal.1.kind));
             }
         }
-        for (at, entry) in &submitted.shards {
+        for (at, entry) in submitted.shards.iter().filter(|(_, s)| (s.first..s.end).contains(&document.number)) {
             match Shard::decode(&archive.objects.get(Class::Sealed, &entry.file).unwrap_or_default()) {
                 Ok(shard) => {
                     if let Some((row, found)) = shard.documents.iter().enumerate().find(|(_, d)| d.document == document) {
@@ -303,11 +309,6 @@ fn weights_by_document(archive: &Archive, run: &Run, tables: &crate::rules::Tabl
         sums.entry(row.document).or_insert_with(|| (row.contributor, 0.0)).1 += weight;
     }
     Ok(sums)
-}
-
-fn submitted_commitment(archive: &Archive, submitted: &Submitted, document: DocumentRef) -> Result<corpus::Digest> {
-    let prepared = ingest::bundle(archive, submitted)?.prepare().find(|p| p.number == document.number).map(|p| p.commitment);
-    prepared.with_context(|| format!("document {document}: is not in its bundle"))
 }
 
 fn row_of(archive: &Archive, submitted: &Submitted, document: DocumentRef) -> Result<VerdictRow> {

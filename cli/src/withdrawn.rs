@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use corpus::{Digest, DocumentRef, canonical};
 use ledger::Submitted;
+use ledger::entry::Compaction;
+use ledger::history::At;
 use serde::{Deserialize, Serialize};
 use store::Class;
 
 use crate::home::Archive;
+use crate::work::read_parts;
 
 /// The documents of a withdrawal or a claim, as a public object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,10 +60,24 @@ pub struct Remaining {
 /// The name of the file with a submission's word hashes.
 pub const WORDS: &str = "hashes of its words";
 
-/// Bundles and shards of a submission that others took the place of.
-fn out_of_use(s: &Submitted) -> BTreeSet<Digest> {
-    let (bundle, live) = (s.bundle(), s.shard().map(|(_, shard)| shard.file));
-    s.bundles().filter(|b| *b != bundle).chain(s.shards.iter().map(|(_, shard)| shard.file).filter(|f| Some(*f) != live)).collect()
+/// Bundles and shards of a submission that others took the place of, and files that its shards were compacted in.
+fn out_of_use(archive: &Archive, s: &Submitted) -> Result<BTreeSet<Digest>> {
+    let parts = |digest: Digest| Ok::<_, anyhow::Error>(read_parts(&archive.objects, &digest)?.parts.into_iter().map(|p| p.file));
+    let used: BTreeSet<Digest> = parts(s.bundle())?.chain(s.live_shards().iter().map(|(_, shard)| shard.file)).collect();
+    let mut all: BTreeSet<Digest> = s.shards.iter().map(|(_, shard)| shard.file).collect();
+    for list in s.bundles() {
+        all.extend(parts(list)?);
+    }
+    all.extend(dissolved(archive, s).iter().map(|(_, c)| c.file));
+    Ok(all.difference(&used).copied().collect())
+}
+
+/// Compactions that one of a submission's shards was in and that are not used any more.
+pub fn dissolved<'a>(archive: &'a Archive, s: &Submitted) -> Vec<&'a At<Compaction>> {
+    let Some(epoch) = archive.state.epoch_at(s.submission.0) else { return Vec::new() };
+    let live: Vec<u64> = epoch.compactions_before(u64::MAX).iter().map(|(at, _)| *at).collect();
+    let own = |c: &&At<Compaction>| epoch.compacted(c).iter().any(|(_, shard)| shard.submission == s.submission.0);
+    epoch.compactions.iter().filter(|c| !live.contains(&c.0)).filter(own).collect()
 }
 
 /// Whether an entry about submissions, epochs or runs names a sealed object: word hashes are named by none.
@@ -70,9 +87,11 @@ fn is_named(archive: &Archive, digest: &Digest) -> bool {
     let pools = state.epochs.iter().map(|e| e.open.1.pool);
     let evidence = state.claims.iter().map(|c| c.claim.1.evidence);
     let submissions = state.epochs.iter().flat_map(|e| &e.submissions);
-    let bundles = submissions.clone().flat_map(Submitted::bundles);
+    let bundles: Vec<Digest> = submissions.clone().flat_map(Submitted::bundles).collect();
     let shards = submissions.flat_map(|s| &s.shards).map(|(_, shard)| shard.file);
-    let sealed = checkpoints.chain(pools).chain(evidence).chain(bundles).chain(shards);
+    let parts = bundles.iter().flat_map(|b| read_parts(&archive.objects, b).map(|p| p.parts).unwrap_or_default()).map(|p| p.file);
+    let compactions = state.epochs.iter().flat_map(|e| &e.compactions).map(|(_, c)| c.file);
+    let sealed = checkpoints.chain(pools).chain(evidence).chain(parts).chain(bundles.iter().copied()).chain(shards).chain(compactions);
     sealed.into_iter().any(|d| d == *digest) || [Class::Public, Class::Party].iter().any(|c| archive.objects.has(*c, digest))
 }
 
@@ -104,7 +123,7 @@ impl Withdrawn {
                 }
                 let consequences: Consequences = canonical::from_slice(&archive.objects.get(Class::Public, &effect.consequences)?)?;
                 // The operator's word destroys nothing that the log does not show to be out of use.
-                let own = if consent { out_of_use(s) } else { BTreeSet::new() };
+                let own = if consent { out_of_use(archive, s)? } else { BTreeSet::new() };
                 for thing in &consequences.destroyed {
                     match thing.digest {
                         Some(digest) if own.contains(&digest) => drop(found.destroyed.insert(digest)),

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use common::World;
 use common::forge::end_with;
-use corpus::bundle::Bundle;
+use corpus::bundle::{Bundle, Parts};
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::VerdictTable;
 use corpus::{Digest, canonical};
@@ -153,10 +153,12 @@ fn every_altered_entry_is_found_by_its_rule_and_index() {
     end_with(&world, |objects, e| match e {
         Entry::WithdrawalEffect(e) if e.bundle.is_some() => {
             // A bundle from which another document is missing.
-            let bundle = Bundle::decode(&objects.get(Class::Sealed, &e.bundle.unwrap()).unwrap()).unwrap();
+            let mut parts: Parts = canonical::from_slice(&objects.get(Class::Sealed, &e.bundle.unwrap()).unwrap()).unwrap();
+            let bundle = Bundle::decode(&objects.get(Class::Sealed, &parts.parts[0].file).unwrap()).unwrap();
             let other = bundle.without(&std::collections::BTreeSet::from([2]));
-            let bundle = objects.put(Class::Sealed, &other.encode().unwrap()).unwrap();
-            Some(WithdrawalEffect { bundle: Some(bundle), ..e.clone() }.into())
+            parts.parts[0].file = objects.put(Class::Sealed, &other.encode().unwrap()).unwrap();
+            let list = objects.put(Class::Sealed, &canonical::to_vec(&parts).unwrap()).unwrap();
+            Some(WithdrawalEffect { bundle: Some(list), ..e.clone() }.into())
         }
         _ => None,
     });

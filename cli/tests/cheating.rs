@@ -92,7 +92,7 @@ fn ready(world: &World, open: &[&str]) {
     let opening = ["epoch", "open", "--home", "h", "--target", "target/east", "--target", "target/west", "--pool-minor", "1000"];
     world.run(&[&opening[..], open].concat()).ok();
     for name in ["anna", "bert", "cleo"] {
-        world.run(&["import", "--home", "h", "--as", name, &format!("from/{name}")]).ok();
+        world.run(&["import", "--home", "h", "--source", name, "--for", name, &format!("from/{name}")]).ok();
     }
     world.run(&["epoch", "close", "--home", "h"]).ok();
     world.run(&["ingest", "--home", "h", "--vocabulary", "400"]).ok();

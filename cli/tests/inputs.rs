@@ -50,7 +50,7 @@ fn every_step_is_a_command_on_one_s_own_data() {
     let committed = world.run(&["submit", "--home", "h", "bert", "from/bert", "--key", "bert.key", "--commit-only"]).ok();
     let submitted = world.run(&["submit", "--home", "h", "bert", "from/bert", "--key", "bert.key"]).ok();
     assert!(committed["commitment"].as_u64() < submitted["submission"].as_u64());
-    world.run(&["import", "--home", "h", "--as", "commons", "from/cleo"]).ok();
+    world.run(&["import", "--home", "h", "--source", "cleo", "--as", "commons", "from/cleo"]).ok();
     world.run(&["ingest", "--home", "h"]).fails(1, &["not closed yet"]);
     world.run(&["epoch", "close", "--home", "h"]).ok();
     world.run(&["submit", "--home", "h", "anna", "from/zoe"]).fails(3, &["epoch 0 is closed"]);
@@ -90,7 +90,7 @@ fn every_step_is_a_command_on_one_s_own_data() {
         .run(&["epoch", "open", "--home", "h", "--target", "target/east", "--target", "target/west", "--pool-minor", "2000"])
         .fails(1, &["open already"]);
     // The second epoch judges against the first: what was accepted there is there to be duplicated.
-    world.run(&["import", "--home", "h", "--as", "zoe", "from/zoe"]).ok();
+    world.run(&["import", "--home", "h", "--source", "zoe", "--for", "zoe", "from/zoe"]).ok();
     world.run(&["epoch", "close", "--home", "h"]).ok();
     world
         .run(&["epoch", "open", "--home", "h", "--target", "target/east", "--target", "target/west", "--pool-minor", "1000"])
@@ -178,8 +178,8 @@ fn bad_datasets_are_refused_with_their_place_and_the_home_stays_valid() {
     // A licence that forbids the purpose, and one that is not known, keep documents out with the reason.
     world.lines("nc/a.jsonl", (0..2).map(|i| prose(300 + i, 20)), "CC-BY-NC-4.0");
     world.lines("ref/a.jsonl", (0..3).map(|i| prose(400 + i, 20)), "LicenseRef-Mine");
-    world.run(&["import", "--home", "h", "--as", "nc", "nc"]).ok();
-    world.run(&["import", "--home", "h", "--as", "ref", "ref"]).ok();
+    world.run(&["import", "--home", "h", "--source", "nc", "--for", "nc", "nc"]).ok();
+    world.run(&["import", "--home", "h", "--source", "ref", "--for", "ref", "ref"]).ok();
     world.run(&["epoch", "close", "--home", "h"]).ok();
     world.write("tokenizer.json", "{\"version\": \"9\"}");
     world.run(&["ingest", "--home", "h", "--tokenizer", "tokenizer.json"]).fails(2, &["tokenizer"]);

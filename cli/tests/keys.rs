@@ -145,6 +145,6 @@ fn rights_are_stated_in_a_file_and_kept_to() {
     change("0").fails(3, &["policy-future"]);
     change("1").ok();
     world.run(&open).ok();
-    world.run(&["import", "--home", "h", "--as", "zoe", "from/zoe"]).ok();
+    world.run(&["import", "--home", "h", "--source", "zoe", "--for", "zoe", "from/zoe"]).ok();
     assert_eq!(world.audit("h", "0").ok()["audit"]["ok"], true);
 }

@@ -42,7 +42,7 @@ fn commons_are_paid_nothing_claims_outrank_commitments_and_repetition_is_held_fo
     world.run(&["epoch", "open", "--home", "h", "--target", "target/east", "--target", "target/west", "--pool-minor", "1000"]).ok();
     let anna = submit(&world, "anna", "from/anna");
     let bert = submit(&world, "bert", "from/zoe");
-    let commons = world.run(&["import", "--home", "h", "--as", "commons", "from/cleo"]).ok()["submission"].to_string();
+    let commons = world.run(&["import", "--home", "h", "--source", "cleo", "--as", "commons", "from/cleo"]).ok()["submission"].to_string();
     let dora = submit(&world, "dora", "from/cleo");
     let eve = submit(&world, "eve", "from/eve");
     let finn = submit(&world, "finn", "from/finn");

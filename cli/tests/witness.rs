@@ -123,9 +123,9 @@ fn a_quorum_publishes_a_draw_waits_for_all_and_a_witness_is_asked_by_files() {
     world.write("none", "quorum none\n");
     world.run(&["init", "--home", "x", "--origin", "test.invalid/x", "--witness-policy", "none"]).fails(3, &["witness-policy"]);
     world.run(&["init", "--home", "h", "--origin", "test.invalid/log", "--witness-policy", "policy"]).ok();
-    world.run(&["import", "--home", "h", "--as", "anna", "from/anna"]).fails(2, &["epoch"]);
+    world.run(&["import", "--home", "h", "--source", "anna", "--for", "anna", "from/anna"]).fails(2, &["epoch"]);
     world.run(&["epoch", "open", "--home", "h", "--target", "target", "--pool-minor", "1000"]).ok();
-    world.run(&["import", "--home", "h", "--as", "anna", "from/anna"]).ok();
+    world.run(&["import", "--home", "h", "--source", "anna", "--for", "anna", "from/anna"]).ok();
     let audit = world.run(&["audit", "--home", "h"]).ok();
     assert!(audit["audit"]["level"].as_str().unwrap().contains("witnessed by 1"), "{audit}");
     // The close draws: nobody may choose whose cosignatures count.

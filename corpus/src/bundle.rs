@@ -1,17 +1,19 @@
-//! A submission's documents as they came: text, licence and the salts' secret, in one sealed file.
+//! A submission's documents as they came: text, licence and the salts' secret, in sealed files of bounded size.
 //!
 //! A bundle is Parquet with one row a document: `number`, `source`, `licence`, `text`, `answer_at`. The secret is in the
-//! footer. Its digest is in the log; since the secret is in it, the digest tells nothing about a text.
+//! footer. A submission has as many as it needs, each with a secret of its own, and a list of them ([`Parts`]) whose digest is in
+//! the log; since the secrets are in them, the digests tell nothing about a text.
 //!
-//! After a withdrawal of consent another bundle takes its place: the secret is destroyed with the texts that were withdrawn, so
-//! it has the other documents' salts one by one (`salt`), every document's `commitment`, and `withdrawn`.
+//! After a withdrawal of consent another bundle takes the place of each that held one of the documents: the secret is destroyed with
+//! the texts that were withdrawn, so it has the other documents' salts one by one (`salt`), every document's `commitment`, and `withdrawn`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BinaryArray, BooleanArray, LargeStringArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use serde::{Deserialize, Serialize};
 
-use crate::digest::{Digest, from_hex};
+use crate::digest::{Digest, Hasher, from_hex};
 use crate::merkle;
 use crate::parquet_file::{self, ParquetError, column};
 use crate::text::{self, SaltSecret};
@@ -29,11 +31,80 @@ pub struct Submitted {
     pub answer_at: Option<u64>,
 }
 
-/// All documents of a submission, numbered by their place.
+/// The bundles of a submission, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parts {
+    /// `1`.
+    pub version: u32,
+    /// One behind the other: the numbers of the next go on where those of the last end.
+    pub parts: Vec<Part>,
+}
+
+/// A bundle of a submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The file.
+    pub file: Digest,
+    /// Number of its first document.
+    pub first: u32,
+    /// Its documents.
+    pub documents: u32,
+}
+
+/// Text of a bundle, in bytes, from which on the next one begins.
+pub const PART_BYTES: usize = 8 << 20;
+/// Most documents of a bundle.
+pub const PART_DOCUMENTS: usize = 1 << 16;
+
+impl Part {
+    /// The number after that of its last document.
+    pub fn end(&self) -> u32 {
+        self.first.saturating_add(self.documents)
+    }
+}
+
+impl Parts {
+    /// A list of bundles.
+    pub fn new(parts: Vec<Part>) -> Parts {
+        Parts { version: 1, parts }
+    }
+
+    /// Documents of all.
+    pub fn documents(&self) -> u64 {
+        self.parts.iter().map(|p| u64::from(p.documents)).sum()
+    }
+
+    /// The place of the bundle that holds a document.
+    pub fn place_of(&self, number: u32) -> Option<usize> {
+        let place = self.parts.partition_point(|p| p.end() <= number);
+        self.parts.get(place).filter(|p| p.first <= number).map(|_| place)
+    }
+
+    /// Checks that the numbers begin at 0 and go on from each bundle to the next.
+    ///
+    /// # Errors
+    /// The expected and the found.
+    pub fn check(&self) -> Result<(), String> {
+        let mut next = 0;
+        for p in &self.parts {
+            if p.first != next || p.documents == 0 {
+                return Err(format!("bundle {}: {} documents from {}, expected some from {next}", p.file, p.documents, p.first));
+            }
+            next = p.end();
+        }
+        Ok(())
+    }
+}
+
+/// Some documents of a submission, or a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
     /// What the salts derive from.
     pub secret: SaltSecret,
+    /// Number of the first document.
+    pub first: u32,
     /// In their order.
     pub documents: Vec<Submitted>,
     /// What withdrawals left.
@@ -75,6 +146,21 @@ pub struct Prepared {
 const SECRET: &str = "assay.salt_secret";
 
 impl Bundle {
+    /// Documents from number `first` on; their salts derive from the contributor's secret `master` and from what they are.
+    pub fn new(master: &SaltSecret, first: u32, documents: Vec<Submitted>) -> Bundle {
+        let mut content = Hasher::new();
+        content.update(b"assay bundle content v1");
+        content.update(&first.to_be_bytes());
+        for d in &documents {
+            for field in [&d.source, &d.licence, &d.text] {
+                content.update(&(field.len() as u64).to_be_bytes());
+                content.update(field.as_bytes());
+            }
+            content.update(&d.answer_at.map_or([0xff; 8], u64::to_be_bytes));
+        }
+        Bundle { secret: text::part_secret(master, &content.finish()), first, documents, redaction: None }
+    }
+
     /// The bundle as a file.
     ///
     /// # Errors
@@ -82,7 +168,7 @@ impl Bundle {
     pub fn encode(&self) -> Result<Vec<u8>, ParquetError> {
         let d = &self.documents;
         let columns: [(&str, ArrayRef); 5] = [
-            ("number", Arc::new(UInt32Array::from_iter_values(0..d.len() as u32))),
+            ("number", Arc::new(UInt32Array::from_iter_values((self.first..).take(d.len())))),
             ("source", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.source)))),
             ("licence", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.licence)))),
             ("text", Arc::new(LargeStringArray::from_iter_values(d.iter().map(|d| &d.text)))),
@@ -108,7 +194,14 @@ impl Bundle {
         let secret = table.meta(SECRET).and_then(from_hex).unwrap_or_default();
         let mut documents = Vec::new();
         let mut redaction: Option<Redaction> = None;
+        let mut first = None;
         for batch in &table.batches {
+            let number: &UInt32Array = column(batch, "number")?;
+            let begin = *first.get_or_insert_with(|| number.values().first().copied().unwrap_or(0));
+            let expected = (begin..).skip(documents.len());
+            if !number.values().iter().copied().eq(expected.take(number.len())) {
+                return Err(ParquetError::message("column number: expected consecutive numbers".into()));
+            }
             let source: &StringArray = column(batch, "source")?;
             let licence: &StringArray = column(batch, "licence")?;
             let text: &LargeStringArray = column(batch, "text")?;
@@ -126,7 +219,7 @@ impl Bundle {
                 r.withdrawn.extend(column::<BooleanArray>(batch, "withdrawn")?.iter().map(|w| w.unwrap_or(true)));
             }
         }
-        Ok(Bundle { secret, documents, redaction })
+        Ok(Bundle { secret, first: first.unwrap_or(0), documents, redaction })
     }
 
     /// The bundle without salt, text and source of the documents `numbers`, and without the secret that their salts come from.
@@ -143,33 +236,39 @@ impl Bundle {
             commitments.push(p.commitment);
             withdrawn.push(gone);
         }
-        Bundle { secret: SaltSecret::default(), documents, redaction: Some(Redaction { salts, commitments, withdrawn }) }
+        Bundle { secret: SaltSecret::default(), first: self.first, documents, redaction: Some(Redaction { salts, commitments, withdrawn }) }
     }
 
     /// The documents with normalised text, salt and commitment.
     pub fn prepare(&self) -> impl Iterator<Item = Prepared> + '_ {
-        self.documents.iter().zip(0..).map(|(d, number)| {
-            // An offset that is not between characters is not one; the whole is learned then, and the commitment says so.
-            let parts = d.answer_at.and_then(|at| d.text.split_at_checked(usize::try_from(at).ok()?));
-            let (text, answer_at) = match parts {
-                Some((prompt, answer)) => {
-                    let prompt = text::normalise(prompt);
-                    let at = prompt.len() as u64;
-                    (prompt + &text::normalise(answer), Some(at))
-                }
-                None => (text::normalise(&d.text), None),
-            };
-            let kept =
-                self.redaction.as_ref().map(|r| (r.salts[number as usize], r.commitments[number as usize], r.withdrawn[number as usize]));
-            let salt = kept.map_or_else(|| text::salt(&self.secret, number), |(salt, ..)| salt);
-            let withdrawn = kept.is_some_and(|(.., withdrawn)| withdrawn);
-            // Of what is there the commitment is computed, whatever the file says.
-            let commitment = kept.filter(|_| withdrawn).map_or_else(|| text::commitment(&salt, &text, answer_at), |(_, c, _)| c);
-            Prepared { number, source: d.source.clone(), licence: d.licence.clone(), text, answer_at, salt, commitment, withdrawn }
-        })
+        (0..self.documents.len()).map(|place| self.prepare_one(place))
     }
 
-    /// The root over the documents' commitments, which the contributor signs.
+    /// The document at `place`, with normalised text, salt and commitment.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn prepare_one(&self, place: usize) -> Prepared {
+        let (d, number) = (&self.documents[place], self.first + place as u32);
+        // An offset that is not between characters is not one; the whole is learned then, and the commitment says so.
+        let parts = d.answer_at.and_then(|at| d.text.split_at_checked(usize::try_from(at).ok()?));
+        let (text, answer_at) = match parts {
+            Some((prompt, answer)) => {
+                let prompt = text::normalise(prompt);
+                let at = prompt.len() as u64;
+                (prompt + &text::normalise(answer), Some(at))
+            }
+            None => (text::normalise(&d.text), None),
+        };
+        let kept = self.redaction.as_ref().map(|r| (r.salts[place], r.commitments[place], r.withdrawn[place]));
+        let salt = kept.map_or_else(|| text::salt(&self.secret, number), |(salt, ..)| salt);
+        let withdrawn = kept.is_some_and(|(.., withdrawn)| withdrawn);
+        // Of what is there the commitment is computed, whatever the file says.
+        let commitment = kept.filter(|_| withdrawn).map_or_else(|| text::commitment(&salt, &text, answer_at), |(_, c, _)| c);
+        Prepared { number, source: d.source.clone(), licence: d.licence.clone(), text, answer_at, salt, commitment, withdrawn }
+    }
+
+    /// The root over the documents' commitments.
     pub fn root(&self) -> Digest {
         let leaves: Vec<Digest> = self.prepare().map(|p| merkle::leaf_hash(&p.commitment.0)).collect();
         merkle::root(&leaves)
@@ -194,6 +293,7 @@ mod tests {
     fn bundle_survives_its_file_and_text_is_normalised() {
         let bundle = Bundle {
             secret: [7; 32],
+            first: 40,
             documents: vec![Submitted { source: "a.txt".into(), licence: "MIT".into(), text: "cafe\u{301}".into(), answer_at: None }],
             redaction: None,
         };
@@ -209,7 +309,7 @@ mod tests {
     fn an_answer_begins_at_the_same_place_in_the_normal_form_and_is_committed_to() {
         let (text, at) = crate::text::prompt_and_answer("cafe\u{301}?", "e\u{301}s");
         let documents = vec![Submitted { source: "a".into(), licence: "MIT".into(), text, answer_at: Some(at) }];
-        let bundle = Bundle { secret: [7; 32], documents, redaction: None };
+        let bundle = Bundle { secret: [7; 32], first: 0, documents, redaction: None };
         let prepared = bundle.prepare().next().unwrap();
         assert_eq!(prepared.text.split_at(prepared.answer_at.unwrap() as usize), ("café?\n", "és"));
         assert_eq!(Bundle::decode(&bundle.encode().unwrap()).unwrap(), bundle);
@@ -223,7 +323,7 @@ mod tests {
     #[test]
     fn what_is_withdrawn_leaves_its_commitment_and_the_root_stays() {
         let document = |text: &str| Submitted { source: format!("{text}.txt"), licence: "MIT".into(), text: text.into(), answer_at: None };
-        let bundle = Bundle { secret: [7; 32], documents: ["one", "two", "three"].map(document).into(), redaction: None };
+        let bundle = Bundle { secret: [7; 32], first: 0, documents: ["one", "two", "three"].map(document).into(), redaction: None };
         let left = bundle.without(&BTreeSet::from([1])).without(&BTreeSet::from([0]));
         let read = Bundle::decode(&left.encode().unwrap()).unwrap();
         assert_eq!(read, left);
@@ -245,6 +345,7 @@ mod tests {
     fn damaged_files_are_errors() {
         let bytes = Bundle {
             secret: [0; 32],
+            first: 0,
             documents: vec![Submitted { source: "a".into(), licence: "MIT".into(), text: "x".into(), answer_at: Some(1) }],
             redaction: None,
         }

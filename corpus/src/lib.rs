@@ -6,7 +6,7 @@
 //! - `licence`: what an SPDX expression permits
 //! - `bundle`: a submission's documents, as they came, with their salts
 //! - `verdict`: what was decided about each document
-//! - `streams`: word hashes of a submission, which dedup sees
+//! - `outline`: what judging needs of documents, without their texts
 //! - `shard`: accepted documents as tokens
 //! - `parquet_file`: the one way tables are written and read
 //!
@@ -18,11 +18,12 @@ mod digest;
 mod id;
 pub mod licence;
 pub mod merkle;
+pub mod outline;
 pub mod parquet_file;
 pub mod shard;
-pub mod streams;
+
 pub mod text;
 pub mod verdict;
 
-pub use digest::{Digest, ParseDigestError};
+pub use digest::{Digest, Hasher, ParseDigestError};
 pub use id::{ContributorId, DocumentRef, ParseIdError};

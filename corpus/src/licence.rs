@@ -126,6 +126,11 @@ pub fn parse(expression: &str) -> Result<String, LicenceError> {
     Ok(canonical)
 }
 
+/// The SPDX id that `name` is in letters of any size, as dataset cards write them.
+pub fn id_of(name: &str) -> Option<&'static str> {
+    spdx::identifiers::LICENSES.iter().map(|l| l.name).find(|id| id.eq_ignore_ascii_case(name.trim()))
+}
+
 /// What `expression` says about `purpose`.
 pub fn permission(expression: &str, purpose: Purpose) -> Permission {
     let Ok(parsed) = Expression::parse_mode(expression, ParseMode::LAX) else { return Permission::Unknown };

@@ -22,19 +22,42 @@ fn split(n: usize) -> usize {
 }
 
 /// The root over leaf hashes.
-///
-/// Adding leaves left to right keeps one hash a level, so this needs no recursion and little memory.
 pub fn root(leaves: &[Digest]) -> Digest {
-    let mut stack: Vec<Digest> = Vec::new();
-    for (i, leaf) in leaves.iter().enumerate() {
-        stack.push(*leaf);
-        for _ in 0..(i + 1).trailing_zeros() {
-            let right = stack.pop().expect("a full subtree has two children");
-            let left = stack.pop().expect("a full subtree has two children");
-            stack.push(node_hash(&left, &right));
+    let mut frontier = Frontier::default();
+    leaves.iter().for_each(|leaf| frontier.push(*leaf));
+    frontier.root()
+}
+
+/// The right edge of a tree that grows: one hash a level, enough for its root and for nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frontier {
+    /// Of full subtrees, the largest first.
+    stack: Vec<Digest>,
+    size: u64,
+}
+
+impl Frontier {
+    /// Number of leaves.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Adds a leaf.
+    pub fn push(&mut self, leaf: Digest) {
+        self.stack.push(leaf);
+        self.size += 1;
+        for _ in 0..self.size.trailing_zeros() {
+            let right = self.stack.pop().expect("a full subtree has two children");
+            let left = self.stack.pop().expect("a full subtree has two children");
+            self.stack.push(node_hash(&left, &right));
         }
     }
-    stack.into_iter().rev().reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| Digest::of(&[]))
+
+    /// The root over all leaves.
+    pub fn root(&self) -> Digest {
+        let right_to_left = self.stack.iter().rev().copied();
+        right_to_left.reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| Digest::of(&[]))
+    }
 }
 
 /// A tree that grows: the hashes of all its full subtrees, two a leaf in all.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BinaryArray, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, BinaryArray, BooleanArray, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field};
 
@@ -13,7 +13,7 @@ use crate::parquet_file::{self, ParquetError, column};
 use crate::text;
 
 /// The version of the bytes.
-pub const VERSION: &str = "2";
+pub const VERSION: &str = "3";
 
 /// A document with its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct TokenizedDocument {
     pub document: DocumentRef,
     /// Its commitment.
     pub commitment: Digest,
+    /// Whose it is.
+    pub contributor: ContributorId,
     /// Its SPDX expression.
     pub licence: String,
     /// Where it came from.
@@ -34,6 +36,8 @@ pub struct TokenizedDocument {
     pub tokens: Vec<u32>,
     /// The first token of the answer, if only that is learned.
     pub learned_from: Option<u32>,
+    /// Whether the tokens give the text back; a tokenizer that changes letters does not.
+    pub reversible: bool,
     /// Its salt.
     pub salt: Digest,
 }
@@ -53,11 +57,9 @@ pub fn record(commitment: &Digest, document: DocumentRef, tokens: u64) -> Vec<u8
 /// A shard in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Whose documents these are.
-    pub contributor: ContributorId,
     /// The digest of the `tokenizer.json` that cut them.
     pub tokenizer: Digest,
-    /// In the order of their numbers.
+    /// In the order of submissions, and of their numbers.
     pub documents: Vec<TokenizedDocument>,
 }
 
@@ -89,6 +91,35 @@ pub enum ShardError {
     },
 }
 
+/// What a shard's footer says, without its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footer {
+    /// Documents.
+    pub rows: u64,
+    /// Tokens of all.
+    pub tokens: u64,
+    /// Root over their records.
+    pub document_root: Digest,
+}
+
+impl Footer {
+    /// Reads the footer of a shard's file.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn read(bytes: &[u8]) -> Result<Footer, ShardError> {
+        let failed = ParquetError::message;
+        let (rows, metadata) = parquet_file::footer(bytes)?;
+        let meta = |key: &str| {
+            let found = metadata.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
+            found.ok_or_else(|| failed(format!("footer key {key} is missing")))
+        };
+        let tokens = meta("assay.tokens")?.parse().map_err(|e| failed(format!("footer: tokens: {e}")))?;
+        let document_root = meta("assay.document_root")?.parse().map_err(|e| failed(format!("footer: {e}")))?;
+        Ok(Footer { rows, tokens, document_root })
+    }
+}
+
 impl Shard {
     /// The root over the documents' records.
     pub fn document_root(&self) -> Digest {
@@ -101,10 +132,10 @@ impl Shard {
         self.documents.iter().map(|d| d.tokens.len() as u64).sum()
     }
 
-    /// The shard as a file: the same shard, the same bytes.
+    /// The shard as a file: the same shard, the same bytes. One without documents says that nothing is left of another.
     ///
     /// # Errors
-    /// If it has no documents.
+    /// If it cannot be written.
     pub fn encode(&self) -> Result<Vec<u8>, ParquetError> {
         let d = &self.documents;
         let values = UInt32Array::from_iter_values(d.iter().flat_map(|d| d.tokens.iter().copied()));
@@ -114,18 +145,18 @@ impl Shard {
             Arc::new(values),
             None,
         );
-        let contributor = self.contributor.to_string();
-        let columns: [(&str, ArrayRef); 12] = [
+        let columns: [(&str, ArrayRef); 13] = [
             ("doc", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.document.to_string())))),
             ("commitment", Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.commitment.0)))),
             ("submission", Arc::new(UInt64Array::from_iter_values(d.iter().map(|d| d.document.submission)))),
-            ("contributor", Arc::new(StringArray::from_iter_values(d.iter().map(|_| &contributor)))),
+            ("contributor", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.contributor.to_string())))),
             ("licence", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.licence)))),
             ("source", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.source)))),
             ("text", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.text)))),
             ("answer_at", Arc::new(d.iter().map(|d| d.answer_at).collect::<UInt64Array>())),
             ("tokens", Arc::new(tokens)),
             ("learned_from", Arc::new(d.iter().map(|d| d.learned_from).collect::<UInt32Array>())),
+            ("reversible", Arc::new(BooleanArray::from_iter(d.iter().map(|d| Some(d.reversible))))),
             ("salt", Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.salt.0)))),
             ("cluster", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.document.to_string())))),
         ];
@@ -153,7 +184,7 @@ impl Shard {
             return Err(differs("version", version, VERSION.to_string()));
         }
         let tokenizer = meta("assay.tokenizer")?.parse().map_err(|e| failed(format!("{e}")))?;
-        let mut shard = Shard { contributor: ContributorId([0; 16]), tokenizer, documents: Vec::new() };
+        let mut shard = Shard { tokenizer, documents: Vec::new() };
         for batch in &table.batches {
             let doc: &StringArray = column(batch, "doc")?;
             let commitment: &BinaryArray = column(batch, "commitment")?;
@@ -164,6 +195,7 @@ impl Shard {
             let tokens: &ListArray = column(batch, "tokens")?;
             let answer_at: &UInt64Array = column(batch, "answer_at")?;
             let learned_from: &UInt32Array = column(batch, "learned_from")?;
+            let reversible: &BooleanArray = column(batch, "reversible")?;
             let salt: &BinaryArray = column(batch, "salt")?;
             for i in 0..batch.num_rows() {
                 let digest =
@@ -173,16 +205,17 @@ impl Shard {
                     .as_any()
                     .downcast_ref::<UInt32Array>()
                     .ok_or_else(|| failed("column tokens: expected a list of u32".to_string()))?;
-                shard.contributor = contributor.value(i).parse().map_err(|e| failed(format!("row {i}: {e}")))?;
                 let document = TokenizedDocument {
                     document: doc.value(i).parse().map_err(|e| failed(format!("row {i}: {e}")))?,
                     commitment: digest(commitment.value(i))?,
+                    contributor: contributor.value(i).parse().map_err(|e| failed(format!("row {i}: {e}")))?,
                     licence: licence.value(i).into(),
                     source: source.value(i).into(),
                     text: text.value(i).into(),
                     answer_at: answer_at.is_valid(i).then(|| answer_at.value(i)),
                     tokens: list.values().to_vec(),
                     learned_from: learned_from.is_valid(i).then(|| learned_from.value(i)),
+                    reversible: reversible.value(i),
                     salt: digest(salt.value(i))?,
                 };
                 let found = text::commitment(&document.salt, &document.text, document.answer_at);

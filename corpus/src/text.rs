@@ -6,7 +6,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::digest::Digest;
 
-/// The secret that the salts of one submission derive from.
+/// The secret that the salts of one submission, or of one bundle, derive from.
 pub type SaltSecret = [u8; 32];
 
 /// `text` in Unicode normalization form C, which is what is committed to, compared, tokenized and stored in shards.
@@ -16,7 +16,18 @@ pub fn normalise(text: &str) -> String {
     if is_nfc(text) { text.to_string() } else { text.nfc().collect() }
 }
 
-/// The salt of document `number`: HMAC-SHA-256 of its number under the submission's secret.
+/// The secret of a bundle, from its contributor's and a digest of what is in it: the same documents, the same salts.
+///
+/// Who is given one bundle learns nothing of the salts of others. Once the contributor's secret is destroyed, a bundle's is known from
+/// its file alone.
+pub fn part_secret(secret: &SaltSecret, content: &Digest) -> SaltSecret {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any key length");
+    mac.update(b"assay bundle secret v1");
+    mac.update(&content.0);
+    mac.finalize().into_bytes().into()
+}
+
+/// The salt of document `number`: HMAC-SHA-256 of its number under its bundle's secret.
 ///
 /// An input like the text: shards stay a function of it, and destroying it destroys what a commitment tells.
 /// Source: RFC 2104.

@@ -1,5 +1,6 @@
 //! What was decided about each document, with the evidence.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BinaryArray, ListArray, RecordBatch, StringArray, StructArray, UInt32Array, UInt64Array};
@@ -27,25 +28,37 @@ pub enum Verdict {
     Contained,
     /// Too much of it is in the held-out pool.
     HeldOut,
+    /// A filter of the epoch's policy leaves it out.
+    Filtered,
     /// Its licence forbids the epoch's purpose.
     Forbidden,
     /// Its licence is not known to permit the epoch's purpose.
     UnknownLicence,
+    /// Its licence ended before the epoch opened.
+    Expired,
+    /// Its contributor permits other purposes than the epoch's.
+    PurposeNotPermitted,
+    /// Its contributor does not know why it may be used.
+    UnknownRights,
     /// Its contributor took it back before it was judged.
     Withdrawn,
 }
 
 impl Verdict {
     /// All kinds.
-    pub const ALL: [Verdict; 9] = [
+    pub const ALL: [Verdict; 13] = [
         Verdict::Accepted,
         Verdict::Exact,
         Verdict::Formatting,
         Verdict::Near,
         Verdict::Contained,
         Verdict::HeldOut,
+        Verdict::Filtered,
         Verdict::Forbidden,
         Verdict::UnknownLicence,
+        Verdict::Expired,
+        Verdict::PurposeNotPermitted,
+        Verdict::UnknownRights,
         Verdict::Withdrawn,
     ];
 
@@ -58,8 +71,12 @@ impl Verdict {
             Verdict::Near => "near",
             Verdict::Contained => "contained",
             Verdict::HeldOut => "held-out",
+            Verdict::Filtered => "filtered",
             Verdict::Forbidden => "licence-forbids-purpose",
             Verdict::UnknownLicence => "licence-unknown",
+            Verdict::Expired => "licence-expired",
+            Verdict::PurposeNotPermitted => "purpose-not-permitted",
+            Verdict::UnknownRights => "rights-unknown",
             Verdict::Withdrawn => "withdrawn",
         }
     }
@@ -78,6 +95,28 @@ pub struct Cover {
     pub document: DocumentRef,
     /// Words that it covers and those before it in the list do not.
     pub words: u64,
+}
+
+/// What a filter found: the rule that a document does not pass, what was measured and the limit, both in millionths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// The filter and its rule, such as `gopher-quality/words`.
+    pub rule: String,
+    /// The value.
+    pub measured: u64,
+    /// What it is compared with.
+    pub limit: u64,
+}
+
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let decimal = |v: u64| {
+            let text = format!("{}.{:06}", v / 1_000_000, v % 1_000_000);
+            text.trim_end_matches('0').trim_end_matches('.').to_string()
+        };
+        write!(f, "{} {}, limit {}", self.rule, decimal(self.measured), decimal(self.limit))
+    }
 }
 
 /// The decision about one document.
@@ -103,14 +142,24 @@ pub struct VerdictRow {
     pub covered_by: Vec<Cover>,
     /// Commitment to the counts of a held-out hit, opened at the reveal.
     pub hit: Option<Digest>,
+    /// The filter that leaves it out.
+    pub filtered: Option<Measure>,
 }
 
 impl VerdictRow {
+    /// The reason that it is counted by: the verdict's code, and for a filtered one `filtered/` and the rule.
+    pub fn reason(&self) -> String {
+        match &self.filtered {
+            Some(m) if self.verdict == Verdict::Filtered => format!("{}/{}", self.verdict.code(), m.rule),
+            _ => self.verdict.code().to_string(),
+        }
+    }
+
     /// The record in the tree of accepted or of rejected documents: all of the row.
     ///
     /// Commitment, number, the code's length in one byte, the code, `of` as 1, submission and number or as 0, intersection, union,
     /// words, novel words, the number of covering documents in four bytes, submission, number and words of each, hit as 1 and its digest or
-    /// as 0; integers big-endian.
+    /// as 0, filter as 1, its rule's length in one byte, the rule, measured and limit or as 0; integers big-endian.
     pub fn record(&self) -> Vec<u8> {
         let code = self.verdict.code();
         let mut record = [&self.commitment.0[..], &self.number.to_be_bytes(), &[code.len() as u8], code.as_bytes()].concat();
@@ -125,6 +174,13 @@ impl VerdictRow {
         }
         match self.hit {
             Some(hit) => record.extend([&[1][..], &hit.0].concat()),
+            None => record.push(0),
+        }
+        match &self.filtered {
+            Some(m) => {
+                record
+                    .extend([&[1, m.rule.len() as u8][..], m.rule.as_bytes(), &m.measured.to_be_bytes(), &m.limit.to_be_bytes()].concat());
+            }
             None => record.push(0),
         }
         record
@@ -170,6 +226,15 @@ impl VerdictTable {
         self.rows.iter().filter(|r| r.verdict == verdict).count() as u64
     }
 
+    /// Documents by reason: the verdict's code, and for filtered ones `filtered/` and the rule.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for row in &self.rows {
+            *counts.entry(row.reason()).or_default() += 1;
+        }
+        counts
+    }
+
     /// Roots over the accepted and over all other documents.
     pub fn roots(&self) -> (Digest, Digest) {
         let root = |accepted: bool| {
@@ -186,7 +251,9 @@ impl VerdictTable {
     /// If it has no rows.
     pub fn encode(&self) -> Result<Vec<u8>, ParquetError> {
         let r = &self.rows;
-        let columns: [(&str, ArrayRef); 10] = [
+        let measured =
+            |pick: fn(&Measure) -> u64| -> ArrayRef { Arc::new(r.iter().map(|r| r.filtered.as_ref().map(pick)).collect::<UInt64Array>()) };
+        let columns: [(&str, ArrayRef); 13] = [
             ("number", Arc::new(UInt32Array::from_iter_values(r.iter().map(|r| r.number)))),
             ("commitment", Arc::new(BinaryArray::from_iter_values(r.iter().map(|r| r.commitment.0)))),
             ("verdict", Arc::new(StringArray::from_iter_values(r.iter().map(|r| r.verdict.code())))),
@@ -197,8 +264,12 @@ impl VerdictTable {
             ("hit", Arc::new(BinaryArray::from_iter(r.iter().map(|r| r.hit.map(|h| h.0))))),
             ("novel_words", Arc::new(UInt64Array::from_iter_values(r.iter().map(|r| r.novel_words)))),
             ("covered_by", Arc::new(covers(r))),
+            ("rule", Arc::new(r.iter().map(|r| r.filtered.as_ref().map(|m| &m.rule)).collect::<StringArray>())),
+            ("measured", measured(|m| m.measured)),
+            ("limit", measured(|m| m.limit)),
         ];
-        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, n == "of" || n == "hit")))
+        let nullable = ["of", "hit", "rule", "measured", "limit"];
+        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, nullable.contains(&n))))
             .expect("columns of one length");
         parquet_file::encode(&[batch], &[(SUBMISSION, self.submission.to_string())])
     }
@@ -224,6 +295,9 @@ impl VerdictTable {
             let hit: &BinaryArray = column(batch, "hit")?;
             let novel_words: &UInt64Array = column(batch, "novel_words")?;
             let covered_by: &ListArray = column(batch, "covered_by")?;
+            let rule: &StringArray = column(batch, "rule")?;
+            let measured: &UInt64Array = column(batch, "measured")?;
+            let limit: &UInt64Array = column(batch, "limit")?;
             for i in 0..batch.num_rows() {
                 let digest =
                     |bytes: &[u8]| bytes.try_into().map(Digest).map_err(|_| failed(format!("row {i}: a digest of {} bytes", bytes.len())));
@@ -241,6 +315,11 @@ impl VerdictTable {
                     hit: if hit.is_null(i) { None } else { Some(digest(hit.value(i))?) },
                     novel_words: novel_words.value(i),
                     covered_by: covers_of(&covered_by.value(i)).map_err(|e| failed(format!("row {i}: covered_by: {e}")))?,
+                    filtered: rule.is_valid(i).then(|| Measure {
+                        rule: rule.value(i).into(),
+                        measured: measured.value(i),
+                        limit: limit.value(i),
+                    }),
                 });
             }
         }

@@ -163,3 +163,10 @@ pub struct Delta {
     /// What sorts.
     pub(crate) device: Device,
 }
+
+impl Delta {
+    /// The device that the judge had, for the next one.
+    pub fn into_device(self) -> Device {
+        self.device
+    }
+}

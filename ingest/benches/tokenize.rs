@@ -7,8 +7,9 @@ fn sources() -> Vec<String> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let mut texts = Vec::new();
     for crate_name in ["cli", "corpus", "dedup", "ingest", "kernels", "ledger", "store", "trainer"] {
-        let dataset = ingest::read(&std::path::Path::new(root).join(crate_name).join("src"), false).expect("this repository's sources");
-        texts.extend(dataset.records.into_iter().map(|r| r.text));
+        let folder = std::path::Path::new(root).join(crate_name).join("src");
+        let (records, ..) = ingest::read_all(&folder, &ingest::read::Options::default()).expect("this repository's sources");
+        texts.extend(records.into_iter().map(|r| r.text));
     }
     texts
 }

@@ -1,6 +1,7 @@
 //! Accepted documents of one submission as a shard: a function of the submission, its verdicts and the tokenizer.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use corpus::bundle::Bundle;
 use corpus::shard::{Shard, TokenizedDocument};
@@ -8,7 +9,7 @@ use corpus::verdict::{Verdict, VerdictTable};
 use corpus::{ContributorId, Digest, DocumentRef};
 use rayon::prelude::*;
 
-use crate::tokenizer::{TextTokenizer, TokenizerError};
+use crate::tokenizer::TextTokenizer;
 
 /// A submission that cannot become a shard.
 #[derive(Debug, thiserror::Error)]
@@ -25,17 +26,17 @@ pub enum ShardingError {
         /// From the bundle.
         found: Digest,
     },
-    /// Verdicts and documents differ in number.
-    #[error("submission {submission}: {verdicts} verdicts on {documents} documents")]
+    /// Documents or verdicts are missing.
+    #[error("submission {submission}: expected documents and verdicts up to {expected}, found them up to {found}")]
     Count {
         /// The submission.
         submission: u64,
-        /// Rows of the table.
-        verdicts: usize,
-        /// Documents of the bundle.
-        documents: usize,
+        /// How many there have to be.
+        expected: u32,
+        /// How many there are.
+        found: u32,
     },
-    /// The tokenizer refused a document, or does not give it back.
+    /// The tokenizer refused a document.
     #[error("document {document}: {reason}")]
     Tokens {
         /// The document.
@@ -45,59 +46,119 @@ pub enum ShardingError {
     },
 }
 
-/// The shard of the accepted documents that are not `withdrawn`; `None` if there are none.
+/// What a shard is made from, beside the bundles and the tokenizer.
+#[derive(Clone, Debug)]
+pub struct ShardOf<'a> {
+    /// Whose documents these are.
+    pub contributor: ContributorId,
+    /// The decisions about the submission's documents.
+    pub verdicts: &'a VerdictTable,
+    /// Numbers of the documents.
+    pub range: Range<u32>,
+    /// Those of them that were taken back.
+    pub withdrawn: &'a BTreeSet<u32>,
+    /// The digest of the `tokenizer.json`.
+    pub tokenizer: Digest,
+}
+
+/// The shard of the accepted documents of a range that were not taken back; `bundles` hold the range, in order.
 ///
 /// # Errors
-/// [`ShardingError`] if verdicts and bundle do not belong together, or a document does not survive its tokens.
-pub fn build_shard(
-    contributor: ContributorId,
-    bundle: &Bundle,
-    verdicts: &VerdictTable,
-    withdrawn: &BTreeSet<u32>,
+/// [`ShardingError`] if verdicts and bundles do not belong together, a document of the range is missing, or the tokenizer refuses one.
+pub fn build_shard<E: From<ShardingError>>(
+    of: &ShardOf<'_>,
+    bundles: impl Iterator<Item = Result<Bundle, E>>,
     tokenizer: &TextTokenizer,
-    tokenizer_digest: Digest,
-) -> Result<Option<Shard>, ShardingError> {
-    let submission = verdicts.submission;
-    if bundle.documents.len() != verdicts.rows.len() {
-        return Err(ShardingError::Count { submission, verdicts: verdicts.rows.len(), documents: bundle.documents.len() });
-    }
-    let mut accepted = Vec::new();
-    for (prepared, row) in bundle.prepare().zip(&verdicts.rows) {
-        if prepared.commitment != row.commitment {
-            return Err(ShardingError::Commitment {
-                submission,
-                number: prepared.number,
-                expected: row.commitment,
-                found: prepared.commitment,
-            });
+) -> Result<Shard, E> {
+    let submission = of.verdicts.submission;
+    let (mut documents, mut next) = (Vec::new(), of.range.start);
+    for bundle in bundles {
+        let bundle = bundle?;
+        let end = (bundle.first + bundle.documents.len() as u32).min(of.range.end);
+        if bundle.first > next || end < next {
+            break;
         }
-        if row.verdict == Verdict::Accepted && !withdrawn.contains(&row.number) {
-            accepted.push(prepared);
-        }
+        let made: Result<Vec<Option<TokenizedDocument>>, ShardingError> =
+            (next..end).into_par_iter().map(|number| document(of, &bundle, number, tokenizer)).collect();
+        documents.extend(made?.into_iter().flatten());
+        next = end;
     }
-    let documents: Result<Vec<TokenizedDocument>, ShardingError> = accepted
-        .into_par_iter()
-        .map(|p| {
-            let document = DocumentRef { submission, number: p.number };
-            let tokens_error = |reason: String| ShardingError::Tokens { document, reason };
-            let (tokens, learned_from) =
-                tokenizer.encode_document(&p.text, p.answer_at).map_err(|e: TokenizerError| tokens_error(e.to_string()))?;
-            if tokenizer.decode(&tokens).map_err(|e| tokens_error(e.to_string()))? != p.text {
-                return Err(tokens_error("its tokens decode to another text; a tokenizer that changes text cannot be used".into()));
-            }
-            Ok(TokenizedDocument {
-                document,
-                commitment: p.commitment,
-                licence: p.licence,
-                source: p.source,
-                text: p.text,
-                answer_at: p.answer_at,
-                tokens,
-                learned_from,
-                salt: p.salt,
-            })
-        })
-        .collect();
-    let documents = documents?;
-    Ok((!documents.is_empty()).then_some(Shard { contributor, tokenizer: tokenizer_digest, documents }))
+    if next != of.range.end {
+        return Err(ShardingError::Count { submission, expected: of.range.end, found: next }.into());
+    }
+    Ok(Shard { tokenizer: of.tokenizer, documents })
+}
+
+/// Document `number` with its tokens, if it is in the shard.
+fn document(of: &ShardOf<'_>, bundle: &Bundle, number: u32, tokenizer: &TextTokenizer) -> Result<Option<TokenizedDocument>, ShardingError> {
+    let submission = of.verdicts.submission;
+    let row = of.verdicts.rows.get(number as usize);
+    let row = row.ok_or(ShardingError::Count { submission, expected: number + 1, found: of.verdicts.rows.len() as u32 })?;
+    if row.verdict != Verdict::Accepted || of.withdrawn.contains(&number) {
+        return Ok(None);
+    }
+    let p = bundle.prepare_one((number - bundle.first) as usize);
+    if p.commitment != row.commitment {
+        return Err(ShardingError::Commitment { submission, number, expected: row.commitment, found: p.commitment });
+    }
+    let document = DocumentRef { submission, number };
+    let encoded = tokenizer.encode_document(&p.text, p.answer_at).map_err(|e| ShardingError::Tokens { document, reason: e.to_string() })?;
+    Ok(Some(TokenizedDocument {
+        document,
+        commitment: p.commitment,
+        contributor: of.contributor,
+        licence: p.licence,
+        source: p.source,
+        reversible: tokenizer.gives_back(&encoded.tokens, &p.text),
+        text: p.text,
+        answer_at: p.answer_at,
+        tokens: encoded.tokens,
+        learned_from: encoded.learned_from,
+        salt: p.salt,
+    }))
+}
+
+/// Bytes of text of a shard.
+pub const SHARD_BYTES: u64 = 32 << 20;
+
+/// Cuts documents into ranges of about [`SHARD_BYTES`] of accepted text, as equal as documents allow; the same documents, the same ranges.
+///
+/// `bytes` has the accepted text of each document, 0 for others. Tokens are in proportion and are not known yet: so every range can be
+/// cut into tokens by another worker.
+pub fn cut(bytes: &[u64]) -> Vec<Range<u32>> {
+    let total: u64 = bytes.iter().sum();
+    let parts = total.div_ceil(SHARD_BYTES).max(1);
+    let mut cuts = vec![0];
+    let (mut sum, mut last) = (0u64, 0);
+    for (i, b) in bytes.iter().enumerate().filter(|(_, b)| **b > 0) {
+        // The next part begins with the first document behind the next share of the text; one document may be several shares.
+        let share = u128::from(sum) * u128::from(parts) / u128::from(total);
+        if share > last {
+            cuts.push(i as u32);
+            last = share;
+        }
+        sum += b;
+    }
+    cuts.push(bytes.len() as u32);
+    cuts.windows(2).map(|w| w[0]..w[1]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_of_equal_size_and_leave_nothing_out() {
+        assert_eq!(cut(&[5, 0, 7]).iter().map(|r| (r.start, r.end)).collect::<Vec<_>>(), [(0, 3)]);
+        let half = SHARD_BYTES / 2;
+        assert_eq!(cut(&[half, 0, half, half, 0, half, 0]), [0..3, 3..7]);
+        // One that is larger than a shard has one of its own.
+        assert_eq!(cut(&[3 * SHARD_BYTES, 1, 1]), [0..1, 1..3]);
+        let many: Vec<u64> = (0..10_000).map(|i| (i * 7919) % 20_000).collect();
+        let ranges = cut(&many);
+        let sums: Vec<u64> = ranges.iter().map(|r| many[r.start as usize..r.end as usize].iter().sum()).collect();
+        assert_eq!(ranges.len() as u64, many.iter().sum::<u64>().div_ceil(SHARD_BYTES));
+        assert!(sums.iter().all(|s| s.abs_diff(sums[0]) < 60_000), "{sums:?}");
+        assert!(ranges.windows(2).all(|w| w[0].end == w[1].start) && ranges[0].start == 0 && ranges.last().unwrap().end == 10_000);
+    }
 }

@@ -1,5 +1,7 @@
 //! Tokenizers: byte-level BPE trained on accepted text, or any Hugging Face `tokenizer.json`.
 
+use std::collections::BTreeMap;
+
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer, TokenizerImpl};
@@ -43,7 +45,23 @@ pub fn train<'a>(texts: impl Iterator<Item = &'a str> + Send, vocabulary: usize)
 }
 
 /// A loaded tokenizer.
-pub struct TextTokenizer(Tokenizer);
+pub struct TextTokenizer {
+    tokenizer: Tokenizer,
+    vocabulary: usize,
+    /// Control tokens with their letters.
+    controls: BTreeMap<u32, String>,
+    /// The bytes of every token, if tokens are bytes one behind the other.
+    bytes: Option<Vec<Vec<u8>>>,
+}
+
+/// A document as tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// The first of its answer, if it has one.
+    pub learned_from: Option<u32>,
+}
 
 impl TextTokenizer {
     /// Loads a `tokenizer.json`.
@@ -51,42 +69,76 @@ impl TextTokenizer {
     /// # Errors
     /// [`TokenizerError`] if it is none.
     pub fn from_json(bytes: &[u8]) -> Result<TextTokenizer, TokenizerError> {
-        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(failed)?;
+        // The library takes some files for granted that contradict themselves.
+        let read = std::panic::catch_unwind(|| Tokenizer::from_bytes(bytes));
+        let mut tokenizer = read.map_err(|_| failed("its parts contradict each other"))?.map_err(failed)?;
         // A document that mentions a control token has its characters, not the token.
         tokenizer.set_encode_special_tokens(true);
         tokenizer.with_truncation(None).map_err(failed)?;
         tokenizer.with_padding(None);
-        Ok(TextTokenizer(tokenizer))
+        let added = tokenizer.get_added_tokens_decoder();
+        let controls = added.into_iter().filter(|(_, t)| t.special).map(|(id, t)| (id, t.content)).collect();
+        let tokens = tokenizer.get_vocab(true);
+        // Ids may have gaps.
+        let vocabulary = tokens.values().max().map_or(0, |id| *id as usize + 1);
+        let bytes = matches!(tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_))).then(|| {
+            let letters = byte_letters();
+            let mut table = vec![Vec::new(); vocabulary];
+            for (token, id) in tokens {
+                let bytes: Option<Vec<u8>> = token.chars().map(|c| letters.get(&c).copied()).collect();
+                table[id as usize] = bytes.unwrap_or_else(|| token.into_bytes());
+            }
+            table
+        });
+        Ok(TextTokenizer { tokenizer, vocabulary, controls, bytes })
     }
 
-    /// Number of tokens, added ones included.
+    /// One more than the largest id of a token, added ones included.
     pub fn vocabulary(&self) -> usize {
-        self.0.get_vocab_size(true)
+        self.vocabulary
     }
 
-    /// The tokens of `text`.
+    /// The tokens of `text`; none of them is a control token, whatever the text says.
     ///
     /// # Errors
     /// [`TokenizerError`] if the tokenizer refuses the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        Ok(self.0.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
+        let plain = |text: &str| Ok(self.tokenizer.encode_fast(text, false).map_err(failed)?.get_ids().to_vec());
+        let is_control = |tokens: &[u32]| tokens.iter().any(|t| self.controls.contains_key(t));
+        let tokens = plain(text)?;
+        if self.controls.is_empty() || !is_control(&tokens) {
+            return Ok(tokens);
+        }
+        // A model that has a control token among its ordinary words meets it in pieces.
+        let mut tokens = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let found = self.controls.values().filter(|c| !c.is_empty()).filter_map(|c| rest.find(c.as_str())).min();
+            let end = found.map_or(rest.len(), |at| at + rest[at..].chars().next().map_or(1, char::len_utf8));
+            tokens.extend(plain(&rest[..end])?);
+            rest = &rest[end..];
+        }
+        match tokens.iter().find_map(|t| self.controls.get(t)) {
+            None => Ok(tokens),
+            Some(control) => Err(failed(format!("letters become the control token {control:?}"))),
+        }
     }
 
-    /// The tokens of a document, and the first of its answer if it has one.
+    /// A document's tokens, and the first of its answer if it has one.
     ///
     /// Prompt and answer are cut apart, so that no token is half of each.
     ///
     /// # Errors
     /// [`TokenizerError`] if the tokenizer refuses it, or `answer_at` is not between two characters.
-    pub fn encode_document(&self, text: &str, answer_at: Option<u64>) -> Result<(Vec<u32>, Option<u32>), TokenizerError> {
-        let Some(at) = answer_at else { return Ok((self.encode(text)?, None)) };
+    pub fn encode_document(&self, text: &str, answer_at: Option<u64>) -> Result<Encoded, TokenizerError> {
+        let Some(at) = answer_at else { return Ok(Encoded { tokens: self.encode(text)?, learned_from: None }) };
         let parts = usize::try_from(at).ok().and_then(|at| text.split_at_checked(at));
         let (prompt, answer) =
             parts.ok_or_else(|| failed(format!("its answer begins at byte {at} of {}, inside a character or beyond", text.len())))?;
         let mut tokens = self.encode(prompt)?;
-        let first = tokens.len() as u32;
+        let learned_from = Some(tokens.len() as u32);
         tokens.extend(self.encode(answer)?);
-        Ok((tokens, Some(first)))
+        Ok(Encoded { tokens, learned_from })
     }
 
     /// The text of `tokens`.
@@ -94,8 +146,35 @@ impl TextTokenizer {
     /// # Errors
     /// [`TokenizerError`] if there is no such token.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, TokenizerError> {
-        self.0.decode(tokens, false).map_err(failed)
+        self.tokenizer.decode(tokens, false).map_err(failed)
     }
+
+    /// Whether `tokens` are the text again, letter by letter.
+    pub fn gives_back(&self, tokens: &[u32], text: &str) -> bool {
+        let Some(table) = &self.bytes else { return self.decode(tokens).is_ok_and(|decoded| decoded == text) };
+        let mut rest = text.as_bytes();
+        let same = |token: &u32| {
+            let after = table.get(*token as usize).and_then(|bytes| rest.strip_prefix(bytes.as_slice()));
+            after.map(|after| rest = after).is_some()
+        };
+        tokens.iter().all(same) && rest.is_empty()
+    }
+}
+
+/// The letters that byte-level tokens write bytes with: printable ones stand for themselves, others for letters from 256 on.
+///
+/// Source: Radford et al. 2019, `bytes_to_unicode` of its published encoder.
+fn byte_letters() -> BTreeMap<char, u8> {
+    let mut next = 256u32;
+    let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let mut letter = |b: u8| {
+        if printable(b) {
+            return char::from(b);
+        }
+        next += 1;
+        char::from_u32(next - 1).expect("a letter below 512")
+    };
+    (0..=255).map(|b| (letter(b), b)).collect()
 }
 
 #[cfg(test)]
@@ -113,9 +192,26 @@ mod tests {
         for text in [texts[7].as_str(), "\u{1f600} never seen \t\r\n", "<|endoftext|> is text here", " ", "x"] {
             let tokens = tokenizer.encode(text).unwrap();
             assert_eq!(tokenizer.decode(&tokens).unwrap(), text);
+            assert!(
+                tokenizer.gives_back(&tokens, text) && !tokenizer.gives_back(&tokens[1..], text) && !tokenizer.gives_back(&tokens, "y")
+            );
             assert!(!tokens.contains(&0), "a control token from text");
         }
         assert!(TextTokenizer::from_json(b"{}").is_err());
         assert!(train(["a"].into_iter(), 100).is_err());
+    }
+
+    /// A tokenizer whose control token is a word of its model too, and that makes letters small.
+    #[test]
+    fn letters_never_become_a_control_token_and_what_changes_letters_says_so() {
+        let json = r#"{"version":"1.0","truncation":null,"padding":null,
+            "added_tokens":[{"id":1,"content":"<s>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}],
+            "normalizer":{"type":"Lowercase"},"pre_tokenizer":null,"post_processor":null,"decoder":{"type":"Fuse"},
+            "model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",-9.0],["<s>",-1.0],["<",-3.0],["s",-3.0],[">",-3.0],["a",-3.0]],"byte_fallback":false}}"#;
+        let tokenizer = TextTokenizer::from_json(json.as_bytes()).unwrap();
+        let tokens = tokenizer.encode("a<s>a<s>").unwrap();
+        assert_eq!(tokens, [5, 2, 3, 4, 5, 2, 3, 4]);
+        assert!(tokenizer.gives_back(&tokens, "a<s>a<s>"));
+        assert!(!tokenizer.gives_back(&tokenizer.encode("A").unwrap(), "A"));
     }
 }

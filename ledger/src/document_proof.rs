@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use corpus::verdict::{Cover, Verdict, VerdictRow};
+use corpus::verdict::{Cover, Measure, Verdict, VerdictRow};
 use corpus::{Digest, DocumentRef, canonical, merkle, shard, text};
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,8 @@ pub struct Decision {
     pub covered_by: Vec<Cover>,
     /// Commitment to the counts of a held-out hit.
     pub hit: Option<Digest>,
+    /// The filter that leaves it out.
+    pub filtered: Option<Measure>,
     /// Among the accepted documents, or among the others.
     pub place: Place,
     /// The acceptance entry.
@@ -189,6 +191,7 @@ impl DocumentProof {
             novel_words: d.novel_words,
             covered_by: d.covered_by.clone(),
             hit: d.hit,
+            filtered: d.filtered.clone(),
         };
         let (entry, proof, head) = d.anchor.open(log)?;
         let witnessed = proof.witnessed(witnesses);

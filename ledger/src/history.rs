@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use corpus::{ContributorId, Digest, merkle};
 
 use crate::entry::{
-    Acceptance, Attribution, Claim, Commitment, Draw, EpochClose, EpochOpen, PayoutApproval, PayoutProposal, Registration, Replay,
-    Resolution, Reveal, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Withdrawal, WithdrawalEffect,
+    Acceptance, Attribution, Claim, Commitment, Compaction, Draw, EpochClose, EpochOpen, PayoutApproval, PayoutProposal, Registration,
+    Replay, Resolution, Reveal, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Withdrawal, WithdrawalEffect,
 };
 use crate::key::PublicKey;
 
@@ -58,15 +58,17 @@ pub struct Submitted {
     pub submission: At<Submission>,
     /// The verdicts.
     pub acceptance: Option<At<Acceptance>>,
-    /// Its shards: the first, and after withdrawals those that replaced it.
+    /// Its shards: those of its ranges in order, and after withdrawals those that replaced them.
     pub shards: Vec<At<Shard>>,
+    /// Where the ranges end so far.
+    pub(crate) sharded: u32,
     /// What was taken back of it.
     pub withdrawals: Vec<Withdrawn>,
 }
 
 impl Submitted {
     pub(crate) fn new(submission: At<Submission>) -> Submitted {
-        Submitted { submission, acceptance: None, shards: Vec::new(), withdrawals: Vec::new() }
+        Submitted { submission, acceptance: None, shards: Vec::new(), sharded: 0, withdrawals: Vec::new() }
     }
 
     /// Documents that the verdicts accepted.
@@ -83,16 +85,38 @@ impl Submitted {
         self.withdrawals.iter().filter_map(|w| w.effect.as_ref())
     }
 
-    /// The shard in use before entry `index`; none if nothing was accepted, or nothing is left.
-    pub fn shard_before(&self, index: u64) -> Option<&At<Shard>> {
-        let last = self.shards.iter().rfind(|(at, _)| *at < index)?;
-        let retired = self.effects().any(|(at, e)| *at < index && e.shard == Some(last.0));
-        (!retired).then_some(last)
+    /// The shards in use before entry `index`, in the order of their documents.
+    pub fn shards_before(&self, index: u64) -> Vec<&At<Shard>> {
+        let before = || self.shards.iter().filter(|(at, _)| *at < index);
+        let replaced: HashSet<u64> = before().filter_map(|(_, s)| s.replaces).collect();
+        let mut live: Vec<&At<Shard>> = before().filter(|(at, s)| s.rows > 0 && !replaced.contains(at)).collect();
+        live.sort_by_key(|(_, s)| s.first);
+        live
     }
 
-    /// The shard in use now.
-    pub fn shard(&self) -> Option<&At<Shard>> {
-        self.shard_before(u64::MAX)
+    /// The shards in use now.
+    pub fn live_shards(&self) -> Vec<&At<Shard>> {
+        self.shards_before(u64::MAX)
+    }
+
+    /// The shard in use that holds a document, if it was accepted.
+    pub fn shard_of(&self, number: u32) -> Option<&At<Shard>> {
+        self.live_shards().into_iter().find(|(_, s)| (s.first..s.end).contains(&number))
+    }
+
+    /// Whether every accepted document that is left is in a shard.
+    pub fn is_sharded(&self) -> bool {
+        self.acceptance.is_some() && (self.left() == 0 || u64::from(self.sharded) == self.submission.1.documents)
+    }
+
+    /// Where the ranges of its shards end so far.
+    pub fn sharded_to(&self) -> u32 {
+        self.sharded
+    }
+
+    /// Tokens of the shards in use.
+    pub fn tokens(&self) -> u64 {
+        self.live_shards().iter().fold(0, |n: u64, (_, s)| n.saturating_add(s.tokens))
     }
 
     /// The bundle now: the one that was submitted, or the one that withdrawals of consent left.
@@ -126,6 +150,8 @@ pub struct Epoch {
     pub draw: Option<At<Draw>>,
     /// Its reveal.
     pub reveal: Option<At<Reveal>>,
+    /// Files that are used in the place of several shards, until one of these is replaced.
+    pub compactions: Vec<At<Compaction>>,
     /// The last entry that took a shard out of use; runs that began before it must not go on.
     pub retired: Option<u64>,
     /// Submissions that have verdicts: the first ones.
@@ -143,6 +169,7 @@ impl Epoch {
             close: None,
             draw: None,
             reveal: None,
+            compactions: Vec::new(),
             retired: None,
             judged: 0,
             roots: HashSet::new(),
@@ -191,23 +218,86 @@ impl Epoch {
 
     /// Contributors with documents that a run before entry `index` may use, by id.
     pub fn accepted_contributors(&self, index: u64) -> Vec<ContributorId> {
-        distinct(self.submissions.iter().filter(|s| s.shard_before(index).is_some()))
+        distinct(self.submissions.iter().filter(|s| !s.shards_before(index).is_empty()))
     }
 
-    /// The shards in use before entry `index`, in the order of submissions.
-    pub fn shards_before(&self, index: u64) -> impl Iterator<Item = &At<Shard>> {
-        self.submissions.iter().filter_map(move |s| s.shard_before(index))
+    /// The shards in use before entry `index`, in the order of submissions and their documents.
+    pub fn shards_before(&self, index: u64) -> Vec<&At<Shard>> {
+        self.submissions.iter().flat_map(|s| s.shards_before(index)).collect()
     }
 
-    /// Root over the document roots of the shards in use before entry `index`, with their documents and tokens.
+    /// The shards that a compaction took the place of.
+    pub fn compacted(&self, (at, c): &At<Compaction>) -> Vec<&At<Shard>> {
+        let shards = self.shards_before(*at);
+        let from = shards.iter().skip_while(|(index, _)| *index != c.first);
+        let mut members: Vec<&At<Shard>> = Vec::new();
+        for shard in from {
+            members.push(shard);
+            if shard.0 == c.last {
+                return members;
+            }
+        }
+        Vec::new()
+    }
+
+    /// Compactions that are used before entry `index`: none of their shards is replaced.
+    pub fn compactions_before(&self, index: u64) -> Vec<&At<Compaction>> {
+        if self.compactions.is_empty() {
+            return Vec::new();
+        }
+        let live: HashSet<u64> = self.shards_before(index).iter().map(|(at, _)| *at).collect();
+        let whole = |c: &&At<Compaction>| self.compacted(c).iter().all(|(at, _)| live.contains(at));
+        self.compactions.iter().filter(|(at, _)| *at < index).filter(whole).collect()
+    }
+
+    /// The files in use before entry `index`, in the order of submissions and their documents.
+    pub fn files_before(&self, index: u64) -> Vec<LiveFile> {
+        let compactions = self.compactions_before(index);
+        let mut files: Vec<LiveFile> = Vec::new();
+        // The last shard of a compaction that is under way.
+        let mut until = None;
+        for (at, s) in self.shards_before(index) {
+            if until.is_none() {
+                files.push(match compactions.iter().find(|(_, c)| c.first == *at) {
+                    Some((compacted, c)) => {
+                        until = Some(c.last);
+                        LiveFile { entry: *compacted, file: c.file, rows: c.rows, tokens: c.tokens, document_root: c.document_root }
+                    }
+                    None => LiveFile { entry: *at, file: s.file, rows: s.rows, tokens: s.tokens, document_root: s.document_root },
+                });
+            }
+            if until == Some(*at) {
+                until = None;
+            }
+        }
+        files
+    }
+
+    /// Root over the document roots of the files in use before entry `index`, with their documents and tokens.
     pub fn corpus(&self, index: u64) -> (Digest, u64, u64) {
-        let leaves: Vec<Digest> = self.shards_before(index).map(|(_, s)| merkle::leaf_hash(&s.document_root.0)).collect();
+        let files = self.files_before(index);
+        let leaves: Vec<Digest> = files.iter().map(|f| merkle::leaf_hash(&f.document_root.0)).collect();
         (
             merkle::root(&leaves),
-            self.shards_before(index).fold(0, |n: u64, (_, s)| n.saturating_add(s.rows)),
-            self.shards_before(index).fold(0, |n: u64, (_, s)| n.saturating_add(s.tokens)),
+            files.iter().fold(0, |n: u64, f| n.saturating_add(f.rows)),
+            files.iter().fold(0, |n: u64, f| n.saturating_add(f.tokens)),
         )
     }
+}
+
+/// A file of documents that is in use: a shard, or a compaction of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveFile {
+    /// Its entry.
+    pub entry: u64,
+    /// The Parquet file.
+    pub file: Digest,
+    /// Documents.
+    pub rows: u64,
+    /// Tokens.
+    pub tokens: u64,
+    /// Root over the documents.
+    pub document_root: Digest,
 }
 
 fn distinct<'a>(submissions: impl Iterator<Item = &'a Submitted>) -> Vec<ContributorId> {

@@ -11,7 +11,7 @@ use common::{
     signed, statements, tokenizer,
 };
 use ledger::entry::{
-    Acceptance, Attribution, Claim, Commitment, Draw, EpochClose, Genesis, Holder, KeyRevocation, KeyRotation, PayoutApproval,
+    Acceptance, Attribution, Claim, Commitment, Compaction, Draw, EpochClose, Genesis, Holder, KeyRevocation, KeyRotation, PayoutApproval,
     PayoutProposal, Registration, Replay, Resolution, Reveal, RunClose, RunIntent, RunProgress, Shard, Statements, Submission, Withdrawal,
     WithdrawalEffect, WitnessChange,
 };
@@ -84,7 +84,6 @@ const CASES: &[(&str, &str, Seed)] = &[
     }),
     ("progress-order", "run begins", |w| w.by_operator(RunProgress { step: u64::MAX >> 11, ..w.run_progress(1) })),
     ("close-outcome", "last progress", |w| w.by_operator(RunClose { outcome: "aborted: ".to_string(), ..w.run_close() })),
-    ("shard-rows", "withdrawal", |w| w.by_operator(Shard { rows: 0, ..w.smaller_shard() })),
     ("shard-replaces", "smaller shard", |w| {
         let replaced = w.index("shard", 2);
         w.by_operator(Shard { replaces: Some(replaced), rows: w.smaller_shard().rows - 1, ..w.smaller_shard() })
@@ -150,6 +149,11 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("submission-root", "archive commits", |w| signed(Submission { root: digest("other"), ..w.submission(0) }, &[&w.ada])),
     ("submission-root", "archive commits", |w| signed(Submission { documents: 4, ..w.submission(0) }, &[&w.ada])),
     ("submission-once", "ada submits", |w| signed(w.submission(0), &[&w.ada])),
+    ("submission-form", "archive commits", |w| {
+        signed(Submission { unread: BTreeMap::from([("nul".into(), 1)]), ..w.submission(0) }, &[&w.ada])
+    }),
+    ("submission-form", "archive commits", |w| signed(Submission { problems: Some(digest("list")), ..w.submission(0) }, &[&w.ada])),
+    ("submission-form", "archive commits", |w| signed(Submission { origin: Some("a b".into()), ..w.submission(0) }, &[&w.ada])),
     ("submission-sequence", "archive commits", |w| signed(Submission { sequence: 1, ..w.submission(0) }, &[&w.ada])),
     ("submission-rights", "archive commits", |w| {
         let mut submission = w.submission(0);
@@ -217,7 +221,18 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("shard-once", "ada's shard", |w| w.by_operator(w.shard(0))),
     ("shard-rows", "tokenizer", |w| w.by_operator(Shard { rows: 3, ..w.shard(0) })),
     ("shard-rows", "withdrawal", |w| w.by_operator(Shard { rows: 2, ..w.smaller_shard() })),
-    ("shard-rows", "withdrawal", |w| w.by_operator(Shard { rows: 0, ..w.smaller_shard() })),
+    ("shard-range", "tokenizer", |w| w.by_operator(Shard { first: 1, ..w.shard(0) })),
+    ("shard-range", "tokenizer", |w| w.by_operator(Shard { end: 4, ..w.shard(0) })),
+    ("shard-range", "tokenizer", |w| w.by_operator(Shard { end: 0, ..w.shard(0) })),
+    ("shard-range", "withdrawal", |w| w.by_operator(Shard { end: 2, ..w.smaller_shard() })),
+    // All accepted documents are in it, and some more may follow.
+    ("shard-rows", "tokenizer", |w| w.by_operator(Shard { end: 2, ..w.shard(0) })),
+    ("compaction-shards", "ada's shard", |w| w.by_operator(w.compaction())),
+    ("compaction-shards", "archive's shard", |w| w.by_operator(Compaction { shards: 3, ..w.compaction() })),
+    ("compaction-shards", "withdrawal takes effect", |w| w.by_operator(Compaction { first: w.index("shard", 0), ..w.compaction() })),
+    ("compaction-sums", "archive's shard", |w| w.by_operator(Compaction { rows: 5, ..w.compaction() })),
+    ("compaction-sums", "archive's shard", |w| w.by_operator(Compaction { tokens: 41, ..w.compaction() })),
+    ("compaction-once", "compaction", |w| w.by_operator(w.compaction())),
     ("shard-replaces", "tokenizer", |w| w.by_operator(Shard { replaces: Some(w.index("tokenizer", 0)), ..w.shard(0) })),
     ("shard-replaces", "withdrawal", |w| w.by_operator(Shard { replaces: Some(w.index("shard", 1)), ..w.smaller_shard() })),
     ("shard-replaces", "resolution", |w| w.by_operator(w.smaller_shard())),
@@ -249,7 +264,6 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("effect-withdrawal", "withdrawal takes effect", |w| w.by_operator(w.withdrawal_effect())),
     ("effect-bundle", "smaller shard", |w| w.by_operator(WithdrawalEffect { bundle: None, ..w.withdrawal_effect() })),
     ("effect-accepted", "smaller shard", |w| w.by_operator(WithdrawalEffect { accepted: 2, ..w.withdrawal_effect() })),
-    ("effect-shard", "smaller shard", |w| w.by_operator(WithdrawalEffect { shard: None, ..w.withdrawal_effect() })),
     ("effect-shard", "withdrawal", |w| w.by_operator(w.withdrawal_effect())),
     ("effect-corpus", "smaller shard", |w| w.by_operator(WithdrawalEffect { corpus_root: digest("other"), ..w.withdrawal_effect() })),
     // runs.rs

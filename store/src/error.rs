@@ -62,6 +62,14 @@ pub enum StoreError {
         /// Where the last tree head is kept.
         path: PathBuf,
     },
+    /// A bucket does not do what it is asked.
+    #[error("{url}: {text}")]
+    Bucket {
+        /// The bucket, or the object in it.
+        url: String,
+        /// What it says.
+        text: String,
+    },
     /// A witness will not cosign.
     #[error("witness {witness}: {text}")]
     Witness {

@@ -79,14 +79,30 @@ async fn apply(tx: &mut sqlx::Transaction<'_, sqlx::Any>, applied: &Applied, cur
             let count = |codes: &[&str]| codes.iter().filter_map(|c| e.counts.get(*c)).sum::<u64>() as i64;
             sqlx::query("update submissions set accepted = $1, duplicates = $2 where log_index = $3")
                 .bind(count(&["accepted"]))
-                .bind(count(&["exact", "formatting-only", "near"]))
+                .bind(count(&["exact", "formatting-only", "near", "contained"]))
                 .bind(e.submission as i64)
                 .execute(&mut **tx)
                 .await?;
         }
         Entry::Shard(e) => {
-            sqlx::query("update submissions set tokens = $1 where log_index = $2")
+            // Shards of several ranges add up; one that replaces another takes its place.
+            sqlx::query("insert into shards (log_index, submission, first_document, end_document, documents, tokens, replaced_by) values ($1, $2, $3, $4, $5, $6, null)")
+                .bind(index)
+                .bind(e.submission as i64)
+                .bind(i64::from(e.first))
+                .bind(i64::from(e.end))
+                .bind(e.rows as i64)
                 .bind(e.tokens as i64)
+                .execute(&mut **tx)
+                .await?;
+            if let Some(old) = e.replaces {
+                sqlx::query("update shards set replaced_by = $1 where log_index = $2")
+                    .bind(index)
+                    .bind(old as i64)
+                    .execute(&mut **tx)
+                    .await?;
+            }
+            sqlx::query("update submissions set tokens = (select cast(sum(tokens) as bigint) from shards where submission = $1 and replaced_by is null) where log_index = $1")
                 .bind(e.submission as i64)
                 .execute(&mut **tx)
                 .await?;
@@ -139,9 +155,16 @@ impl Index {
             migration(1, "index", include_str!("../../migrations/0001_index.sql")),
             migration(2, "append only", own),
             migration(3, "tree heads", include_str!("../../migrations/0003_tree_heads.sql")),
+            migration(4, "jobs", include_str!("../../migrations/0004_jobs.sql")),
+            migration(5, "shards", include_str!("../../migrations/0005_shards.sql")),
         ];
         Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }.run(&pool).await?;
         Ok(Index { pool, postgres })
+    }
+
+    /// Whether other processes may use it too.
+    pub fn is_shared(&self) -> bool {
+        self.postgres
     }
 
     /// The last tree head that was signed with `log`'s key.
@@ -271,6 +294,15 @@ impl Index {
         Ok(balances.into_iter().collect())
     }
 
+    /// Forgets everything that follows from the log, which brings it again. Jobs and the last signed tree head stay.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`]. SQLite keeps its rows from being deleted; its file is put aside instead.
+    pub async fn clear(&self) -> Result<(), StoreError> {
+        sqlx::query("truncate transfers, shards, submissions, entries").execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Everything that follows from the log, as text, to compare two indexes.
     ///
     /// # Errors
@@ -282,6 +314,11 @@ impl Index {
         }
         for row in self.submissions().await? {
             out += &format!("{row:?}\n");
+        }
+        let shards = "select log_index, submission, first_document, end_document, documents, tokens, coalesce(replaced_by, -1) from shards order by log_index";
+        for row in sqlx::query(shards).fetch_all(&self.pool).await? {
+            let numbers: Vec<String> = (0..7).map(|i| Ok(row.try_get::<i64, _>(i)?.to_string())).collect::<Result<_, sqlx::Error>>()?;
+            out += &format!("shard {}\n", numbers.join(" "));
         }
         for row in sqlx::query("select log_index, line, debit, credit, currency, amount_minor from transfers order by log_index, line")
             .fetch_all(&self.pool)

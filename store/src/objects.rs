@@ -1,9 +1,11 @@
 //! Immutable files named by SHA-256, in three classes of who may read them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use corpus::Digest;
 
+use crate::bucket::{Bucket, Put};
 use crate::error::StoreError;
 use crate::files;
 
@@ -32,21 +34,42 @@ impl Class {
     }
 }
 
-/// The objects below a folder.
+/// Objects below a folder, or in a bucket.
 #[derive(Clone, Debug)]
-pub struct Objects {
-    root: PathBuf,
+pub struct Objects(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Folder(PathBuf),
+    Bucket(Arc<Bucket>),
 }
 
 impl Objects {
     /// The objects below `root`, which need not exist yet.
     pub fn new(root: &Path) -> Objects {
-        Objects { root: root.to_path_buf() }
+        Objects(Place::Folder(root.to_path_buf()))
     }
 
-    /// Where an object lies.
-    pub fn path(&self, class: Class, digest: &Digest) -> PathBuf {
-        self.root.join(class.name()).join(digest.to_string())
+    /// The objects in the bucket at `url`.
+    ///
+    /// # Errors
+    /// [`StoreError::Bucket`] as [`Bucket::open`].
+    pub fn in_bucket(url: &str) -> Result<Objects, StoreError> {
+        Ok(Objects(Place::Bucket(Arc::new(Bucket::open(url)?))))
+    }
+
+    /// The name of an object below the folder or in the bucket: its class and its digest.
+    fn name(class: Class, digest: &Digest) -> String {
+        format!("{}/{digest}", class.name())
+    }
+
+    /// What a message calls an object.
+    fn described(&self, class: Class, digest: &Digest) -> PathBuf {
+        let name = Objects::name(class, digest);
+        match &self.0 {
+            Place::Folder(root) => root.join(name),
+            Place::Bucket(bucket) => PathBuf::from(format!("{bucket:?}/{name}")),
+        }
     }
 
     /// Stores `bytes`; once this returns they last. Storing the same bytes again changes nothing.
@@ -55,21 +78,58 @@ impl Objects {
     /// [`StoreError::Corrupt`] if a file of that name holds other bytes.
     pub fn put(&self, class: Class, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        let path = self.path(class, &digest);
-        match files::read_if_present(&path)? {
-            Some(found) if found == bytes => Ok(digest),
-            Some(found) => Err(StoreError::Corrupt { path, expected: digest, found: Digest::of(&found) }),
-            None => {
-                // A crash before the entry that names it leaves an object that nothing refers to.
-                files::write(&path, bytes, if class == Class::Public { 0o644 } else { 0o600 })?;
+        let path = self.described(class, &digest);
+        let same = |found: Vec<u8>| {
+            if found == bytes {
                 Ok(digest)
+            } else {
+                Err(StoreError::Corrupt { path: path.clone(), expected: digest, found: Digest::of(&found) })
+            }
+        };
+        match &self.0 {
+            Place::Folder(_) => match files::read_if_present(&path)? {
+                Some(found) => same(found),
+                None => {
+                    // A crash before the entry that names it leaves an object that nothing refers to.
+                    files::write(&path, bytes, if class == Class::Public { 0o644 } else { 0o600 })?;
+                    Ok(digest)
+                }
+            },
+            Place::Bucket(bucket) => {
+                let name = Objects::name(class, &digest);
+                // A name that is taken may be our own put, whose answer was lost, or somebody's who makes the same.
+                for _ in 0..3 {
+                    if bucket.put(&name, bytes.to_vec())? == Put::Stored {
+                        return Ok(digest);
+                    }
+                    if let Some(found) = bucket.get(&name)? {
+                        return same(found);
+                    }
+                }
+                Err(StoreError::Absent(digest))
             }
         }
     }
 
     /// Whether an object is there.
     pub fn has(&self, class: Class, digest: &Digest) -> bool {
-        self.path(class, digest).is_file()
+        self.size(class, digest).is_some()
+    }
+
+    /// The size of an object in bytes, if it is there.
+    pub fn size(&self, class: Class, digest: &Digest) -> Option<u64> {
+        match &self.0 {
+            Place::Folder(_) => std::fs::metadata(self.described(class, digest)).ok().filter(std::fs::Metadata::is_file).map(|m| m.len()),
+            Place::Bucket(bucket) => bucket.size(&Objects::name(class, digest)).ok().flatten(),
+        }
+    }
+
+    /// The bytes under an object's name, whatever they are.
+    fn read(&self, class: Class, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        match &self.0 {
+            Place::Folder(_) => files::read_if_present(&self.described(class, digest)),
+            Place::Bucket(bucket) => bucket.get(&Objects::name(class, digest)),
+        }
     }
 
     /// The bytes of an object, checked against its name.
@@ -77,18 +137,48 @@ impl Objects {
     /// # Errors
     /// [`StoreError::Absent`] or [`StoreError::Corrupt`].
     pub fn get(&self, class: Class, digest: &Digest) -> Result<Vec<u8>, StoreError> {
-        let path = self.path(class, digest);
-        let bytes = files::read_if_present(&path)?.ok_or(StoreError::Absent(*digest))?;
+        let bytes = self.read(class, digest)?.ok_or(StoreError::Absent(*digest))?;
         let found = Digest::of(&bytes);
-        if found == *digest { Ok(bytes) } else { Err(StoreError::Corrupt { path, expected: *digest, found }) }
+        let path = || self.described(class, digest);
+        if found == *digest { Ok(bytes) } else { Err(StoreError::Corrupt { path: path(), expected: *digest, found }) }
     }
 
-    /// Every file below the folder, with its path relative to it, in order.
+    /// Destroys an object; one that is not there is destroyed already.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
+    /// If it cannot be removed.
+    pub fn remove(&self, class: Class, digest: &Digest) -> Result<(), StoreError> {
+        match &self.0 {
+            Place::Folder(_) => files::remove(&self.described(class, digest)),
+            Place::Bucket(bucket) => bucket.remove(&Objects::name(class, digest)),
+        }
+    }
+
+    /// Every file below the folder or in the bucket, with its path relative to it, in order.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
     pub fn list(&self) -> Result<Vec<PathBuf>, StoreError> {
-        list(&self.root)
+        match &self.0 {
+            Place::Folder(root) => list(root),
+            Place::Bucket(bucket) => Ok(bucket.list()?.into_iter().map(PathBuf::from).collect()),
+        }
+    }
+
+    /// The bytes of a file that was listed, and what a message calls it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn listed(&self, path: &Path) -> Result<(PathBuf, Vec<u8>), StoreError> {
+        match &self.0 {
+            Place::Folder(root) => Ok((root.join(path), files::read(&root.join(path))?)),
+            Place::Bucket(bucket) => {
+                let name = path.to_string_lossy();
+                let bytes =
+                    bucket.get(&name)?.ok_or_else(|| StoreError::Bucket { url: format!("{bucket:?}/{name}"), text: "absent".into() })?;
+                Ok((PathBuf::from(format!("{bucket:?}/{name}")), bytes))
+            }
+        }
     }
 }
 

@@ -36,6 +36,11 @@ fn on_both<F: AsyncFn(Index)>(name: &str, test: F) {
     });
 }
 
+fn shard(first: u32, end: u32, tokens: u64, replaces: Option<u64>) -> Entry {
+    let (contributor, d) = (ContributorId([1; 16]), Digest::of(b"x"));
+    Shard { submission: 1, contributor, first, end, file: d, rows: 1, tokens, document_root: d, tokenizer: d, replaces }.into()
+}
+
 fn entries() -> Vec<(Entry, Vec<Transfer>)> {
     let (contributor, d) = (ContributorId([1; 16]), Digest::of(b"x"));
     let submission = Submission {
@@ -47,6 +52,9 @@ fn entries() -> Vec<(Entry, Vec<Transfer>)> {
         documents: 3,
         bytes: 30,
         bundle: d,
+        unread: Default::default(),
+        problems: None,
+        origin: None,
         rights: Rights::of_license("MIT", "declared", d, "importer"),
         time: 1,
     };
@@ -86,7 +94,9 @@ fn entries() -> Vec<(Entry, Vec<Transfer>)> {
             .into(),
             vec![],
         ),
-        (Shard { submission: 1, contributor, file: d, rows: 2, tokens: 77, document_root: d, tokenizer: d, replaces: None }.into(), vec![]),
+        (shard(0, 1, 30, None), vec![]),
+        (shard(1, 3, 40, None), vec![]),
+        (shard(1, 3, 7, Some(4)), vec![]),
         (statements.into(), moved),
     ]
 }
@@ -99,16 +109,16 @@ fn applied() -> Vec<Applied> {
 #[test]
 fn entries_are_applied_once_and_the_books_keep_every_digit() {
     on_both("books", async |index| {
-        let digests: Vec<Digest> = (0..5u8).map(|i| Digest::of(&[i])).collect();
+        let digests: Vec<Digest> = (0..7u8).map(|i| Digest::of(&[i])).collect();
         let applied = applied();
         assert_eq!(index.last().await.unwrap(), None);
         index.apply(&applied, "XTS").await.unwrap();
         assert!(index.apply(&applied[1..2], "XTS").await.is_err(), "an entry was applied twice");
-        assert_eq!(index.size().await.unwrap(), 5);
-        assert_eq!(index.last().await.unwrap(), Some((4, digests[4].to_string())));
+        assert_eq!(index.size().await.unwrap(), 7);
+        assert_eq!(index.last().await.unwrap(), Some((6, digests[6].to_string())));
         assert!(index.digests().await.unwrap().into_iter().eq(digests.iter().map(Digest::to_string)));
         let row = &index.submissions().await.unwrap()[0];
-        assert_eq!((row.documents, row.accepted, row.duplicates, row.tokens), (3, Some(2), Some(1), Some(77)));
+        assert_eq!((row.documents, row.accepted, row.duplicates, row.tokens), (3, Some(2), Some(1), Some(37)));
         let held = format!("held:{}", ContributorId([1; 16]));
         assert_eq!(index.balance(&held, "XTS").await.unwrap(), 10i128.pow(30) - 1);
         assert_eq!(index.balances("XTS").await.unwrap().iter().map(|(_, b)| b).sum::<i128>(), 0);
@@ -116,9 +126,15 @@ fn entries_are_applied_once_and_the_books_keep_every_digit() {
         let dump = index.dump().await.unwrap();
         assert!(dump.contains("000000001000000000000000000000000000000"), "{dump}");
         let zero = vec![Transfer { debit: Account::Operator, credit: Account::Haircut, amount_minor: 0 }];
-        let nothing = Applied { index: 5, transfers: zero, ..applied[0].clone() };
+        let nothing = Applied { index: 7, transfers: zero, ..applied[0].clone() };
         assert!(index.apply(&[nothing], "XTS").await.is_err(), "a transfer of nothing was booked");
-        assert_eq!(index.size().await.unwrap(), 5, "a refused entry left something behind");
+        assert_eq!(index.size().await.unwrap(), 7, "a refused entry left something behind");
+        if index.is_shared() {
+            index.clear().await.unwrap();
+            assert_eq!((index.size().await.unwrap(), index.dump().await.unwrap().as_str()), (0, ""));
+            index.apply(&applied, "XTS").await.unwrap();
+            assert_eq!(index.dump().await.unwrap(), dump, "a rebuilt index is another one");
+        }
     });
 }
 
@@ -134,30 +150,119 @@ fn both_databases_hold_the_same() {
     assert!(dumps.iter().all(|d| *d == dumps[0]));
 }
 
+async fn pause(ms: u64) {
+    tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+}
+
+const LONG: i64 = 60_000;
+
 #[test]
 fn a_job_has_one_owner_and_a_late_one_is_fenced_off() {
     on_both("jobs", async |index| {
-        for input in ["b", "a", "a"] {
-            index.enqueue("k", input).await.unwrap();
-        }
-        let first = index.lease("k", "w1", 100).await.unwrap().unwrap();
-        let second = index.lease("k", "w2", 100).await.unwrap().unwrap();
-        assert_eq!((first.input.as_str(), second.input.as_str()), ("a", "b"));
-        assert_eq!(index.lease("k", "w3", 100).await.unwrap(), None);
+        let out = Digest::of(b"out");
+        index.enqueue("k", &["b".into(), "a".into()]).await.unwrap();
+        index.enqueue("k", &["a".into()]).await.unwrap();
+        index.enqueue("other", &["c".into()]).await.unwrap();
+        let first = index.lease(&["k"], "w1", 500).await.unwrap().unwrap();
+        let second = index.lease(&["k"], "w2", LONG).await.unwrap().unwrap();
+        // In the order in which they were added.
+        assert_eq!((first.input.as_str(), second.input.as_str()), ("b", "a"));
+        pause(600).await;
         // The first worker goes silent; its lease runs out and another attempt takes the job.
-        let again = index.lease("k", "w3", 100_000).await.unwrap().unwrap();
-        assert_eq!((again.input.as_str(), again.attempt), ("a", 2));
-        assert!(index.complete(&first, "late").await.is_err(), "a worker without its lease wrote a result");
-        index.complete(&again, "out").await.unwrap();
-        index.fail(&second, "no").await.unwrap();
-        for attempt in 2..=3 {
-            let job = index.lease("k", "w", 200).await.unwrap().unwrap();
-            assert_eq!(job.attempt, attempt);
-            index.fail(&job, "no").await.unwrap();
+        let again = index.lease(&["k"], "w3", LONG).await.unwrap().unwrap();
+        assert_eq!((again.input.as_str(), again.attempt), ("b", 2));
+        assert_eq!(index.lease(&["k"], "w4", LONG).await.unwrap(), None);
+        assert!(index.heartbeat(&first, LONG).await.is_err(), "a worker without its lease goes on");
+        assert!(index.complete(&first, &out).await.is_err(), "a worker without its lease wrote a result");
+        assert!(index.fail(&first, "late").await.is_err(), "a worker without its lease ended a job");
+        index.complete(&again, &out).await.unwrap();
+        // Given back, it is somebody else's at once.
+        index.release(&second).await.unwrap();
+        let third = index.lease(&["k"], "w5", LONG).await.unwrap().unwrap();
+        assert_eq!((third.input.as_str(), third.attempt), ("a", 2));
+        index.complete(&third, &out).await.unwrap();
+        let states: Vec<(String, String, i64)> = index.jobs().await.unwrap().into_iter().map(|j| (j.input, j.state, j.failures)).collect();
+        assert_eq!(states, [("b".into(), "done".into(), 1), ("a".into(), "done".into(), 0), ("c".into(), "ready".into(), 0)]);
+        // What is lost is asked for again.
+        index.forget(&[third.id]).await.unwrap();
+        index.enqueue("k", &["a".into(), "b".into()]).await.unwrap();
+        assert_eq!(index.open_jobs("k").await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_lease_lasts_as_long_as_there_are_signs_of_life() {
+    on_both("heartbeats", async |index| {
+        index.enqueue("k", &["a".into()]).await.unwrap();
+        let job = index.lease(&["k"], "w1", 300).await.unwrap().unwrap();
+        for _ in 0..4 {
+            pause(150).await;
+            index.heartbeat(&job, 300).await.unwrap();
+            assert_eq!(index.lease(&["k"], "w2", LONG).await.unwrap(), None, "a job with a live worker was taken");
         }
-        assert_eq!(index.lease("k", "w", 200).await.unwrap(), None);
-        let states: Vec<(String, String)> = index.jobs("k").await.unwrap().into_iter().map(|j| (j.input, j.state)).collect();
-        assert_eq!(states, [("a".into(), "done".into()), ("b".into(), "failed".into())]);
+        index.complete(&job, &Digest::of(b"out")).await.unwrap();
+    });
+}
+
+#[test]
+fn what_fails_waits_longer_each_time_and_is_left_alone_after_three() {
+    on_both("poison", async |index| {
+        index.enqueue("k", &["bad".into(), "deadly".into()]).await.unwrap();
+        for attempt in 1..=3 {
+            let before = index.now().await.unwrap();
+            let job = loop {
+                match index.lease(&["k"], "w", LONG).await.unwrap() {
+                    Some(job) if job.input == "bad" => break job,
+                    Some(job) => index.release(&job).await.unwrap(),
+                    None => {}
+                }
+                pause(20).await;
+            };
+            let waited = index.now().await.unwrap() - before;
+            let expected = [0, 1000, 4000][attempt - 1];
+            assert!(waited >= expected - 100, "attempt {attempt} came after {waited} ms, expected {expected}");
+            index.fail(&job, &format!("reason {attempt}")).await.unwrap();
+        }
+        // One that its workers die of.
+        for _ in 0..3 {
+            assert_eq!(index.lease(&["k"], "w", 1).await.unwrap().unwrap().input, "deadly");
+            pause(20).await;
+        }
+        assert_eq!(index.lease(&["k"], "w", LONG).await.unwrap(), None);
+        let poisoned: Vec<(String, String)> =
+            index.jobs().await.unwrap().into_iter().filter(|j| j.state == "poisoned").map(|j| (j.input, j.error.unwrap())).collect();
+        assert_eq!(poisoned, [("bad".into(), "reason 3".into()), ("deadly".into(), "its workers lost their leases".into())]);
+        assert_eq!(index.retry().await.unwrap(), 2);
+        assert_eq!(index.lease(&["k"], "w", LONG).await.unwrap().unwrap().input, "bad");
+    });
+}
+
+#[test]
+fn many_workers_do_every_job_once() {
+    on_both("crowd", async |index| {
+        let inputs: Vec<String> = (0..60).map(|i| i.to_string()).collect();
+        index.enqueue("k", &inputs).await.unwrap();
+        let tasks: Vec<_> = (0..6)
+            .map(|n| {
+                let index = index.clone();
+                tokio::spawn(async move {
+                    let mut done = Vec::new();
+                    while let Some(job) = index.lease(&["k"], &format!("w{n}"), LONG).await.unwrap() {
+                        pause(1).await;
+                        index.complete(&job, &Digest::of(job.input.as_bytes())).await.unwrap();
+                        done.push(job.input);
+                    }
+                    done
+                })
+            })
+            .collect();
+        let mut done = Vec::new();
+        for task in tasks {
+            done.extend(task.await.unwrap());
+        }
+        done.sort_by_key(|i: &String| i.parse::<u32>().unwrap());
+        assert_eq!(done, inputs);
+        assert!(index.jobs().await.unwrap().iter().all(|j| j.attempt == 1 && j.output == Some(Digest::of(j.input.as_bytes()))));
     });
 }
 

@@ -94,6 +94,8 @@ pub enum Attribution {
 pub enum Format {
     /// A Hugging Face Llama folder.
     Llama,
+    /// The documents as a Hugging Face dataset folder with its card.
+    HuggingFace,
     /// Croissant 1.1 with RAI, as JSON-LD.
     Croissant,
     /// A draft of the EU's public summary of training content, as Markdown.
@@ -216,6 +218,9 @@ pub enum Epoch {
         /// A file of weights that a settled run of the epoch may be sampled with.
         #[arg(long, value_name = "FILE")]
         weights: Vec<PathBuf>,
+        /// A TOML file of filters, as in docs/ingest.md; none is on by default.
+        #[arg(long, value_name = "FILE")]
+        filters: Option<PathBuf>,
         /// The pool in minor units.
         #[arg(long)]
         pool_minor: i64,

@@ -1,6 +1,7 @@
 //! What people type: the commands; `groups` has the commands of groups.
 
 mod groups;
+mod reading;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,9 @@ use corpus::licence::Purpose;
 use corpus::{ContributorId, DocumentRef};
 
 use crate::deduplicate::DeviceChoice;
+use crate::stages::jobs::LEASE_MS;
+
+pub use reading::{Columned, Reading};
 
 pub use groups::{Attribution, Contributor, Epoch, Format, Index, Key, Statement, SubmissionCommand, TrainLook, Witness};
 
@@ -33,6 +37,20 @@ pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Where a worker finds jobs and objects.
+#[derive(Debug, clap::Args)]
+pub struct WorkerPlace {
+    /// A home on this machine, whose config names both.
+    #[arg(long, required_unless_present_all = ["database", "storage"], conflicts_with_all = ["database", "storage"])]
+    pub home: Option<PathBuf>,
+    /// The database: a Postgres URL.
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+    /// The objects: the URL of a bucket, or a folder that several machines see.
+    #[arg(long, value_name = "URL")]
+    pub storage: Option<String>,
 }
 
 /// The home that a command works on.
@@ -88,6 +106,9 @@ pub enum Command {
         /// A Postgres URL, instead of SQLite in the home.
         #[arg(long)]
         database: Option<String>,
+        /// Where objects are: `s3://bucket/prefix`, `gs://…` or `az://…`; default: in the home. Credentials come from the environment.
+        #[arg(long, value_name = "URL")]
+        storage: Option<String>,
         /// ISO 4217 code of the pools.
         #[arg(long, default_value = "XTS")]
         currency: String,
@@ -117,14 +138,8 @@ pub enum Command {
         home: HomeArg,
         /// The contributor's name.
         contributor: String,
-        /// A file or a folder.
-        path: PathBuf,
-        /// Licence, if neither rows nor a LICENSE file say.
-        #[arg(long, visible_alias = "license")]
-        licence: Option<String>,
-        /// What else is stated of its rights: a TOML file, as in docs/ledger-format.md.
-        #[arg(long, value_name = "FILE")]
-        rights: Option<PathBuf>,
+        #[command(flatten)]
+        reading: Reading,
         /// The contributor's secret key, if it is not in the home.
         #[arg(long)]
         key: Option<PathBuf>,
@@ -134,22 +149,29 @@ pub enum Command {
         /// The commitment's entry that the files have to match.
         #[arg(long)]
         commitment: Option<u64>,
-        /// Only say what would be submitted.
+        /// Only say what would become of every record.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Submit files of somebody else under a key that the operator holds.
+    /// Submit a corpus with known origins under a key that the operator holds.
+    #[command(group(clap::ArgGroup::new("owner").required(true)))]
     Import {
         #[command(flatten)]
         home: HomeArg,
-        /// A name for their origin.
-        #[arg(long = "as")]
-        name: String,
-        /// A file or a folder.
-        path: PathBuf,
-        /// Licence, if neither rows nor a LICENSE file say.
-        #[arg(long, visible_alias = "license")]
-        licence: Option<String>,
+        #[command(flatten)]
+        reading: Reading,
+        /// A name for where it comes from, which every document's source begins with.
+        #[arg(long, value_name = "NAME")]
+        source: String,
+        /// For everybody: it outranks who commits to the same texts later, and is paid to nobody.
+        #[arg(long = "as", value_name = "commons", value_parser = ["commons"], group = "owner")]
+        commons: Option<String>,
+        /// For this contributor, who is registered if it is not yet.
+        #[arg(long = "for", value_name = "CONTRIBUTOR", group = "owner")]
+        contributor: Option<String>,
+        /// Only say what would become of every record.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Judge what was submitted, fix the tokenizer, write shards.
     Ingest {
@@ -170,9 +192,11 @@ pub enum Command {
     Submission(SubmissionCommand),
     /// Find the duplicates in files, without a home.
     Dedup {
-        /// JSON lines (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`) or Parquet with `id` and `text`, or a folder.
+        /// A file or a folder, of any form that `assay submit` reads.
         #[arg(long)]
         input: PathBuf,
+        #[command(flatten)]
+        columned: Columned,
         /// Write one line a document: the id of the document that it duplicates, or its own.
         #[arg(long, value_name = "FILE")]
         clusters: Option<PathBuf>,
@@ -496,10 +520,41 @@ pub enum Command {
     /// The index.
     #[command(subcommand)]
     Index(Index),
-    /// The job queue.
+    /// The job queue: counts, rates, time left, who does what, and what nobody could do.
     Jobs {
         #[command(flatten)]
         home: HomeArg,
+        /// Show it again every second until nothing is left.
+        #[arg(long)]
+        watch: bool,
+        /// Let jobs be tried again that nobody could do.
+        #[arg(long)]
+        retry: bool,
+        /// Each job, those that are done too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Do jobs for a home whose database is Postgres, until it is told to stop; it then ends the job that it has.
+    Worker {
+        #[command(flatten)]
+        place: WorkerPlace,
+        /// Milliseconds without a sign of life after which others may take its job.
+        #[arg(long, default_value_t = LEASE_MS, value_parser = clap::value_parser!(i64).range(100..))]
+        lease_ms: i64,
+        /// End once there is nothing to do.
+        #[arg(long)]
+        exit_when_idle: bool,
+    },
+    /// Put consecutive shards of an epoch into one file each, up to a size.
+    Compact {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The epoch; default: the last.
+        #[arg(long)]
+        epoch: Option<u32>,
+        /// Bytes of shards that go into one file.
+        #[arg(long = "bytes", value_name = "BYTES", default_value_t = 512 << 20)]
+        documents_bytes: u64,
     },
 }
 
@@ -540,6 +595,8 @@ impl Command {
             Command::Report { .. } => "report",
             Command::Index(_) => "index",
             Command::Jobs { .. } => "jobs",
+            Command::Worker { .. } => "worker",
+            Command::Compact { .. } => "compact",
         }
     }
 }

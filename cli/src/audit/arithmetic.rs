@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use corpus::merkle::{Frontier, leaf_hash};
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, canonical};
 use ledger::entry::{Holder, Shard};
 use ledger::history::{Epoch, Run, Submitted};
 use ledger::statement::Statement;
+use rayon::prelude::*;
 use store::Class;
 use trainer::{Weighting, read_documents};
 
@@ -18,6 +20,7 @@ use crate::rules::{Clusters, Tables, Targets, draw_targets, nano, statements_roo
 use crate::stages::{epoch, ingest, replay, reward};
 use crate::weighting;
 use crate::withdrawn::{Consequences, DocumentList, Withdrawn};
+use crate::work;
 
 /// Checks every epoch and every run.
 pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
@@ -30,10 +33,11 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
     let (mut documents, mut tokens) = (0, 0);
     for e in &archive.state.epochs {
         check_targets(archive, e, report)?;
+        check_compactions(archive, e, &withdrawn, report)?;
         for s in &e.submissions {
             check_submission(archive, s, &withdrawn, report)?;
             documents += s.submission.1.documents;
-            tokens += s.shard().map_or(0, |(_, s)| s.tokens);
+            tokens += s.tokens();
         }
     }
     for run in &archive.state.runs {
@@ -115,23 +119,48 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
 
 fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, report: &mut Report) -> Result<()> {
     let (at, submission) = &s.submission;
-    let bundle = ingest::bundle(archive, s)?;
+    let (mut root, mut commitments, mut bytes, mut destroyed) = (Frontier::default(), Vec::new(), 0, BTreeSet::new());
+    let mut redacted = false;
+    for part in ingest::parts(archive, s)?.parts {
+        let bundle = work::read_part(&archive.objects, &part)?;
+        redacted |= bundle.redaction.is_some();
+        bytes += bundle.text_bytes();
+        let prepared: Vec<(Digest, Option<u32>)> = (0..bundle.documents.len())
+            .into_par_iter()
+            .map(|place| bundle.prepare_one(place))
+            .map(|p| (p.commitment, p.withdrawn.then_some(p.number)))
+            .collect();
+        for (commitment, gone) in prepared {
+            root.push(leaf_hash(&commitment.0));
+            commitments.push(commitment);
+            destroyed.extend(gone);
+        }
+    }
     // What was destroyed is no longer counted; commitments and root are as they were.
-    let bytes = if bundle.redaction.is_none() { bundle.text_bytes() } else { submission.bytes };
-    let found = (bundle.root(), bundle.documents.len() as u64, bytes);
+    let bytes = if redacted { submission.bytes } else { bytes };
+    let found = (root.root(), commitments.len() as u64, bytes);
     let expected = (submission.root, submission.documents, submission.bytes);
-    let destroyed: BTreeSet<u32> = bundle.prepare().filter(|p| p.withdrawn).map(|p| p.number).collect();
     let gone: BTreeSet<u32> = withdrawn.gone().iter().filter(|d| d.submission == *at).map(|d| d.number).collect();
     report.expect(destroyed == gone, "withdrawn-documents", *at, || {
-        format!("documents {destroyed:?} are destroyed in the bundle, {gone:?} were withdrawn")
+        format!("documents {destroyed:?} are destroyed in the bundles, {gone:?} were withdrawn")
     });
     report.expect(found == expected, "submission-bundle", *at, || {
-        format!("root, documents and bytes {expected:?}, the bundle gives {found:?}")
+        format!("root, documents and bytes {expected:?}, the bundles give {found:?}")
     });
+    if let Some(list) = &submission.problems {
+        let list: serde_json::Value = canonical::from_slice(&archive.objects.get(Class::Party, list)?)?;
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for problem in list["problems"].as_array().into_iter().flatten() {
+            *counts.entry(problem["code"].as_str().unwrap_or_default().to_string()).or_default() += 1;
+        }
+        report.expect(counts == submission.unread, "submission-unread", *at, || {
+            format!("unread {:?}, the list of problems gives {counts:?}", submission.unread)
+        });
+    }
     let submission_at = *at;
     let Some((at, acceptance)) = &s.acceptance else { return Ok(()) };
     let table = VerdictTable::decode(&archive.objects.get(Class::Public, &acceptance.verdicts)?)?;
-    let counts = Verdict::ALL.iter().map(|v| (v.code().to_string(), table.count(*v))).filter(|(_, n)| *n > 0).collect();
+    let counts = ingest::counts(&table, &submission.unread);
     report.expect(acceptance.counts == counts, "acceptance-table", *at, || {
         format!("counts {:?}, the table gives {counts:?}", acceptance.counts)
     });
@@ -149,13 +178,14 @@ fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, rep
     report.expect(acceptance.parameters == parameters, "acceptance-parameters", *at, || {
         format!("parameters {}, the epoch gives {parameters}", acceptance.parameters)
     });
-    let commitments = bundle.prepare().map(|p| p.commitment);
-    report.expect(commitments.eq(table.rows.iter().map(|r| r.commitment)), "acceptance-table", *at, || {
-        "the table is about other documents than the bundle's".into()
+    report.expect(commitments.iter().eq(table.rows.iter().map(|r| &r.commitment)), "acceptance-table", *at, || {
+        "the table is about other documents than the bundles'".into()
     });
-    report.expect(s.left() == 0 || s.shard().is_some(), "shard-missing", *at, || format!("{} accepted documents and no shard", s.left()));
+    report.expect(s.is_sharded(), "shard-missing", *at, || format!("{} accepted documents and not all in shards", s.left()));
     for (at, entry) in &s.shards {
-        let gone = withdrawn.before(s, *at + 2);
+        // The withdrawal that a shard follows takes effect behind the others that it brings.
+        let open = s.withdrawals.iter().filter(|w| w.withdrawal.0 < *at).filter_map(|w| w.effect.as_ref()).map(|(effect, _)| effect + 1);
+        let gone = withdrawn.before(s, open.max().unwrap_or(0));
         if !withdrawn.destroyed.contains(&entry.file) {
             check_shard(archive, (*at, entry), &table, &gone, report)?;
         }
@@ -178,15 +208,43 @@ fn check_shard(
             return Ok(());
         }
     };
-    let found = (shard.documents.len() as u64, shard.tokens(), shard.document_root(), shard.contributor, shard.tokenizer);
-    let expected = (entry.rows, entry.tokens, entry.document_root, entry.contributor, entry.tokenizer);
-    report.expect(found == expected, "shard-file", at, || {
-        format!("rows, tokens, root, contributor and tokenizer {expected:?}, the file has {found:?}")
-    });
-    let kept = |r: &&VerdictRow| r.verdict == Verdict::Accepted && !gone.contains(&r.number);
-    let accepted = table.rows.iter().filter(kept).map(|r| (table.submission, r.number, r.commitment));
-    let rows = shard.documents.iter().map(|d| (d.document.submission, d.document.number, d.commitment));
+    let found = (shard.documents.len() as u64, shard.tokens(), shard.document_root(), shard.tokenizer);
+    let expected = (entry.rows, entry.tokens, entry.document_root, entry.tokenizer);
+    report.expect(found == expected, "shard-file", at, || format!("rows, tokens, root and tokenizer {expected:?}, the file has {found:?}"));
+    let kept =
+        |r: &&VerdictRow| r.verdict == Verdict::Accepted && !gone.contains(&r.number) && (entry.first..entry.end).contains(&r.number);
+    let accepted = table.rows.iter().filter(kept).map(|r| (table.submission, r.number, r.commitment, entry.contributor));
+    let rows = shard.documents.iter().map(|d| (d.document.submission, d.document.number, d.commitment, d.contributor));
     report.expect(accepted.eq(rows), "shard-documents", at, || "the shard's documents are not the accepted ones".into());
+    Ok(())
+}
+
+/// A compaction holds the documents of its shards, one behind the other.
+fn check_compactions(archive: &Archive, e: &Epoch, withdrawn: &Withdrawn, report: &mut Report) -> Result<()> {
+    for compaction in &e.compactions {
+        let (at, c) = compaction;
+        let files: Vec<Digest> = e.compacted(compaction).iter().map(|(_, s)| s.file).collect();
+        if files.iter().chain([&c.file]).any(|f| withdrawn.destroyed.contains(f)) {
+            continue;
+        }
+        let read = |file: &Digest| anyhow::Ok(ShardFile::decode(&archive.objects.get(Class::Sealed, file)?)?);
+        let together = match read(&c.file) {
+            Ok(together) => together,
+            Err(e) => {
+                report.find("compaction-file", *at, e.to_string());
+                continue;
+            }
+        };
+        let (found, expected) = ((together.document_root(), together.tokens()), (c.document_root, c.tokens));
+        report.expect(found == expected, "compaction-file", *at, || format!("root and tokens {expected:?}, the file has {found:?}"));
+        let mut rows = together.documents.iter();
+        for file in &files {
+            // A shard that cannot be read is a finding of its own.
+            let Ok(shard) = read(file) else { continue };
+            let same = shard.documents.iter().all(|d| rows.next() == Some(d));
+            report.expect(same, "compaction-documents", *at, || format!("the documents are not those of shard {file}"));
+        }
+    }
     Ok(())
 }
 

@@ -19,7 +19,8 @@ pub fn check(archive: &Archive, sample: usize, report: &mut Report) -> Result<Op
             continue;
         }
         let epoch = &archive.state.epochs[run.intent.1.epoch as usize];
-        if let Some((shard, _)) = epoch.shards_before(run.intent.0).find(|(_, s)| destroyed.contains(&s.file)) {
+        let files = epoch.files_before(run.intent.0);
+        if let Some(shard) = files.iter().find(|f| destroyed.contains(&f.file)).map(|f| f.entry) {
             of += run.progress.last().map_or(0, |(_, p)| p.windows);
             report.unverifiable(at, format!("run {}: its windows, since the shard of entry {shard} is destroyed", run.intent.1.run));
             continue;

@@ -9,11 +9,15 @@ use ledger::{Entry, EntryProof, Note, State, TreeHead, Verifier, Violation};
 use rayon::prelude::*;
 use store::follow::follow;
 use store::log::ReadLog;
-use store::{LogFiles, Objects, StoreError};
+use store::{LogFiles, StoreError};
 
 use super::{Options, Report};
-use crate::home::Archive;
+use crate::home::{Archive, objects_of};
 use crate::output::progress;
+use crate::work::read_parts;
+
+/// What the list of a submission's bundles is called in entries.
+const BUNDLES: &str = "sealed/bundles.json";
 
 /// An object that an entry names.
 struct Named {
@@ -56,8 +60,8 @@ pub fn check(dir: &Path, options: &Options, report: &mut Report) -> Result<Optio
     if let Some(folder) = &options.receipts {
         check_receipts(folder, &verifier, &read, report)?;
     }
-    let archive = Archive { objects: Objects::new(&dir.join("objects")), state };
-    check_objects(dir, &archive, &named, report)?;
+    let archive = Archive { dir: dir.to_path_buf(), objects: objects_of(dir)?, state };
+    check_objects(&archive, &named, report)?;
     Ok(archive.state.genesis.is_some().then_some((archive, witnesses)))
 }
 
@@ -167,7 +171,7 @@ fn check_witnesses(read: &ReadLog, state: &State, report: &mut Report) -> usize 
 }
 
 /// Every object's bytes have the digest that its name says, and every object that an entry names is there.
-fn check_objects(dir: &Path, archive: &Archive, named: &[Named], report: &mut Report) -> Result<()> {
+fn check_objects(archive: &Archive, named: &[Named], report: &mut Report) -> Result<()> {
     let before = report.findings.len();
     let paths = archive.objects.list()?;
     // An object that an earlier audit read is read again where something needs it.
@@ -178,12 +182,11 @@ fn check_objects(dir: &Path, archive: &Archive, named: &[Named], report: &mut Re
     let wrong: Vec<Result<Option<String>, StoreError>> = wanted
         .par_iter()
         .map(|path| {
-            let path = dir.join("objects").join(path);
-            let found = Digest::of(&store::files::read(&path)?).to_string();
+            let (shown, bytes) = archive.objects.listed(path)?;
+            let found = Digest::of(&bytes).to_string();
             bar.inc(1);
-            let relative = path.strip_prefix(dir.join("objects")).expect("just joined");
-            let named = path.file_name().is_some_and(|n| n.to_string_lossy() == found) && relative.components().count() == 2;
-            Ok((!named).then(|| format!("{}: its bytes have the digest {found}", path.display())))
+            let named = path.file_name().is_some_and(|n| n.to_string_lossy() == found) && path.components().count() == 2;
+            Ok((!named).then(|| format!("{}: its bytes have the digest {found}", shown.display())))
         })
         .collect();
     bar.finish_and_clear();
@@ -192,11 +195,19 @@ fn check_objects(dir: &Path, archive: &Archive, named: &[Named], report: &mut Re
             report.find("object-digest", None, text);
         }
     }
+    let listed: BTreeSet<PathBuf> = paths.iter().cloned().collect();
     let there = |n: &Named| {
         let class = n.name.split('/').next().unwrap_or(n.name);
-        dir.join("objects").join(class).join(n.digest.to_string()).is_file()
+        listed.contains(&Path::new(class).join(n.digest.to_string()))
     };
-    let missing: Vec<&Named> = named.iter().filter(|n| !there(n)).collect();
+    // A list of bundles names them in the entry's stead.
+    let lists = named.iter().filter(|n| n.name == BUNDLES);
+    let bundles = lists.flat_map(|n| {
+        let parts = read_parts(&archive.objects, &n.digest).map(|p| p.parts).unwrap_or_default();
+        parts.into_iter().map(|p| Named { at: n.at, name: "sealed/bundle.parquet", digest: p.file })
+    });
+    let bundles: Vec<Named> = bundles.collect();
+    let missing: Vec<&Named> = named.iter().chain(&bundles).filter(|n| !there(n)).collect();
     // What the log says was destroyed is neither there nor missing. The lists that say so are objects themselves.
     let destroyed = crate::withdrawn::Withdrawn::of(archive).map(|w| w.destroyed).unwrap_or_default();
     for n in missing {

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use corpus::bundle::Parts;
+use corpus::{Digest, canonical};
 use ledger::Verifier;
 use ledger::tile;
 use store::follow::parse;
@@ -80,11 +82,18 @@ pub fn mirror(base: &str, dir: &Path) -> Result<usize> {
     named.extend(listed);
     let bar = progress("objects", named.len() as u64);
     let mut absent = 0;
-    for (class, digest) in named {
+    // Lists of bundles name more.
+    let mut waiting: Vec<(&str, Digest)> = named.into_iter().collect();
+    while let Some((class, digest)) = waiting.pop() {
         let path = format!("objects/{class}/{digest}");
         if !dir.join(&path).is_file() {
             match server.get(&path)? {
-                Some(bytes) => files::write(&dir.join(&path), &bytes, 0o600)?,
+                Some(bytes) => {
+                    files::write(&dir.join(&path), &bytes, 0o600)?;
+                    if let Ok(parts) = canonical::from_slice::<Parts>(&bytes) {
+                        waiting.extend(parts.parts.into_iter().map(|p| ("sealed", p.file)));
+                    }
+                }
                 None => absent += 1,
             }
         }

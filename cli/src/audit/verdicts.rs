@@ -1,21 +1,26 @@
 //! Every verdict and every token again, once the epoch's key is revealed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use ::ingest::Filters;
 use anyhow::Result;
+use corpus::bundle::Part;
+use corpus::outline::Outlines;
 use corpus::shard::Shard;
 use corpus::verdict::VerdictTable;
 use corpus::{Digest, DocumentRef, canonical};
-use dedup::Judge;
+use dedup::{Index, Judge};
 use ledger::Epoch;
 use rayon::prelude::*;
 use store::Class;
 
 use super::Report;
 use crate::home::Archive;
-use crate::rules::{Opening, judge, keep, word_streams};
-use crate::stages::kept::Seen;
+use crate::rules::{Keeper, Opening, judge, outlines};
+use crate::stages::kept::{Seen, by_part};
 use crate::stages::{epoch, ingest};
+use crate::work;
 
 /// Submissions judged again, and submissions with verdicts; those of an epoch that is not revealed yet cannot be judged.
 ///
@@ -54,25 +59,29 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
     let salts: BTreeMap<DocumentRef, Digest> = openings.iter().map(|o| (o.document, o.salt)).collect();
     let parameters = epoch::judge_parameters(archive, e)?;
     let seen = Seen::by(archive, e)?;
-    // What is kept from earlier epochs, from its texts.
-    let mut duplicates = Judge::new(parameters.options(&reveal.dedup_key.0));
+    // What is kept from earlier epochs, from its texts; the auditor's index is thrown away afterwards.
+    let temporary = tempfile::tempdir()?;
+    let options = parameters.options(&reveal.dedup_key.0);
+    let index = Index::open(&temporary.path().join("index"), &options.keys)?;
+    let mut keeper = Keeper::over(Judge::with_base(index.view(), options.clone())?, Some((index, 0)), options);
     for documents in seen.kept_before()?.chunk_by(|a, b| a.submission == b.submission) {
         let Some(s) = archive.state.submission(documents[0].submission) else { continue };
-        let streams = word_streams(&ingest::bundle(archive, s)?);
-        keep(&mut duplicates, documents.iter().filter_map(|d| Some((*d, streams.documents.get(d.number as usize)?))))?;
+        for (part, documents) in by_part(&ingest::parts(archive, s)?, documents) {
+            let outlines = outlines(&work::read_part(&archive.objects, part)?, &Filters::default());
+            keeper.keep(documents.iter().map(|d| (*d, &outlines.documents[(d.number - part.first) as usize])))?;
+        }
     }
     let mut submissions = Vec::new();
     for s in &e.submissions {
-        let streams = word_streams(&ingest::bundle(archive, s)?);
-        let to_judge = seen.prepare(s, streams)?;
+        let to_judge = seen.prepare(s, outlining(archive, s.submission.0, &parameters.filters, temporary.path()))?;
         if let (Some((at, _)), false) = (&s.acceptance, to_judge.given.is_empty()) {
             report.unverifiable(*at, format!("submission {}: verdicts on {} documents", s.submission.0, to_judge.given.len()));
         }
         submissions.push(to_judge);
     }
-    let pool = word_streams(&epoch::pool(archive, e)?);
+    let pool = outlines(&epoch::pool(archive, e)?, &Filters::default()).documents;
     let salt = |d: DocumentRef| salts.get(&d).copied().unwrap_or_default();
-    let (tables, found) = judge(&mut duplicates, &submissions, &pool, &reveal.dedup_key.0, &parameters, salt)?;
+    let (tables, found) = judge(&mut keeper, &submissions, &pool, &reveal.dedup_key.0, &parameters, salt)?;
     // Hits of texts that are destroyed cannot be counted again.
     let openings: Vec<Opening> = openings.into_iter().filter(|o| !seen.gone.contains(&o.document)).collect();
     report.expect(found == openings, "held-out-openings", *reveal_at, || "the openings are not those of the hits".into());
@@ -103,6 +112,20 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
     Ok((judged, count))
 }
 
+/// Outlines from texts, made once: they are asked for twice.
+fn outlining<'a>(archive: &'a Archive, submission: u64, filters: &'a Filters, temporary: &Path) -> impl Fn(&Part) -> Result<Outlines> + 'a {
+    let temporary = temporary.to_path_buf();
+    move |part| {
+        let path = temporary.join(format!("{submission}-{}", part.first));
+        if let Some(bytes) = store::files::read_if_present(&path)? {
+            return Ok(Outlines::decode(&bytes)?);
+        }
+        let outlines = outlines(&work::read_part(&archive.objects, part)?, filters);
+        std::fs::write(&path, outlines.encode()?)?;
+        Ok(outlines)
+    }
+}
+
 /// Every document's tokens are what the logged tokenizer makes of its text.
 fn check_tokens(archive: &Archive, share: f64, report: &mut Report) -> Result<u64> {
     if archive.state.tokenizer.is_none() {
@@ -112,12 +135,14 @@ fn check_tokens(archive: &Archive, share: f64, report: &mut Report) -> Result<u6
     let mut count = 0;
     let sampled = archive.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| chosen(archive, s.submission.0, share));
     let from = report.from;
-    for (at, entry) in sampled.filter_map(|s| s.shard()).filter(|(at, _)| *at >= from) {
+    for (at, entry) in sampled.flat_map(|s| s.live_shards()).filter(|(at, _)| *at >= from) {
         let Ok(shard) = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?) else { continue };
-        let wrong = shard
-            .documents
-            .par_iter()
-            .find_first(|d| tokenizer.encode_document(&d.text, d.answer_at).ok() != Some((d.tokens.clone(), d.learned_from)));
+        let wrong = shard.documents.par_iter().find_first(|d| {
+            let encoded = tokenizer.encode_document(&d.text, d.answer_at);
+            encoded.map_or(true, |e| {
+                e.tokens != d.tokens || e.learned_from != d.learned_from || tokenizer.gives_back(&e.tokens, &d.text) != d.reversible
+            })
+        });
         report.expect(wrong.is_none(), "shard-tokens", *at, || {
             format!("document {}: its tokens are not those of its text", wrong.expect("found").document)
         });

@@ -33,7 +33,7 @@ pub fn eu_summary(archive: &Archive, number: u32) -> Result<String> {
     let runs: Vec<&Run> = archive.state.runs.iter().filter(|r| r.intent.1.epoch == number).collect();
     // What was taken back after a run stays what that run was trained on.
     let before = if runs.is_empty() { vec![u64::MAX] } else { runs.iter().rev().map(|r| r.intent.0).collect() };
-    let parts = parts(e, |s| before.iter().find_map(|at| s.shard_before(*at)))?;
+    let parts = parts(e, |s| before.iter().map(|at| s.shards_before(*at)).find(|shards| !shards.is_empty()).unwrap_or_default())?;
     let TreeHead { origin, size, root } = tree_head(archive)?;
     let operator = archive.state.operator.context("a log that was read has an operator")?;
     let (closed_at, closed) = e.close.as_ref().context("an epoch with shards is closed")?;

@@ -9,6 +9,7 @@
 //! and the European Commission's template of 24 July 2025.
 
 mod eu_summary;
+pub mod hugging_face;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,13 +65,14 @@ struct Part<'a> {
     shard: &'a At<Shard>,
 }
 
-/// Submissions with the shard that `shard` picks of each, once the epoch has all of its shards.
-fn parts<'a>(e: &'a Epoch, shard: impl Fn(&'a Submitted) -> Option<&'a At<Shard>>) -> Result<Vec<Part<'a>>> {
-    let waiting = e.submissions.iter().filter(|s| s.acceptance.is_none() || s.left() > 0 && s.shard().is_none()).count();
-    let part = |s: &'a Submitted| -> Option<Part<'a>> {
-        Some(Part { at: s.submission.0, submission: &s.submission.1, judged: s.acceptance.as_ref()?.0, shard: shard(s)? })
+/// Shards that `shards` picks of each submission, once the epoch has all of its shards.
+fn parts<'a>(e: &'a Epoch, shards: impl Fn(&'a Submitted) -> Vec<&'a At<Shard>>) -> Result<Vec<Part<'a>>> {
+    let waiting = e.submissions.iter().filter(|s| !s.is_sharded()).count();
+    let part = |s: &'a Submitted| -> Vec<Part<'a>> {
+        let Some((judged, _)) = &s.acceptance else { return Vec::new() };
+        shards(s).into_iter().map(|shard| Part { at: s.submission.0, submission: &s.submission.1, judged: *judged, shard }).collect()
     };
-    let found: Vec<Part> = e.submissions.iter().filter_map(part).collect();
+    let found: Vec<Part> = e.submissions.iter().flat_map(part).collect();
     if waiting == 0 && !found.is_empty() {
         return Ok(found);
     }
@@ -80,9 +82,7 @@ fn parts<'a>(e: &'a Epoch, shard: impl Fn(&'a Submitted) -> Option<&'a At<Shard>
 
 /// The signed tree head that lies beside the objects; it has to be of the entries that were read.
 fn tree_head(archive: &Archive) -> Result<TreeHead> {
-    // Objects are `objects/<class>/<digest>` below the folder that has `log/`.
-    let object = archive.objects.path(Class::Sealed, &Digest([0; 32]));
-    let log = object.ancestors().nth(3).context("objects lie two folders below the home")?.join("log");
+    let log = archive.dir.join("log");
     let (_, head) = LogFiles::new(&log).head(&Verifier::from_vkey(&archive.genesis().log)?)?.context("the log has no tree head")?;
     if head.size == archive.state.size {
         return Ok(head);
@@ -167,7 +167,7 @@ fn withdrawals(e: &Epoch) -> (String, Vec<u64>) {
     let effects = || e.submissions.iter().flat_map(|s| &s.withdrawals).filter_map(|w| w.effect.as_ref());
     let documents = count(effects().map(|(_, f)| f.accepted).fold(0, u64::saturating_add), "accepted document");
     let text = format!("{}, of {documents} ({})", effects().count(), entries(effects().map(|(at, _)| *at)));
-    (text, effects().filter(|(_, f)| f.shard.is_some()).map(|(_, f)| f.time).collect())
+    (text, effects().filter(|(_, f)| f.accepted > 0).map(|(_, f)| f.time).collect())
 }
 
 /// An SPDX id as its URL; an expression as a work that has its licences as parts, since a list would not say whether all or any hold.
@@ -185,7 +185,7 @@ fn licence(expression: &str) -> Value {
 /// Croissant 1.1 metadata of the shards of epoch `number` that are in use, from log and objects alone.
 pub fn croissant(archive: &Archive, number: u32) -> Result<Value> {
     let e = epoch::find(archive, Some(number))?;
-    let parts = parts(e, Submitted::shard)?;
+    let parts = parts(e, Submitted::live_shards)?;
     let mut dataset = Map::new();
     for object in [about(archive, e, &parts)?, responsible(archive, e, &parts)?, files(archive, &parts)] {
         dataset.extend(object.as_object().cloned().unwrap_or_default());
@@ -305,8 +305,8 @@ fn files(archive: &Archive, parts: &[Part]) -> Value {
             "license": licence(&p.submission.rights.license_to_use),
             "creator": { "@id": format!("contributor-{}", p.submission.contributor) },
         });
-        if let Ok(found) = std::fs::metadata(archive.objects.path(Class::Sealed, &s.file)) {
-            file["contentSize"] = format!("{} B", found.len()).into();
+        if let Some(size) = archive.objects.size(Class::Sealed, &s.file) {
+            file["contentSize"] = format!("{size} B").into();
         }
         file
     };

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use corpus::bundle::{Bundle, Prepared};
 use corpus::{ContributorId, Digest, merkle};
 use dedup::Threshold;
+use ingest::Filters;
 use ledger::reward::{self, Reward, RewardError};
 use serde::{Deserialize, Serialize};
 use trainer::{Accounts, Batch, CreditRow, Piece, Pricing, RunConfig, TrainError, pieces_of, pricing_passes};
 
 use crate::strata::Stratum;
 
-pub use verdicts::{Clusters, JudgeParameters, Opening, ToJudge, hit_salt, judge, keep, name, word_streams};
+pub use verdicts::{Clusters, JudgeParameters, Keeper, Opening, ToJudge, hit_salt, judge, name, outlines};
 
 /// What an epoch binds the operator to, as a public object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,9 @@ pub struct Policy {
     /// Tables of weights from files that a settled run may be sampled with; otherwise the operator could choose after the draw.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weight_tables: Vec<Digest>,
+    /// What is left out for what it is like.
+    #[serde(default, skip_serializing_if = "Filters::is_empty")]
+    pub filters: Filters,
 }
 
 /// The target that held-out documents are of if nobody says otherwise.
@@ -75,6 +79,7 @@ impl Policy {
             target_weights: BTreeMap::from([(TARGET.to_string(), 1)]),
             strata: Vec::new(),
             weight_tables: Vec::new(),
+            filters: Filters::default(),
         }
     }
 }

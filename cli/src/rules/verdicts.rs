@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use corpus::bundle::{Bundle, Prepared};
+use anyhow::Result;
+use corpus::bundle::{Bundle, Part};
 use corpus::licence::{Permission, Purpose, permission};
-use corpus::streams::WordStreams;
+use corpus::outline::{Outline, Outlines};
 use corpus::verdict::{Cover, Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef};
-use dedup::{Decision, DedupError, Features, Guard, Judge, Key, Name, Options, Ruling, Threshold};
+use dedup::{Decision, Device, Features, Guard, Index, Judge, Key, Name, Options, Ruling, Threshold};
+use ingest::Filters;
+use ledger::entry::rights::Exclusion;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +32,9 @@ pub struct JudgeParameters {
     pub jaccard_numerator: u64,
     /// The threshold.
     pub jaccard_denominator: u64,
+    /// What is left out for what it is like.
+    #[serde(default, skip_serializing_if = "Filters::is_empty")]
+    pub filters: Filters,
 }
 
 impl JudgeParameters {
@@ -41,6 +47,7 @@ impl JudgeParameters {
             drawn_seed,
             jaccard_numerator: policy.jaccard_numerator,
             jaccard_denominator: policy.jaccard_denominator,
+            filters: policy.filters.clone(),
         }
     }
 
@@ -53,26 +60,39 @@ impl JudgeParameters {
     }
 }
 
-/// The word streams of a bundle.
-pub fn word_streams(bundle: &Bundle) -> WordStreams {
-    let prepared: Vec<Prepared> = bundle.prepare().collect();
-    WordStreams { documents: prepared.par_iter().map(|p| (Digest::of(p.text.as_bytes()), dedup::word_stream(&p.text))).collect() }
+/// What judging needs of a bundle's documents: made from their texts, once.
+pub fn outlines(bundle: &Bundle, filters: &Filters) -> Outlines {
+    let one = |place: usize| -> Outline {
+        let p = bundle.prepare_one(place);
+        // A destroyed text says nothing, not even that it is empty.
+        let filtered = if p.withdrawn { None } else { filters.check(&p.text) };
+        Outline {
+            commitment: p.commitment,
+            licence: p.licence,
+            text_digest: Digest::of(p.text.as_bytes()),
+            text_bytes: p.text.len() as u64,
+            withdrawn: p.withdrawn,
+            filtered,
+            words: dedup::word_stream(&p.text),
+        }
+    };
+    Outlines { first: bundle.first, documents: (0..bundle.documents.len()).into_par_iter().with_min_len(4).map(one).collect() }
 }
 
 /// One submission for [`judge`].
-pub struct ToJudge {
+pub struct ToJudge<'a> {
     /// Its log index.
     pub index: u64,
     /// The index of its commitment, which is its priority.
     pub commitment: u64,
-    /// Its documents.
-    pub bundle: Bundle,
-    /// Their words.
-    pub streams: WordStreams,
+    /// Its bundles, in order.
+    pub parts: Vec<Part>,
+    /// What judging needs of the documents of one of them, by its place; asked for twice.
+    pub outlines: Box<dyn Fn(usize) -> Result<Outlines> + 'a>,
     /// Documents that others proved to be theirs: they come after the commitment that is given.
     pub yields: BTreeMap<u32, u64>,
-    /// Whether the manifest's rights permit the epoch's purpose.
-    pub permitted: bool,
+    /// Why the manifest's rights keep it out of the epoch.
+    pub exclusion: Option<Exclusion>,
     /// Documents that were taken back before.
     pub withdrawn: BTreeSet<u32>,
     /// What the log says of documents that cannot be judged again, since their text or that of what they have in common with is destroyed.
@@ -83,19 +103,78 @@ pub struct ToJudge {
 
 /// Documents that are judged at once.
 const BATCH: usize = 4096;
+/// Documents that are kept in memory before they are written to the index.
+const KEPT: u32 = 1 << 17;
 
-/// Lets a judge keep documents whatever they are like: what earlier epochs accepted.
-pub fn keep<'a>(judge: &mut Judge, documents: impl Iterator<Item = (DocumentRef, &'a (Digest, Vec<u32>))>) -> Result<(), DedupError> {
-    let mut documents = documents.peekable();
-    while documents.peek().is_some() {
-        let (names, mut features): (Vec<Name>, Vec<Features>) =
-            documents.by_ref().take(BATCH).map(|(d, (digest, words))| (name(d), Features::unsigned(words.clone(), digest.0))).unzip();
-        judge.prepare(&mut features)?;
-        for (name, features) in names.into_iter().zip(&features) {
-            judge.keep(name, features)?;
-        }
+/// A judge whose kept documents move to an index on disk as they become many.
+pub struct Keeper {
+    judge: Judge,
+    /// The index under the judge and the log size from which on what is added counts; none if all is kept in memory.
+    index: Option<(Index, u64)>,
+    options: Options,
+    /// Documents that the index held when the judge was put on it.
+    base: u32,
+}
+
+impl Keeper {
+    /// A judge over what an index holds.
+    pub fn over(judge: Judge, index: Option<(Index, u64)>, options: Options) -> Keeper {
+        Keeper { base: judge.len(), judge, index, options }
     }
-    Ok(())
+
+    /// The same, computing on `device`.
+    pub fn on_device(self, device: Device) -> Keeper {
+        Keeper { judge: self.judge.on_device(device), ..self }
+    }
+
+    /// The name of a kept document.
+    fn name(&self, ordinal: u32) -> Name {
+        self.judge.name(ordinal)
+    }
+
+    /// Writes what is in memory to the index, once it is much, or if it is `all`.
+    fn flush(&mut self, all: bool) -> Result<()> {
+        let Some((index, at)) = &mut self.index else { return Ok(()) };
+        if !all && self.judge.len() - self.base < KEPT {
+            return Ok(());
+        }
+        let judge = std::mem::replace(&mut self.judge, Judge::new(self.options.clone()));
+        let delta = judge.into_delta();
+        index.append(&delta, *at)?;
+        self.judge = Judge::with_base(index.view(), self.options.clone())?.on_device(delta.into_device());
+        self.base = self.judge.len();
+        Ok(())
+    }
+
+    /// Writes all that is kept to the index.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(mut self) -> Result<()> {
+        self.flush(true)
+    }
+
+    /// Keeps documents whatever they are like: what earlier epochs accepted.
+    ///
+    /// # Errors
+    /// If the judge's device or files fail.
+    pub fn keep<'a>(&mut self, documents: impl Iterator<Item = (DocumentRef, &'a Outline)>) -> Result<()> {
+        let mut documents = documents.peekable();
+        while documents.peek().is_some() {
+            let batch = documents.by_ref().take(BATCH);
+            let (names, mut features): (Vec<Name>, Vec<Features>) = batch.map(|(d, outline)| (name(d), features(outline))).unzip();
+            self.judge.prepare(&mut features)?;
+            for (name, features) in names.into_iter().zip(&features) {
+                self.judge.keep(name, features)?;
+            }
+            self.flush(false)?;
+        }
+        Ok(())
+    }
+}
+
+fn features(outline: &Outline) -> Features {
+    Features::unsigned(outline.words.clone(), outline.text_digest.0)
 }
 
 /// A document's name in dedup.
@@ -133,101 +212,156 @@ pub fn hit_salt(secret: &[u8; 32], document: DocumentRef) -> Digest {
     Digest::of_parts(&[b"assay held-out salt v1", secret, &document.submission.to_be_bytes(), &document.number.to_be_bytes()])
 }
 
-/// Judges submissions: rights, held-out guard, then duplicates of what `judge` keeps and of each other.
+/// A document that is left to dedup, in the order of priority: commitment, whether it yields, its own commitment, number, place of its
+/// submission, whether it is judged.
+type Due = (u64, bool, u64, u32, usize, bool);
+
+/// Judges submissions: rights, held-out guard, filters, then duplicates of what `keeper` keeps and of each other.
 ///
 /// They come in the order of commitments; a document that somebody else proved to be theirs comes after what they committed to.
 /// Returns a table for each submission, in the given order, and the openings of held-out hits.
 /// `hit_salts` gives the salt of a hit's commitment.
 ///
+/// Memory is for the rows and for a few bundles' words, whatever the texts' sizes.
+///
 /// # Errors
-/// If the judge's device or temporary files fail.
+/// If outlines cannot be had, or the judge's device or files fail.
 pub fn judge(
-    duplicates: &mut Judge,
-    submissions: &[ToJudge],
-    pool: &WordStreams,
+    keeper: &mut Keeper,
+    submissions: &[ToJudge<'_>],
+    pool: &[Outline],
     key: &Key,
     parameters: &JudgeParameters,
     hit_salts: impl Fn(DocumentRef) -> Digest,
-) -> Result<(Vec<VerdictTable>, Vec<Opening>), DedupError> {
-    let guard = Guard::new(pool.documents.iter().map(|(_, words)| words.as_slice()), key);
+) -> Result<(Vec<VerdictTable>, Vec<Opening>)> {
+    let guard = Guard::new(pool.iter().map(|o| o.words.as_slice()), key);
     let mut openings = Vec::new();
     let mut tables: Vec<VerdictTable> = Vec::with_capacity(submissions.len());
-    // What is left to dedup, by priority: commitment, whether it yields, its own commitment, number, submission, whether it is judged.
-    let mut order: Vec<(u64, bool, u64, u32, usize, bool)> = Vec::new();
+    let mut order: Vec<Due> = Vec::new();
     for (i, s) in submissions.iter().enumerate() {
-        let hits: Vec<(u64, u64)> = s.streams.documents.par_iter().map(|(_, words)| guard.hits(words)).collect();
         let mut rows = Vec::new();
-        for ((prepared, (_, words)), (matched, total)) in s.bundle.prepare().zip(&s.streams.documents).zip(hits) {
-            let document = DocumentRef { submission: s.index, number: prepared.number };
-            let after = s.yields.get(&prepared.number).filter(|after| **after > s.commitment);
-            let place = |judged: bool| (*after.unwrap_or(&s.commitment), after.is_some(), s.commitment, prepared.number, i, judged);
-            if let Some(given) = s.given.get(&prepared.number) {
-                if matched > 0 && !s.gone.contains(&prepared.number) {
-                    openings.push(Opening { document, salt: hit_salts(document), matched, total });
+        for part in 0..s.parts.len() {
+            let outlines = (s.outlines)(part)?;
+            let hits: Vec<(u64, u64)> = outlines.documents.par_iter().map(|o| guard.hits(&o.words)).collect();
+            for ((number, outline), (matched, total)) in (s.parts[part].first..).zip(&outlines.documents).zip(hits) {
+                let document = DocumentRef { submission: s.index, number };
+                let hit = (matched > 0).then(|| Opening { document, salt: hit_salts(document), matched, total });
+                let after = s.yields.get(&number).filter(|after| **after > s.commitment);
+                let due = |judged: bool| (*after.unwrap_or(&s.commitment), after.is_some(), s.commitment, number, i, judged);
+                if let Some(given) = s.given.get(&number) {
+                    let gone = s.gone.contains(&number);
+                    openings.extend(hit.filter(|_| !gone));
+                    // It was accepted, so later ones were compared with it.
+                    order.extend((given.verdict == Verdict::Accepted && !gone).then(|| due(false)));
+                    rows.push(given.clone());
+                    continue;
                 }
-                // It was accepted, so later ones were compared with it.
-                if given.verdict == Verdict::Accepted && !s.gone.contains(&prepared.number) {
-                    order.push(place(false));
-                }
-                rows.push(given.clone());
-                continue;
+                let row = first_row(s, number, outline, hit.as_ref(), parameters.purpose);
+                order.extend((row.verdict == Verdict::Accepted).then(|| due(true)));
+                openings.extend(hit);
+                rows.push(row);
             }
-            let mut row = VerdictRow {
-                number: prepared.number,
-                commitment: prepared.commitment,
-                verdict: Verdict::Accepted,
-                of: None,
-                intersection: 0,
-                union: 0,
-                words: words.len() as u64,
-                novel_words: words.len() as u64,
-                covered_by: Vec::new(),
-                hit: None,
-            };
-            if matched > 0 {
-                let opening = Opening { document, salt: hit_salts(document), matched, total };
-                row.hit = Some(opening.commitment());
-                openings.push(opening);
-            }
-            row.verdict = match permission(&prepared.licence, parameters.purpose) {
-                _ if s.withdrawn.contains(&prepared.number) => Verdict::Withdrawn,
-                Permission::Permitted if !s.permitted => Verdict::Forbidden,
-                Permission::Forbidden => Verdict::Forbidden,
-                Permission::Unknown => Verdict::UnknownLicence,
-                // Neither a held-out document nor one without rights stands in the way of others.
-                Permission::Permitted if Guard::excludes(matched, total) => Verdict::HeldOut,
-                Permission::Permitted => {
-                    order.push(place(true));
-                    Verdict::Accepted
-                }
-            };
-            rows.push(row);
         }
         tables.push(VerdictTable { submission: s.index, rows });
     }
     order.sort_unstable();
+    let mut words = Recent::default();
     for batch in order.chunk_by(|a, b| a.5 == b.5).flat_map(|same| same.chunks(BATCH)) {
-        let places: Vec<(usize, u32)> = batch.iter().map(|(.., number, i, _)| (*i, *number)).collect();
-        let stream = |(i, number): &(usize, u32)| &submissions[*i].streams.documents[*number as usize];
-        let mut features: Vec<Features> = places.par_iter().map(stream).map(|(d, words)| Features::unsigned(words.clone(), d.0)).collect();
-        duplicates.prepare(&mut features)?;
-        let named: Vec<(Name, Features)> = places.iter().map(|(i, number)| (submissions[*i].index, *number)).zip(features).collect();
-        if !batch[0].5 {
-            for (name, features) in &named {
-                duplicates.keep(*name, features)?;
+        let mut named = Vec::with_capacity(batch.len());
+        for (.., number, i, _) in batch {
+            named.push((submissions[*i].index, *number));
+            words.load(submissions, *i, *number)?;
+        }
+        let mut all: Vec<Features> = batch.par_iter().map(|(.., number, i, _)| features(words.outline(*i, *number))).collect();
+        words.forget();
+        keeper.judge.prepare(&mut all)?;
+        let named: Vec<(Name, Features)> = named.into_iter().zip(all).collect();
+        if batch[0].5 {
+            for ((.., number, i, _), ruling) in batch.iter().zip(keeper.judge.judge(&named)?) {
+                write_ruling(&mut tables[*i].rows[*number as usize], ruling, keeper);
             }
-            continue;
+        } else {
+            for (name, features) in &named {
+                keeper.judge.keep(*name, features)?;
+            }
         }
-        for ((i, number), ruling) in places.into_iter().zip(duplicates.judge(&named)?) {
-            write_ruling(&mut tables[i].rows[number as usize], ruling, duplicates);
-        }
+        keeper.flush(false)?;
     }
     openings.sort_by_key(|o| o.document);
     Ok((tables, openings))
 }
 
-fn write_ruling(row: &mut VerdictRow, ruling: Ruling, judge: &Judge) {
-    let of = |ordinal: u32| document(judge.name(ordinal));
+/// The row of a document before it is compared with others.
+fn first_row(s: &ToJudge<'_>, number: u32, outline: &Outline, hit: Option<&Opening>, purpose: Purpose) -> VerdictRow {
+    let words = outline.words.len() as u64;
+    let mut row = VerdictRow {
+        number,
+        commitment: outline.commitment,
+        verdict: Verdict::Accepted,
+        of: None,
+        intersection: 0,
+        union: 0,
+        words,
+        novel_words: words,
+        covered_by: Vec::new(),
+        hit: hit.map(Opening::commitment),
+        filtered: None,
+    };
+    // Neither a document without rights nor a held-out or filtered one stands in the way of others.
+    row.verdict = match (permission(&outline.licence, purpose), s.exclusion) {
+        _ if s.withdrawn.contains(&number) => Verdict::Withdrawn,
+        (Permission::Forbidden, _) => Verdict::Forbidden,
+        (Permission::Unknown, _) => Verdict::UnknownLicence,
+        (Permission::Permitted, Some(Exclusion::Expired)) => Verdict::Expired,
+        (Permission::Permitted, Some(Exclusion::Purpose)) => Verdict::PurposeNotPermitted,
+        (Permission::Permitted, Some(Exclusion::UnknownRights)) => Verdict::UnknownRights,
+        _ if hit.is_some_and(|h| Guard::excludes(h.matched, h.total)) => Verdict::HeldOut,
+        _ if outline.filtered.is_some() => Verdict::Filtered,
+        _ => Verdict::Accepted,
+    };
+    if row.verdict == Verdict::Filtered {
+        row.filtered = outline.filtered.clone();
+    }
+    row
+}
+
+/// The outlines of bundles that a batch has documents of.
+#[derive(Default)]
+struct Recent {
+    /// By the place of the submission and of the bundle, with whether the batch asked for it.
+    loaded: BTreeMap<(usize, usize), (Outlines, bool)>,
+    /// Of a document's submission, the places of its bundles.
+    places: BTreeMap<usize, Vec<u32>>,
+}
+
+impl Recent {
+    fn place(&self, i: usize, number: u32) -> usize {
+        self.places[&i].partition_point(|first| *first <= number) - 1
+    }
+
+    fn load(&mut self, submissions: &[ToJudge<'_>], i: usize, number: u32) -> Result<()> {
+        self.places.entry(i).or_insert_with(|| submissions[i].parts.iter().map(|p| p.first).collect());
+        let part = self.place(i, number);
+        match self.loaded.get_mut(&(i, part)) {
+            Some((_, asked)) => *asked = true,
+            None => drop(self.loaded.insert((i, part), ((submissions[i].outlines)(part)?, true))),
+        }
+        Ok(())
+    }
+
+    fn outline(&self, i: usize, number: u32) -> &Outline {
+        let (outlines, _) = &self.loaded[&(i, self.place(i, number))];
+        &outlines.documents[(number - outlines.first) as usize]
+    }
+
+    /// Keeps what the last batch asked for: the next one goes on in the last of it.
+    fn forget(&mut self) {
+        self.loaded.retain(|_, (_, asked)| std::mem::take(asked));
+    }
+}
+
+fn write_ruling(row: &mut VerdictRow, ruling: Ruling, keeper: &Keeper) {
+    let of = |ordinal: u32| document(keeper.name(ordinal));
     row.verdict = match ruling.decision {
         Decision::Kept(_) => Verdict::Accepted,
         Decision::Exact(_) => Verdict::Exact,

@@ -50,14 +50,16 @@ pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunCon
     let policy = epoch::policy(archive, epoch)?;
     let strata = Strata::of(&policy)?;
     owners.groups = strata.names();
-    for (at, entry) in epoch.shards_before(intent) {
-        let shard = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?).with_context(|| format!("shard of entry {at}"))?;
-        let owner = contributors.binary_search(&entry.contributor).expect("collected above");
+    for file in epoch.files_before(intent) {
+        let bytes = archive.objects.get(Class::Sealed, &file.file)?;
+        let shard = Shard::decode(&bytes).with_context(|| format!("shard of entry {}", file.entry))?;
         for d in shard.documents {
+            let known = contributors.binary_search(&d.contributor).ok();
+            let owner = known.with_context(|| format!("document {}: contributor {} has no shard", d.document, d.contributor))?;
             tokens[owner] += d.tokens.len() as u64;
             owners.documents.push(d.document.to_string());
             owners.document_owners.push(owner);
-            let group = strata.find(&entry.contributor, &d.source);
+            let group = strata.find(&d.contributor, &d.source);
             corpus.documents.push(Document { group, ..Document::answering(d.tokens, d.commitment.0, d.learned_from) });
         }
     }
@@ -70,7 +72,10 @@ pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunCon
     let (_, tokenizer) = ingest::tokenizer(archive)?;
     let pool = epoch::pool(archive, epoch)?;
     let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
-    let targets = target_corpora(&pool, &drawn, &policy.target_weights, |text, answer_at| Ok(tokenizer.encode_document(text, answer_at)?))?;
+    let targets = target_corpora(&pool, &drawn, &policy.target_weights, |text, answer_at| {
+        let encoded = tokenizer.encode_document(text, answer_at)?;
+        Ok((encoded.tokens, encoded.learned_from))
+    })?;
     owners.targets = targets.iter().map(|t| t.name.clone()).collect();
     for corpus in targets.iter().flat_map(|t| [&t.pricing, &t.control]).chain([&corpus]) {
         corpus.check(tokenizer.vocabulary())?;

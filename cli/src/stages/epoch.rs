@@ -25,7 +25,7 @@ pub async fn open(home: &mut Home, policy: &Policy, purpose: Purpose, targets: V
     if let Some(last) = home.state.epochs.last().filter(|e| e.draw.is_none()) {
         return Err(failure(Kind::Check, format!("epoch {}: open already; close it first", last.open.1.epoch)));
     }
-    let waiting = |e: &Epoch| e.submissions.iter().any(|s| s.acceptance.is_none() || s.left() > 0 && s.shard().is_none());
+    let waiting = |e: &Epoch| e.submissions.iter().any(|s| !s.is_sharded());
     if let Some(last) = home.state.epochs.last().filter(|e| waiting(e)) {
         return Err(failure(Kind::Check, format!("epoch {}: not ingested yet; run `assay ingest` first", last.open.1.epoch)));
     }
@@ -38,10 +38,12 @@ pub async fn open(home: &mut Home, policy: &Policy, purpose: Purpose, targets: V
         )));
     }
     let secret = home.secret(&format!("pool {epoch}"))?;
-    let bundle = Bundle { secret, documents, redaction: None };
+    let bundle = Bundle { secret, first: 0, documents, redaction: None };
     let pool = home.objects.put(Class::Sealed, &bundle.encode()?)?;
     let policy = home.objects.put(Class::Public, &canonical::to_vec(policy)?)?;
     let dedup_key = Digest(home.secret(&format!("dedup key {epoch}"))?);
+    // Drawn now, so that verdicts are a function of what there is at the close, whoever computes them.
+    home.secret(&hits_label(epoch))?;
     let entry = EpochOpen {
         epoch,
         policy,
@@ -54,6 +56,11 @@ pub async fn open(home: &mut Home, policy: &Policy, purpose: Purpose, targets: V
     };
     home.append(vec![entry.into()]).await?;
     Ok(epoch)
+}
+
+/// The name of the secret that salts of held-out hits come from.
+pub fn hits_label(epoch: u32) -> String {
+    format!("held-out hits {epoch}")
 }
 
 /// The epoch `number`, or the last one.

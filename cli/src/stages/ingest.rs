@@ -1,14 +1,15 @@
 //! Submissions to verdicts, the tokenizer, and shards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use corpus::bundle::Bundle;
-use corpus::streams::WordStreams;
+use corpus::bundle::{Bundle, Part, Parts};
+use corpus::outline::Outlines;
+use corpus::shard::Footer;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef, canonical};
-use dedup::{Device, Index, Judge};
-use ingest::TextTokenizer;
+use dedup::Device;
+use ingest::{Filters, TextTokenizer, TokenizerError, cut};
 use ledger::entry::{Acceptance, Shard, Tokenizer};
 use ledger::history::Submitted;
 use rayon::prelude::*;
@@ -16,13 +17,12 @@ use store::{Class, Objects};
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::{Archive, Home};
-use crate::rules::{Clusters, JudgeParameters, Opening, ToJudge, hit_salt, judge, word_streams};
-use crate::stages::kept::{self, Seen, judged_at};
+use crate::output::note;
+use crate::rules::{Clusters, JudgeParameters, Keeper, Opening, ToJudge, hit_salt, judge, outlines};
+use crate::stages::kept::{self, Seen};
 use crate::stages::{epoch, jobs};
-use crate::withdrawn::Withdrawn;
-
-/// Worker tasks of one process.
-const WORKERS: usize = 2;
+use crate::withdrawn::{DocumentList, Withdrawn};
+use crate::work::{self, Work};
 
 /// Judges, tokenizes and shards the last epoch; what is in the log already is not done again.
 pub async fn run(home: &mut Home, tokenizer: Option<Vec<u8>>, vocabulary: usize, device: Device) -> Result<()> {
@@ -35,19 +35,20 @@ pub async fn run(home: &mut Home, tokenizer: Option<Vec<u8>>, vocabulary: usize,
     shard(home, digest).await
 }
 
-/// The words of every given submission, by jobs.
-pub async fn words(home: &Home, submissions: &[&Submitted]) -> Result<Vec<WordStreams>> {
-    let objects = home.objects.clone();
-    // Another procedure cuts other words.
-    let inputs: Vec<String> = submissions.iter().map(|s| format!("{} {}", dedup::PROCEDURE, s.bundle())).collect();
-    let there = |output: &str| output.parse().is_ok_and(|d| home.objects.has(Class::Sealed, &d));
-    let outputs = jobs::run(&home.index, "words", &inputs, WORKERS, home.now, there, move |input| {
-        let digest = input.rsplit(' ').next().unwrap_or(input);
-        let bundle = Bundle::decode(&objects.get(Class::Sealed, &digest.parse()?)?)?;
-        Ok(objects.put(Class::Sealed, &word_streams(&bundle).encode()?)?.to_string())
-    })
-    .await?;
-    outputs.iter().map(|o| Ok(WordStreams::decode(&home.objects.get(Class::Sealed, &o.parse()?)?)?)).collect()
+/// The files with outlines of every bundle of the given submissions, by jobs.
+pub async fn outlines_of(home: &Home, submissions: &[&Submitted]) -> Result<Vec<Vec<Digest>>> {
+    let mut work = Vec::new();
+    let mut counts = Vec::new();
+    for s in submissions {
+        let e = home.state.epoch_at(s.submission.0).context("a submission lies in an epoch")?;
+        let filters = epoch::policy(home, e)?.filters;
+        let parts = parts(home, s)?.parts;
+        counts.push(parts.len());
+        let one = |p: Part| Work::Outlines { procedure: dedup::PROCEDURE.into(), filters: Box::new(filters.clone()), part: p.file };
+        work.extend(parts.into_iter().map(one));
+    }
+    let mut outputs = jobs::run(home, &work).await?.into_iter();
+    Ok(counts.into_iter().map(|n| outputs.by_ref().take(n).collect()).collect())
 }
 
 /// A verdict table of the log.
@@ -57,9 +58,17 @@ pub fn verdicts(objects: &Objects, submitted: &Submitted) -> Result<VerdictTable
     Ok(VerdictTable::decode(&objects.get(Class::Public, &acceptance.verdicts)?)?)
 }
 
-/// The documents of a submission, without those whose text is destroyed.
-pub fn bundle(archive: &Archive, submitted: &Submitted) -> Result<Bundle> {
-    Ok(Bundle::decode(&archive.objects.get(Class::Sealed, &submitted.bundle())?)?)
+/// The bundles of a submission, without texts that are destroyed.
+pub fn parts(archive: &Archive, submitted: &Submitted) -> Result<Parts> {
+    work::read_parts(&archive.objects, &submitted.bundle()).with_context(|| format!("submission {}", submitted.submission.0))
+}
+
+/// The bundle that holds document `number` of a submission, and its place in it.
+pub fn bundle_of(archive: &Archive, submitted: &Submitted, number: u32) -> Result<(Bundle, usize)> {
+    let parts = parts(archive, submitted)?;
+    let place = parts.place_of(number).with_context(|| format!("document {}/{number}: is in no bundle", submitted.submission.0))?;
+    let part = &parts.parts[place];
+    Ok((work::read_part(&archive.objects, part)?, (number - part.first) as usize))
 }
 
 /// Verdicts and openings of an epoch, computed.
@@ -70,27 +79,40 @@ pub struct Judged {
     pub openings: Vec<Opening>,
     /// How they came about.
     pub parameters: JudgeParameters,
-    /// The index that they were judged against, and the judge with what it kept besides.
-    index: (Index, Judge),
+    /// What they were judged against, with what was kept besides.
+    keeper: Keeper,
 }
 
 /// Judges an epoch that is drawn; every device gives the same.
 pub async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Judged> {
     let epoch = epoch::find(home, Some(number))?;
     let key = home.secret(&format!("dedup key {number}"))?;
-    let secret = home.secret(&format!("held-out hits {number}"))?;
+    let secret = home.secret(&epoch::hits_label(number))?;
     let parameters = epoch::judge_parameters(home, epoch)?;
-    let pool = word_streams(&epoch::pool(home, epoch)?);
+    let pool = outlines(&epoch::pool(home, epoch)?, &Filters::default()).documents;
     let seen = Seen::by(home, epoch)?;
     let own: Vec<&Submitted> = epoch.submissions.iter().collect();
-    let streams = words(home, &own).await?;
-    let submissions: Vec<ToJudge> = own.iter().zip(streams).map(|(s, streams)| seen.prepare(s, streams)).collect::<Result<_>>()?;
-    let options = parameters.options(&key);
-    let (index, duplicates) = kept::index_of(home, &seen, &options).await?;
-    let mut duplicates = duplicates.on_device(device);
+    let files = outlines_of(home, &own).await?;
+    let prepare = |(s, files): (&&Submitted, Vec<Digest>)| {
+        let firsts: Vec<u32> = parts(home, s)?.parts.iter().map(|p| p.first).collect();
+        let load = move |part: &Part| {
+            let place = firsts.partition_point(|first| *first < part.first);
+            Ok(Outlines::decode(&home.objects.get(Class::Sealed, &files[place])?)?)
+        };
+        seen.prepare(s, load)
+    };
+    let submissions: Vec<ToJudge> = own.iter().zip(files).map(prepare).collect::<Result<_>>()?;
+    let mut keeper = kept::index_of(home, &seen, &parameters.options(&key)).await?.on_device(device);
     let salts = |document: DocumentRef| hit_salt(&secret, document);
-    let (tables, openings) = judge(&mut duplicates, &submissions, &pool, &key, &parameters, salts)?;
-    Ok(Judged { tables, openings, parameters, index: (index, duplicates) })
+    let (tables, openings) = judge(&mut keeper, &submissions, &pool, &key, &parameters, salts)?;
+    Ok(Judged { tables, openings, parameters, keeper })
+}
+
+/// What was submitted by reason: documents by verdict, and what was no document.
+pub fn counts(table: &VerdictTable, unread: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let mut counts = table.counts();
+    counts.extend(unread.iter().map(|(code, n)| (format!("unread/{code}"), *n)));
+    counts
 }
 
 async fn accept(home: &mut Home, device: Device) -> Result<()> {
@@ -99,19 +121,17 @@ async fn accept(home: &mut Home, device: Device) -> Result<()> {
         return Ok(());
     }
     let (number, done) = (epoch.open.1.epoch, epoch.submissions.iter().filter(|s| s.acceptance.is_some()).count());
-    let Judged { tables, parameters, index: (mut index, kept), .. } = judge_epoch(home, number, device).await?;
+    let Judged { tables, parameters, keeper, .. } = judge_epoch(home, number, device).await?;
     let parameters = home.objects.put(Class::Public, &canonical::to_vec(&parameters)?)?;
     let mut entries = Vec::new();
-    for table in tables.iter().skip(done) {
-        let counts: BTreeMap<String, u64> =
-            Verdict::ALL.iter().map(|v| (v.code().to_string(), table.count(*v))).filter(|(_, n)| *n > 0).collect();
+    for (table, s) in tables.iter().zip(&epoch.submissions).skip(done) {
         let (accepted_root, rejected_root) = table.roots();
         let verdicts = home.objects.put(Class::Public, &table.encode()?)?;
         let clusters = Clusters::of(table);
         let entry = Acceptance {
             submission: table.submission,
             verdicts,
-            counts,
+            counts: counts(table, &s.submission.1.unread),
             accepted_root,
             rejected_root,
             parameters,
@@ -121,23 +141,43 @@ async fn accept(home: &mut Home, device: Device) -> Result<()> {
         };
         entries.push(entry.into());
     }
+    // An index that is ahead of the log is made again; a log without an index is complete.
+    keeper.finish()?;
     home.append(entries).await?;
-    // A crash before this leaves an index without them, which is one as of before; the log has the verdicts.
-    let first = judged_at(home, epoch::find(home, Some(number))?);
-    index.append(&kept.into_delta(), first)?;
     kept::forget_before(home, number)?;
     Ok(())
 }
 
-/// Accepted texts of the last epoch, in the order of submissions.
-fn accepted_texts(home: &Home) -> Result<Vec<String>> {
-    let mut texts = Vec::new();
+/// Text that a tokenizer is trained on at most, in bytes.
+const SAMPLE_BYTES: u64 = 32 << 20;
+
+/// Accepted texts of the last epoch, in the order of submissions: all, or a sample of [`SAMPLE_BYTES`] on average.
+///
+/// A document is in the sample if the first eight bytes of `SHA-256("assay tokenizer sample v1" || seed || commitment)` are below the sample's
+/// share: the draw decides, and neither its contributor nor its operator.
+fn sample(home: &Home) -> Result<Vec<String>> {
     let withdrawn = Withdrawn::of(home)?;
-    for s in &epoch::find(home, None)?.submissions {
+    let e = epoch::find(home, None)?;
+    let seed = e.draw.as_ref().context("verdicts come after the draw")?.1.seed;
+    let total: u64 = e.submissions.iter().map(|s| s.submission.1.bytes).sum();
+    let limit = (u128::from(u64::MAX) * u128::from(SAMPLE_BYTES) / u128::from(total.max(SAMPLE_BYTES))) as u64;
+    let drawn = |commitment: &Digest| {
+        let digest = Digest::of_parts(&[b"assay tokenizer sample v1", &seed.0, &commitment.0]);
+        u64::from_be_bytes(digest.0[..8].try_into().expect("eight bytes")) <= limit
+    };
+    let mut texts = Vec::new();
+    for s in &e.submissions {
         let table = verdicts(&home.objects, s)?;
         let gone = withdrawn.before(s, home.state.size);
-        let kept = |row: &VerdictRow| row.verdict == Verdict::Accepted && !gone.contains(&row.number);
-        texts.extend(bundle(home, s)?.prepare().zip(&table.rows).filter(|(_, row)| kept(row)).map(|(p, _)| p.text));
+        let chosen = |row: &VerdictRow| row.verdict == Verdict::Accepted && !gone.contains(&row.number) && drawn(&row.commitment);
+        for part in parts(home, s)?.parts {
+            let rows = table.rows.get(part.first as usize..part.end() as usize).context("a verdict for each document")?;
+            let places: Vec<usize> = (0..rows.len()).filter(|i| chosen(&rows[*i])).collect();
+            if !places.is_empty() {
+                let bundle = work::read_part(&home.objects, &part)?;
+                texts.extend(places.into_iter().map(|place| bundle.prepare_one(place).text));
+            }
+        }
     }
     Ok(texts)
 }
@@ -152,45 +192,34 @@ async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usiz
         }
         return Ok(t.tokenizer);
     }
+    let texts = sample(home)?;
+    if texts.is_empty() {
+        let text = "no document was accepted: there is nothing to cut into tokens; `assay status` says why";
+        return Err(failure(Kind::Check, text));
+    }
     let (json, origin) = match given {
-        Some(json) => {
-            fits(&json, &accepted_texts(home)?)?;
-            (json, "given")
-        }
-        None => {
-            let texts = accepted_texts(home)?;
-            if texts.is_empty() {
-                return Err(failure(
-                    Kind::Check,
-                    "no document was accepted: there is nothing to train a tokenizer on; `assay status` says why",
-                ));
-            }
-            (ingest::train(texts.iter().map(String::as_str), vocabulary)?, "trained")
-        }
+        Some(json) => (json, "given"),
+        None => (ingest::train(texts.iter().map(String::as_str), vocabulary)?, "trained"),
     };
     let loaded = TextTokenizer::from_json(&json).map_err(|e| usage(e.to_string()))?;
+    fits(&loaded, &texts).map_err(|reason| usage(format!("tokenizer {}: {reason}", Digest::of(&json))))?;
     let tokenizer = home.objects.put(Class::Public, &json)?;
     home.append(vec![Tokenizer { tokenizer, vocabulary: loaded.vocabulary() as u64, origin: origin.into() }.into()]).await?;
     Ok(tokenizer)
 }
 
-/// Whether a given tokenizer gives every accepted text back; once it is in the log there is no other.
-fn fits(json: &[u8], texts: &[String]) -> Result<()> {
-    let tokenizer = TextTokenizer::from_json(json).map_err(|e| usage(e.to_string()))?;
-    let wrong = texts.par_iter().find_map_first(|text| {
-        let tokens = tokenizer.encode(text).map_err(|e| e.to_string());
-        let outside = |t: &Vec<u32>| t.iter().find(|t| **t as usize >= tokenizer.vocabulary()).copied();
-        match tokens.and_then(|t| Ok((outside(&t), tokenizer.decode(&t).map_err(|e| e.to_string())?))) {
-            Ok((None, decoded)) if decoded == *text => None,
-            Ok((Some(token), _)) => Some(format!("token {token} is outside its vocabulary of {}", tokenizer.vocabulary())),
-            Ok((None, _)) => Some(format!(
-                "expected a tokenizer that gives text back, but {:?}… decodes to another text",
-                text.chars().take(40).collect::<String>()
-            )),
-            Err(e) => Some(e),
-        }
-    });
-    wrong.map_or(Ok(()), |reason| Err(usage(format!("tokenizer {}: {reason}", Digest::of(json)))))
+/// Whether a tokenizer takes the sample; says of how many texts it changes letters. Once it is in the log there is no other.
+fn fits(tokenizer: &TextTokenizer, texts: &[String]) -> std::result::Result<(), String> {
+    let given_back = |text: &String| Ok::<_, TokenizerError>(tokenizer.gives_back(&tokenizer.encode(text)?, text));
+    let given_back: Vec<bool> = texts.par_iter().map(given_back).collect::<std::result::Result<_, _>>().map_err(|e| e.to_string())?;
+    let changed = given_back.iter().filter(|same| !**same).count();
+    if changed > 0 {
+        note(&format!(
+            "the tokenizer does not give back {changed} of {} texts letter by letter; shards say of which documents",
+            texts.len()
+        ));
+    }
+    Ok(())
 }
 
 /// The home's tokenizer.
@@ -201,39 +230,52 @@ pub fn tokenizer(archive: &Archive) -> Result<(Digest, TextTokenizer)> {
 
 async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
     let epoch = epoch::find(home, None)?;
-    let left: Vec<Submitted> = epoch.submissions.iter().filter(|s| s.shard().is_none() && s.left() > 0).cloned().collect();
-    let objects = home.objects.clone();
-    let json = home.objects.get(Class::Public, &tokenizer)?;
-    let loaded = TextTokenizer::from_json(&json)?;
+    let left: Vec<Submitted> = epoch.submissions.iter().filter(|s| !s.is_sharded()).cloned().collect();
     let withdrawn = Withdrawn::of(home)?;
-    // What was taken back since is part of the input.
-    let input = |s: &Submitted| format!("{} {tokenizer} {}", s.submission.0, s.withdrawals.len());
-    let by_input: BTreeMap<String, Submitted> = left.iter().map(|s| (input(s), s.clone())).collect();
-    let inputs: Vec<String> = left.iter().map(input).collect();
-    let size = home.state.size;
-    let there = |output: &str| output.parse().is_ok_and(|d| home.objects.has(Class::Sealed, &d));
-    let outputs = jobs::run(&home.index, "shard", &inputs, WORKERS, home.now, there, move |input| {
-        let s = by_input.get(input).with_context(|| format!("job shard {input}: of another home"))?;
-        let bundle = Bundle::decode(&objects.get(Class::Sealed, &s.bundle())?)?;
-        let gone = withdrawn.before(s, size);
-        let shard = ingest::build_shard(s.submission.1.contributor, &bundle, &verdicts(&objects, s)?, &gone, &loaded, tokenizer)?;
-        let shard = shard.context("a submission with accepted documents has a shard")?;
-        Ok(objects.put(Class::Sealed, &shard.encode()?)?.to_string())
-    })
-    .await?;
+    let mut work: Vec<Work> = Vec::new();
+    let all: Vec<&Submitted> = left.iter().collect();
+    let files = outlines_of(home, &all).await?;
+    for (s, files) in left.iter().zip(files) {
+        let gone = withdrawn.before(s, home.state.size);
+        let (at, submission) = &s.submission;
+        let list = if gone.is_empty() {
+            None
+        } else {
+            let documents = gone.iter().map(|number| DocumentRef { submission: *at, number: *number }).collect();
+            Some(home.objects.put(Class::Sealed, &canonical::to_vec(&DocumentList { documents })?)?)
+        };
+        let (_, acceptance) = s.acceptance.as_ref().context("shards come after verdicts")?;
+        let mut bytes = accepted_bytes(home, s, &files, &gone)?;
+        // What is in shards already, from before a crash, stays as it was cut.
+        let begun = s.sharded_to();
+        bytes.drain(..begun as usize);
+        work.extend(cut(&bytes).into_iter().map(|range| Work::Shard {
+            contributor: submission.contributor,
+            submission: *at,
+            bundle: s.bundle(),
+            verdicts: acceptance.verdicts,
+            withdrawn: list,
+            first: begun + range.start,
+            end: begun + range.end,
+            tokenizer,
+        }));
+    }
+    let outputs = jobs::run(home, &work).await?;
     let mut entries = Vec::new();
-    for (s, output) in left.iter().zip(outputs) {
-        let file: Digest = output.parse()?;
-        // Read back and checked before the log says that it exists.
-        let shard = corpus::shard::Shard::decode(&home.objects.get(Class::Sealed, &file)?)?;
+    for (work, file) in work.iter().zip(outputs) {
+        let Work::Shard { submission, contributor, first, end, .. } = work else { continue };
+        // Read back, and its bytes compared with its name, before the log says that it exists.
+        let footer = Footer::read(&home.objects.get(Class::Sealed, &file)?)?;
         entries.push(
             Shard {
-                submission: s.submission.0,
-                contributor: shard.contributor,
+                submission: *submission,
+                contributor: *contributor,
+                first: *first,
+                end: *end,
                 file,
-                rows: shard.documents.len() as u64,
-                tokens: shard.tokens(),
-                document_root: shard.document_root(),
+                rows: footer.rows,
+                tokens: footer.tokens,
+                document_root: footer.document_root,
                 tokenizer,
                 replaces: None,
             }
@@ -244,4 +286,15 @@ async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
         home.append(entries).await?;
     }
     Ok(())
+}
+
+/// Bytes of text of each document of a submission that goes into a shard, 0 of others.
+fn accepted_bytes(home: &Home, s: &Submitted, files: &[Digest], gone: &BTreeSet<u32>) -> Result<Vec<u64>> {
+    let table = verdicts(&home.objects, s)?;
+    let mut bytes = Vec::with_capacity(table.rows.len());
+    for file in files {
+        bytes.extend(Outlines::text_bytes(&home.objects.get(Class::Sealed, file)?)?);
+    }
+    let kept = |row: &VerdictRow| row.verdict == Verdict::Accepted && !gone.contains(&row.number);
+    Ok(bytes.into_iter().zip(&table.rows).map(|(b, row)| if kept(row) { b.max(1) } else { 0 }).collect())
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use corpus::streams::WordStreams;
+use corpus::bundle::{Part, Parts};
+use corpus::outline::Outlines;
 use corpus::verdict::{Verdict, VerdictRow};
 use corpus::{DocumentRef, canonical};
 use dedup::{DedupError, Index, Judge, Name, Options};
@@ -14,9 +15,9 @@ use store::Class;
 
 use crate::home::{Archive, Home};
 use crate::output::note;
-use crate::rules::{ToJudge, keep, name};
+use crate::rules::{Keeper, ToJudge, name};
 use crate::stages::epoch;
-use crate::stages::ingest::{bundle, verdicts, words};
+use crate::stages::ingest::{outlines_of, parts, verdicts};
 use crate::withdrawn::{DocumentList, Withdrawn};
 
 /// The size of the log that an epoch's verdicts see: that before the first of them, or all of it.
@@ -45,16 +46,17 @@ impl<'a> Seen<'a> {
     }
 
     /// One submission of the epoch, as the verdicts see it.
-    pub fn prepare(&self, s: &Submitted, streams: WordStreams) -> Result<ToJudge> {
+    pub fn prepare<'b>(&self, s: &Submitted, outlines: impl Fn(&Part) -> Result<Outlines> + 'b) -> Result<ToJudge<'b>> {
         let (index, submission) = &s.submission;
+        let parts = parts(self.archive, s)?.parts;
         let own = DocumentRef { submission: *index, number: 0 }..=DocumentRef { submission: *index, number: u32::MAX };
         Ok(ToJudge {
             index: *index,
             commitment: submission.commitment,
-            bundle: bundle(self.archive, s)?,
-            streams,
+            parts: parts.clone(),
+            outlines: Box::new(move |place| outlines(&parts[place])),
             yields: self.yields.range(own.clone()).map(|(d, after)| (d.number, *after)).collect(),
-            permitted: submission.rights.permits(self.epoch.open.1.purpose, &date_of(self.epoch.open.1.time)),
+            exclusion: submission.rights.exclusion(self.epoch.open.1.purpose, &date_of(self.epoch.open.1.time)),
             // Verdicts are what they are: what is taken back later changes none.
             withdrawn: self.withdrawn.before(s, self.at),
             given: self.given(s)?,
@@ -118,42 +120,70 @@ fn index_dir(home: &Home, number: u32) -> PathBuf {
     home.dir.join(format!("state/dedup/{number}"))
 }
 
-/// The index of what is kept, under an epoch's keys, and a judge over what it held before the epoch's verdicts.
+/// The documents of one submission by bundle, in the order of their numbers.
+pub fn by_part<'a>(parts: &'a Parts, documents: &'a [DocumentRef]) -> impl Iterator<Item = (&'a Part, &'a [DocumentRef])> {
+    parts.parts.iter().filter_map(|part| {
+        let from = documents.partition_point(|d| d.number < part.first);
+        let to = documents.partition_point(|d| d.number < part.end());
+        (from < to).then(|| (part, &documents[from..to]))
+    })
+}
+
+/// A judge over the index of what is kept, under an epoch's keys, as it was before the epoch's verdicts.
 ///
-/// It is a cache: one that is absent, damaged or of other documents is made again from word streams, and no text is read.
-pub async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) -> Result<(Index, Judge)> {
+/// It is a cache: one that is absent, damaged or of other documents is made again from word hashes, and no text is read.
+pub async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) -> Result<Keeper> {
     let e = seen.epoch;
     let dir = index_dir(home, e.open.1.epoch);
     let expected = seen.kept_before()?;
+    let judged = e.submissions.first().is_some_and(|s| s.acceptance.is_some());
+    // What is judged again is not added a second time.
+    let keeper = |judge: Judge, index: Index| Keeper::over(judge, (!judged).then_some((index, seen.at)), options.clone());
     match Index::open(&dir, &options.keys) {
         Ok(index) => {
             let view = index.as_of(seen.at);
             let same = |(i, d): (u32, &DocumentRef)| view.name(i) == name(*d) && !view.is_withdrawn(i);
-            // Before the verdicts nothing of the epoch is in it, unless the log was put back.
-            let judged = e.submissions.first().is_some_and(|s| s.acceptance.is_some());
+            // Before the verdicts nothing of the epoch is in it, unless the log was put back or a process ended before it had them all.
             let fits = judged || index.len() == view.len();
             if fits && view.len() as usize == expected.len() && (0..).zip(&expected).all(same) {
-                let judge = Judge::with_base(view, options.clone())?;
-                return Ok((index, judge));
+                return Ok(keeper(Judge::with_base(view, options.clone())?, index));
             }
         }
         Err(e @ (DedupError::Damaged { .. } | DedupError::OtherKeys { .. })) => {
-            note(&format!("{e}; the index is made again from word streams"));
+            note(&format!("{e}; the index is made again from word hashes"));
         }
         Err(e) => return Err(e.into()),
     }
     remove_index(&dir)?;
-    let mut index = Index::open(&dir, &options.keys)?;
-    let mut judge = Judge::with_base(index.view(), options.clone())?;
-    for documents in expected.chunk_by(|a, b| a.submission == b.submission) {
-        let s = home.state.submission(documents[0].submission).context("a verdict names a submission")?;
-        let streams = words(home, &[s]).await?.remove(0);
-        keep(&mut judge, documents.iter().map(|d| (*d, &streams.documents[d.number as usize])))?;
-    }
+    let index = Index::open(&dir, &options.keys)?;
     // Before every verdict of this epoch; when exactly does not matter to who asks for it.
-    index.append(&judge.into_delta(), 0)?;
-    let judge = Judge::with_base(index.view(), options.clone())?;
-    Ok((index, judge))
+    let mut making = Keeper::over(Judge::with_base(index.view(), options.clone())?, Some((index, 0)), options.clone());
+    keep_all(home, &mut making, &expected).await?;
+    making.finish()?;
+    let index = Index::open(&dir, &options.keys)?;
+    Ok(keeper(Judge::with_base(index.view(), options.clone())?, index))
+}
+
+/// A judge under other keys over what is kept before an epoch's verdicts, with its index in `dir`.
+pub async fn judge_over_kept(home: &Home, seen: &Seen<'_>, options: &Options, dir: &Path) -> Result<Keeper> {
+    let index = Index::open(dir, &options.keys)?;
+    let mut keeper = Keeper::over(Judge::with_base(index.view(), options.clone())?, Some((index, 0)), options.clone());
+    keep_all(home, &mut keeper, &seen.kept_before()?).await?;
+    Ok(keeper)
+}
+
+/// Lets a judge keep documents from their word hashes.
+async fn keep_all(home: &Home, keeper: &mut Keeper, documents: &[DocumentRef]) -> Result<()> {
+    for documents in documents.chunk_by(|a, b| a.submission == b.submission) {
+        let s = home.state.submission(documents[0].submission).context("a verdict names a submission")?;
+        let (parts, files) = (parts(home, s)?, outlines_of(home, &[s]).await?.remove(0));
+        for (part, documents) in by_part(&parts, documents) {
+            let place = parts.place_of(part.first).context("a bundle is in its own list")?;
+            let outlines = Outlines::decode(&home.objects.get(Class::Sealed, &files[place])?)?;
+            keeper.keep(documents.iter().map(|d| (*d, &outlines.documents[(d.number - part.first) as usize])))?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes an index, its manifest first: what is left by a crash is then no index.

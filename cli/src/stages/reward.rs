@@ -29,7 +29,7 @@ pub fn statements(state: &State, run: &Run, tables: &Tables, policy: &Policy, re
             submissions: own().map(|s| s.submission.0).collect(),
             documents: own().map(|s| s.submission.1.documents).sum(),
             accepted: own().map(|s| s.accepted()).sum(),
-            tokens: own().filter_map(|s| s.shard_before(run.intent.0)).map(|(_, s)| s.tokens).sum(),
+            tokens: own().flat_map(|s| s.shards_before(run.intent.0)).map(|(_, s)| s.tokens).sum(),
             credit: nano(tables.credit_of(&reward.contributor)),
             credit_table: attribution.credit,
             windows_table: attribution.windows,

@@ -1,44 +1,15 @@
 //! Committing to files, and submitting them.
 
 use anyhow::Result;
-use corpus::Digest;
-use corpus::bundle::{Bundle, Submitted};
-use ingest::{Evidence, Problem};
+use corpus::canonical;
 use ledger::SecretKey;
 use ledger::entry::{Commitment, Rights, Submission};
 use store::Class;
 
 use crate::failure::usage;
 use crate::home::{ContributorKey, Home};
-use crate::rights::StatedRights;
 use crate::stages::epoch;
-
-/// Documents with their rights, ready to be committed to.
-pub struct Dataset {
-    /// In their order.
-    pub documents: Vec<Submitted>,
-    /// What was not read.
-    pub problems: Vec<Problem>,
-    /// The licence of the whole.
-    pub evidence: Evidence,
-    /// What else is said of its rights.
-    pub stated: StatedRights,
-}
-
-/// Reads `path` and resolves its licence.
-pub fn read_dataset(name: &str, path: &std::path::Path, manifest: Option<(&str, &[u8])>, declared: Option<&str>) -> Result<Dataset> {
-    let dataset = ingest::read(path, manifest.is_none())?;
-    if dataset.records.is_empty() {
-        let found = dataset.problems.iter().map(|p| format!("{}: {}", p.place, p.reason)).take(5).collect::<Vec<_>>().join("; ");
-        return Err(usage(format!(
-            "{}: expected at least one readable document, found none{}{found}",
-            path.display(),
-            if found.is_empty() { "" } else { ": " }
-        )));
-    }
-    let (documents, evidence) = ingest::resolve(name, &dataset, manifest, declared)?;
-    Ok(Dataset { documents, problems: dataset.problems, evidence, stated: StatedRights::default() })
-}
+use crate::stages::gather::{Gathered, Source, gather};
 
 /// What became of a submission.
 pub enum Submitting {
@@ -50,6 +21,17 @@ pub enum Submitting {
     Already(u64),
 }
 
+/// The name of the secret that a contributor's salts come from: drawn once, and again after a withdrawal of consent has destroyed it.
+pub fn salts_label(name: &str) -> String {
+    format!("salts {name}")
+}
+
+/// Reads what the contributor `name` submits into bundles; they lie in the home's objects then, and nothing refers to them yet.
+pub fn read(home: &Home, name: &str, source: &Source) -> Result<Gathered> {
+    let policy = epoch::policy(home, epoch::find(home, None)?)?;
+    gather(name, source, &home.secret(&salts_label(name))?, &policy.filters, &home.objects)
+}
+
 /// Commits to a dataset and submits it; each half only if it is not in the log yet.
 ///
 /// `commitment` names the commitment that the files must match; without it one is found or made.
@@ -57,12 +39,11 @@ pub async fn submit(
     home: &mut Home,
     name: &str,
     key: Option<&SecretKey>,
-    dataset: &Dataset,
+    gathered: &Gathered,
     commitment: Option<u64>,
     commit_only: bool,
 ) -> Result<Submitting> {
-    let (bundle, label) = bundle(home, name, dataset)?;
-    let (root, documents) = (bundle.root(), bundle.documents.len() as u64);
+    let (root, documents) = (gathered.root, gathered.documents);
     let contributor = home.contributor_id(name)?;
     let epoch = epoch::find(home, None)?;
     let number = epoch.open.1.epoch;
@@ -82,8 +63,9 @@ pub async fn submit(
     }
     let custodial = matches!(home.contributor_key(name)?, ContributorKey::Custodial(_));
     let sequence = home.state.contributors.get(&contributor).map_or(0, |c| c.submissions);
-    let object = home.objects.put(Class::Sealed, &bundle.encode()?)?;
-    home.remember_secret(&object, &label)?;
+    let bundle = home.objects.put(Class::Sealed, &canonical::to_vec(&gathered.parts)?)?;
+    home.remember_secret(&bundle, &salts_label(name))?;
+    let problems = gathered.problems_object()?.map(|list| home.objects.put(Class::Party, &list)).transpose()?;
     let entry = Submission {
         epoch: number,
         contributor,
@@ -91,28 +73,22 @@ pub async fn submit(
         commitment: at,
         root,
         documents,
-        bytes: bundle.text_bytes(),
-        bundle: object,
-        rights: rights(dataset, custodial)?,
+        bytes: gathered.bytes,
+        bundle,
+        unread: gathered.unread(),
+        problems,
+        origin: gathered.origin.clone(),
+        rights: rights(gathered, custodial)?,
         time: home.now,
     };
     Ok(Submitting::Submitted(home.append_for(name, key, entry.into()).await?))
 }
 
 /// The manifest's rights: the licence that was read, and what the submitter states.
-fn rights(dataset: &Dataset, custodial: bool) -> Result<Rights> {
-    let evidence = &dataset.evidence;
+fn rights(gathered: &Gathered, custodial: bool) -> Result<Rights> {
+    let evidence = &gathered.evidence;
     let verified_by = if custodial { "importer" } else { "contributor" };
-    let rights = dataset.stated.apply(Rights::of_license(&evidence.licence, &evidence.kind, evidence.digest, verified_by));
+    let rights = gathered.stated.apply(Rights::of_license(&evidence.licence, &evidence.kind, evidence.digest, verified_by));
     rights.check().map_err(usage)?;
     Ok(rights)
-}
-
-/// The bundle of a dataset, and the label of its secret, which is drawn once for these files of this contributor.
-fn bundle(home: &Home, name: &str, dataset: &Dataset) -> Result<(Bundle, String)> {
-    let mut bundle = Bundle { secret: [0; 32], documents: dataset.documents.clone(), redaction: None };
-    let content = Digest::of(&bundle.encode()?);
-    let label = format!("bundle {name} {content}");
-    bundle.secret = home.secret(&label)?;
-    Ok((bundle, label))
 }

@@ -1,20 +1,23 @@
 //! Taking documents back: not used from now on, or destroyed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use corpus::bundle::Parts;
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::Verdict;
 use corpus::{Digest, DocumentRef, canonical, merkle};
 use ledger::entry::{Shard, Withdrawal, WithdrawalEffect};
+use ledger::history::Epoch;
 use ledger::{Entry, SecretKey, Submitted};
 use store::Class;
 
 use crate::failure::{Kind, failure, usage};
 use crate::home::Home;
-use crate::rules::word_streams;
-use crate::stages::{ingest, kept};
-use crate::withdrawn::{Consequences, DocumentList, Remaining, Thing, WORDS, Withdrawn};
+use crate::rules::outlines;
+use crate::stages::{epoch, ingest, kept};
+use crate::withdrawn::{Consequences, DocumentList, Remaining, Thing, WORDS, Withdrawn, dissolved};
+use crate::work;
 
 /// What a withdrawal did.
 pub struct Done {
@@ -103,49 +106,52 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
             rows.iter().filter(|r| r.verdict == Verdict::Accepted && gone(r.number)).count() as u64
         }
     };
-    let live = submitted.shard().cloned();
     let mut entries: Vec<Entry> = Vec::new();
-    let mut root: Option<Digest> = None;
-    if let Some((old, entry)) = live.as_ref().filter(|_| accepted > 0) {
-        let mut shard =
-            ShardFile::decode(&home.objects.get(Class::Sealed, &entry.file)?).with_context(|| format!("shard of entry {old}"))?;
-        shard.documents.retain(|d| !numbers.contains(&d.document.number));
-        if !shard.documents.is_empty() {
-            // A crash before the entry leaves an object that nothing refers to.
-            let replacing = Shard {
-                submission,
-                contributor: entry.contributor,
-                file: home.objects.put(Class::Sealed, &shard.encode()?)?,
-                rows: shard.documents.len() as u64,
-                tokens: shard.tokens(),
-                document_root: shard.document_root(),
-                tokenizer: entry.tokenizer,
-                replaces: Some(*old),
-            };
-            root = Some(replacing.document_root);
-            entries.push(replacing.into());
+    // The shards that are left, by their first documents.
+    let mut left: BTreeMap<u32, Digest> = BTreeMap::new();
+    for (old, entry) in submitted.live_shards() {
+        let affected = accepted > 0 && numbers.range(entry.first..entry.end).next().is_some();
+        let mut file = ShardFile { tokenizer: entry.tokenizer, documents: Vec::new() };
+        if affected {
+            file = ShardFile::decode(&home.objects.get(Class::Sealed, &entry.file)?).with_context(|| format!("shard of entry {old}"))?;
+            file.documents.retain(|d| !numbers.contains(&d.document.number));
         }
+        if !affected || file.documents.len() as u64 == entry.rows {
+            left.insert(entry.first, entry.document_root);
+            continue;
+        }
+        // A crash before the entry leaves an object that nothing refers to.
+        let replacing = Shard {
+            file: home.objects.put(Class::Sealed, &file.encode()?)?,
+            rows: file.documents.len() as u64,
+            tokens: file.tokens(),
+            document_root: file.document_root(),
+            replaces: Some(*old),
+            ..entry.clone()
+        };
+        left.extend((replacing.rows > 0).then_some((entry.first, replacing.document_root)));
+        entries.push(replacing.into());
     }
-    let bundle = ingest::bundle(home, submitted)?;
-    let redacted = bundle.without(&numbers);
-    let words = Digest::of(&word_streams(&bundle).encode()?);
+    let bundles = if consent { Some(redact(home, submitted, &numbers)?) } else { None };
     let epoch = home.state.epoch_at(submission).context("a submission lies in an epoch")?;
-    let leaves: Vec<Digest> = epoch
-        .submissions
-        .iter()
-        .filter_map(|s| match s.submission.0 {
-            own if own == submission && accepted > 0 => root,
-            _ => s.shard().map(|(_, s)| s.document_root),
-        })
-        .map(|root| merkle::leaf_hash(&root.0))
-        .collect();
     let number = epoch.open.1.epoch;
     let runs: Vec<u32> = home.state.runs.iter().filter(|r| r.intent.1.epoch == number && accepted > 0).map(|r| r.intent.1.run).collect();
-    let consequences = consequences(home, submitted, accepted, consent.then_some(words), runs.clone());
+    let replaced: BTreeSet<u64> = entries.iter().filter_map(|e| if let Entry::Shard(s) = e { s.replaces } else { None }).collect();
+    let compacted: Vec<(u64, Digest)> = epoch
+        .compactions_before(u64::MAX)
+        .into_iter()
+        .filter(|c| epoch.compacted(c).iter().any(|(at, _)| replaced.contains(at)))
+        .map(|(at, c)| (*at, c.file))
+        .collect();
+    let leaves: Vec<Digest> = roots_after(epoch, submission, &left, &compacted).iter().map(|root| merkle::leaf_hash(&root.0)).collect();
+    let gone = bundles.as_ref().map(|b| Destroyed { bundles: b, replaced: &replaced, compacted: &compacted });
+    let consequences = consequences(home, submitted, gone, runs.clone());
     let effect = WithdrawalEffect {
         withdrawal: at,
-        bundle: if consent { Some(home.objects.put(Class::Sealed, &redacted.encode()?)?) } else { None },
-        shard: live.filter(|_| accepted > 0).map(|(old, _)| old),
+        bundle: bundles
+            .as_ref()
+            .map(|b| home.objects.put(Class::Sealed, &canonical::to_vec(&b.left)?).map_err(anyhow::Error::from))
+            .transpose()?,
         accepted,
         runs: runs.len() as u64,
         consequences: home.objects.put(Class::Public, &canonical::to_vec(&consequences)?)?,
@@ -164,22 +170,68 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
     Ok(consequences)
 }
 
-/// `accepted` of the documents were in the shard in use; `words` is the object with the words' hashes, if text is destroyed.
-fn consequences(home: &Home, submitted: &Submitted, accepted: u64, words: Option<Digest>, runs: Vec<u32>) -> Consequences {
+/// The bundles of a submission once documents are taken out of them.
+struct Redacted {
+    left: Parts,
+    /// Those that others take the place of, with the files of their documents' word hashes.
+    gone: Vec<(Digest, Digest)>,
+}
+
+/// Takes documents out of the bundles that hold them; what is left lies in the objects then.
+fn redact(home: &Home, submitted: &Submitted, numbers: &BTreeSet<u32>) -> Result<Redacted> {
+    let epoch = home.state.epoch_at(submitted.submission.0).context("a submission lies in an epoch")?;
+    let filters = epoch::policy(home, epoch)?.filters;
+    let (mut left, mut gone) = (ingest::parts(home, submitted)?, Vec::new());
+    for part in left.parts.iter_mut().filter(|p| numbers.range(p.first..p.end()).next().is_some()) {
+        let bundle = work::read_part(&home.objects, part)?;
+        let own = numbers.range(part.first..part.end()).copied().collect();
+        gone.push((part.file, Digest::of(&outlines(&bundle, &filters).encode()?)));
+        part.file = home.objects.put(Class::Sealed, &bundle.without(&own).encode()?)?;
+    }
+    Ok(Redacted { left, gone })
+}
+
+/// The document roots of an epoch's files once the shards of `submission` are those that are `left`, and compactions are dissolved.
+fn roots_after(epoch: &Epoch, submission: u64, left: &BTreeMap<u32, Digest>, dissolved: &[(u64, Digest)]) -> Vec<Digest> {
+    let compactions = epoch.compactions_before(u64::MAX);
+    let used = compactions.into_iter().filter(|(at, _)| dissolved.iter().all(|(gone, _)| gone != at));
+    let spans: Vec<(Vec<u64>, Digest)> =
+        used.map(|c| (epoch.compacted(c).iter().map(|(at, _)| *at).collect(), c.1.document_root)).collect();
+    let mut roots = Vec::new();
+    for (at, shard) in epoch.shards_before(u64::MAX) {
+        match spans.iter().find(|(members, _)| members.contains(at)) {
+            Some((members, root)) => roots.extend((members[0] == *at).then_some(*root)),
+            None if shard.submission == submission => roots.extend(left.get(&shard.first)),
+            None => roots.push(shard.document_root),
+        }
+    }
+    roots
+}
+
+/// What a withdrawal of consent destroys.
+struct Destroyed<'a> {
+    bundles: &'a Redacted,
+    /// Entries of shards that others take the place of.
+    replaced: &'a BTreeSet<u64>,
+    /// Entries and files of compactions.
+    compacted: &'a [(u64, Digest)],
+}
+
+fn consequences(home: &Home, submitted: &Submitted, gone: Option<Destroyed<'_>>, runs: Vec<u32>) -> Consequences {
     let mut destroyed = Vec::new();
-    if words.is_some() {
-        destroyed.push(Thing { name: "bundle".into(), digest: Some(submitted.bundle()) });
-        destroyed.push(Thing { name: WORDS.into(), digest: words });
+    if let Some(gone) = gone {
+        for (bundle, words) in &gone.bundles.gone {
+            destroyed.push(Thing { name: "bundle".into(), digest: Some(*bundle) });
+            destroyed.push(Thing { name: WORDS.into(), digest: Some(*words) });
+        }
         destroyed.push(Thing { name: "secret of its salts".into(), digest: None });
-        // The one in use stays if none of the documents is in it.
-        let kept = submitted.shard().filter(|_| accepted == 0).map(|(at, _)| *at);
-        destroyed.extend(
-            submitted
-                .shards
-                .iter()
-                .filter(|(at, _)| Some(*at) != kept)
-                .map(|(at, s)| Thing { name: format!("shard of entry {at}"), digest: Some(s.file) }),
-        );
+        // Those of earlier withdrawals too: some of their documents may be withdrawn only now.
+        let live: BTreeSet<u64> = submitted.live_shards().iter().map(|(at, _)| *at).filter(|at| !gone.replaced.contains(at)).collect();
+        let old = submitted.shards.iter().filter(|(at, _)| !live.contains(at));
+        destroyed.extend(old.map(|(at, s)| Thing { name: format!("shard of entry {at}"), digest: Some(s.file) }));
+        let before = dissolved(home, submitted).into_iter().map(|(at, c)| (*at, c.file));
+        let compacted = gone.compacted.iter().copied().chain(before);
+        destroyed.extend(compacted.map(|(at, file)| Thing { name: format!("compacted shards of entry {at}"), digest: Some(file) }));
     }
     let remaining = |name: String, digest: Option<Digest>, holds: &str| Remaining { name, digest, holds: holds.into() };
     let mut remains = vec![remaining(
@@ -214,7 +266,7 @@ pub fn destroy(home: &Home) -> Result<()> {
     let withdrawn = Withdrawn::of(home)?;
     for digest in withdrawn.destroyed.iter().chain(&withdrawn.words) {
         for class in Class::ALL {
-            store::files::remove(&home.objects.path(class, digest))?;
+            home.objects.remove(class, digest)?;
         }
     }
     for s in home.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| s.bundle() != s.submission.1.bundle) {

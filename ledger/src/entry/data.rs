@@ -55,8 +55,14 @@ records! {
         documents: u64,
         /// Bytes of their texts as submitted.
         bytes: u64,
-        /// The sealed bundle.
+        /// The sealed list of its bundles.
         bundle: Digest,
+        /// What was found beside the documents and is none, by the code of its reason.
+        unread: BTreeMap<String, u64>,
+        /// The list of that, with places and reasons, which its contributor and auditors see.
+        problems: Option<Digest>,
+        /// Where all of it comes from, such as `git:` and a commit.
+        origin: Option<String>,
         /// Why it may be used, and where it comes from.
         rights: Rights,
         /// Seconds since 1970.
@@ -92,7 +98,8 @@ records! {
         submission: u64,
         /// The verdict table.
         verdicts: Digest,
-        /// Documents by verdict; they sum to the submission's.
+        /// What was submitted by reason: documents by verdict, those that are filtered also by rule, and as `unread/` and a code what
+        /// is no document. All that was found is in one of them.
         counts: BTreeMap<String, u64>,
         /// Root over accepted documents.
         accepted_root: Digest,
@@ -116,12 +123,16 @@ records! {
         /// `trained` on accepted text, or `given`.
         origin: String,
     }
-    /// Accepted documents of one submission as tokens.
+    /// Accepted documents of one submission as tokens, of a range of its documents; the ranges follow each other without gaps.
     Shard {
         /// Index of the submission.
         submission: u64,
         /// Whose.
         contributor: ContributorId,
+        /// Number of the first document of the range.
+        first: u32,
+        /// The number after that of the last.
+        end: u32,
         /// The Parquet file.
         file: Digest,
         /// Documents.
@@ -132,8 +143,27 @@ records! {
         document_root: Digest,
         /// The tokenizer.
         tokenizer: Digest,
-        /// Index of the shard that this one replaces after a withdrawal.
+        /// Index of the shard that this one replaces after a withdrawal; without rows it says that nothing is left of it.
         replaces: Option<u64>,
+    }
+    /// Consecutive shards of an epoch in one file, which is used in their place until one of them is replaced.
+    Compaction {
+        /// Which epoch.
+        epoch: u32,
+        /// Index of the first shard, in the order of submissions and their documents.
+        first: u64,
+        /// Index of the last.
+        last: u64,
+        /// Number of shards.
+        shards: u64,
+        /// The Parquet file.
+        file: Digest,
+        /// Documents.
+        rows: u64,
+        /// Tokens.
+        tokens: u64,
+        /// Root over the documents.
+        document_root: Digest,
     }
     /// What may be known after settlement.
     Reveal {
@@ -189,20 +219,40 @@ records! {
     WithdrawalEffect {
         /// Index of the withdrawal.
         withdrawal: u64,
-        /// The bundle without what was withdrawn, for a withdrawal of consent.
+        /// The list of bundles without what was withdrawn, for a withdrawal of consent.
         bundle: Option<Digest>,
-        /// Index of the shard that is no longer used; the one without the documents comes as an entry of its own.
-        shard: Option<u64>,
-        /// Accepted documents among those withdrawn.
+        /// Accepted documents among those withdrawn; shards without them come as entries of their own, before this one.
         accepted: u64,
         /// Number of runs that used them; weights that are trained are not undone.
         runs: u64,
         /// What was destroyed and what remains where, by name and digest.
         consequences: Digest,
-        /// Root over the document roots of all shards that are left of the epoch.
+        /// Root over the document roots of all files that are left of the epoch.
         corpus_root: Digest,
         /// Seconds since 1970.
         time: u64,
+    }
+}
+
+impl Submission {
+    /// Checks what it says of itself beside its rights.
+    ///
+    /// # Errors
+    /// The field, the expected and the found.
+    pub fn check(&self) -> Result<(), String> {
+        let code = |c: &String| !c.is_empty() && c.len() <= 40 && c.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        if self.unread.len() > 100 || !self.unread.iter().all(|(c, n)| code(c) && *n > 0) {
+            return Err(format!("unread {:?}, expected at most 100 codes of a-z and - with counts above 0", self.unread));
+        }
+        if self.problems.is_some() == self.unread.is_empty() {
+            return Err(format!("a list of problems {}, expected {}", self.problems.is_some(), !self.unread.is_empty()));
+        }
+        match &self.origin {
+            Some(o) if o.is_empty() || o.len() > 200 || !o.bytes().all(|b| b.is_ascii_graphic()) => {
+                Err(format!("origin {o:?}, expected at most 200 visible ASCII characters"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -111,6 +111,7 @@ kinds! {
     Acceptance = "acceptance",
     Tokenizer = "tokenizer",
     Shard = "shard",
+    Compaction = "compaction",
     Claim = "claim",
     Resolution = "resolution",
     Withdrawal = "withdrawal",
@@ -202,11 +203,15 @@ impl Entry {
     pub fn objects(&self) -> Vec<(&'static str, Digest)> {
         match self {
             Entry::EpochOpen(e) => vec![("public/policy.json", e.policy), ("sealed/pool.parquet", e.pool)],
-            Entry::Submission(e) => vec![("sealed/bundle.parquet", e.bundle)],
+            Entry::Submission(e) => {
+                let problems = e.problems.iter().map(|p| ("party/problems.json", *p));
+                [("sealed/bundles.json", e.bundle)].into_iter().chain(problems).collect()
+            }
             Entry::Draw(e) => vec![("public/targets.json", e.targets)],
             Entry::Acceptance(e) => vec![("public/verdicts.parquet", e.verdicts), ("public/parameters.json", e.parameters)],
             Entry::Tokenizer(e) => vec![("public/tokenizer.json", e.tokenizer)],
             Entry::Shard(e) => vec![("sealed/shard.parquet", e.file)],
+            Entry::Compaction(e) => vec![("sealed/shard.parquet", e.file)],
             Entry::RunIntent(e) => vec![("public/run.toml", e.config)],
             Entry::RunProgress(e) => vec![
                 ("sealed/checkpoint.safetensors", e.checkpoint),
@@ -226,7 +231,7 @@ impl Entry {
             Entry::Resolution(e) => vec![("party/reasons", e.reasons)],
             Entry::Withdrawal(e) => vec![("public/withdrawal.json", e.list)],
             Entry::WithdrawalEffect(e) => {
-                let bundle = e.bundle.iter().map(|b| ("sealed/bundle.parquet", *b));
+                let bundle = e.bundle.iter().map(|b| ("sealed/bundles.json", *b));
                 bundle.chain([("public/consequences.json", e.consequences)]).collect()
             }
             Entry::PayoutProposal(e) => vec![("public/transfers.json", e.list)],

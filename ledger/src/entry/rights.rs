@@ -8,7 +8,7 @@ use corpus::licence::Purpose;
 use serde::{Deserialize, Serialize};
 
 /// Terms for [`Rights::license_evidence`].
-pub const LICENSE_EVIDENCE: &[&str] = &["cargo-manifest", "row-field", "licence-file", "declared"];
+pub const LICENSE_EVIDENCE: &[&str] = &["cargo-manifest", "row-field", "licence-file", "dataset-card", "declared"];
 /// Terms for [`Rights::license_verified_by`].
 pub const VERIFIED_BY: &[&str] = &["contributor", "importer"];
 /// Terms for [`Rights::rights_basis`].
@@ -82,6 +82,17 @@ pub struct OptOutSignal {
     pub digest: Option<Digest>,
 }
 
+/// Why a manifest keeps its documents out of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exclusion {
+    /// The licence ended before.
+    Expired,
+    /// It is for other purposes.
+    Purpose,
+    /// It does not say what gives the right.
+    UnknownRights,
+}
+
 impl Rights {
     /// Rights that only a licence is known of.
     pub fn of_license(expression: &str, evidence: &str, digest: Digest, verified_by: &str) -> Rights {
@@ -105,10 +116,15 @@ impl Rights {
         }
     }
 
-    /// Whether it may be used for `purpose` on the day `date`, beside what the licences say.
-    pub fn permits(&self, purpose: Purpose, date: &str) -> bool {
-        let expired = self.license_expires.as_deref().is_some_and(|last| last < date);
-        !expired && self.intended_data_use.as_ref().is_none_or(|purposes| purposes.contains(&purpose))
+    /// Why it may not be used for `purpose` on the day `date`, beside what the licences say; none if it may.
+    pub fn exclusion(&self, purpose: Purpose, date: &str) -> Option<Exclusion> {
+        if self.rights_basis == "unknown" {
+            return Some(Exclusion::UnknownRights);
+        }
+        if self.license_expires.as_deref().is_some_and(|last| last < date) {
+            return Some(Exclusion::Expired);
+        }
+        self.intended_data_use.as_ref().filter(|purposes| !purposes.contains(&purpose)).map(|_| Exclusion::Purpose)
     }
 
     /// Checks every term.

@@ -1,10 +1,12 @@
 //! Epochs, submissions, verdicts, shards, claims, withdrawals.
 
+use std::collections::BTreeMap;
+
 use corpus::Digest;
 
 use super::{State, Violation, rule, some};
 use crate::entry::{
-    Acceptance, Claim, Commitment, Draw, EpochClose, EpochOpen, Resolution, Reveal, Shard, Submission, Tokenizer, Withdrawal,
+    Acceptance, Claim, Commitment, Compaction, Draw, EpochClose, EpochOpen, Resolution, Reveal, Shard, Submission, Tokenizer, Withdrawal,
     WithdrawalEffect,
 };
 use crate::history::{Claimed, Epoch, Withdrawn};
@@ -67,6 +69,8 @@ impl State {
         rule!(index, "submission-sequence", e.sequence == sequence, "sequence {}, expected {sequence}", e.sequence);
         let checked = e.rights.check();
         rule!(index, "submission-rights", checked.is_ok(), "{}", checked.unwrap_err());
+        let checked = e.check();
+        rule!(index, "submission-form", checked.is_ok(), "{}", checked.unwrap_err());
         let (attested, found) = (if custodial { "importer" } else { "contributor" }, &e.rights.license_verified_by);
         rule!(index, "submission-attested", found == attested, "license_verified_by {found:?}, expected {attested:?}");
         let id = e.contributor;
@@ -112,12 +116,15 @@ impl State {
         let next = some!(index, "acceptance-order", epoch.submissions.get_mut(judged), "submission {}: accepted twice", e.submission);
         let expected = next.submission.0;
         rule!(index, "acceptance-order", expected == e.submission, "submission {}, expected {expected}", e.submission);
-        let (sum, documents) = (e.counts.values().fold(0u64, |sum, n| sum.saturating_add(*n)), next.submission.1.documents);
+        let (documents, unread) = (next.submission.1.documents, &next.submission.1.unread);
+        let code = |reason: &str| reason.strip_prefix("unread/").map(str::to_string);
+        let judged = e.counts.iter().filter(|(reason, _)| code(reason).is_none()).fold(0u64, |sum, (_, n)| sum.saturating_add(*n));
+        let passed: BTreeMap<String, u64> = e.counts.iter().filter_map(|(reason, n)| Some((code(reason)?, *n))).collect();
         rule!(
             index,
             "acceptance-counts",
-            sum == documents,
-            "submission {}: verdicts on {sum} documents, expected {documents}",
+            judged == documents && passed == *unread,
+            "submission {}: verdicts on {judged} documents and {passed:?} unread, expected {documents} and {unread:?}",
             e.submission
         );
         let held = Acceptance::is_to_be_reviewed(e.largest_cluster, documents);
@@ -148,10 +155,21 @@ impl State {
         let submitted = some!(index, "shard-reference", self.submission_mut(e.submission), "submission {} is unknown", e.submission);
         let contributor = submitted.submission.1.contributor;
         rule!(index, "shard-contributor", contributor == e.contributor, "contributor {}, the submission says {contributor}", e.contributor);
-        let live = submitted.shard();
+        let left = submitted.left();
+        let rows_live = submitted.live_shards().iter().fold(0u64, |n, (_, s)| n.saturating_add(s.rows));
         match e.replaces {
             None => {
-                rule!(index, "shard-once", submitted.shards.is_empty(), "submission {} has a shard already", e.submission);
+                let (begun, documents) = (submitted.sharded, submitted.submission.1.documents);
+                rule!(index, "shard-once", u64::from(begun) < documents, "submission {} has all its shards already", e.submission);
+                rule!(
+                    index,
+                    "shard-range",
+                    e.first == begun && e.end > e.first && u64::from(e.end) <= documents,
+                    "submission {}: documents {} to {}, expected some from {begun}, at most to {documents}",
+                    e.submission,
+                    e.first,
+                    e.end
+                );
                 rule!(
                     index,
                     "withdrawal-effect",
@@ -159,27 +177,70 @@ impl State {
                     "submission {}: a shard before a withdrawal took effect",
                     e.submission
                 );
+                let (rows, last) = (rows_live.saturating_add(e.rows), u64::from(e.end) == documents);
                 rule!(
                     index,
                     "shard-rows",
-                    submitted.acceptance.is_some() && submitted.left() == e.rows && e.rows > 0,
-                    "submission {}: {} rows, {} documents were accepted",
+                    submitted.acceptance.is_some() && e.rows > 0 && if last { rows == left } else { rows < left },
+                    "submission {}: {rows} rows to document {}, {left} documents of {documents} were accepted",
                     e.submission,
-                    e.rows,
-                    submitted.left()
+                    e.end
                 );
+                submitted.sharded = e.end;
             }
             Some(old) => {
-                let (at, last) = some!(index, "shard-replaces", live, "submission {} has no shard in use", e.submission);
-                rule!(index, "shard-replaces", *at == old, "shard of entry {old}, the one in use is of entry {at}");
+                let live = submitted.live_shards().into_iter().find(|(at, _)| *at == old);
+                let (at, last) = some!(index, "shard-replaces", live, "shard of entry {old} is not in use in submission {}", e.submission);
+                rule!(
+                    index,
+                    "shard-range",
+                    (e.first, e.end) == (last.first, last.end),
+                    "documents {} to {}, the shard that is replaced has {} to {}",
+                    e.first,
+                    e.end,
+                    last.first,
+                    last.end
+                );
                 let open = submitted.withdrawals.last().filter(|w| w.effect.is_none()).map(|w| &w.withdrawal);
                 let (since, withdrawal) = some!(index, "shard-replaces", open, "submission {}: nothing was withdrawn", e.submission);
                 rule!(index, "shard-replaces", *at < *since, "shard of entry {old}: it was put in its place already by this withdrawal");
-                let (rows, least) = (last.rows, last.rows.saturating_sub(withdrawal.documents).max(1));
+                let (rows, least) = (last.rows, last.rows.saturating_sub(withdrawal.documents));
                 rule!(index, "shard-rows", (least..rows).contains(&e.rows), "{} rows, expected {least} to {}", e.rows, rows - 1);
             }
         }
         submitted.shards.push((index, e));
+        Ok(())
+    }
+
+    pub(super) fn compact(&mut self, index: u64, e: Compaction) -> Result<(), Violation> {
+        let epoch = self.epoch(index, e.epoch)?;
+        let members = epoch.compacted(&(index, e.clone()));
+        rule!(
+            index,
+            "compaction-shards",
+            members.len() > 1 && members.len() as u64 == e.shards,
+            "{} shards in use from entry {} to entry {}, expected {} and more than one",
+            members.len(),
+            e.first,
+            e.last,
+            e.shards
+        );
+        let sum = |pick: fn(&Shard) -> u64| members.iter().fold(0u64, |n, (_, s)| n.saturating_add(pick(s)));
+        let found = (sum(|s| s.rows), sum(|s| s.tokens));
+        rule!(
+            index,
+            "compaction-sums",
+            found == (e.rows, e.tokens),
+            "{} rows and {} tokens, the shards have {} and {}",
+            e.rows,
+            e.tokens,
+            found.0,
+            found.1
+        );
+        let taken: Vec<u64> = epoch.compactions_before(index).iter().flat_map(|c| epoch.compacted(c)).map(|(at, _)| *at).collect();
+        let twice = members.iter().find(|(at, _)| taken.contains(at)).map(|(at, _)| *at);
+        rule!(index, "compaction-once", twice.is_none(), "shard of entry {} is in a compaction already", twice.unwrap_or_default());
+        epoch.compactions.push((index, e));
         Ok(())
     }
 
@@ -249,27 +310,26 @@ impl State {
             e.accepted,
             withdrawal.documents
         );
-        // A shard that replaces another one came between the withdrawal and this entry, in the same batch.
-        let last = submitted.shards.last().cloned();
-        let replaced = last.as_ref().and_then(|(at, s)| s.replaces.filter(|_| *at > e.withdrawal));
-        let retired = if e.accepted == 0 { None } else { replaced.or(last.as_ref().map(|(at, _)| *at)) };
-        rule!(index, "effect-shard", e.shard == retired, "shard of entry {:?} goes out of use, expected {retired:?}", e.shard);
-        let rows = if replaced.is_some() { last.map_or(0, |(_, s)| s.rows) } else { 0 };
+        // Shards that replace others came between the withdrawal and this entry, in the same batch.
+        let before = submitted.shards_before(e.withdrawal).iter().fold(0u64, |n, (_, s)| n.saturating_add(s.rows));
+        let now = submitted.live_shards().iter().fold(0u64, |n, (_, s)| n.saturating_add(s.rows));
+        let removed = before.saturating_sub(now);
+        let complete = u64::from(submitted.sharded) == submitted.submission.1.documents;
         rule!(
             index,
             "effect-shard",
-            e.accepted == 0 && replaced.is_none() || submitted.shards.is_empty() || rows == left - e.accepted,
-            "a shard of {rows} rows comes in its place, expected {}",
-            left - e.accepted
+            if complete { removed == e.accepted } else { removed <= e.accepted },
+            "shards without {removed} of {} accepted documents come in the place of others",
+            e.accepted
         );
         submitted.withdrawals.last_mut().expect("found above").effect = Some((index, e.clone()));
-        let retires = e.shard.is_some();
+        let retires = e.accepted > 0 && before > 0;
         let epoch = &mut self.epochs[n];
         let before = std::mem::replace(&mut epoch.submissions[p], submitted);
         let (root, ..) = epoch.corpus(u64::MAX);
         if root != e.corpus_root {
             epoch.submissions[p] = before;
-            rule!(index, "effect-corpus", false, "corpus root {}, the shards in use give {root}", e.corpus_root);
+            rule!(index, "effect-corpus", false, "corpus root {}, the files in use give {root}", e.corpus_root);
         }
         if retires {
             epoch.retired = Some(index);

@@ -136,6 +136,7 @@ impl State {
             Entry::Acceptance(e) => self.accept(index, e),
             Entry::Tokenizer(e) => self.fix_tokenizer(index, e),
             Entry::Shard(e) => self.shard(index, e),
+            Entry::Compaction(e) => self.compact(index, e),
             Entry::Claim(e) => self.claim(index, e),
             Entry::Resolution(e) => self.resolve(index, e),
             Entry::Withdrawal(e) => self.withdraw(index, e),

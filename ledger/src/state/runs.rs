@@ -10,7 +10,7 @@ impl State {
         let epoch = some!(index, "run-epoch", self.epochs.get(e.epoch as usize), "epoch {} is unknown", e.epoch);
         let draw = some!(index, "run-epoch", epoch.draw.as_ref(), "epoch {} is not drawn", e.epoch);
         rule!(index, "run-seed", e.seed == draw.1.seed, "seed {}, the draw says {}", e.seed, draw.1.seed);
-        let missing = epoch.submissions.iter().find(|s| s.acceptance.is_none() || s.left() > 0 && s.shard().is_none());
+        let missing = epoch.submissions.iter().find(|s| !s.is_sharded());
         rule!(index, "run-corpus", missing.is_none(), "submission {} has no verdicts or no shard", missing.map_or(0, |m| m.submission.0));
         let waiting = epoch.submissions.iter().find(|s| s.withdrawing()).map(|s| s.submission.0);
         rule!(index, "run-withdrawn", waiting.is_none(), "submission {}: a withdrawal waits for its effect", waiting.unwrap_or(0));

@@ -9,9 +9,9 @@ use corpus::licence::Purpose;
 use corpus::merkle::{self, Tree};
 use corpus::{ContributorId, Digest};
 use ledger::entry::{
-    Acceptance, Attribution, Claim, Commitment, Draw, EpochClose, EpochOpen, Genesis, Holder, KeyRevocation, KeyRotation, PayoutApproval,
-    PayoutProposal, PolicyChange, Registration, Replay, Resolution, Reveal, Rights, RunClose, RunIntent, RunProgress, Settlement, Shard,
-    Statements, Submission, Tokenizer, Withdrawal, WithdrawalEffect, WitnessChange,
+    Acceptance, Attribution, Claim, Commitment, Compaction, Draw, EpochClose, EpochOpen, Genesis, Holder, KeyRevocation, KeyRotation,
+    PayoutApproval, PayoutProposal, PolicyChange, Registration, Replay, Resolution, Reveal, Rights, RunClose, RunIntent, RunProgress,
+    Settlement, Shard, Statements, Submission, Tokenizer, Withdrawal, WithdrawalEffect, WitnessChange,
 };
 use ledger::key::Algorithm;
 use ledger::tree_head::draw_seed;
@@ -134,6 +134,9 @@ impl World {
             documents: committed.documents,
             bytes: 1000,
             bundle: digest(&format!("bundle {n}")),
+            unread: BTreeMap::new(),
+            problems: None,
+            origin: None,
             rights: Rights::of_license("MIT", "declared", digest("licence"), verified_by),
             time: TIME,
         }
@@ -174,6 +177,8 @@ impl World {
         Shard {
             submission,
             contributor: self.state.submission(submission).expect("a submission").submission.1.contributor,
+            first: 0,
+            end: self.state.submission(submission).expect("a submission").submission.1.documents as u32,
             file: digest(&format!("shard {n}")),
             rows: 2,
             tokens: 20,
@@ -222,11 +227,25 @@ impl World {
         }
     }
 
+    /// What is left of ada's shard, and archive's, in one file.
+    pub fn compaction(&self) -> Compaction {
+        let shards = self.state.epochs[0].shards_before(self.state.size);
+        Compaction {
+            epoch: 0,
+            first: shards.first().expect("a shard").0,
+            last: shards.last().expect("a shard").0,
+            shards: shards.len() as u64,
+            file: digest("compacted"),
+            rows: shards.iter().map(|(_, s)| s.rows).sum(),
+            tokens: shards.iter().map(|(_, s)| s.tokens).sum(),
+            document_root: digest("documents together"),
+        }
+    }
+
     pub fn withdrawal_effect(&self) -> WithdrawalEffect {
         WithdrawalEffect {
             withdrawal: self.index("withdrawal", 0),
             bundle: Some(digest("smaller bundle")),
-            shard: Some(self.index("shard", 0)),
             accepted: 1,
             runs: 1,
             consequences: digest("consequences"),
@@ -478,6 +497,7 @@ pub const STORY: &[Event] = &[
     ("withdrawal", |w| signed(w.withdrawal(), &[&w.ada_next])),
     ("smaller shard", |w| w.by_operator(w.smaller_shard())),
     ("withdrawal takes effect", |w| w.by_operator(w.withdrawal_effect())),
+    ("compaction", |w| w.by_operator(w.compaction())),
     ("policy change", |w| w.by_operator(policy_change(1))),
     ("witness change", |w| w.by_operator(w.witness_change())),
     ("next epoch opens", |w| w.by_operator(EpochOpen { policy: policy_change(1).policy, ..epoch_open(1) })),
