@@ -50,7 +50,7 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
     let policy = epoch::policy(home, e)?;
     let temporary = tempfile::tempdir()?;
     let folder = temporary.path();
-    let master = home.secret(&submit::salts_label(name))?;
+    let master = home.secret(&submit::salts_label(name, e.open.1.epoch))?;
     let read = gather(name, source, &master, &policy.filters, &Outlining { folder, filters: &policy.filters })?;
     let rights = read.stated.apply(Rights::of_license(&read.evidence.licence, &read.evidence.kind, read.evidence.digest, "contributor"));
 
@@ -73,7 +73,7 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
         parts: own.clone(),
         outlines: Box::new(move |place| Ok(Outlines::decode(&std::fs::read(folder.join(own[place].first.to_string()))?)?)),
         yields: Default::default(),
-        exclusion: rights.exclusion(e.open.1.purpose, &date_of(home.now)),
+        exclusion: rights.exclusion(e.open.1.purpose, &date_of(e.open.1.time)),
         withdrawn: Default::default(),
         given: Default::default(),
         gone: Default::default(),

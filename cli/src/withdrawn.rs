@@ -63,8 +63,13 @@ pub const WORDS: &str = "hashes of its words";
 /// Bundles and shards of a submission that others took the place of, and files that its shards were compacted in.
 fn out_of_use(archive: &Archive, s: &Submitted) -> Result<BTreeSet<Digest>> {
     let parts = |digest: Digest| Ok::<_, anyhow::Error>(read_parts(&archive.objects, &digest)?.parts.into_iter().map(|p| p.file));
-    let used: BTreeSet<Digest> = parts(s.bundle())?.chain(s.live_shards().iter().map(|(_, shard)| shard.file)).collect();
-    let mut all: BTreeSet<Digest> = s.shards.iter().map(|(_, shard)| shard.file).collect();
+    let mut used: BTreeSet<Digest> = s.live_shards().iter().map(|(_, shard)| shard.file).collect();
+    // Two submissions that begin with the same documents may have a bundle in common.
+    for other in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
+        used.extend(parts(other.bundle())?);
+    }
+    // One without documents is the same file for everybody.
+    let mut all: BTreeSet<Digest> = s.shards.iter().filter(|(_, shard)| shard.rows > 0).map(|(_, shard)| shard.file).collect();
     for list in s.bundles() {
         all.extend(parts(list)?);
     }

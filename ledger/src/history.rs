@@ -106,7 +106,8 @@ impl Submitted {
 
     /// Whether every accepted document that is left is in a shard.
     pub fn is_sharded(&self) -> bool {
-        self.acceptance.is_some() && (self.left() == 0 || u64::from(self.sharded) == self.submission.1.documents)
+        let rows = || self.live_shards().iter().fold(0u64, |n, (_, s)| n.saturating_add(s.rows));
+        self.acceptance.is_some() && (u64::from(self.sharded) == self.submission.1.documents || rows() == self.left())
     }
 
     /// Where the ranges of its shards end so far.

@@ -17,7 +17,7 @@ use crate::output::progress;
 use crate::work::read_parts;
 
 /// What the list of a submission's bundles is called in entries.
-const BUNDLES: &str = "sealed/bundles.json";
+pub const BUNDLES: &str = "sealed/bundles.json";
 
 /// An object that an entry names.
 struct Named {

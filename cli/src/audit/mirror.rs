@@ -12,6 +12,7 @@ use ledger::tile;
 use store::follow::parse;
 use store::{LogFiles, StoreError, files};
 
+use super::files::BUNDLES;
 use crate::failure::{Kind, failure};
 use crate::output::progress;
 
@@ -66,11 +67,12 @@ pub fn mirror(base: &str, dir: &Path) -> Result<usize> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut named = BTreeSet::new();
+    let (mut named, mut lists) = (BTreeSet::new(), BTreeSet::new());
     // What cannot be read is the audit's to find.
     let _ = reader.entries(head.size, 0..head.size, |_, entries| {
         for bytes in entries {
             if let Ok((_, entry)) = parse(0, &bytes) {
+                lists.extend(entry.objects().into_iter().filter(|(name, _)| *name == BUNDLES).map(|(_, digest)| digest));
                 named.extend(entry.objects().into_iter().map(|(name, digest)| (class(name), digest)));
             }
         }
@@ -86,6 +88,12 @@ pub fn mirror(base: &str, dir: &Path) -> Result<usize> {
     let mut waiting: Vec<(&str, Digest)> = named.into_iter().collect();
     while let Some((class, digest)) = waiting.pop() {
         let path = format!("objects/{class}/{digest}");
+        if lists.contains(&digest)
+            && let Some(bytes) = files::read_if_present(&dir.join(&path))?
+            && let Ok(parts) = canonical::from_slice::<Parts>(&bytes)
+        {
+            waiting.extend(parts.parts.into_iter().map(|p| ("sealed", p.file)));
+        }
         if !dir.join(&path).is_file() {
             match server.get(&path)? {
                 Some(bytes) => {

@@ -151,20 +151,35 @@ async fn accept(home: &mut Home, device: Device) -> Result<()> {
 /// Text that a tokenizer is trained on at most, in bytes.
 const SAMPLE_BYTES: u64 = 32 << 20;
 
-/// Accepted texts of the last epoch, in the order of submissions: all, or a sample of [`SAMPLE_BYTES`] on average.
+/// Accepted texts of the last epoch, in the order of submissions: all, or a sample.
 ///
-/// A document is in the sample if the first eight bytes of `SHA-256("assay tokenizer sample v1" || seed || commitment)` are below the sample's
-/// share: the draw decides, and neither its contributor nor its operator.
-fn sample(home: &Home) -> Result<Vec<String>> {
+/// Documents come in the order of the first eight bytes of `SHA-256("assay tokenizer sample v1" || seed || commitment)`, the first one and as many
+/// more as are [`SAMPLE_BYTES`] together: the draw decides, and neither their contributors nor the operator.
+async fn sample(home: &Home) -> Result<Vec<String>> {
     let withdrawn = Withdrawn::of(home)?;
     let e = epoch::find(home, None)?;
     let seed = e.draw.as_ref().context("verdicts come after the draw")?.1.seed;
-    let total: u64 = e.submissions.iter().map(|s| s.submission.1.bytes).sum();
-    let limit = (u128::from(u64::MAX) * u128::from(SAMPLE_BYTES) / u128::from(total.max(SAMPLE_BYTES))) as u64;
-    let drawn = |commitment: &Digest| {
+    let rank = |commitment: &Digest| {
         let digest = Digest::of_parts(&[b"assay tokenizer sample v1", &seed.0, &commitment.0]);
-        u64::from_be_bytes(digest.0[..8].try_into().expect("eight bytes")) <= limit
+        u64::from_be_bytes(digest.0[..8].try_into().expect("eight bytes"))
     };
+    let all: Vec<&Submitted> = e.submissions.iter().collect();
+    let mut ranked: Vec<(u64, u64)> = Vec::new();
+    for (s, files) in all.iter().zip(outlines_of(home, &all).await?) {
+        let bytes = accepted_bytes(home, s, &files, &withdrawn.before(s, home.state.size))?;
+        let rows = verdicts(&home.objects, s)?.rows;
+        ranked.extend(rows.iter().zip(bytes).filter(|(_, b)| *b > 0).map(|(row, b)| (rank(&row.commitment), b)));
+    }
+    ranked.sort_unstable();
+    let (mut taken, mut limit) = (0, None);
+    for (rank, bytes) in ranked {
+        if taken >= SAMPLE_BYTES {
+            break;
+        }
+        (taken, limit) = (taken + bytes, Some(rank));
+    }
+    let Some(limit) = limit else { return Ok(Vec::new()) };
+    let drawn = |commitment: &Digest| rank(commitment) <= limit;
     let mut texts = Vec::new();
     for s in &e.submissions {
         let table = verdicts(&home.objects, s)?;
@@ -192,7 +207,7 @@ async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usiz
         }
         return Ok(t.tokenizer);
     }
-    let texts = sample(home)?;
+    let texts = sample(home).await?;
     if texts.is_empty() {
         let text = "no document was accepted: there is nothing to cut into tokens; `assay status` says why";
         return Err(failure(Kind::Check, text));

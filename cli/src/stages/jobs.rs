@@ -106,17 +106,24 @@ async fn attempt(index: &Index, worker: &Arc<Worker>, job: Job, lease_ms: i64) -
             () = tokio::time::sleep(beat) => match index.heartbeat(&job, lease_ms).await {
                 // Somebody else has it: what this attempt makes is the same bytes, and nobody waits for them.
                 Err(StoreError::Fenced { .. }) => {}
+                // The next beat may be heard again.
+                Err(StoreError::Sql(_)) => {}
                 other => other?,
             },
         }
     };
-    let ended = match result {
-        Ok(Ok(output)) => index.complete(&job, &output).await.map(|()| true),
-        Ok(Err(e)) => index.fail(&job, &format!("{e:#}")).await.map(|()| false),
-        Err(e) => index.fail(&job, &e.to_string()).await.map(|()| false),
-    };
-    match ended {
-        Err(StoreError::Fenced { .. }) => Ok(false),
-        other => Ok(other?),
+    for tries in 1.. {
+        let ended = match &result {
+            Ok(Ok(output)) => index.complete(&job, output).await.map(|()| true),
+            Ok(Err(e)) => index.fail(&job, &format!("{e:#}")).await.map(|()| false),
+            Err(e) => index.fail(&job, &e.to_string()).await.map(|()| false),
+        };
+        match ended {
+            Err(StoreError::Fenced { .. }) => return Ok(false),
+            // A database that is away for a moment is no reason to do the work again.
+            Err(StoreError::Sql(_)) if tries < 10 => tokio::time::sleep(Duration::from_millis(100 * tries)).await,
+            other => return Ok(other?),
+        }
     }
+    Ok(false)
 }

@@ -21,15 +21,17 @@ pub enum Submitting {
     Already(u64),
 }
 
-/// The name of the secret that a contributor's salts come from: drawn once, and again after a withdrawal of consent has destroyed it.
-pub fn salts_label(name: &str) -> String {
-    format!("salts {name}")
+/// The name of the secret that a contributor's salts of an epoch come from: drawn once, and again after a withdrawal of consent has destroyed
+/// it. The same documents in another epoch have other salts, and lie in other files.
+pub fn salts_label(name: &str, epoch: u32) -> String {
+    format!("salts {name} {epoch}")
 }
 
 /// Reads what the contributor `name` submits into bundles; they lie in the home's objects then, and nothing refers to them yet.
 pub fn read(home: &Home, name: &str, source: &Source) -> Result<Gathered> {
-    let policy = epoch::policy(home, epoch::find(home, None)?)?;
-    gather(name, source, &home.secret(&salts_label(name))?, &policy.filters, &home.objects)
+    let epoch = epoch::find(home, None)?;
+    let filters = epoch::policy(home, epoch)?.filters;
+    gather(name, source, &home.secret(&salts_label(name, epoch.open.1.epoch))?, &filters, &home.objects)
 }
 
 /// Commits to a dataset and submits it; each half only if it is not in the log yet.
@@ -64,7 +66,7 @@ pub async fn submit(
     let custodial = matches!(home.contributor_key(name)?, ContributorKey::Custodial(_));
     let sequence = home.state.contributors.get(&contributor).map_or(0, |c| c.submissions);
     let bundle = home.objects.put(Class::Sealed, &canonical::to_vec(&gathered.parts)?)?;
-    home.remember_secret(&bundle, &salts_label(name))?;
+    home.remember_secret(&bundle, &salts_label(name, number))?;
     let problems = gathered.problems_object()?.map(|list| home.objects.put(Class::Party, &list)).transpose()?;
     let entry = Submission {
         epoch: number,

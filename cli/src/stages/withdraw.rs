@@ -17,7 +17,7 @@ use crate::home::Home;
 use crate::rules::outlines;
 use crate::stages::{epoch, ingest, kept};
 use crate::withdrawn::{Consequences, DocumentList, Remaining, Thing, WORDS, Withdrawn, dissolved};
-use crate::work;
+use crate::work::{self, Work};
 
 /// What a withdrawal did.
 pub struct Done {
@@ -144,7 +144,11 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
         .map(|(at, c)| (*at, c.file))
         .collect();
     let leaves: Vec<Digest> = roots_after(epoch, submission, &left, &compacted).iter().map(|root| merkle::leaf_hash(&root.0)).collect();
-    let gone = bundles.as_ref().map(|b| Destroyed { bundles: b, replaced: &replaced, compacted: &compacted });
+    let mut shared = BTreeSet::new();
+    for other in home.state.epochs.iter().flat_map(|e| &e.submissions).filter(|o| consent && o.submission.0 != submission) {
+        shared.extend(ingest::parts(home, other)?.parts.into_iter().map(|p| p.file));
+    }
+    let gone = bundles.as_ref().map(|b| Destroyed { bundles: b, shared: &shared, replaced: &replaced, compacted: &compacted });
     let consequences = consequences(home, submitted, gone, runs.clone());
     let effect = WithdrawalEffect {
         withdrawal: at,
@@ -165,9 +169,35 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
     }
     home.append(entries).await?;
     kept::withdraw_from_indexes(home, &list.documents, home.state.size - 1)?;
+    if consent {
+        forget_made(home, submission).await?;
+    }
     // Destroyed after the log says so: a crash here leaves files that the audit reports and the next opening of the home removes.
     destroy(home)?;
     Ok(consequences)
+}
+
+/// Destroys what jobs made of a submission and no entry names: shards and compactions of an ingest that ended before it had logged them.
+async fn forget_made(home: &Home, submission: u64) -> Result<()> {
+    let state = &home.state;
+    let logged: BTreeSet<Digest> =
+        state.epochs.iter().flat_map(|e| e.submissions.iter().flat_map(|s| &s.shards)).map(|(_, s)| s.file).collect();
+    let compacted: BTreeSet<Digest> = state.epochs.iter().flat_map(|e| &e.compactions).map(|(_, c)| c.file).collect();
+    let own: BTreeSet<Digest> = state.submission(submission).into_iter().flat_map(|s| &s.shards).map(|(_, s)| s.file).collect();
+    for kind in ["shard", "compaction"] {
+        for job in home.index.jobs_of(kind).await?.into_values() {
+            let made = match canonical::from_slice::<Work>(job.input.as_bytes()) {
+                Ok(Work::Shard { submission: of, .. }) => of == submission,
+                Ok(Work::Compaction { files }) => files.iter().any(|f| own.contains(f) || !logged.contains(f)),
+                _ => false,
+            };
+            if let Some(output) = job.output.filter(|o| made && !logged.contains(o) && !compacted.contains(o)) {
+                home.objects.remove(Class::Sealed, &output)?;
+                home.index.forget(&[job.id]).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The bundles of a submission once documents are taken out of them.
@@ -211,6 +241,8 @@ fn roots_after(epoch: &Epoch, submission: u64, left: &BTreeMap<u32, Digest>, dis
 /// What a withdrawal of consent destroys.
 struct Destroyed<'a> {
     bundles: &'a Redacted,
+    /// Bundles that another submission has too, which stay.
+    shared: &'a BTreeSet<Digest>,
     /// Entries of shards that others take the place of.
     replaced: &'a BTreeSet<u64>,
     /// Entries and files of compactions.
@@ -220,14 +252,14 @@ struct Destroyed<'a> {
 fn consequences(home: &Home, submitted: &Submitted, gone: Option<Destroyed<'_>>, runs: Vec<u32>) -> Consequences {
     let mut destroyed = Vec::new();
     if let Some(gone) = gone {
-        for (bundle, words) in &gone.bundles.gone {
+        for (bundle, words) in gone.bundles.gone.iter().filter(|(bundle, _)| !gone.shared.contains(bundle)) {
             destroyed.push(Thing { name: "bundle".into(), digest: Some(*bundle) });
             destroyed.push(Thing { name: WORDS.into(), digest: Some(*words) });
         }
         destroyed.push(Thing { name: "secret of its salts".into(), digest: None });
         // Those of earlier withdrawals too: some of their documents may be withdrawn only now.
         let live: BTreeSet<u64> = submitted.live_shards().iter().map(|(at, _)| *at).filter(|at| !gone.replaced.contains(at)).collect();
-        let old = submitted.shards.iter().filter(|(at, _)| !live.contains(at));
+        let old = submitted.shards.iter().filter(|(at, s)| s.rows > 0 && !live.contains(at));
         destroyed.extend(old.map(|(at, s)| Thing { name: format!("shard of entry {at}"), digest: Some(s.file) }));
         let before = dissolved(home, submitted).into_iter().map(|(at, c)| (*at, c.file));
         let compacted = gone.compacted.iter().copied().chain(before);

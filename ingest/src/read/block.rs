@@ -104,7 +104,10 @@ impl Block {
     pub fn bytes(&self) -> u64 {
         match &self.rows {
             Rows::Lines { bytes, .. } => bytes.len() as u64,
-            Rows::Table { batch, .. } => batch.get_array_memory_size() as u64,
+            Rows::Table { batch, .. } => {
+                let columns = batch.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(0) as u64);
+                columns.sum()
+            }
             Rows::Loose(rows) => rows.iter().flat_map(|r| r.fields.iter().flatten()).map(|f| f.len() as u64).sum(),
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arrow::array::{Array, LargeStringArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, LargeStringArray, RecordBatch};
 use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Schema};
 use arrow::ipc::reader::StreamDecoder;
@@ -193,6 +193,30 @@ fn batches(name: &str, mut next: impl FnMut() -> Result<Option<RecordBatch>, Ref
     }
 }
 
+/// At most so many bytes of strings once each row has its own: many rows may share one long value.
+fn expanded_bytes(column: &ArrayRef) -> u64 {
+    let rows = column.len() as u64;
+    match column.data_type() {
+        DataType::Dictionary(..) => {
+            let values = column.as_any_dictionary().values();
+            let longest = values.to_data().get_slice_memory_size().unwrap_or(usize::MAX) as u64;
+            let longest = match arrow::compute::kernels::length::length(values) {
+                Ok(lengths) => (0..lengths.len()).map(|i| length_at(&lengths, i)).max().unwrap_or(0),
+                Err(_) => longest,
+            };
+            rows.saturating_mul(longest)
+        }
+        DataType::Utf8View => column.as_string_view().iter().flatten().map(|v| v.len() as u64).sum(),
+        _ => 0,
+    }
+}
+
+fn length_at(lengths: &ArrayRef, i: usize) -> u64 {
+    let long = lengths.as_primitive_opt::<arrow::datatypes::Int64Type>().map(|l| l.value(i));
+    let short = lengths.as_primitive_opt::<arrow::datatypes::Int32Type>().map(|l| i64::from(l.value(i)));
+    long.or(short).and_then(|l| u64::try_from(l).ok()).unwrap_or(u64::MAX)
+}
+
 /// Columns of a batch by slot, as strings.
 pub(super) struct Strings([Option<LargeStringArray>; SLOTS]);
 
@@ -215,6 +239,15 @@ impl Strings {
             if !texts {
                 let code = if slot == Slot::Licence { Code::BadLicence } else { Code::BadField };
                 return Err(Refusal::new(code, format!("expected text in the column {}, found {}", field.name(), column.data_type())));
+            }
+            let expanded = expanded_bytes(column);
+            if expanded > MESSAGE_BYTES {
+                let text = format!(
+                    "{} rows of the column {} become {expanded} bytes, expected at most {MESSAGE_BYTES}",
+                    column.len(),
+                    field.name()
+                );
+                return Err(Refusal::new(Code::Bomb, text));
             }
             let column = guarded(|| arrow::compute::cast(column, &DataType::LargeUtf8).map_err(Refusal::damaged))?;
             found[place] = column.as_any().downcast_ref::<LargeStringArray>().cloned();

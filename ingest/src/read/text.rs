@@ -36,7 +36,8 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, Refusal> {
 impl Scan<'_, '_> {
     /// Keeps a row until there are enough for a block.
     pub(super) fn loose(&mut self, row: Loose) -> Result<(), Stopped> {
-        self.pending_bytes += row.fields.iter().flatten().map(|f| f.len()).sum::<usize>();
+        // A row takes memory beside its text, however short that is.
+        self.pending_bytes += 512 + row.fields.iter().flatten().map(|f| f.len()).sum::<usize>();
         self.pending.push(row);
         if self.pending_bytes >= BLOCK_BYTES { self.flush() } else { Ok(()) }
     }

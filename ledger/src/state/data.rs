@@ -214,6 +214,14 @@ impl State {
 
     pub(super) fn compact(&mut self, index: u64, e: Compaction) -> Result<(), Violation> {
         let epoch = self.epoch(index, e.epoch)?;
+        let waiting = epoch.submissions.iter().find(|s| !s.is_sharded() || s.withdrawing()).map(|s| s.submission.0);
+        rule!(
+            index,
+            "compaction-shards",
+            waiting.is_none(),
+            "submission {} has shards or a withdrawal to come",
+            waiting.unwrap_or_default()
+        );
         let members = epoch.compacted(&(index, e.clone()));
         rule!(
             index,
