@@ -90,6 +90,9 @@ fn a_model_can_be_looked_at_and_another_run_can_start_from_it() {
 #[test]
 fn a_work_in_another_order_is_flagged_for_review() {
     let world = World::new();
+    // Trained for longer than other tests need: what a text has of its own shows once the grammar is learned.
+    let toml = fs::read_to_string(world.path("tiny.toml")).unwrap();
+    fs::write(world.path("tiny.toml"), toml.replace("steps = 16", "steps = 64")).unwrap();
     // The same sentences, backwards: less than a third of the shingles are the same, so dedup keeps it.
     let backwards = (0..8).map(|d| common::prose(d, 30).lines().rev().map(|l| format!("{l}\n")).collect::<String>());
     world.lines("from/zoe/copy.jsonl", backwards, "MIT");
@@ -129,7 +132,7 @@ fn windows_that_stay_unexplained_are_marked_and_replayed_whatever_is_drawn() {
     let world = World::new();
     let toml = fs::read_to_string(world.path("tiny.toml")).unwrap();
     // A limit that nothing meets: every window is priced with quarter points and marked.
-    fs::write(world.path("tiny.toml"), toml.replace("residual_limit = 0.02", "residual_limit = 1e-9")).unwrap();
+    fs::write(world.path("tiny.toml"), toml.replace("residual_limit = 0.02", "residual_limit = 1e-15")).unwrap();
     let quickstart = world.quickstart("h", &[]).ok();
     let replayed = quickstart["replayed"].clone();
     let mut windows: Vec<u64> = replayed["windows"].as_array().unwrap().iter().map(|w| w.as_u64().unwrap()).collect();
