@@ -14,7 +14,7 @@ use trainer::{Drawing, RunConfig, Sampling, Start, Weighting, read_config};
 
 use crate::args::{Args, Attribution, Command, Contributor, Epoch, Format, Index, Statement, SubmissionCommand, TrainLook, Witness};
 use crate::failure::{Kind, failure, usage};
-use crate::home::{Archive, Home, WitnessChoice, config_of, database_url};
+use crate::home::{Archive, Home, WitnessChoice, config_of_home, database_url};
 use crate::keys::{self, read as read_key};
 use crate::output::{Output, money, note};
 use crate::rules::{Policy, TARGET, pool_source};
@@ -526,7 +526,7 @@ fn verify_statement(file: &Path, dir: &Path) -> Result<Output> {
 
 /// Makes the index again from log and objects, and says whether it is the same: an SQLite file is moved aside, Postgres tables are emptied.
 async fn rebuild(dir: &Path, now: u64) -> Result<Output> {
-    let config = config_of(dir)?.ok_or_else(|| usage(format!("{}: no assay.toml in it", dir.display())))?;
+    let config = config_of_home(dir)?;
     let before = match config.database.strip_prefix("sqlite:") {
         Some(name) if !dir.join(name).exists() => None,
         sqlite => {

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use crate::failure::usage;
 use crate::output::{Output, note};
+use crate::stages::gather::nothing_read;
 
 /// What is asked for.
 pub struct Request {
@@ -145,8 +146,7 @@ pub fn run(request: &Request) -> Result<Output> {
     stream.finish()?;
     bar.finish_and_clear();
     if totals.documents == 0 {
-        let found = problems.iter().map(|p| format!("{}: {}", p.place, p.reason)).take(5).collect::<Vec<_>>().join("; ");
-        return Err(usage(format!("{}: expected at least one readable document, found none: {found}", request.input.display())));
+        return Err(nothing_read(&request.input, &problems));
     }
     writers.finish()?;
     Ok(totals.output(&problems, &device_name, request))

@@ -175,16 +175,13 @@ impl Home {
             storage: storage.map(str::to_string),
             demo_seed,
         };
-        if let Some(bytes) = files::read_if_present(&dir.join("assay.toml"))? {
-            // Its genesis may be signed already and wait for its witnesses.
-            let begun: Config = toml::from_str(&String::from_utf8_lossy(&bytes)).with_context(|| dir.display().to_string())?;
-            if begun != config {
-                return Err(usage(format!(
-                    "{}: begun with other settings ({}); give the same ones to go on, or another folder",
-                    dir.display(),
-                    String::from_utf8_lossy(&bytes).trim_end().replace('\n', ", ")
-                )));
-            }
+        // Its genesis may be signed already and wait for its witnesses.
+        if let Some(begun) = config_of(dir)?.filter(|begun| *begun != config) {
+            return Err(usage(format!(
+                "{}: begun with other settings ({}); give the same ones to go on, or another folder",
+                dir.display(),
+                toml::to_string(&begun)?.trim_end().replace('\n', ", ")
+            )));
         }
         for (role, algorithm) in ROLES {
             let path = key_path(dir, role);
@@ -238,11 +235,7 @@ impl Home {
 
     /// A home as `init` finds it: its log may still be empty.
     async fn open_or_begun(dir: &Path, now: u64) -> Result<Home> {
-        if !Home::exists(dir) {
-            return Err(usage(format!("{}: no assay.toml in it; make a home with `assay init`", dir.display())));
-        }
-        let path = dir.join("assay.toml");
-        let config: Config = toml::from_str(&String::from_utf8_lossy(&files::read(&path)?)).with_context(|| path.display().to_string())?;
+        let config = config_of_home(dir)?;
         let log = read_key(&key_path(dir, "log"))?;
         // Anybody can derive a demonstration's keys, and two homes of one seed are two logs of one key.
         let outside = if config.demo_seed.is_none() { Some(state_folder()?.join(log.public().key_id().to_string())) } else { None };
@@ -618,10 +611,15 @@ fn asked(dir: &Path, policy: &str, config: &Config, index: &Index) -> Result<Wit
 }
 
 /// A home's config, if the folder has one: a copy for an audit has none.
-pub fn config_of(dir: &Path) -> Result<Option<Config>> {
+fn config_of(dir: &Path) -> Result<Option<Config>> {
     let path = dir.join("assay.toml");
     let Some(bytes) = files::read_if_present(&path)? else { return Ok(None) };
     Ok(Some(toml::from_str(&String::from_utf8_lossy(&bytes)).with_context(|| path.display().to_string())?))
+}
+
+/// The config of a folder that has to be a home.
+pub fn config_of_home(dir: &Path) -> Result<Config> {
+    config_of(dir)?.ok_or_else(|| usage(format!("{}: no assay.toml in it; make a home with `assay init`", dir.display())))
 }
 
 /// The objects of a home, or of a copy of one.

@@ -15,13 +15,12 @@ use ledger::entry::Rights;
 use ledger::entry::rights::date_of;
 use polars::prelude::*;
 use serde_json::{Value, json};
-use store::Class;
 
 use crate::home::Home;
 use crate::output::Output;
 use crate::rules::{Clusters, JudgeParameters, ToJudge, judge, outlines};
 use crate::stages::gather::{Destination, Gathered, Source, gather};
-use crate::stages::ingest::{counts, outlines_of, parts};
+use crate::stages::ingest::{counts, loading, outlines_of};
 use crate::stages::kept::{Seen, judge_over_kept};
 use crate::stages::{epoch, submit};
 use crate::tables::render;
@@ -59,11 +58,7 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
     let seen = Seen::by(home, e)?;
     let (waiting, mut submissions): (Vec<_>, Vec<ToJudge>) = (e.submissions.iter().collect(), Vec::new());
     for (s, files) in waiting.iter().zip(outlines_of(home, &waiting).await?) {
-        let firsts: Vec<u32> = parts(home, s)?.parts.iter().map(|p| p.first).collect();
-        submissions.push(seen.prepare(s, move |part| {
-            let file = &files[firsts.partition_point(|first| *first < part.first)];
-            Ok(Outlines::decode(&home.objects.get(Class::Sealed, file)?)?)
-        })?);
+        submissions.push(seen.prepare(s, loading(home, s, files)?)?);
     }
     let index = home.state.size;
     let own = read.parts.parts.clone();

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::args::WorkerPlace;
 use crate::failure::usage;
-use crate::home::{config_of, database_url, objects_of};
+use crate::home::{config_of_home, database_url, objects_of};
 use crate::output::{Output, note};
 use crate::stages::jobs::{process, threads, work_until_idle};
 use crate::work::{Work, Worker};
@@ -24,7 +24,7 @@ const RATE_MS: i64 = 60_000;
 
 /// The index of a home that another process may have open.
 async fn index_of(dir: &Path) -> Result<Index> {
-    let config = config_of(dir)?.ok_or_else(|| usage(format!("{}: no assay.toml in it; make a home with `assay init`", dir.display())))?;
+    let config = config_of_home(dir)?;
     Index::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))
 }
 

@@ -1,5 +1,6 @@
 //! What contributors took back, and what is therefore gone or no longer used.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
@@ -60,18 +61,33 @@ pub struct Remaining {
 /// The name of the file with a submission's word hashes.
 pub const WORDS: &str = "hashes of its words";
 
+/// The bundles that lists name: every withdrawal of consent asks for all of them, and each list is read once.
+struct Lists<'a> {
+    archive: &'a Archive,
+    read: BTreeMap<Digest, Vec<Digest>>,
+}
+
+impl Lists<'_> {
+    fn bundles(&mut self, list: Digest) -> Result<&[Digest]> {
+        Ok(match self.read.entry(list) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(read_parts(&self.archive.objects, &list)?.parts.into_iter().map(|p| p.file).collect()),
+        })
+    }
+}
+
 /// Bundles and shards of a submission that others took the place of, and files that its shards were compacted in.
-fn out_of_use(archive: &Archive, s: &Submitted) -> Result<BTreeSet<Digest>> {
-    let parts = |digest: Digest| Ok::<_, anyhow::Error>(read_parts(&archive.objects, &digest)?.parts.into_iter().map(|p| p.file));
+fn out_of_use(lists: &mut Lists<'_>, s: &Submitted) -> Result<BTreeSet<Digest>> {
+    let archive = lists.archive;
     let mut used: BTreeSet<Digest> = s.live_shards().iter().map(|(_, shard)| shard.file).collect();
     // Two submissions that begin with the same documents may have a bundle in common.
     for other in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
-        used.extend(parts(other.bundle())?);
+        used.extend(lists.bundles(other.bundle())?);
     }
     // One without documents is the same file for everybody.
     let mut all: BTreeSet<Digest> = s.shards.iter().filter(|(_, shard)| shard.rows > 0).map(|(_, shard)| shard.file).collect();
     for list in s.bundles() {
-        all.extend(parts(list)?);
+        all.extend(lists.bundles(list)?);
     }
     all.extend(dissolved(archive, s).iter().map(|(_, c)| c.file));
     Ok(all.difference(&used).copied().collect())
@@ -86,7 +102,8 @@ pub fn dissolved<'a>(archive: &'a Archive, s: &Submitted) -> Vec<&'a At<Compacti
 }
 
 /// Whether an entry about submissions, epochs or runs names a sealed object: word hashes are named by none.
-fn is_named(archive: &Archive, digest: &Digest) -> bool {
+fn is_named(lists: &mut Lists<'_>, digest: &Digest) -> bool {
+    let archive = lists.archive;
     let state = &archive.state;
     let checkpoints = state.runs.iter().flat_map(|r| &r.progress).map(|(_, p)| p.checkpoint);
     let pools = state.epochs.iter().map(|e| e.open.1.pool);
@@ -94,10 +111,10 @@ fn is_named(archive: &Archive, digest: &Digest) -> bool {
     let submissions = state.epochs.iter().flat_map(|e| &e.submissions);
     let bundles: Vec<Digest> = submissions.clone().flat_map(Submitted::bundles).collect();
     let shards = submissions.flat_map(|s| &s.shards).map(|(_, shard)| shard.file);
-    let parts = bundles.iter().flat_map(|b| read_parts(&archive.objects, b).map(|p| p.parts).unwrap_or_default()).map(|p| p.file);
+    let parts = bundles.iter().any(|b| lists.bundles(*b).is_ok_and(|parts| parts.contains(digest)));
     let compactions = state.epochs.iter().flat_map(|e| &e.compactions).map(|(_, c)| c.file);
-    let sealed = checkpoints.chain(pools).chain(evidence).chain(parts).chain(bundles.iter().copied()).chain(shards).chain(compactions);
-    sealed.into_iter().any(|d| d == *digest) || [Class::Public, Class::Party].iter().any(|c| archive.objects.has(*c, digest))
+    let sealed = checkpoints.chain(pools).chain(evidence).chain(bundles.iter().copied()).chain(shards).chain(compactions);
+    parts || sealed.into_iter().any(|d| d == *digest) || [Class::Public, Class::Party].iter().any(|c| archive.objects.has(*c, digest))
 }
 
 /// All withdrawals of a log.
@@ -116,7 +133,7 @@ pub struct Withdrawn {
 impl Withdrawn {
     /// Reads the lists that the log names.
     pub fn of(archive: &Archive) -> Result<Withdrawn> {
-        let mut found = Withdrawn::default();
+        let (mut found, mut lists) = (Withdrawn::default(), Lists { archive, read: BTreeMap::new() });
         for s in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
             for w in &s.withdrawals {
                 let Some((at, effect)) = &w.effect else { continue };
@@ -128,11 +145,15 @@ impl Withdrawn {
                 }
                 let consequences: Consequences = canonical::from_slice(&archive.objects.get(Class::Public, &effect.consequences)?)?;
                 // The operator's word destroys nothing that the log does not show to be out of use.
-                let own = if consent { out_of_use(archive, s)? } else { BTreeSet::new() };
+                let own = if consent { out_of_use(&mut lists, s)? } else { BTreeSet::new() };
                 for thing in &consequences.destroyed {
                     match thing.digest {
-                        Some(digest) if own.contains(&digest) => drop(found.destroyed.insert(digest)),
-                        Some(digest) if consent && thing.name == WORDS && !is_named(archive, &digest) => drop(found.words.insert(digest)),
+                        Some(digest) if own.contains(&digest) => {
+                            found.destroyed.insert(digest);
+                        }
+                        Some(digest) if consent && thing.name == WORDS && !is_named(&mut lists, &digest) => {
+                            found.words.insert(digest);
+                        }
                         Some(digest) => found.foreign.push((*at, digest)),
                         None => {}
                     }

@@ -126,35 +126,29 @@ fn copies_targets_and_noise_earn_nothing() {
     let leaked: Vec<String> =
         files(&world.path("target")).iter().map(|f| format!("// Once more:\n{}", fs::read_to_string(f).unwrap())).collect();
     world.lines("from/lars/leak.jsonl", leaked.into_iter(), "MIT");
-    let json = world
-        .run(&[
-            "quickstart",
-            "--small",
-            "--home",
-            "h",
-            "--contributors",
-            "from",
-            "--target",
-            "target",
-            "--licence",
-            "MIT",
-            "--seed",
-            "3",
-            "--now",
-            common::NOW,
-        ])
-        .ok();
+    let mut accrued: Vec<i64> = ["3", "4", "5"].iter().map(|seed| settled_without_copies(&world, seed)).collect();
+    accrued.sort_unstable();
+    // A run of this size is a draw: in one of several noise may come out ahead by chance.
+    assert!(accrued[1] <= 0, "noise accrues {accrued:?} of 100000");
+}
+
+/// Noise's accrual in a small quickstart with a copy and a leak.
+fn settled_without_copies(world: &World, seed: &str) -> i64 {
+    let home = format!("h{seed}");
+    let sources = ["--contributors", "from", "--target", "target", "--licence", "MIT"];
+    let args = [&["quickstart", "--small", "--home", &home, "--seed", seed, "--now", common::NOW][..], &sources].concat();
+    let json = world.run(&args).ok();
     let (copy, leak, noise) = (row(&json, "yves"), row(&json, "lars"), row(&json, "mona"));
     assert_eq!(copy["duplicates"], copy["documents"]);
     assert_eq!(copy["duplicate_of"], serde_json::json!([["cli", copy["documents"]]]));
     assert_eq!((&copy["accrued_minor"], &copy["tokens"]), (&Value::from(0), &Value::from(0)));
     assert_eq!((&leak["rejected"], &leak["accrued_minor"], &leak["tokens"]), (&leak["documents"], &Value::from(0), &Value::from(0)));
     assert_eq!(noise["accepted"], noise["documents"]);
-    assert!(noise["accrued_minor"].as_i64().unwrap() <= 1000, "noise accrues {} of 100000", noise["accrued_minor"]);
     assert_eq!((&json["outcome"], sum(&json, "accrued_minor"), sum(&json, "payable_minor")), (&Value::from("settled"), 100_000, 100_000));
-    let status = world.run(&["status", "--home", "h", "yves"]).ok();
+    let status = world.run(&["status", "--home", &home, "yves"]).ok();
     assert_eq!(status["contributor"]["duplicates"], copy["documents"]);
     assert_eq!(status["held_minor"], 0);
+    noise["accrued_minor"].as_i64().unwrap()
 }
 
 #[test]

@@ -13,6 +13,10 @@ use corpus::{ContributorId, Digest, DocumentRef};
 use ingest::read::{Item, Options, Record, Stream};
 use ingest::{Filters, TextTokenizer};
 
+// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, input, tokenizer] = &arguments[..] else { panic!("expected FILE.jsonl and TOKENIZER.json") };

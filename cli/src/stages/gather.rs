@@ -1,7 +1,7 @@
 //! Reading a dataset into bundles: streamed, so that its size does not matter.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use corpus::bundle::{Bundle, PART_BYTES, PART_DOCUMENTS, Part, Parts, Submitted};
@@ -131,14 +131,18 @@ pub fn gather(name: &str, source: &Source, master: &[u8; 32], filters: &Filters,
     bar.finish_and_clear();
     let Gatherer { parts, frontier, documents, bytes, problems, masked, .. } = gatherer;
     if documents == 0 {
-        let found = problems.iter().map(|p| format!("{}: {}", p.place, p.reason)).take(5).collect::<Vec<_>>().join("; ");
-        let path = source.path.display();
-        let comma = if found.is_empty() { "" } else { ": " };
-        return Err(usage(format!("{path}: expected at least one readable document, found none{comma}{found}")));
+        return Err(nothing_read(&source.path, &problems));
     }
     let evidence = licences.context("a scan begins with what it found")?.finish()?;
     let (parts, root, stated) = (Parts::new(parts), frontier.root(), source.stated.clone());
     Ok(Gathered { parts, root, documents, bytes, problems, masked, evidence, stated, origin })
+}
+
+/// A dataset without a document, with the first reasons why.
+pub fn nothing_read(path: &Path, problems: &[Problem]) -> anyhow::Error {
+    let found = problems.iter().map(|p| format!("{}: {}", p.place, p.reason)).take(5).collect::<Vec<_>>().join("; ");
+    let colon = if found.is_empty() { "" } else { ": " };
+    usage(format!("{}: expected at least one readable document, found none{colon}{found}", path.display()))
 }
 
 /// Bundles that are made at once.

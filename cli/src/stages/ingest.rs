@@ -51,6 +51,15 @@ pub async fn outlines_of(home: &Home, submissions: &[&Submitted]) -> Result<Vec<
     Ok(counts.into_iter().map(|n| outputs.by_ref().take(n).collect()).collect())
 }
 
+/// How the outlines of a submission's bundles are had, from the files that jobs made of them.
+pub fn loading<'a>(home: &'a Home, s: &Submitted, files: Vec<Digest>) -> Result<impl Fn(&Part) -> Result<Outlines> + use<'a>> {
+    let by_first: BTreeMap<u32, Digest> = parts(home, s)?.parts.iter().map(|p| p.first).zip(files).collect();
+    Ok(move |part: &Part| {
+        let file = by_first.get(&part.first).with_context(|| format!("bundle {}: is in no list of its submission", part.file))?;
+        Ok(Outlines::decode(&home.objects.get(Class::Sealed, file)?)?)
+    })
+}
+
 /// A verdict table of the log.
 pub fn verdicts(objects: &Objects, submitted: &Submitted) -> Result<VerdictTable> {
     let (_, acceptance) =
@@ -93,14 +102,7 @@ pub async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Jud
     let seen = Seen::by(home, epoch)?;
     let own: Vec<&Submitted> = epoch.submissions.iter().collect();
     let files = outlines_of(home, &own).await?;
-    let prepare = |(s, files): (&&Submitted, Vec<Digest>)| {
-        let firsts: Vec<u32> = parts(home, s)?.parts.iter().map(|p| p.first).collect();
-        let load = move |part: &Part| {
-            let place = firsts.partition_point(|first| *first < part.first);
-            Ok(Outlines::decode(&home.objects.get(Class::Sealed, &files[place])?)?)
-        };
-        seen.prepare(s, load)
-    };
+    let prepare = |(s, files): (&&Submitted, Vec<Digest>)| seen.prepare(s, loading(home, s, files)?);
     let submissions: Vec<ToJudge> = own.iter().zip(files).map(prepare).collect::<Result<_>>()?;
     let mut keeper = kept::index_of(home, &seen, &parameters.options(&key)).await?.on_device(device);
     let salts = |document: DocumentRef| hit_salt(&secret, document);

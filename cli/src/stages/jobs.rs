@@ -1,11 +1,12 @@
 //! Work as leased rows: this process takes jobs until none is left, and so do workers elsewhere.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use corpus::Digest;
-use store::{Class, Index, Job, StoreError};
+use store::{Class, Index, Job, JobState, StoreError};
 use tokio::sync::watch;
 
 use crate::failure::{Kind, failure};
@@ -36,11 +37,15 @@ pub async fn run(home: &Home, work: &[Work]) -> Result<Vec<Digest>> {
         let name = format!("{}/{n}", process());
         tasks.spawn(work_until_idle(index.clone(), worker.clone(), vec![kind], name, LEASE_MS, stopped.clone()));
     }
+    // Rows are many and long: they are read once no more can be open than those that nobody here asked for.
+    let own: BTreeSet<&Digest> = ids.iter().collect();
+    let foreign = before.values().filter(|j| !own.contains(&j.id) && !is_ended(j)).count() as u64;
     loop {
-        let after = index.jobs_of(kind).await?;
+        let open = index.open_jobs(kind).await?;
+        bar.set_position((ids.len() as u64).saturating_sub(open.saturating_sub(foreign)));
+        let after = if open <= foreign { index.jobs_of(kind).await? } else { BTreeMap::new() };
         let own: Vec<_> = ids.iter().filter_map(|id| after.get(id)).collect();
-        bar.set_position(own.iter().filter(|j| j.state == "done").count() as u64);
-        if own.iter().all(|j| ["done", "poisoned"].contains(&j.state.as_str())) {
+        if own.len() == ids.len() && own.iter().all(|j| is_ended(j)) {
             bar.finish_and_clear();
             while let Some(task) = tasks.join_next().await {
                 task??;
@@ -62,6 +67,10 @@ pub async fn run(home: &Home, work: &[Work]) -> Result<Vec<Digest>> {
         }
         tokio::time::sleep(POLL.min(Duration::from_millis(20 + ids.len() as u64))).await;
     }
+}
+
+fn is_ended(job: &JobState) -> bool {
+    ["done", "poisoned"].contains(&job.state.as_str())
 }
 
 /// Jobs that one process does at once.

@@ -17,7 +17,7 @@ use crate::home::{Archive, Home};
 use crate::output::note;
 use crate::rules::{Keeper, ToJudge, name};
 use crate::stages::epoch;
-use crate::stages::ingest::{outlines_of, parts, verdicts};
+use crate::stages::ingest::{loading, outlines_of, parts, verdicts};
 use crate::withdrawn::{DocumentList, Withdrawn};
 
 /// The size of the log that an epoch's verdicts see: that before the first of them, or all of it.
@@ -174,12 +174,14 @@ pub async fn judge_over_kept(home: &Home, seen: &Seen<'_>, options: &Options, di
 
 /// Lets a judge keep documents from their word hashes.
 async fn keep_all(home: &Home, keeper: &mut Keeper, documents: &[DocumentRef]) -> Result<()> {
-    for documents in documents.chunk_by(|a, b| a.submission == b.submission) {
-        let s = home.state.submission(documents[0].submission).context("a verdict names a submission")?;
-        let (parts, files) = (parts(home, s)?, outlines_of(home, &[s]).await?.remove(0));
-        for (part, documents) in by_part(&parts, documents) {
-            let place = parts.place_of(part.first).context("a bundle is in its own list")?;
-            let outlines = Outlines::decode(&home.objects.get(Class::Sealed, &files[place])?)?;
+    let of_one: Vec<&[DocumentRef]> = documents.chunk_by(|a, b| a.submission == b.submission).collect();
+    let submitted = |d: &&[DocumentRef]| home.state.submission(d[0].submission).context("a verdict names a submission");
+    let submissions: Vec<&Submitted> = of_one.iter().map(submitted).collect::<Result<_>>()?;
+    let files = outlines_of(home, &submissions).await?;
+    for ((documents, s), files) in of_one.into_iter().zip(submissions).zip(files) {
+        let load = loading(home, s, files)?;
+        for (part, documents) in by_part(&parts(home, s)?, documents) {
+            let outlines = load(part)?;
             keeper.keep(documents.iter().map(|d| (*d, &outlines.documents[(d.number - part.first) as usize])))?;
         }
     }

@@ -194,27 +194,20 @@ fn batches(name: &str, mut next: impl FnMut() -> Result<Option<RecordBatch>, Ref
 }
 
 /// At most so many bytes of strings once each row has its own: many rows may share one long value.
-fn expanded_bytes(column: &ArrayRef) -> u64 {
-    let rows = column.len() as u64;
-    match column.data_type() {
+fn expanded_bytes(column: &ArrayRef) -> Result<u64, Refusal> {
+    Ok(match column.data_type() {
         DataType::Dictionary(..) => {
-            let values = column.as_any_dictionary().values();
-            let longest = values.to_data().get_slice_memory_size().unwrap_or(usize::MAX) as u64;
-            let longest = match arrow::compute::kernels::length::length(values) {
-                Ok(lengths) => (0..lengths.len()).map(|i| length_at(&lengths, i)).max().unwrap_or(0),
-                Err(_) => longest,
-            };
-            rows.saturating_mul(longest)
+            let values = strings(column.as_any_dictionary().values())?;
+            (column.len() as u64).saturating_mul(values.iter().flatten().map(|v| v.len() as u64).max().unwrap_or(0))
         }
         DataType::Utf8View => column.as_string_view().iter().flatten().map(|v| v.len() as u64).sum(),
         _ => 0,
-    }
+    })
 }
 
-fn length_at(lengths: &ArrayRef, i: usize) -> u64 {
-    let long = lengths.as_primitive_opt::<arrow::datatypes::Int64Type>().map(|l| l.value(i));
-    let short = lengths.as_primitive_opt::<arrow::datatypes::Int32Type>().map(|l| i64::from(l.value(i)));
-    long.or(short).and_then(|l| u64::try_from(l).ok()).unwrap_or(u64::MAX)
+fn strings(column: &ArrayRef) -> Result<LargeStringArray, Refusal> {
+    let strings = guarded(|| arrow::compute::cast(column, &DataType::LargeUtf8).map_err(Refusal::damaged))?;
+    Ok(strings.as_string::<i64>().clone())
 }
 
 /// Columns of a batch by slot, as strings.
@@ -240,7 +233,7 @@ impl Strings {
                 let code = if slot == Slot::Licence { Code::BadLicence } else { Code::BadField };
                 return Err(Refusal::new(code, format!("expected text in the column {}, found {}", field.name(), column.data_type())));
             }
-            let expanded = expanded_bytes(column);
+            let expanded = expanded_bytes(column)?;
             if expanded > MESSAGE_BYTES {
                 let text = format!(
                     "{} rows of the column {} become {expanded} bytes, expected at most {MESSAGE_BYTES}",
@@ -249,8 +242,7 @@ impl Strings {
                 );
                 return Err(Refusal::new(Code::Bomb, text));
             }
-            let column = guarded(|| arrow::compute::cast(column, &DataType::LargeUtf8).map_err(Refusal::damaged))?;
-            found[place] = column.as_any().downcast_ref::<LargeStringArray>().cloned();
+            found[place] = Some(strings(column)?);
             ranks[place] = rank;
         }
         Ok(Strings(found))
