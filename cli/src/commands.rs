@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use corpus::bundle::Submitted;
 use corpus::canonical;
-use ledger::entry::Holder;
-use ledger::statement::Statement as SignedStatement;
 use serde_json::json;
 use store::{Class, Index as Database, files};
 use trainer::{Drawing, RunConfig, Sampling, Start, Weighting, read_config};
 
-use crate::args::{Args, Attribution, Command, Contributor, Epoch, Format, Index, Statement, SubmissionCommand, TrainLook, Witness};
+use crate::args::{
+    Args, Attribution, Books, Command, Contributor, Dispute, Epoch, Format, Index, Payout, Statement, SubmissionCommand, TrainLook, Witness,
+};
 use crate::failure::{Kind, failure, usage};
-use crate::home::{Archive, Home, WitnessChoice, config_of_home, database_url};
+use crate::home::{Home, WitnessChoice, config_of_home, database_url};
 use crate::keys::{self, read as read_key};
-use crate::output::{Output, money, note};
+use crate::money::{disputes, payouts, statement};
+use crate::output::{Output, note};
 use crate::rules::{Policy, TARGET, pool_source};
 use crate::stages::gather::Source;
 use crate::stages::submit::Submitting;
@@ -56,11 +57,16 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
         }
         Command::Key(key) => keys::command(key, now).await,
-        Command::Epoch(Epoch::Open { home, target, target_weight, strata, weights, filters, pool_minor, purpose }) => {
+        Command::Epoch(Epoch::Open { home, target, target_weight, strata, weights, filters, pay, pool_minor, hold_days, purpose }) => {
             let mut home = Home::open(&home.home, now).await?;
             let (targets, target_weights) = targets(&target, &target_weight)?;
-            let mut policy = Policy::new(i128::from(pool_minor), &home.genesis().currency.clone(), home.genesis().currency_exponent);
+            let mut policy = Policy::new(pool_minor, &home.genesis().currency.clone(), home.genesis().currency_exponent);
             policy.target_weights = target_weights;
+            policy.hold_days = hold_days;
+            if let Some(path) = pay {
+                let text = String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?;
+                policy.pay = toml::from_str(&text).map_err(|e| usage(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
+            }
             policy.strata = strata.map(|path| strata::read(&home, &path)).transpose()?.unwrap_or_default();
             if let Some(path) = filters {
                 let text = String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?;
@@ -72,6 +78,9 @@ pub async fn run(args: Args) -> Result<Output> {
             if let Some(announced) = notices::announced_policy(&home)? {
                 note("the policy of this epoch was announced: it is taken as it is, whatever is given here");
                 policy = announced;
+            }
+            if let Some(fault) = policy.fault() {
+                return Err(usage(format!("policy: {fault}")));
             }
             let number = epoch::open(&mut home, &policy, purpose, targets).await?;
             Ok(Output::new(format!("epoch {number} is open for {purpose}"), json!({ "epoch": number })))
@@ -181,7 +190,7 @@ pub async fn run(args: Args) -> Result<Output> {
             if !dry_run {
                 reward::run(&mut home, run).await?;
             }
-            reward_output(&home, run)
+            statement::rewards(&home, run)
         }
         Command::Status { home, contributor } => status::run(&Home::open(&home.home, now).await?, contributor.as_deref()).await,
         Command::Prove { home, document, open, out } => prove::document(&Home::open(&home.home, now).await?, document, open, out),
@@ -262,7 +271,21 @@ pub async fn run(args: Args) -> Result<Output> {
         }
         Command::Witness(Witness::Serve { listen, what }) => witness::serve(listen, &what.key, &what.log, &what.state).await,
         Command::Witness(Witness::Cosign { request, out, what }) => witness::cosign(&request, &what.key, &what.log, &what.state, out, now),
-        Command::Statement(Statement::Verify { file, home }) => verify_statement(&file, &home.home),
+        Command::Statement(Statement::Verify { file, home }) => statement::verify(&file, &home.home),
+        Command::Payout(command) => payout_command(command, now).await,
+        Command::Dispute(Dispute::Open { home, contributor, submission, run, code, evidence }) => {
+            let subject = match (contributor, submission, run) {
+                (Some(name), _, _) => disputes::Subject::Contributor(name),
+                (_, Some(at), _) => disputes::Subject::Submission(at),
+                (_, _, run) => disputes::Subject::Run(run.context("one of the three is required")?),
+            };
+            disputes::open(&mut Home::open(&home.home, now).await?, subject, code, &evidence).await
+        }
+        Command::Dispute(Dispute::Resolve { home, dispute, clawback_minor, reasons }) => {
+            disputes::resolve(&mut Home::open(&home.home, now).await?, dispute, clawback_minor, &reasons).await
+        }
+        Command::Books(Books::Close { home, period }) => disputes::close(&mut Home::open(&home.home, now).await?, period).await,
+        Command::Books(Books::Show { home }) => disputes::show(&Home::open(&home.home, now).await?).await,
         Command::Report { home, run } => {
             let opened = Home::open(&home.home, now).await?;
             let this =
@@ -447,81 +470,17 @@ async fn replay_command(dir: &Path, now: u64, run: u32, window: Option<u64>, sam
     })
 }
 
-fn reward_output(home: &Home, run: u32) -> Result<Output> {
-    let (policy, _, rewards, outcome) = reward::compute(home, run)?;
-    let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
-    let mut text = format!("run {run}: pool of {} {outcome}\n", amount(policy.pool_minor));
-    for r in &rewards.rewards {
-        text += &format!(
-            "  {:<24} weight {:>14}  accrued {:>14}  payable {:>14}\n",
-            home.name_of(&r.contributor),
-            r.weight,
-            amount(r.accrued_minor),
-            amount(r.payable_minor)
-        );
-    }
-    // A pool that is held pays nobody: what was asked for did not happen.
-    let exit = if outcome == "settled" { 0 } else { Kind::Check as u8 };
-    Ok(Output {
-        text,
-        json: json!({ "run": run, "outcome": outcome, "pool_minor": policy.pool_minor.to_string(), "rewards": rewards.rewards }),
-        exit,
-    })
-}
-
-/// A statement signed by the operator's key that was in force when it was settled.
-fn signed_statement(archive: &Archive, bytes: &[u8]) -> Result<SignedStatement> {
-    let settled = archive.state.runs.iter().filter_map(|r| r.statements.as_ref()).map(|(at, _)| *at);
-    let keys = settled.chain([archive.state.size]).filter_map(|at| archive.state.key_before(&Holder::Operator, at));
-    let mut found = Err(anyhow::anyhow!("a log without an operator"));
-    for key in keys {
-        found = SignedStatement::verify(bytes, &key).map_err(Into::into);
-        if found.is_ok() {
-            break;
+async fn payout_command(command: Payout, now: u64) -> Result<Output> {
+    match command {
+        Payout::Propose { home, rail, dry_run } => payouts::propose(&mut Home::open(&home.home, now).await?, &rail, dry_run).await,
+        Payout::Approve { home, payout, reject, key } => {
+            let key = key.map(|k| read_key(&k)).transpose()?;
+            payouts::approve(&mut Home::open(&home.home, now).await?, payout, reject, key.as_ref()).await
         }
+        Payout::Export { home, payout, out } => payouts::export(&Home::open(&home.home, now).await?, payout, &out),
+        Payout::Reconcile { home, payout, report } => payouts::reconcile(&mut Home::open(&home.home, now).await?, payout, &report).await,
+        Payout::List { home } => payouts::list(&Home::open(&home.home, now).await?),
     }
-    found
-}
-
-/// Recomputes a statement from the log and public objects, and names the fields that differ.
-fn verify_statement(file: &Path, dir: &Path) -> Result<Output> {
-    let archive = audit::archive(dir)?;
-    let bytes = files::read(file)?;
-    let statement = signed_statement(&archive, &bytes).map_err(|e| failure(Kind::Verification, format!("{}: {e}", file.display())))?;
-    let run = archive
-        .state
-        .runs
-        .get(statement.run as usize)
-        .ok_or_else(|| failure(Kind::Verification, format!("{}: run {} is not in the log", file.display(), statement.run)))?;
-    if run.statements.is_none() {
-        return Err(failure(Kind::Verification, format!("{}: run {} is not settled in the log", file.display(), statement.run)));
-    }
-    let (policy, tables, rewards, outcome) = reward::compute(&archive, statement.run)?;
-    let all = reward::statements(&archive.state, run, &tables, &policy, &rewards, &outcome);
-    let expected = all.iter().find(|s| s.contributor == statement.contributor).ok_or_else(|| {
-        failure(Kind::Verification, format!("{}: contributor {} is not in run {}", file.display(), statement.contributor, statement.run))
-    })?;
-    let (found, expected) = (serde_json::to_value(&statement)?, serde_json::to_value(expected)?);
-    let fields = found.as_object().expect("a struct");
-    let differing: Vec<String> = fields
-        .iter()
-        .filter(|(k, v)| expected.get(k.as_str()) != Some(v))
-        .map(|(k, v)| format!("{k}: the statement says {v}, the log gives {}", expected[k]))
-        .collect();
-    if !differing.is_empty() {
-        return Err(failure(Kind::Verification, format!("{}: {}", file.display(), differing.join("; "))));
-    }
-    let amount = money(statement.reward.payable_minor, policy.currency_exponent, &policy.currency);
-    let text = format!(
-        "{}: verified; contributor {} accounts for {:+.4} nats of run {}, weight {} of {}, payable {amount}",
-        file.display(),
-        statement.contributor,
-        statement.credit as f64 / 1e9,
-        statement.run,
-        statement.reward.weight,
-        statement.weights_sum
-    );
-    Ok(Output::new(text, json!({ "ok": true, "statement": found })))
 }
 
 /// Makes the index again from log and objects, and says whether it is the same: an SQLite file is moved aside, Postgres tables are emptied.

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use corpus::{ContributorId, Digest, canonical};
-use ledger::books::{Transfer, transfers};
+use corpus::{ContributorId, Digest};
 use ledger::entry::{Genesis, Holder};
 use ledger::key::Algorithm;
 use ledger::tree_head::draw_seed;
@@ -13,13 +12,11 @@ use ledger::{Entry, EntryProof, Envelope, Note, PublicKey, SecretKey, State, Tre
 use serde::{Deserialize, Serialize};
 use store::admission::{Admitted, admit};
 use store::follow::{draws, entry_draws, follow, parse};
-use store::{
-    Applied, Class, Cosigner, FileWitness, HeadKeeper, Index, Objects, RemoteWitness, Sequencer, StoreError, Witness, Witnesses, files,
-};
+use store::{Applied, Cosigner, FileWitness, HeadKeeper, Index, Objects, RemoteWitness, Sequencer, StoreError, Witness, Witnesses, files};
 
 use crate::failure::{Kind, failure, usage};
 use crate::keys::{self, read as read_key};
-use crate::rules::Rewards;
+use crate::money::accounting::Accounting;
 
 /// `assay.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -408,10 +405,18 @@ impl Home {
     }
 
     async fn apply_to_index(&mut self, first: u64, bytes: &[Vec<u8>], entries: Vec<Entry>) -> Result<()> {
-        let applied = |((index, bytes), entry): ((u64, &Vec<u8>), Entry)| -> Result<Applied> {
-            Ok(Applied { index, digest: Digest::of(bytes), transfers: self.transfers_of(&entry)?, entry })
+        let end = first + bytes.len() as u64;
+        // Most entries move nothing, and the books before them need not be looked at.
+        let money = entries.iter().any(Entry::moves_money);
+        let mut moved: BTreeMap<u64, _> =
+            if money { Accounting::movements(&self.archive, first, end)?.into_iter().collect() } else { BTreeMap::new() };
+        let applied = |((index, bytes), entry): ((u64, &Vec<u8>), Entry)| Applied {
+            index,
+            digest: Digest::of(bytes),
+            movement: moved.remove(&index),
+            entry,
         };
-        let applied = (first..).zip(bytes).zip(entries).map(applied).collect::<Result<Vec<_>>>()?;
+        let applied: Vec<Applied> = (first..).zip(bytes).zip(entries).map(applied).collect();
         Ok(self.index.apply(&applied, &self.genesis().currency).await?)
     }
 
@@ -434,16 +439,6 @@ impl Home {
             self.apply_to_index(start, &bytes, entries).await?;
         }
         Ok(())
-    }
-
-    /// What an entry moves in the books.
-    fn transfers_of(&self, entry: &Entry) -> Result<Vec<Transfer>> {
-        let Entry::Statements(e) = entry else { return Ok(Vec::new()) };
-        if e.outcome != "settled" {
-            return Ok(Vec::new());
-        }
-        let rewards: Rewards = canonical::from_slice(&self.objects.get(Class::Public, &e.rewards)?)?;
-        Ok(transfers(e.run, e.pool_minor, &rewards.rewards))
     }
 
     /// Checks that the index is of this log, entry by entry.

@@ -15,6 +15,7 @@ mod home;
 mod http;
 mod keys;
 mod model;
+mod money;
 mod output;
 mod preview;
 mod prove;

@@ -28,7 +28,7 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
     let facts = run_facts(home, run)?.context("an attributed run has facts")?;
     let genesis = home.genesis();
     let policy = epoch::policy(home, epoch::find(home, Some(this.intent.1.epoch))?)?;
-    let amount = |minor: i64| money(i128::from(minor), genesis.currency_exponent, &genesis.currency);
+    let amount = |minor: i128| money(minor, genesis.currency_exponent, &genesis.currency);
     let mut sorted: Vec<&ContributorRow> = rows.iter().collect();
     sorted.sort_by_key(|r| (std::cmp::Reverse(r.weight), r.name.clone()));
 
@@ -52,11 +52,7 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
             format!("{:.2} %", 100.0 * facts.residual),
             format!("of the drop, summed over windows without signs; settled up to {settled} %"),
         ),
-        (
-            "pool",
-            amount(i64::try_from(policy.pool_minor)?),
-            this.statements.as_ref().map_or("not settled".into(), |(_, s)| s.outcome.clone()),
-        ),
+        ("pool", amount(policy.pool_minor), this.statements.as_ref().map_or("not settled".into(), |(_, s)| s.outcome.clone())),
         ("audit", if audited.ok { "no findings".into() } else { format!("{} findings", audited.findings.len()) }, audited.level.clone()),
     ];
     page += "<section class=facts>";
@@ -73,7 +69,7 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
         ("shards".into(), format!("{} tokens", total(|r| r.tokens))),
         ("run".into(), format!("{} steps, {} windows", this.intent.1.steps, accounts.windows.len())),
         ("credit".into(), format!("{:.2} nats", accounts.drop())),
-        ("statements".into(), format!("{} of {}", rows.len(), amount(i64::try_from(policy.pool_minor)?))),
+        ("statements".into(), format!("{} of {}", rows.len(), amount(policy.pool_minor))),
     ])?;
     page += "<h2>Held-out loss</h2><p>Each point is the end of a window of steps. What a window's steps moved is priced by the gradient of this loss along the way.</p>";
     page += &loss_curve(&accounts)?;
@@ -194,7 +190,7 @@ fn bars(rows: &[&ContributorRow]) -> Result<String> {
     Ok(out + "</svg>")
 }
 
-fn card(home: &Home, row: &ContributorRow, run: u32, amount: &dyn Fn(i64) -> String) -> Result<String> {
+fn card(home: &Home, row: &ContributorRow, run: u32, amount: &dyn Fn(i128) -> String) -> Result<String> {
     let mut of = String::from("none");
     if !row.duplicate_of.is_empty() {
         of = row.duplicate_of.iter().map(|(name, n)| format!("{n} of {}", escape(name))).collect::<Vec<_>>().join(", ");

@@ -7,7 +7,7 @@ use crate::failure::usage;
 use crate::home::Home;
 use crate::output::{Output, money};
 use crate::stages::epoch;
-use crate::tables::{self, ContributorRow};
+use crate::tables::{self, ContributorRow, number_value};
 
 /// The state of the home, or of one contributor.
 pub async fn run(home: &Home, contributor: Option<&str>) -> Result<Output> {
@@ -32,7 +32,7 @@ pub async fn run(home: &Home, contributor: Option<&str>) -> Result<Output> {
         let text = contributor_text(home, row, run, held, &stage, &currency, exponent)?;
         return Ok(Output::new(
             text,
-            json!({ "log_size": home.state.size, "stage": stage, "contributor": row, "held_minor": i64::try_from(held)? }),
+            json!({ "log_size": home.state.size, "stage": stage, "contributor": row, "held_minor": number_value(held) }),
         ));
     }
     // The books are the index's: they have to say the same as the log.
@@ -42,8 +42,7 @@ pub async fn run(home: &Home, contributor: Option<&str>) -> Result<Output> {
     let mut text = format!("{}: {} entries, {submissions} submissions, epoch {number} is {stage}\n\n", home.config.origin, home.state.size);
     text += &tables::contributor_table(&rows, &currency, exponent)?;
     text += &format!("\nbooks: {} accounts, trial balance {}\n", balances.len(), money(trial, exponent, &currency));
-    let balances: serde_json::Map<String, serde_json::Value> =
-        balances.into_iter().map(|(name, b)| Ok((name, i64::try_from(b)?.into()))).collect::<Result<_>>()?;
+    let balances: serde_json::Map<String, serde_json::Value> = balances.into_iter().map(|(name, b)| (name, number_value(b))).collect();
     Ok(Output::new(text, json!({ "log_size": home.state.size, "stage": stage, "contributors": rows, "balances_minor": balances })))
 }
 
@@ -84,12 +83,9 @@ fn contributor_text(
     );
     text +=
         &format!("  why           weight {} (credit times window weights, 10^-9 nats) of the run's sum; see its statement\n", row.weight);
-    text += &format!("  accrued       {}\n", money(i128::from(row.accrued_minor), exponent, currency));
-    text += &format!(
-        "  payable       {}, of which held {}\n",
-        money(i128::from(row.payable_minor), exponent, currency),
-        money(held, exponent, currency)
-    );
+    text += &format!("  accrued       {}\n", money(row.accrued_minor, exponent, currency));
+    text +=
+        &format!("  payable       {}, of which held {}\n", money(row.payable_minor, exponent, currency), money(held, exponent, currency));
     let days = epoch::policy(home, epoch::find(home, None)?)?.hold_days;
     let when = if stage == "settled" {
         format!("after a dispute window of {days} days from settlement")

@@ -1,5 +1,6 @@
 //! Strata: groups of documents that the operator declares at an epoch's opening.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -25,6 +26,30 @@ pub struct Stratum {
     pub share: u64,
     /// The least part of its tokens' share that it keeps under weights that follow credit, in millionths.
     pub floor_ppm: u64,
+    /// What of the pool is for its documents alone; those of strata without are paid from what is left.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_amount")]
+    pub pool_minor: Option<i128>,
+    /// Weights of the targets that its pool follows; those of the policy otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_weights: Option<BTreeMap<String, u64>>,
+}
+
+/// Amounts as decimal text, where there are any.
+mod optional_amount {
+    use ledger::entry::amount;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Amount(#[serde(with = "amount")] i128);
+
+    pub fn serialize<S: Serializer>(amount: &Option<i128>, serializer: S) -> Result<S::Ok, S::Error> {
+        amount.map(Amount).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i128>, D::Error> {
+        Ok(Some(Amount::deserialize(deserializer)?.0))
+    }
 }
 
 /// The stratum of documents that are in no other.
@@ -49,12 +74,14 @@ struct Declared {
     contributors: Vec<String>,
     share: Option<u64>,
     floor: Option<f64>,
+    pool_minor: Option<i64>,
+    targets: Option<BTreeMap<String, u64>>,
 }
 
 /// A stratum of documents whose sources match `patterns`.
 pub fn of_sources(name: &str, patterns: &[&str]) -> Stratum {
     let sources = patterns.iter().map(ToString::to_string).collect();
-    Stratum { name: name.into(), sources, contributors: Vec::new(), share: 1, floor_ppm: FLOOR_PPM }
+    Stratum { name: name.into(), sources, contributors: Vec::new(), share: 1, floor_ppm: FLOOR_PPM, pool_minor: None, target_weights: None }
 }
 
 /// Reads a file of strata; contributors are names in this home or ids.
@@ -77,6 +104,9 @@ pub fn read(home: &Home, path: &Path) -> Result<Vec<Stratum>> {
         if !(0.0..=1.0).contains(&floor) || d.share == Some(0) {
             return Err(bad(&d.name, "expected a floor from 0 to 1 and a share of at least 1".into()));
         }
+        if d.pool_minor.is_some_and(|p| p < 0) || d.targets.as_ref().is_some_and(|t| t.values().all(|w| *w == 0)) {
+            return Err(bad(&d.name, "expected a pool of at least 0, and a target that counts".into()));
+        }
         let contributors = d.contributors.iter().map(|name| {
             let id = name.parse().or_else(|_| home.contributor_id(name))?;
             if home.state.contributors.contains_key(&id) {
@@ -91,6 +121,8 @@ pub fn read(home: &Home, path: &Path) -> Result<Vec<Stratum>> {
             sources: d.sources,
             share: d.share.unwrap_or(1),
             floor_ppm: (floor * 1e6).round() as u64,
+            pool_minor: d.pool_minor.map(i128::from),
+            target_weights: d.targets.clone(),
         });
     }
     Ok(strata)

@@ -34,11 +34,27 @@ pub struct ContributorRow {
     /// Half the difference of the two halves' attributions: how far credit may be off.
     pub credit_spread_nats: f64,
     /// Integer weight, in 10⁻⁹ nats.
-    pub weight: i64,
-    /// Share of the pool, signed.
-    pub accrued_minor: i64,
-    /// Share of the pool after the haircut.
-    pub payable_minor: i64,
+    #[serde(serialize_with = "number")]
+    pub weight: i128,
+    /// Share of the pools, signed.
+    #[serde(serialize_with = "number")]
+    pub accrued_minor: i128,
+    /// What is payable of it.
+    #[serde(serialize_with = "number")]
+    pub payable_minor: i128,
+}
+
+/// A number where every JSON reader keeps it exactly, and decimal text where not.
+pub fn number<S: serde::Serializer>(n: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+    match i64::try_from(*n) {
+        Ok(small) if small.abs() <= corpus::canonical::MAX_INTEGER => serializer.serialize_i64(small),
+        _ => serializer.collect_str(n),
+    }
+}
+
+/// [`number`] as a value.
+pub fn number_value(n: i128) -> serde_json::Value {
+    number(&n, serde_json::value::Serializer).unwrap_or_default()
 }
 
 /// One row a contributor of `number`'s epoch, by id; amounts are there once run `run` is settled.
@@ -93,16 +109,14 @@ pub fn contributors(
             accrued_minor: 0,
             payable_minor: 0,
         };
-        if let Some((_, tables, rewards, _)) = &computed {
-            row.credit_nats = tables.credit_of(&id);
-            row.credit_spread_nats = tables.spread_of(&id);
-            // Commons have credit and no reward.
-            if let Some(reward) = rewards.rewards.iter().find(|r| r.contributor == id) {
-                row.weight = i64::try_from(reward.weight)?;
-                if settled {
-                    row.accrued_minor = i64::try_from(reward.accrued_minor)?;
-                    row.payable_minor = i64::try_from(reward.payable_minor)?;
-                }
+        if let Some(computed) = &computed {
+            row.credit_nats = computed.tables.credit_of(&id);
+            row.credit_spread_nats = computed.tables.spread_of(&id);
+            row.weight = computed.weight_of(&id);
+            // Commons have credit and no account.
+            let account = computed.rewards.settlement.accounts.iter().find(|a| a.contributor == id);
+            if let Some(account) = account.filter(|_| settled) {
+                (row.accrued_minor, row.payable_minor) = (account.accrued_minor, account.payable_minor);
             }
         }
         rows.push(row);
@@ -128,7 +142,7 @@ fn count(names: Vec<String>) -> Result<Vec<(String, u64)>> {
 /// The contributors' table, largest amount first, with a line of sums.
 pub fn contributor_table(rows: &[ContributorRow], currency: &str, exponent: u8) -> Result<String> {
     let column = |f: &dyn Fn(&ContributorRow) -> String| rows.iter().map(f).collect::<Vec<String>>();
-    let total_weight: i64 = rows.iter().map(|r| r.weight).sum();
+    let total_weight: i128 = rows.iter().map(|r| r.weight).sum();
     let frame = df!(
         "contributor" => column(&|r| r.name.clone()),
         "documents" => rows.iter().map(|r| r.documents).collect::<Vec<_>>(),
@@ -138,8 +152,9 @@ pub fn contributor_table(rows: &[ContributorRow], currency: &str, exponent: u8) 
         "tokens" => rows.iter().map(|r| r.tokens).collect::<Vec<_>>(),
         "credit nats" => column(&|r| format!("{:+.4} ±{:.4}", r.credit_nats, r.credit_spread_nats)),
         "share" => column(&|r| format!("{:.2} %", 100.0 * r.weight as f64 / total_weight.max(1) as f64)),
-        "amount" => column(&|r| money(i128::from(r.payable_minor), exponent, currency)),
-        "weight" => rows.iter().map(|r| r.weight).collect::<Vec<_>>(),
+        "amount" => column(&|r| money(r.payable_minor, exponent, currency)),
+        // Only to sort by.
+        "weight" => rows.iter().map(|r| r.weight as f64).collect::<Vec<_>>(),
     )?;
     let frame =
         frame.sort(["weight", "contributor"], SortMultipleOptions::default().with_order_descending_multi([true, false]))?.drop("weight")?;
@@ -151,7 +166,7 @@ pub fn contributor_table(rows: &[ContributorRow], currency: &str, exponent: u8) 
     }
     total[5] = sum("tokens")?;
     total[6] = format!("{:+.4}", rows.iter().map(|r| r.credit_nats).sum::<f64>());
-    total[8] = money(i128::from(rows.iter().map(|r| r.payable_minor).sum::<i64>()), exponent, currency);
+    total[8] = money(rows.iter().map(|r| r.payable_minor).sum(), exponent, currency);
     render(&frame, Some(total))
 }
 

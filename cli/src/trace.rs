@@ -20,6 +20,7 @@ use trainer::{read_documents, read_order};
 use crate::audit;
 use crate::failure::{Kind, failure, usage};
 use crate::home::Archive;
+use crate::money::lines::{self, Amount};
 use crate::output::{Output, money};
 use crate::stages::{epoch, ingest, replay, reward};
 use crate::withdrawn::Withdrawn;
@@ -243,28 +244,36 @@ impl Trace<'_> {
     /// The statement's line, and the part of it that a document's weight is.
     fn paid(&mut self, run: &Run, contributor: &ContributorId, document: Option<DocumentRef>) -> Result<()> {
         let Some((at, s)) = &run.statements else { return Ok(()) };
-        let (policy, tables, rewards, outcome) = reward::compute(self.archive, run.intent.1.run)?;
-        let Some(line) = rewards.rewards.iter().find(|r| r.contributor == *contributor) else {
+        let computed = reward::compute(self.archive, run.intent.1.run)?;
+        let (policy, tables) = (&computed.policy, &computed.tables);
+        let Some(account) = computed.rewards.settlement.accounts.iter().find(|a| a.contributor == *contributor) else {
             self.hop("statement", *at, "commons are paid to nobody");
             return Ok(());
         };
-        let sum: i128 = rewards.rewards.iter().map(|r| r.weight).sum();
+        let sum: i128 = computed.weights().map(|r| r.weight).sum();
         let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
         let mut text = format!(
-            "{outcome}; weight {} of {sum}, accrued {}, payable {}",
-            line.weight,
-            amount(line.accrued_minor),
-            amount(line.payable_minor)
+            "{}; weight {} of {sum}, accrued {}, payable {}",
+            computed.outcome,
+            computed.weight_of(contributor),
+            amount(account.accrued_minor),
+            amount(account.payable_minor)
         );
         if let (Some(document), true) = (document, sum > 0) {
-            let own = weights_by_document(self.archive, run, &tables, policy.window_cap_permille)?;
+            let own = weights_by_document(self.archive, run, tables, policy.window_cap_permille)?;
             let weight = own.get(&document.to_string()).map_or(0.0, |(_, w)| *w);
             let share = (weight * 1e9 / sum as f64 * s.pool_minor as f64).round() as i128;
             text += &format!("; of it {document} is about {}", amount(share));
         }
         self.hop("statement", *at, text);
-        for payout in self.archive.state.payouts.iter().filter(|p| p.proposal.1.statements == *at) {
-            self.hops.push(Hop { what: "payout", entry: payout.proposal.0, text: format!("proposed over {}", payout.proposal.1.rail) });
+        for payout in &self.archive.state.payouts {
+            let (index, proposal) = &payout.proposal;
+            let list: Vec<Amount> = lines::read(&self.archive.objects.get(Class::Public, &proposal.list)?)?;
+            if let Some(paid) = list.iter().find(|a| a.contributor == *contributor && *index > *at) {
+                let text =
+                    format!("{} proposed over {}, {}", amount(paid.amount_minor), proposal.rail, paid.reference.as_deref().unwrap_or(""));
+                self.hops.push(Hop { what: "payout", entry: *index, text });
+            }
         }
         Ok(())
     }

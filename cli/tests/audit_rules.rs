@@ -12,7 +12,6 @@ use corpus::shard::Shard as ShardFile;
 use corpus::verdict::VerdictTable;
 use corpus::{Digest, canonical};
 use ledger::entry::*;
-use serde_json::Value;
 use store::{Class, Objects};
 
 type Forge = fn(&Objects, &Entry) -> Option<Entry>;
@@ -98,14 +97,13 @@ const CASES: &[(&str, Forge)] = &[
     }),
     ("reveal-missing", |_, e| matches!(e, Entry::Statements(_)).then(|| e.clone())),
     ("rewards-sum", |_, e| match e {
-        Entry::Statements(e) => Some(Statements { pool_minor: e.pool_minor + 1, ..e.clone() }.into()),
+        Entry::Statements(e) => Some(Statements { accrued_minor: e.accrued_minor - 1, ..e.clone() }.into()),
         _ => None,
     }),
     ("rewards", |objects, e| match e {
         Entry::Statements(e) => {
-            let mut rewards: Value = canonical::from_slice(&objects.get(Class::Public, &e.rewards).unwrap()).unwrap();
-            rewards["run"] = 7.into();
-            let rewards = objects.put(Class::Public, &canonical::to_vec(&rewards).unwrap()).unwrap();
+            let rewards = String::from_utf8(objects.get(Class::Public, &e.rewards).unwrap()).unwrap();
+            let rewards = objects.put(Class::Public, rewards.replacen("\"run\":0", "\"run\":7", 1).as_bytes()).unwrap();
             Some(Statements { rewards, ..e.clone() }.into())
         }
         _ => None,

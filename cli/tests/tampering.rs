@@ -127,13 +127,50 @@ fn an_altered_statement_names_the_field() {
     changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
     fs::write(world.path("changed.json"), changed).unwrap();
     assert_eq!(world.run(&["statement", "verify", "changed.json", "--home", "h"]).code, Some(3));
-    // Signed by the operator, but not what the log says.
+    // Signed by the operator, but not what the log says: whatever is changed is named.
     let operator = SecretKey::from_text(&fs::read_to_string(world.path("h/keys/operator.key")).unwrap()).unwrap();
-    let mut statement = ledger::statement::Statement::verify(&bytes, &operator.public()).unwrap();
-    statement.reward.payable_minor += 1;
-    statement.tokens += 1;
-    fs::write(world.path("signed.json"), statement.sign(&operator).unwrap()).unwrap();
-    world
-        .run(&["statement", "verify", "signed.json", "--home", "h"])
-        .fails(3, &["reward: the statement says", "tokens: the statement says"]);
+    let statement = ledger::statement::Statement::verify(&bytes, &operator.public()).unwrap();
+    let json = serde_json::to_value(&statement).unwrap();
+    let verify = |json: serde_json::Value| {
+        let altered: ledger::statement::Statement = serde_json::from_value(json).unwrap();
+        fs::write(world.path("signed.json"), altered.sign(&operator).unwrap()).unwrap();
+        world.run(&["statement", "verify", "signed.json", "--home", "h"])
+    };
+    let (mut all, mut fields) = (json.clone(), Vec::new());
+    alter("", &mut all, &mut fields);
+    assert!(fields.len() > 45, "{fields:?}");
+    let named: Vec<String> = fields.iter().map(|f| format!("{f}: expected")).collect();
+    verify(all).fails(3, &named.iter().map(String::as_str).collect::<Vec<_>>());
+    for field in ["run", "contributor"] {
+        let mut one = json.clone();
+        change(&mut one[field]);
+        verify(one).fails(3, &[field]);
+    }
+}
+
+/// Changes every value but those by which the statement is looked up, and lists their fields.
+fn alter(at: &str, value: &mut serde_json::Value, fields: &mut Vec<String>) {
+    let inside = |name: &str| if at.is_empty() { name.to_string() } else { format!("{at}/{name}") };
+    match value {
+        serde_json::Value::Object(map) => map.iter_mut().for_each(|(name, v)| alter(&inside(name), v, fields)),
+        serde_json::Value::Array(list) => list.iter_mut().enumerate().for_each(|(i, v)| alter(&inside(&i.to_string()), v, fields)),
+        other if !["run", "contributor"].contains(&at) => {
+            change(other);
+            fields.push(at.to_string());
+        }
+        _ => {}
+    }
+}
+
+/// Another value of the same form.
+fn change(value: &mut serde_json::Value) {
+    *value = match value {
+        serde_json::Value::Number(n) => (n.as_i64().unwrap() + 1).into(),
+        serde_json::Value::String(text) => match text.parse::<i128>() {
+            Ok(n) => (n + 1).to_string().into(),
+            Err(_) if text.starts_with('a') => format!("b{}", &text[1..]).into(),
+            Err(_) => format!("a{}", &text[text.chars().next().map_or(0, char::len_utf8)..]).into(),
+        },
+        other => panic!("no field of a statement is {other}"),
+    };
 }

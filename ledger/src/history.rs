@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use corpus::{ContributorId, Digest, merkle};
 
 use crate::entry::{
-    Acceptance, Attribution, Claim, Commitment, Compaction, Draw, EpochClose, EpochOpen, PayoutApproval, PayoutProposal, Registration,
-    Replay, Resolution, Reveal, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Withdrawal, WithdrawalEffect,
+    Acceptance, Attribution, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen, PayoutApproval,
+    PayoutProposal, Registration, Release, Replay, Resolution, Reveal, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements,
+    Submission, Withdrawal, WithdrawalEffect,
 };
 use crate::key::PublicKey;
 
@@ -323,6 +324,8 @@ pub struct Run {
     pub replays: Vec<At<Replay>>,
     /// What it pays.
     pub statements: Option<At<Statements>>,
+    /// What of it is payable.
+    pub releases: Vec<At<Release>>,
 }
 
 /// A claim and its resolution.
@@ -332,6 +335,15 @@ pub struct Claimed {
     pub claim: At<Claim>,
     /// The operator's.
     pub resolution: Option<At<Resolution>>,
+}
+
+/// A dispute and its resolution.
+#[derive(Clone, Debug)]
+pub struct Disputed {
+    /// What is disputed.
+    pub dispute: At<Dispute>,
+    /// What became of it.
+    pub resolution: Option<At<DisputeResolution>>,
 }
 
 /// A payout from its proposal to what the rail says.
@@ -349,5 +361,15 @@ impl Payout {
     /// Settled and returned so far, in minor units.
     pub fn reported(&self) -> i128 {
         self.settlements.iter().map(|(_, s)| s.settled_minor.saturating_add(s.returned_minor)).fold(0, i128::saturating_add)
+    }
+
+    /// Whether the second key refused it.
+    pub fn is_rejected(&self) -> bool {
+        self.approval.as_ref().is_some_and(|(_, a)| a.outcome != "approved")
+    }
+
+    /// Whether it is known of every payment what became of it.
+    pub fn is_reconciled(&self) -> bool {
+        self.is_rejected() || self.reported() == self.proposal.1.total_minor
     }
 }

@@ -8,9 +8,10 @@
 //! - `envelope`, `entry`: what an entry is and what it may say
 //! - `history`: epochs, submissions and runs with what became of them
 //! - `state`: the log replayed entry by entry; every rule about order, signers and references
-//! - `reward`: from credit to integer weights to amounts
+//! - `reward`, `settlement`: from integer weights to amounts, and from these to what is payable, by `payee`
 //! - `books`: double entry
 //! - `statement`: what one contributor is told, signed
+//! - `payout`: the files that banks and chains take, and what these report
 //!
 //! What an audit needs from shards, verdicts and runs is put together by the program.
 
@@ -21,14 +22,19 @@ pub mod envelope;
 pub mod history;
 pub mod key;
 pub mod note;
+pub mod payee;
+pub mod payout;
 pub mod proof;
 pub mod reward;
+pub mod settlement;
 pub mod state;
 pub mod statement;
 pub mod tile;
 pub mod tree_head;
 pub mod witness;
 pub mod witness_policy;
+// Used by rewards alone.
+mod wide;
 
 pub use document_proof::DocumentProof;
 pub use entry::Entry;

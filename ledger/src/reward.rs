@@ -1,9 +1,10 @@
-//! From credit to integer weights to amounts. After the weights everything is integers, and exact.
+//! From weights to amounts: everything is integers, and exact.
 
 use corpus::ContributorId;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::amount;
+use crate::wide::{mul_div, mul_div_floor};
 
 /// Weights that no pool can be divided by.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -19,34 +20,51 @@ pub enum RewardError {
         /// Sum.
         sum: i128,
     },
-    /// A product that 128 bits do not hold.
-    #[error("pool {pool} times weight {weight} exceeds 128 bits")]
+    /// A sum or a share that 128 bits do not hold.
+    #[error("pool {pool} and weights beyond 128 bits")]
     Overflow {
         /// The pool.
         pool: i128,
-        /// The weight.
-        weight: i128,
     },
     /// A credit that is not a number.
     #[error("credit {0} is not a finite number of nats")]
     NotFinite(f64),
 }
 
-/// One contributor's line.
+/// One account's line of a pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reward {
     /// Who.
     pub contributor: ContributorId,
-    /// Credit times window weights, in 10⁻⁹ nats.
+    /// What it has of what the pool follows: credit times window weights in 10⁻⁹ nats, novel tokens, or works.
     #[serde(with = "amount")]
     pub weight: i128,
-    /// Pool times weight over the sum of weights; signed, sums to the pool.
+    /// Half the difference of the weights that the two halves of the pricing text give, signed; 0 where nothing is measured.
+    #[serde(with = "amount")]
+    pub spread: i128,
+    /// Pool times weight over the sum of weights, rounded down.
+    #[serde(with = "amount")]
+    pub floor_minor: i128,
+    /// What rounding left, as a numerator over the sum of weights.
+    #[serde(with = "amount")]
+    pub remainder: i128,
+    /// The floor, and one unit more for the largest remainders; signed, sums to the pool.
     #[serde(with = "amount")]
     pub accrued_minor: i128,
-    /// At least 0, sums to the pool: what negative accruals leave uncovered is one common haircut.
-    #[serde(with = "amount")]
-    pub payable_minor: i128,
+}
+
+impl Reward {
+    /// What the spread is in money: `pool_minor` times it over `weights_sum`, signed, rounded towards zero.
+    ///
+    /// # Errors
+    /// [`RewardError::Overflow`] beyond 128 bits, or if the weights sum to nothing.
+    pub fn spread_minor(&self, pool_minor: i128, weights_sum: i128) -> Result<i128, RewardError> {
+        let parts = u128::try_from(pool_minor).ok().zip(u128::try_from(weights_sum).ok());
+        let size = parts.and_then(|(pool, sum)| mul_div(pool, self.spread.unsigned_abs(), sum)).map(|(size, _)| size);
+        let size = size.and_then(|s| i128::try_from(s).ok()).ok_or(RewardError::Overflow { pool: pool_minor })?;
+        Ok(size * self.spread.signum())
+    }
 }
 
 /// Window weights that a policy fixes before the run: proportional to the step, with a cap.
@@ -68,49 +86,85 @@ pub fn weight(nats: f64) -> Result<i128, RewardError> {
     Ok((nats * 1e9).round_ties_even() as i128)
 }
 
-/// Splits `pool` in proportion to signed `weights`; the shares sum to `pool` exactly.
+/// A share of what is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Rounded down, towards minus infinity.
+    pub floor: i128,
+    /// What rounding left, as a numerator over the sum of weights.
+    pub remainder: i128,
+    /// The floor, or one more.
+    pub amount: i128,
+}
+
+/// Sum and sum of sizes.
+fn sums<K>(pool: i128, weights: &[(K, i128)]) -> Result<(i128, i128), RewardError> {
+    let add = |(sum, size): (i128, i128), (_, w): &(K, i128)| Some((sum.checked_add(*w)?, size.checked_add(w.checked_abs()?)?));
+    weights.iter().try_fold((0, 0), add).ok_or(RewardError::Overflow { pool })
+}
+
+/// Splits `pool` in proportion to signed `weights`; the amounts sum to `pool` exactly.
 ///
-/// Shares are rounded down (towards minus infinity) and the remainder goes, one unit each, to the largest
-/// fractions, ties to the smaller [`ContributorId`]. Source: Hamilton's method, Balinski and Young 1982.
+/// Shares are rounded down and the remainder goes, one unit each, to the largest fractions, ties to the smaller key. Products have 256
+/// bits, so that currencies of 24 decimals divide too. Source: Hamilton's method, Balinski and Young 1982.
 ///
 /// # Errors
-/// [`RewardError::NoWeight`] if the weights' sum is not positive, [`RewardError::Overflow`] beyond 128 bits.
-pub fn largest_remainder(pool: i128, weights: &[(ContributorId, i128)]) -> Result<Vec<i128>, RewardError> {
-    let sum: i128 = weights.iter().map(|(_, w)| w).sum();
+/// [`RewardError::NoWeight`] if the weights' sum is not positive, [`RewardError::Overflow`] for a share or sum beyond 128 bits and for a
+/// pool below zero.
+pub fn largest_remainder<K: Ord + Copy>(pool: i128, weights: &[(K, i128)]) -> Result<Vec<Share>, RewardError> {
+    let overflow = || RewardError::Overflow { pool };
+    let (sum, _) = sums(pool, weights)?;
     if sum <= 0 {
         return Err(RewardError::NoWeight(sum));
     }
+    let whole = u128::try_from(pool).map_err(|_| overflow())?;
+    let mut left = pool;
     let mut shares = Vec::with_capacity(weights.len());
-    let mut fractions = Vec::with_capacity(weights.len());
-    for (i, &(id, weight)) in weights.iter().enumerate() {
-        let product = pool.checked_mul(weight).ok_or(RewardError::Overflow { pool, weight })?;
-        shares.push(product.div_euclid(sum));
-        fractions.push((std::cmp::Reverse(product.rem_euclid(sum)), id, i));
+    for (_, weight) in weights {
+        let (floor, remainder) = mul_div_floor(whole, *weight, sum as u128).ok_or_else(overflow)?;
+        left = left.checked_sub(floor).ok_or_else(overflow)?;
+        shares.push(Share { floor, remainder: remainder as i128, amount: floor });
     }
-    fractions.sort();
-    let left = pool - shares.iter().sum::<i128>();
-    for (_, _, i) in fractions.iter().take(usize::try_from(left).expect("fewer units than contributors are left")) {
-        shares[*i] += 1;
+    let left = usize::try_from(left).map_err(|_| overflow())?;
+    if left > 0 {
+        let mut order: Vec<usize> = (0..shares.len()).collect();
+        let key = |i: usize| (std::cmp::Reverse(shares[i].remainder), weights[i].0);
+        order.select_nth_unstable_by_key(left - 1, |i| key(*i));
+        order.truncate(left);
+        for i in order {
+            shares[i].amount += 1;
+        }
     }
     Ok(shares)
 }
 
-/// Accrued and payable amounts of `pool`, in the order of `weights`.
+/// The shares of a pool that is settled.
 ///
 /// # Errors
-/// [`RewardError::NoWeight`] or [`RewardError::Cancelling`] if the pool has to be held.
-pub fn allocate(pool: i128, weights: &[(ContributorId, i128)]) -> Result<Vec<Reward>, RewardError> {
-    let (sum, size) = weights.iter().fold((0, 0), |(sum, size), (_, w)| (sum + w, size + w.abs()));
-    if sum > 0 && size > 4 * sum {
+/// As [`largest_remainder`], and [`RewardError::Cancelling`] if the weights' sizes sum to more than four times their sum.
+pub fn settled_shares<K: Ord + Copy>(pool: i128, weights: &[(K, i128)]) -> Result<Vec<Share>, RewardError> {
+    let (sum, size) = sums(pool, weights)?;
+    if sum > 0 && size > sum.saturating_mul(4) {
         return Err(RewardError::Cancelling { size, sum });
     }
-    let accrued = largest_remainder(pool, weights)?;
-    let positive: Vec<(ContributorId, i128)> = weights.iter().zip(&accrued).map(|((id, _), a)| (*id, (*a).max(0))).collect();
-    let payable = largest_remainder(pool, &positive)?;
-    let lines = weights.iter().zip(accrued).zip(payable);
-    Ok(lines
-        .map(|((&(contributor, weight), accrued_minor), payable_minor)| Reward { contributor, weight, accrued_minor, payable_minor })
-        .collect())
+    largest_remainder(pool, weights)
+}
+
+/// The lines of a pool, in the order of `weights`: who, its weight, and the weight's spread.
+///
+/// # Errors
+/// As [`settled_shares`].
+pub fn allocate(pool: i128, weights: &[(ContributorId, i128, i128)]) -> Result<Vec<Reward>, RewardError> {
+    let keyed: Vec<(ContributorId, i128)> = weights.iter().map(|(id, weight, _)| (*id, *weight)).collect();
+    let line = |(&(contributor, weight, spread), share): (&(ContributorId, i128, i128), Share)| Reward {
+        contributor,
+        weight,
+        spread,
+        floor_minor: share.floor,
+        remainder: share.remainder,
+        accrued_minor: share.amount,
+    };
+    Ok(weights.iter().zip(settled_shares(pool, &keyed)?).map(line).collect())
 }
 
 #[cfg(test)]
@@ -122,23 +176,26 @@ mod tests {
     }
 
     #[test]
-    fn rewards_sum_to_the_pool() {
+    fn shares_sum_to_the_pool_and_are_within_a_unit_of_their_quota() {
         let mut state = 1u64;
-        for _ in 0..2000 {
+        for _ in 0..10_000 {
             let mut next = |n: i64| {
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                 i128::from((state >> 33) as i64 % n)
             };
             let n = 1 + next(40) as u8;
-            let weights: Vec<_> = (0..n).map(|i| (id(i), next(2_000_000_000) - 200_000_000)).collect();
-            let pool = next(1_000_000);
+            let scale = 10i128.pow(next(22) as u32);
+            let weights: Vec<_> = (0..n).map(|i| (id(i), (next(2_000_000_000) - 200_000_000) * scale, 0)).collect();
+            let pool = next(1_000_000) * 10i128.pow(next(25) as u32);
             match allocate(pool, &weights) {
                 Ok(lines) => {
                     assert_eq!(lines.iter().map(|l| l.accrued_minor).sum::<i128>(), pool);
-                    assert_eq!(lines.iter().map(|l| l.payable_minor).sum::<i128>(), pool);
-                    assert!(lines.iter().all(|l| l.payable_minor >= 0 && (l.accrued_minor <= 0) <= (l.payable_minor == 0)), "{lines:?}");
+                    assert!(lines.iter().all(|l| (0..=1).contains(&(l.accrued_minor - l.floor_minor))), "{lines:?}");
+                    let least = lines.iter().filter(|l| l.accrued_minor > l.floor_minor).map(|l| l.remainder).min();
+                    let most = lines.iter().filter(|l| l.accrued_minor == l.floor_minor).map(|l| l.remainder).max();
+                    assert!(least.is_none() || most.is_none() || least >= most);
                 }
-                Err(RewardError::NoWeight(sum)) => assert!(sum <= 0 || pool == 0, "{weights:?} {pool}"),
+                Err(RewardError::NoWeight(sum)) => assert!(sum <= 0, "{weights:?} {pool}"),
                 Err(RewardError::Cancelling { size, sum }) => assert!(size > 4 * sum),
                 Err(e) => panic!("{e}"),
             }
@@ -148,12 +205,15 @@ mod tests {
     #[test]
     fn a_worked_example() {
         // 1000 over 3 : 1 : -1; quotas 1000, 333.3, -333.3; floors 1000, 333, -334; the unit left goes to the larger fraction.
-        let lines = allocate(1000, &[(id(1), 3), (id(2), 1), (id(3), -1)]).unwrap();
+        let lines = allocate(1000, &[(id(1), 3, 0), (id(2), 1, 0), (id(3), -1, 0)]).unwrap();
+        assert_eq!(lines.iter().map(|l| (l.floor_minor, l.remainder)).collect::<Vec<_>>(), [(1000, 0), (333, 1), (-334, 2)]);
         assert_eq!(lines.iter().map(|l| l.accrued_minor).collect::<Vec<_>>(), [1000, 333, -333]);
-        assert_eq!(lines.iter().map(|l| l.payable_minor).collect::<Vec<_>>(), [750, 250, 0]);
-        assert!(matches!(allocate(1000, &[(id(1), 5), (id(2), -4)]), Err(RewardError::Cancelling { .. })));
-        assert!(matches!(allocate(1000, &[(id(1), -5)]), Err(RewardError::NoWeight(-5))));
-        assert_eq!(largest_remainder(10, &[(id(2), 1), (id(1), 1), (id(3), 1)]).unwrap(), [3, 4, 3], "ties go to the smaller id");
+        assert!(matches!(allocate(1000, &[(id(1), 5, 0), (id(2), -4, 0)]), Err(RewardError::Cancelling { .. })));
+        assert!(allocate(1000, &[(id(1), 5, 0), (id(2), -3, 0)]).is_ok(), "a size of four times the sum is settled");
+        assert!(matches!(allocate(1000, &[(id(1), -5, 0)]), Err(RewardError::NoWeight(-5))));
+        assert!(matches!(allocate(1, &[(id(1), i128::MAX, 0), (id(2), 1, 0)]), Err(RewardError::Overflow { .. })));
+        let shares = largest_remainder(10, &[(id(2), 1), (id(1), 1), (id(3), 1)]).unwrap();
+        assert_eq!(shares.iter().map(|s| s.amount).collect::<Vec<_>>(), [3, 4, 3], "ties go to the smaller id");
     }
 
     #[test]

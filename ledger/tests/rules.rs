@@ -7,13 +7,13 @@ use std::fs;
 use std::path::Path;
 
 use common::{
-    STORY, World, attribution, commitment, digest, epoch_open, id, policy_change, registration, replay, reveal, revocation, rotation,
-    signed, statements, tokenizer,
+    STORY, World, attribution, books_close, commitment, digest, epoch_open, id, policy_change, registration, replay, reveal, revocation,
+    rotation, signed, statements, tokenizer,
 };
 use ledger::entry::{
-    Acceptance, Attribution, Claim, Commitment, Compaction, Draw, EpochClose, Genesis, Holder, KeyRevocation, KeyRotation, PayoutApproval,
-    PayoutProposal, Registration, Replay, Resolution, Reveal, RunClose, RunIntent, RunProgress, Shard, Statements, Submission, Withdrawal,
-    WithdrawalEffect, WitnessChange,
+    Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, Genesis, Holder,
+    KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, Registration, Release, Replay, Resolution, Reveal, RunClose, RunIntent,
+    RunProgress, Shard, Statements, Submission, Withdrawal, WithdrawalEffect, WitnessChange,
 };
 use ledger::key::Algorithm;
 use ledger::{Entry, Envelope, SecretKey, WitnessPolicy};
@@ -342,21 +342,48 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("reveal-after", "statements", |w| w.by_operator(Reveal { epoch: 1, ..reveal() })),
     ("reveal-key", "statements", |w| w.by_operator(Reveal { dedup_key: digest("other"), ..reveal() })),
     ("reveal-once", "reveal", |w| w.by_operator(reveal())),
-    ("payout-statements", "statements", |w| w.by_operator(PayoutProposal { statements: 0, ..w.payout_proposal(900) })),
-    ("payout-statements", "replay", |w| {
+    ("statements-pool", "replay", |w| w.by_operator(Statements { accrued_minor: 1001, ..statements("settled") })),
+    ("statements-pool", "replay", |w| w.by_operator(Statements { payable_minor: -1, ..statements("settled") })),
+    ("statements-pool", "replay", |w| w.by_operator(Statements { payable_minor: 1, ..statements("held: a test") })),
+    ("release-statements", "statements", |w| w.by_operator(Release { statements: 0, ..w.release(900) })),
+    ("release-statements", "replay", |w| {
         w.push(w.by_operator(statements("held: a test"))).unwrap();
-        w.by_operator(w.payout_proposal(900))
+        w.by_operator(w.release(900))
     }),
-    ("payout-currency", "statements", |w| w.by_operator(PayoutProposal { currency: "EUR".to_string(), ..w.payout_proposal(900) })),
-    ("payout-rail", "statements", |w| w.by_operator(PayoutProposal { rail: "cash".to_string(), ..w.payout_proposal(900) })),
-    ("payout-total", "statements", |w| w.by_operator(w.payout_proposal(0))),
-    ("payout-total", "statements", |w| w.by_operator(w.payout_proposal(1001))),
-    ("payout-total", "statements", |w| w.by_operator(PayoutProposal { transfers: 0, ..w.payout_proposal(900) })),
-    ("payout-total", "payout settled in part", |w| w.by_operator(w.payout_proposal(101))),
-    ("payout-total", "the rest comes back", |w| w.by_operator(w.payout_proposal(401))),
+    ("release-total", "statements", |w| w.by_operator(w.release(0))),
+    ("release-total", "statements", |w| w.by_operator(Release { contributors: 0, ..w.release(900) })),
+    ("release-total", "statements", |w| w.by_operator(w.release(1001))),
+    ("release-total", "release", |w| w.by_operator(w.release(51))),
+    ("payout-total", "statements", |w| w.by_operator(w.payout_proposal(900))),
+    ("dispute-subject", "release", |w| w.by_operator(Dispute { contributor: None, ..w.dispute() })),
+    ("dispute-subject", "release", |w| w.by_operator(Dispute { run: Some(0), ..w.dispute() })),
+    ("dispute-subject", "release", |w| w.by_operator(Dispute { contributor: Some(id(&w.far)), ..w.dispute() })),
+    ("dispute-subject", "release", |w| w.by_operator(Dispute { contributor: None, submission: Some(0), ..w.dispute() })),
+    ("dispute-subject", "release", |w| w.by_operator(Dispute { contributor: None, run: Some(1), ..w.dispute() })),
+    ("dispute-code", "release", |w| w.by_operator(Dispute { code: "envy".to_string(), ..w.dispute() })),
+    ("dispute-known", "dispute", |w| w.by_operator(DisputeResolution { dispute: 0, ..w.dispute_resolution() })),
+    ("dispute-once", "clawback", |w| w.by_operator(w.dispute_resolution())),
+    ("dispute-outcome", "dispute", |w| w.by_operator(DisputeResolution { amount_minor: 0, ..w.dispute_resolution() })),
+    ("dispute-outcome", "dispute", |w| w.by_operator(DisputeResolution { outcome: "released".to_string(), ..w.dispute_resolution() })),
+    ("dispute-outcome", "release", |w| {
+        w.push(w.by_operator(Dispute { contributor: None, run: Some(0), ..w.dispute() })).unwrap();
+        w.by_operator(w.dispute_resolution())
+    }),
+    ("close-period", "release", |w| w.by_operator(BooksClose { period: 1, ..books_close(0) })),
+    ("close-period", "books close", |w| w.by_operator(books_close(0))),
+    ("close-reconciled", "payout proposed", |w| w.by_operator(books_close(0))),
+    ("close-reconciled", "payout settled in part", |w| w.by_operator(books_close(0))),
+    ("payout-currency", "release", |w| w.by_operator(PayoutProposal { currency: "EUR".to_string(), ..w.payout_proposal(900) })),
+    ("payout-rail", "release", |w| w.by_operator(PayoutProposal { rail: "cash".to_string(), ..w.payout_proposal(900) })),
+    ("payout-total", "release", |w| w.by_operator(w.payout_proposal(0))),
+    ("payout-total", "release", |w| w.by_operator(w.payout_proposal(951))),
+    ("payout-total", "release", |w| w.by_operator(PayoutProposal { transfers: 0, ..w.payout_proposal(900) })),
+    ("payout-total", "payout settled in part", |w| w.by_operator(w.payout_proposal(51))),
+    ("payout-total", "the rest comes back", |w| w.by_operator(w.payout_proposal(351))),
     ("payout-proposal", "payout proposed", |w| signed(PayoutApproval { proposal: 0, ..w.payout_approval() }, &[&w.approver])),
     ("approval-once", "payout approved", |w| signed(w.payout_approval(), &[&w.approver])),
     ("approval-same", "payout proposed", |w| signed(PayoutApproval { root: digest("other"), ..w.payout_approval() }, &[&w.approver])),
+    ("approval-same", "payout proposed", |w| signed(PayoutApproval { file: digest("other"), ..w.payout_approval() }, &[&w.approver])),
     ("approval-same", "payout proposed", |w| signed(PayoutApproval { total_minor: 901, ..w.payout_approval() }, &[&w.approver])),
     ("settlement-approved", "payout proposed", |w| w.by_operator(w.settlement(600, 0))),
     ("settlement-amounts", "payout approved", |w| w.by_operator(w.settlement(0, 0))),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use corpus::Digest;
 use ledger::Entry;
-use ledger::books::Transfer;
+use ledger::books::Movement;
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, Row, SqlSafeStr};
@@ -49,11 +49,11 @@ pub struct Applied {
     pub digest: Digest,
     /// What it says.
     pub entry: Entry,
-    /// What it moves in the books.
-    pub transfers: Vec<Transfer>,
+    /// What it moves in the books, if it moves something.
+    pub movement: Option<Movement>,
 }
 
-async fn apply(tx: &mut sqlx::Transaction<'_, sqlx::Any>, applied: &Applied, currency: &str) -> Result<(), StoreError> {
+async fn apply(tx: &mut sqlx::Transaction<'_, sqlx::Any>, applied: &Applied, currency: &str, postgres: bool) -> Result<(), StoreError> {
     let index = applied.index as i64;
     sqlx::query("insert into entries (log_index, kind, digest) values ($1, $2, $3)")
         .bind(index)
@@ -109,17 +109,41 @@ async fn apply(tx: &mut sqlx::Transaction<'_, sqlx::Any>, applied: &Applied, cur
         }
         _ => {}
     }
-    for (line, transfer) in (0i64..).zip(&applied.transfers) {
-        sqlx::query("insert into transfers (log_index, line, debit, credit, currency, amount_minor) values ($1, $2, $3, $4, $5, $6)")
+    let (transfers, phase) = match &applied.movement {
+        Some(Movement::Post(transfers)) => (&transfers[..], "posted"),
+        Some(Movement::Reserve(transfers)) => (&transfers[..], "pending"),
+        Some(Movement::Confirm(at)) => return end(tx, *at, index, "posted").await,
+        Some(Movement::Void(at)) => return end(tx, *at, index, "voided").await,
+        None => return Ok(()),
+    };
+    // The two databases keep amounts each in the form in which it compares them exactly.
+    let amount = if postgres { "cast(cast($6 as text) as numeric(39, 0))" } else { "$6" };
+    let insert = format!(
+        "insert into transfers (log_index, line, debit, credit, currency, amount_minor, phase) values ($1, $2, $3, $4, $5, {amount}, $7)"
+    );
+    for (line, transfer) in (0i64..).zip(transfers) {
+        sqlx::query(sqlx::AssertSqlSafe(insert.as_str()))
             .bind(index)
             .bind(line)
             .bind(transfer.debit.to_string())
             .bind(transfer.credit.to_string())
             .bind(currency)
             .bind(to_sql(transfer.amount_minor))
+            .bind(phase)
             .execute(&mut **tx)
             .await?;
     }
+    Ok(())
+}
+
+/// Ends what entry `reserved_by` reserved.
+async fn end(tx: &mut sqlx::Transaction<'_, sqlx::Any>, reserved_by: u64, ended_by: i64, outcome: &str) -> Result<(), StoreError> {
+    sqlx::query("insert into pending_ends (reserved_by, ended_by, outcome) values ($1, $2, $3)")
+        .bind(reserved_by as i64)
+        .bind(ended_by)
+        .bind(outcome)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -143,20 +167,21 @@ impl Index {
             sqlx::query("pragma journal_mode = wal").execute(&pool).await?;
             sqlx::query("pragma foreign_keys = on").execute(&pool).await?;
         }
-        let own = if postgres {
-            include_str!("../../migrations/postgres/0002_append_only.sql")
+        let (append_only, money) = if postgres {
+            (include_str!("../../migrations/postgres/0002_append_only.sql"), include_str!("../../migrations/postgres/0006_money.sql"))
         } else {
-            include_str!("../../migrations/sqlite/0002_append_only.sql")
+            (include_str!("../../migrations/sqlite/0002_append_only.sql"), include_str!("../../migrations/sqlite/0006_money.sql"))
         };
         let migration = |version, description: &'static str, sql: &'static str| {
             Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql.into_sql_str(), false)
         };
         let migrations = vec![
             migration(1, "index", include_str!("../../migrations/0001_index.sql")),
-            migration(2, "append only", own),
+            migration(2, "append only", append_only),
             migration(3, "tree heads", include_str!("../../migrations/0003_tree_heads.sql")),
             migration(4, "jobs", include_str!("../../migrations/0004_jobs.sql")),
             migration(5, "shards", include_str!("../../migrations/0005_shards.sql")),
+            migration(6, "money", money),
         ];
         Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }.run(&pool).await?;
         Ok(Index { pool, postgres })
@@ -237,7 +262,7 @@ impl Index {
     pub async fn apply(&self, entries: &[Applied], currency: &str) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
         for applied in entries {
-            apply(&mut tx, applied, currency).await?;
+            apply(&mut tx, applied, currency, self.postgres).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -275,23 +300,29 @@ impl Index {
         Ok(self.balances(currency).await?.into_iter().find(|(name, _)| name == account).map_or(0, |(_, b)| b))
     }
 
-    /// Every account with credits minus debits; they sum to zero.
+    /// Every account with credits minus debits that were posted; they sum to zero.
     ///
     /// # Errors
     /// [`StoreError::Sql`].
     pub async fn balances(&self, currency: &str) -> Result<Vec<(String, i128)>, StoreError> {
-        let rows = sqlx::query("select debit, credit, amount_minor from transfers where currency = $1 order by log_index, line")
-            .bind(currency)
-            .fetch_all(&self.pool)
-            .await?;
+        let select = format!(
+            "select debit, credit, {} from transfers left join pending_ends on reserved_by = transfers.log_index \
+             where currency = $1 and (phase = 'posted' or outcome = 'posted') order by transfers.log_index, line",
+            self.amount()
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(select)).bind(currency).fetch_all(&self.pool).await?;
         let mut balances = std::collections::BTreeMap::<String, i128>::new();
         for row in rows {
-            let amount: i128 =
-                row.try_get::<String, _>("amount_minor")?.parse().map_err(|e| StoreError::Index(format!("an amount: {e}")))?;
-            *balances.entry(row.try_get("debit")?).or_default() -= amount;
-            *balances.entry(row.try_get("credit")?).or_default() += amount;
+            let amount: i128 = row.try_get::<String, _>(2)?.parse().map_err(|e| StoreError::Index(format!("an amount: {e}")))?;
+            *balances.entry(row.try_get(0)?).or_default() -= amount;
+            *balances.entry(row.try_get(1)?).or_default() += amount;
         }
-        Ok(balances.into_iter().collect())
+        Ok(balances.into_iter().filter(|(_, balance)| *balance != 0).collect())
+    }
+
+    /// The expression for an amount as text of 39 digits.
+    fn amount(&self) -> &'static str {
+        if self.postgres { "lpad(cast(amount_minor as text), 39, '0')" } else { "amount_minor" }
     }
 
     /// Forgets everything that follows from the log, which brings it again. Jobs and the last signed tree head stay.
@@ -299,7 +330,7 @@ impl Index {
     /// # Errors
     /// [`StoreError::Sql`]. SQLite keeps its rows from being deleted; its file is put aside instead.
     pub async fn clear(&self) -> Result<(), StoreError> {
-        sqlx::query("truncate transfers, shards, submissions, entries").execute(&self.pool).await?;
+        sqlx::query("truncate pending_ends, transfers, shards, submissions, entries").execute(&self.pool).await?;
         Ok(())
     }
 
@@ -320,20 +351,16 @@ impl Index {
             let numbers: Vec<String> = (0..7).map(|i| Ok(row.try_get::<i64, _>(i)?.to_string())).collect::<Result<_, sqlx::Error>>()?;
             out += &format!("shard {}\n", numbers.join(" "));
         }
-        for row in sqlx::query("select log_index, line, debit, credit, currency, amount_minor from transfers order by log_index, line")
-            .fetch_all(&self.pool)
-            .await?
+        let transfers =
+            format!("select log_index, line, debit, credit, currency, phase, {} from transfers order by log_index, line", self.amount());
+        for row in sqlx::query(sqlx::AssertSqlSafe(transfers)).fetch_all(&self.pool).await? {
+            let (index, line) = (row.try_get::<i64, _>(0)?, row.try_get::<i64, _>(1)?);
+            let texts: Vec<String> = (2..7).map(|i| row.try_get(i)).collect::<Result<_, _>>()?;
+            out += &format!("transfer {index} {line} {}\n", texts.join(" "));
+        }
+        for row in sqlx::query("select reserved_by, ended_by, outcome from pending_ends order by reserved_by").fetch_all(&self.pool).await?
         {
-            let text = |i: usize| row.try_get::<String, _>(i);
-            out += &format!(
-                "transfer {} {} {} {} {} {}\n",
-                row.try_get::<i64, _>(0)?,
-                row.try_get::<i64, _>(1)?,
-                text(2)?,
-                text(3)?,
-                text(4)?,
-                text(5)?
-            );
+            out += &format!("end {} {} {}\n", row.try_get::<i64, _>(0)?, row.try_get::<i64, _>(1)?, row.try_get::<String, _>(2)?);
         }
         Ok(out)
     }

@@ -1,7 +1,7 @@
 //! The same tables and rules on SQLite and, where it answers, on Postgres.
 
 use corpus::{ContributorId, Digest};
-use ledger::books::{Account, Transfer};
+use ledger::books::{Account, Movement, Transfer};
 use ledger::entry::{Acceptance, EpochClose, Rights, Shard, Statements, Submission};
 use ledger::key::Algorithm;
 use ledger::{Entry, SecretKey};
@@ -41,7 +41,7 @@ fn shard(first: u32, end: u32, tokens: u64, replaces: Option<u64>) -> Entry {
     Shard { submission: 1, contributor, first, end, file: d, rows: 1, tokens, document_root: d, tokenizer: d, replaces }.into()
 }
 
-fn entries() -> Vec<(Entry, Vec<Transfer>)> {
+fn entries() -> Vec<(Entry, Option<Movement>)> {
     let (contributor, d) = (ContributorId([1; 16]), Digest::of(b"x"));
     let submission = Submission {
         epoch: 0,
@@ -65,6 +65,8 @@ fn entries() -> Vec<(Entry, Vec<Transfer>)> {
         pool_minor: 10,
         currency: "XTS".into(),
         rewards: d,
+        accrued_minor: 10,
+        payable_minor: 10,
         statements: 1,
         root: d,
         time: 1,
@@ -77,8 +79,8 @@ fn entries() -> Vec<(Entry, Vec<Transfer>)> {
         Transfer { debit: Account::Pool(0), credit: Account::Held(contributor), amount_minor: large - 1 },
     ];
     vec![
-        (EpochClose { epoch: 0, submissions: 0, time: 1 }.into(), vec![]),
-        (submission.into(), vec![]),
+        (EpochClose { epoch: 0, submissions: 0, time: 1 }.into(), None),
+        (submission.into(), None),
         (
             Acceptance {
                 submission: 1,
@@ -92,17 +94,17 @@ fn entries() -> Vec<(Entry, Vec<Transfer>)> {
                 novel_words: 9,
             }
             .into(),
-            vec![],
+            None,
         ),
-        (shard(0, 1, 30, None), vec![]),
-        (shard(1, 3, 40, None), vec![]),
-        (shard(1, 3, 7, Some(4)), vec![]),
-        (statements.into(), moved),
+        (shard(0, 1, 30, None), None),
+        (shard(1, 3, 40, None), None),
+        (shard(1, 3, 7, Some(4)), None),
+        (statements.into(), Some(Movement::Post(moved))),
     ]
 }
 
 fn applied() -> Vec<Applied> {
-    let applied = |(index, (entry, transfers))| Applied { index, digest: Digest::of(&[index as u8]), entry, transfers };
+    let applied = |(index, (entry, movement))| Applied { index, digest: Digest::of(&[index as u8]), entry, movement };
     (0..).zip(entries()).map(applied).collect()
 }
 
@@ -126,9 +128,10 @@ fn entries_are_applied_once_and_the_books_keep_every_digit() {
         let dump = index.dump().await.unwrap();
         assert!(dump.contains("000000001000000000000000000000000000000"), "{dump}");
         let zero = vec![Transfer { debit: Account::Operator, credit: Account::Haircut, amount_minor: 0 }];
-        let nothing = Applied { index: 7, transfers: zero, ..applied[0].clone() };
+        let nothing = Applied { index: 7, movement: Some(Movement::Post(zero)), ..applied[0].clone() };
         assert!(index.apply(&[nothing], "XTS").await.is_err(), "a transfer of nothing was booked");
         assert_eq!(index.size().await.unwrap(), 7, "a refused entry left something behind");
+        what_is_reserved_counts_once_it_is_posted(&index, &applied[0], contributor_held()).await;
         if index.is_shared() {
             index.clear().await.unwrap();
             assert_eq!((index.size().await.unwrap(), index.dump().await.unwrap().as_str()), (0, ""));
@@ -136,6 +139,27 @@ fn entries_are_applied_once_and_the_books_keep_every_digit() {
             assert_eq!(index.dump().await.unwrap(), dump, "a rebuilt index is another one");
         }
     });
+}
+
+fn contributor_held() -> Account {
+    Account::Held(ContributorId([1; 16]))
+}
+
+/// Entries that reserve from `account`, post and void.
+async fn what_is_reserved_counts_once_it_is_posted(index: &Index, like: &Applied, account: Account) {
+    let before = index.balance(&account.to_string(), "XTS").await.unwrap();
+    let at = |at: u64, movement| Applied { index: at, digest: Digest::of(&[at as u8]), movement: Some(movement), ..like.clone() };
+    let some = |amount_minor| vec![Transfer { debit: account, credit: Account::Paid, amount_minor }];
+    let apply = async |one: Applied| index.apply(&[one], "XTS").await;
+    apply(at(7, Movement::Reserve(some(5)))).await.unwrap();
+    apply(at(8, Movement::Reserve(some(6)))).await.unwrap();
+    assert_eq!(index.balance(&account.to_string(), "XTS").await.unwrap(), before);
+    apply(at(9, Movement::Confirm(7))).await.unwrap();
+    apply(at(10, Movement::Void(8))).await.unwrap();
+    assert!(apply(at(11, Movement::Confirm(8))).await.is_err(), "what was voided was posted");
+    assert!(apply(at(11, Movement::Confirm(11))).await.is_err(), "an entry ended itself");
+    assert_eq!(index.balance(&account.to_string(), "XTS").await.unwrap(), before - 5);
+    assert_eq!(index.balance("paid", "XTS").await.unwrap(), 5);
 }
 
 #[test]

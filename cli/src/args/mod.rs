@@ -14,7 +14,9 @@ use crate::stages::jobs::LEASE_MS;
 
 pub use reading::{Columned, Reading};
 
-pub use groups::{Attribution, Contributor, Epoch, Format, Index, Key, Statement, SubmissionCommand, TrainLook, Witness};
+pub use groups::{
+    Attribution, Books, Contributor, Dispute, Epoch, Format, Index, Key, Payout, Statement, SubmissionCommand, TrainLook, Witness,
+};
 
 /// Provenance and payment for training data: submissions under signature, a model, credit, statements, an audit.
 ///
@@ -509,6 +511,15 @@ pub enum Command {
     /// Statements.
     #[command(subcommand)]
     Statement(Statement),
+    /// Payouts: one key proposes, another approves, the rail's file is exported, and its report is booked.
+    #[command(subcommand)]
+    Payout(Payout),
+    /// Disputes: what they hold, and what comes of them.
+    #[command(subcommand)]
+    Dispute(Dispute),
+    /// The books.
+    #[command(subcommand)]
+    Books(Books),
     /// Write report.html for a run.
     Report {
         #[command(flatten)]
@@ -592,6 +603,9 @@ impl Command {
             Command::VerifyProof { .. } => "verify-proof",
             Command::Witness(_) => "witness",
             Command::Statement(_) => "statement",
+            Command::Payout(_) => "payout",
+            Command::Dispute(_) => "dispute",
+            Command::Books(_) => "books",
             Command::Report { .. } => "report",
             Command::Index(_) => "index",
             Command::Jobs { .. } => "jobs",

@@ -373,18 +373,18 @@ fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result
     report.expect(revealed, "reveal-missing", *at, || {
         format!("epoch {}: settled, and its key is not revealed; verdicts cannot be computed again", s.epoch)
     });
-    let (policy, tables, rewards, outcome) = reward::compute(archive, s.run)?;
-    let found = canonical::from_slice(&archive.objects.get(Class::Public, &s.rewards)?)?;
-    report.expect(rewards == found, "rewards", *at, || "the rewards are not those that credit and policy give".into());
+    let computed = reward::compute(archive, s.run)?;
+    let (policy, rewards, outcome) = (&computed.policy, &computed.rewards, &computed.outcome);
+    let found = archive.objects.get(Class::Public, &s.rewards)?;
+    report.expect(rewards.to_bytes()? == found, "rewards", *at, || "the rewards are not those that credit and policy give".into());
     let facts = (s.pool_minor, s.currency.as_str(), s.outcome.as_str());
     report.expect(facts == (policy.pool_minor, policy.currency.as_str(), outcome.as_str()), "rewards", *at, || {
         format!("pool and outcome {facts:?}, the policy gives {} {} {outcome}", policy.pool_minor, policy.currency)
     });
-    let accrued: i128 = rewards.rewards.iter().map(|r| r.accrued_minor).sum();
-    let payable: i128 = rewards.rewards.iter().map(|r| r.payable_minor).sum();
-    let expected = if outcome == "settled" { s.pool_minor } else { 0 };
-    report.expect(accrued == expected && payable == expected, "rewards-sum", *at, || {
-        format!("accrued {accrued} and payable {payable}, expected {expected}")
+    let settled: i128 = rewards.pools.iter().filter(|p| p.head.outcome == "settled").map(|p| p.head.pool_minor).sum();
+    let sums = (rewards.accrued_minor(), rewards.payable_minor());
+    report.expect((s.accrued_minor, s.payable_minor) == sums && sums.0 == settled, "rewards-sum", *at, || {
+        format!("accrued and payable {:?}, the lines give {sums:?}, the settled pools {settled}", (s.accrued_minor, s.payable_minor))
     });
     // Statements are named by nothing but the root over them: each is looked up by what it has to say.
     let operator = archive.state.key_before(&Holder::Operator, *at).expect("a log with statements has an operator");
@@ -399,7 +399,7 @@ fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result
         }
     }
     let mut envelopes = Vec::new();
-    for expected in reward::statements(&archive.state, run, &tables, &policy, &rewards, &outcome) {
+    for expected in reward::statements(archive, run, &computed)? {
         match signed.iter().find(|(found, _)| *found == expected) {
             Some((_, bytes)) => envelopes.push(bytes.clone()),
             None => {

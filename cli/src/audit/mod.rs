@@ -3,6 +3,7 @@
 //! - `mirror`: the same files from a static file server
 //! - `files`: tiles, tree head, cosignatures, entries and the rules between them, every object's name
 //! - `arithmetic`: bundles, verdict tables, shards, draws, totals, rewards, statements
+//! - `money`: releases, payouts, clawbacks, closes
 //! - `verdicts`: every verdict and every token again, once the epoch's key is revealed
 //! - `attribution`: drawn windows replayed
 //!
@@ -12,6 +13,7 @@ mod arithmetic;
 mod attribution;
 mod files;
 pub mod mirror;
+mod money;
 mod verdicts;
 
 use std::path::{Path, PathBuf};
@@ -141,7 +143,7 @@ pub fn archive(dir: &Path) -> Result<Archive> {
 }
 
 fn levels(archive: &Archive, options: &Options, report: &mut Report, reached: &mut Vec<String>) -> Result<()> {
-    let arithmetic = arithmetic::check(archive, report);
+    let arithmetic = arithmetic::check(archive, report).and_then(|()| money::check(archive, report));
     if readable("arithmetic", arithmetic, report)?.is_some() {
         reached.push("arithmetic".to_string());
     }

@@ -1,7 +1,10 @@
 //! What follows from the log and the objects alone: computed by the operator, computed again by an auditor.
 //!
-//! `verdicts` has what is accepted; here are the policy, the draws, the halves that price, and rewards.
+//! `verdicts` has what is accepted, `pay` what a policy says of pay and the weights under it, `rewards` what a settlement publishes; here are
+//! the policy, the draws, and the halves that price.
 
+mod pay;
+mod rewards;
 mod verdicts;
 
 use std::collections::BTreeMap;
@@ -10,12 +13,14 @@ use corpus::bundle::{Bundle, Prepared};
 use corpus::{ContributorId, Digest, merkle};
 use dedup::Threshold;
 use ingest::Filters;
-use ledger::reward::{self, Reward, RewardError};
+use ledger::reward;
 use serde::{Deserialize, Serialize};
 use trainer::{Accounts, Batch, CreditRow, Piece, Pricing, RunConfig, TrainError, pieces_of, pricing_passes};
 
 use crate::strata::Stratum;
 
+pub use pay::{CreditUnit, Follows, Measured, Pay, PoolHead, PoolPart, Work, pools};
+pub use rewards::{Member, Rewards};
 pub use verdicts::{Clusters, JudgeParameters, Keeper, Opening, ToJudge, hit_salt, judge, name, outlines};
 
 /// What an epoch binds the operator to, as a public object.
@@ -52,6 +57,9 @@ pub struct Policy {
     /// What is left out for what it is like.
     #[serde(default, skip_serializing_if = "Filters::is_empty")]
     pub filters: Filters,
+    /// How pools become amounts.
+    #[serde(default)]
+    pub pay: Pay,
 }
 
 /// The target that held-out documents are of if nobody says otherwise.
@@ -80,6 +88,7 @@ impl Policy {
             strata: Vec::new(),
             weight_tables: Vec::new(),
             filters: Filters::default(),
+            pay: Pay::default(),
         }
     }
 }
@@ -209,18 +218,6 @@ pub fn drawn_intervals(seed: &Digest, intervals: usize, count: usize) -> Vec<usi
     order
 }
 
-/// Everybody's weights and amounts, as a public object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rewards {
-    /// `1`.
-    pub version: u32,
-    /// Which run.
-    pub run: u32,
-    /// In the order of contributor ids.
-    pub rewards: Vec<Reward>,
-}
-
 /// The tables of a run's attribution, as the log has them.
 pub struct Tables {
     /// Windows, with the credit of buckets.
@@ -261,42 +258,6 @@ impl Tables {
     pub fn spread_of(&self, contributor: &ContributorId) -> f64 {
         let half = |r: &CreditRow, h: usize| r.halves.get(h).copied().unwrap_or(r.nats);
         self.sum(contributor, |r| half(r, 0) - half(r, 1)).abs() / 2.0
-    }
-}
-
-/// Rewards of a run, with `settled` or the reason why the pool is held.
-///
-/// A weight is the sum over windows, in order, of credit times window weight, divided by the largest window
-/// weight and rounded once.
-pub fn rewards(
-    run: u32,
-    tables: &Tables,
-    contributors: &[ContributorId],
-    steps: u64,
-    policy: &Policy,
-) -> Result<(Rewards, String), RewardError> {
-    let accounts = &tables.accounts;
-    let cap = policy.window_cap_permille;
-    let window_weights = tables.window_weights(steps, cap);
-    let mut weights = Vec::with_capacity(contributors.len());
-    for &id in contributors {
-        let nats = tables.sum(&id, |r| r.nats * window_weights.get(r.window as usize).copied().unwrap_or(0.0));
-        // A credit that is no number weighs nothing here, and its residual below holds the pool.
-        weights.push((id, reward::weight(nats).unwrap_or(0)));
-    }
-    let held = |reason: String| {
-        let rewards =
-            weights.iter().map(|&(contributor, weight)| Reward { contributor, weight, accrued_minor: 0, payable_minor: 0 }).collect();
-        (Rewards { version: 1, run, rewards }, reason)
-    };
-    let (residual, limit) = (accounts.residual_share(), policy.settle_limit_ppm as f64 / 1e6);
-    if !(residual.is_finite() && residual <= limit && accounts.drop() > 0.0) {
-        return Ok(held(format!("held: residual {residual:.4} of a drop of {:.4} nats, settled up to {limit}", accounts.drop())));
-    }
-    match reward::allocate(policy.pool_minor, &weights) {
-        Ok(rewards) => Ok((Rewards { version: 1, run, rewards }, "settled".to_string())),
-        Err(e @ (RewardError::NoWeight(_) | RewardError::Cancelling { .. })) => Ok(held(format!("held: {e}"))),
-        Err(e) => Err(e),
     }
 }
 

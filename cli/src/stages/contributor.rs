@@ -2,14 +2,13 @@
 
 use anyhow::Result;
 use corpus::{ContributorId, Digest};
-use hmac::{Hmac, Mac};
 use ledger::entry::Registration;
+use ledger::payee::PayeeId;
 use ledger::{SecretKey, Verifier};
-
-use sha2::Sha256;
 
 use crate::failure::usage;
 use crate::home::Home;
+use crate::money::payees;
 
 /// What a contributor agrees to; its digest is in the registration.
 pub const TERMS: &str = "Assay terms, version 1: documents are used for the purposes that their licences permit, under the policy of the epoch that they are submitted in; credit says what they account for in a run; amounts follow from it by that policy.\n";
@@ -28,7 +27,11 @@ pub async fn add(home: &mut Home, name: &str, own: Option<&SecretKey>, payee: Op
             "contributor {COMMONS}: stands for what belongs to everybody, and has neither a key of its own nor a payee"
         )));
     }
-    let payee = payee.map(|p| payee_reference(home, p)).transpose()?;
+    let source = payee;
+    let payee = source.map(|p| payees::reference(home, &payees::parse(p)?)).transpose()?;
+    if let (Some(digest), Some(source)) = (payee, source) {
+        payees::keep(home, &PayeeId::Shared(digest), source)?;
+    }
     let verifier = own.map(|key| Verifier { name: key.name.clone(), algorithm: key.algorithm, public: key.public() });
     let key = home.add_contributor_key(name, verifier)?;
     let id = home.id_of(&key);
@@ -39,13 +42,4 @@ pub async fn add(home: &mut Home, name: &str, own: Option<&SecretKey>, payee: Op
         Registration { contributor: id, key: key.public(), terms: Digest::of(TERMS.as_bytes()), custodial: own.is_none(), payee, commons };
     home.append_for(name, own, entry.into()).await?;
     Ok(id)
-}
-
-/// What the log has of a payee: accounts of one payee have the same, and nobody without the operator's secret can try guesses.
-fn payee_reference(home: &Home, payee: &str) -> Result<Digest> {
-    let normal: String = payee.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&home.secret("payees")?).expect("any key length");
-    mac.update(b"assay payee v1");
-    mac.update(normal.as_bytes());
-    Ok(Digest(mac.finalize().into_bytes().into()))
 }

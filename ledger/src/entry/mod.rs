@@ -3,7 +3,7 @@
 //! - `identity`: genesis, registrations, keys, witnesses
 //! - `data`, `rights`: epochs, submissions, verdicts, shards, claims, withdrawals
 //! - `runs`: runs and their attribution
-//! - `money`: policies, statements, payouts
+//! - `money`: policies, statements, payouts, disputes, the books' close
 //!
 //! An entry never holds a list that grows with the data: it has counts, roots and the digests of objects.
 //! Losses and credits are integers of 10⁻⁹ nats, amounts are decimal text in minor units.
@@ -123,9 +123,13 @@ kinds! {
     Replay = "replay",
     Statements = "statements",
     Reveal = "reveal",
+    Release = "release",
     PayoutProposal = "payout-proposal",
     PayoutApproval = "payout-approval",
     Settlement = "settlement",
+    Dispute = "dispute",
+    DisputeResolution = "dispute-resolution",
+    BooksClose = "books-close",
 }
 
 /// Whose key it is.
@@ -224,7 +228,7 @@ impl Entry {
             Entry::Attribution(e) => {
                 vec![("public/credit.parquet", e.credit), ("public/windows.parquet", e.windows), ("public/documents.parquet", e.documents)]
             }
-            Entry::Statements(e) => vec![("public/rewards.json", e.rewards)],
+            Entry::Statements(e) => vec![("public/rewards.jsonl", e.rewards)],
             Entry::Reveal(e) => vec![("public/openings.json", e.openings)],
             Entry::PolicyChange(e) => vec![("public/policy.json", e.policy), ("public/announcement", e.announcement)],
             Entry::Claim(e) => vec![("public/claim.json", e.list), ("sealed/evidence", e.evidence)],
@@ -234,8 +238,13 @@ impl Entry {
                 let bundle = e.bundle.iter().map(|b| ("sealed/bundles.json", *b));
                 bundle.chain([("public/consequences.json", e.consequences)]).collect()
             }
-            Entry::PayoutProposal(e) => vec![("public/transfers.json", e.list)],
-            Entry::Settlement(e) => vec![("party/settlement-report", e.report)],
+            Entry::Release(e) => vec![("public/release.jsonl", e.list)],
+            // Pay files and reports name persons: their digests are here, and they are in no store of objects.
+            Entry::PayoutProposal(e) => vec![("public/payout.jsonl", e.list)],
+            Entry::Settlement(e) => vec![("public/returned.jsonl", e.returned)],
+            Entry::Dispute(e) => vec![("sealed/evidence", e.evidence)],
+            Entry::DisputeResolution(e) => vec![("party/reasons", e.reasons)],
+            Entry::BooksClose(e) => vec![("public/balances.jsonl", e.balances)],
             Entry::Genesis(_)
             | Entry::Registration(_)
             | Entry::KeyRotation(_)
@@ -246,6 +255,21 @@ impl Entry {
             | Entry::PayoutApproval(_)
             | Entry::Replay(_) => Vec::new(),
         }
+    }
+
+    /// Whether it can move something in the books.
+    pub fn moves_money(&self) -> bool {
+        matches!(
+            self,
+            Entry::Statements(_)
+                | Entry::Release(_)
+                | Entry::PayoutProposal(_)
+                | Entry::PayoutApproval(_)
+                | Entry::Settlement(_)
+                | Entry::Dispute(_)
+                | Entry::DisputeResolution(_)
+                | Entry::BooksClose(_)
+        )
     }
 
     /// The in-toto subject; a statement needs one, so an entry without objects is about its own predicate.
@@ -310,6 +334,8 @@ mod tests {
             pool_minor: i128::from(i64::MAX) * 1000,
             currency: "XTS".into(),
             rewards: Digest::of(b"r"),
+            accrued_minor: 7,
+            payable_minor: 7,
             statements: 2,
             root: Digest::of(b"s"),
             time: 1,

@@ -1,6 +1,6 @@
-//! Policies, statements and payouts.
+//! Policies, statements, payouts, disputes, and the books' close.
 
-use corpus::Digest;
+use corpus::{ContributorId, Digest};
 
 use super::records;
 
@@ -15,8 +15,12 @@ records! {
         pool_minor: i128 = "crate::entry::amount",
         /// ISO 4217 code.
         currency: String,
-        /// The table of weights and amounts.
+        /// The table of weights, amounts and what is carried on, as lines of canonical JSON.
         rewards: Digest,
+        /// What of the pool accrued; the rest is held.
+        accrued_minor: i128 = "crate::entry::amount",
+        /// What is payable after the dispute window.
+        payable_minor: i128 = "crate::entry::amount",
         /// Number of statements.
         statements: u64,
         /// Root over the statements' envelopes, in the order of contributor ids.
@@ -37,22 +41,35 @@ records! {
         /// Seconds since 1970.
         time: u64,
     }
-    /// Transfers that one person proposes.
-    PayoutProposal {
+    /// What of a statement is payable now: its dispute window is over, and nothing holds it.
+    Release {
         /// Index of the statements entry.
         statements: u64,
+        /// Number of contributors.
+        contributors: u64,
+        /// The sum.
+        total_minor: i128 = "crate::entry::amount",
+        /// The list of them with their amounts.
+        list: Digest,
+        /// Seconds since 1970.
+        time: u64,
+    }
+    /// Payments that one person proposes.
+    PayoutProposal {
         /// How it is paid: `pain.001`, `merkle-distributor`, `nep-141` or `csv`.
         rail: String,
         /// The sum.
         total_minor: i128 = "crate::entry::amount",
         /// ISO 4217 code.
         currency: String,
-        /// Number of transfers.
+        /// Number of payments; accounts of one payee are paid by one.
         transfers: u64,
-        /// Root over the transfers, each a contributor's id and an amount.
+        /// Root over the lines of the list.
         root: Digest,
-        /// The list of them.
+        /// The list of contributors with their amounts and the references of their payments.
         list: Digest,
+        /// What goes to the rail, byte by byte; it names payees, and stays with the operator.
+        file: Digest,
         /// Seconds since 1970.
         time: u64,
     }
@@ -64,6 +81,8 @@ records! {
         outcome: String,
         /// The root again.
         root: Digest,
+        /// The file again.
+        file: Digest,
         /// The sum again.
         total_minor: i128 = "crate::entry::amount",
         /// Seconds since 1970.
@@ -77,10 +96,51 @@ records! {
         settled_minor: i128 = "crate::entry::amount",
         /// Sent back with this report.
         returned_minor: i128 = "crate::entry::amount",
-        /// Transfers in this report.
+        /// Payments in this report.
         transfers: u64,
+        /// The list of contributors and amounts that were sent back.
+        returned: Digest,
         /// The report.
         report: Digest,
+        /// Seconds since 1970.
+        time: u64,
+    }
+    /// Somebody doubts that an amount is due: it is held until this is resolved.
+    Dispute {
+        /// Whose amounts, if they are somebody's.
+        contributor: Option<ContributorId>,
+        /// Index of the submission that it is about, if it is about one.
+        submission: Option<u64>,
+        /// The run whose amounts are all held, if it is about one.
+        run: Option<u32>,
+        /// `rights`, `review`, `measurement`, `identity` or `other`.
+        code: String,
+        /// The evidence, which the operator and auditors see.
+        evidence: Digest,
+        /// Seconds since 1970.
+        time: u64,
+    }
+    /// What became of a dispute.
+    DisputeResolution {
+        /// Index of the dispute.
+        dispute: u64,
+        /// `released` or `clawback`.
+        outcome: String,
+        /// What is clawed back.
+        amount_minor: i128 = "crate::entry::amount",
+        /// Digest of the reasons, which both sides see.
+        reasons: Digest,
+        /// Seconds since 1970.
+        time: u64,
+    }
+    /// The end of an accounting period: the entries since the close before it; what comes later is of the next.
+    BooksClose {
+        /// Which, from 0.
+        period: u32,
+        /// The balance of every account.
+        balances: Digest,
+        /// Number of accounts.
+        accounts: u64,
         /// Seconds since 1970.
         time: u64,
     }

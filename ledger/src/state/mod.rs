@@ -5,7 +5,7 @@
 //! - `identity`: who signs what; registrations, keys, witnesses
 //! - `data`: epochs, submissions, verdicts, shards, claims, withdrawals
 //! - `runs`: runs and their attribution
-//! - `money`: policies, statements, payouts
+//! - `money`: policies, statements, payouts, disputes, the books' close
 //!
 //! A violation leaves the state as it was. What comes often (registrations, commitments, submissions, verdicts, shards) is looked up in
 //! logarithmic time; a run's intent and a withdrawal's effect go through an epoch, settlements and payouts through their few likes.
@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use corpus::ContributorId;
 
-use crate::entry::{Entry, Genesis, Holder, PolicyChange, Tokenizer};
+use crate::entry::{BooksClose, Entry, Genesis, Holder, PolicyChange, Tokenizer};
 use crate::envelope::Envelope;
-use crate::history::{At, Claimed, Contributor, Epoch, HeldKey, Payout, Run, Submitted};
+use crate::history::{At, Claimed, Contributor, Disputed, Epoch, HeldKey, Payout, Run, Submitted};
 use crate::key::PublicKey;
 use crate::witness_policy::WitnessPolicy;
 
@@ -67,6 +67,10 @@ pub struct State {
     pub claims: Vec<Claimed>,
     /// Payouts in order.
     pub payouts: Vec<Payout>,
+    /// Disputes in order.
+    pub disputes: Vec<Disputed>,
+    /// Closes of the books, in order.
+    pub closes: Vec<At<BooksClose>>,
     /// Keys that others took the place of.
     past: Vec<(Holder, HeldKey)>,
     /// Every key that ever had a role, with whose it is: none may have another. The log's and its witnesses' are nobody's here.
@@ -149,9 +153,13 @@ impl State {
             Entry::PolicyChange(e) => self.change_policy(index, e),
             Entry::Statements(e) => self.reward(index, e),
             Entry::Reveal(e) => self.reveal(index, e),
+            Entry::Release(e) => self.release(index, e),
             Entry::PayoutProposal(e) => self.propose(index, e),
             Entry::PayoutApproval(e) => self.approve(index, e),
             Entry::Settlement(e) => self.settle(index, e),
+            Entry::Dispute(e) => self.dispute(index, e),
+            Entry::DisputeResolution(e) => self.resolve_dispute(index, e),
+            Entry::BooksClose(e) => self.close_books(index, e),
         }?;
         self.size += 1;
         Ok(())

@@ -1,10 +1,13 @@
-//! Policies, statements and payouts.
+//! Policies, statements, payouts, disputes, and the books' close.
 
 use super::{State, Violation, rule, some};
-use crate::entry::{PayoutApproval, PayoutProposal, PolicyChange, Settlement, Statements};
-use crate::history::Payout;
+use crate::entry::{BooksClose, Dispute, DisputeResolution, PayoutApproval, PayoutProposal, PolicyChange, Release, Settlement, Statements};
+use crate::history::{Disputed, Payout};
 
-const RAILS: [&str; 4] = ["pain.001", "merkle-distributor", "nep-141", "csv"];
+/// How somebody can be paid.
+pub const RAILS: [&str; 4] = ["pain.001", "merkle-distributor", "nep-141", "csv"];
+/// What a dispute can be about.
+pub const DISPUTES: [&str; 5] = ["rights", "review", "measurement", "identity", "other"];
 
 impl State {
     pub(super) fn change_policy(&mut self, index: u64, e: PolicyChange) -> Result<(), Violation> {
@@ -30,6 +33,19 @@ impl State {
             e.pool_minor,
             e.currency
         );
+        // Stakes may pay more than accrued, and offsets and stakes keep some of it.
+        let parts = (0..=e.pool_minor).contains(&e.accrued_minor) && e.payable_minor >= 0;
+        rule!(index, "statements-pool", parts, "{} accrued and {} payable of {}", e.accrued_minor, e.payable_minor, e.pool_minor);
+        let settled = e.outcome == "settled";
+        rule!(
+            index,
+            "statements-pool",
+            settled || (e.accrued_minor, e.payable_minor) == (0, 0),
+            "{} accrued and {} payable: {}",
+            e.accrued_minor,
+            e.payable_minor,
+            e.outcome
+        );
         let run = self.run(index, e.run)?;
         rule!(index, "statements-pilot", !run.intent.1.pilot, "run {}: is a pilot, which is never settled", e.run);
         let replayed = run.replays.iter().any(|(_, r)| r.outcome != "differs");
@@ -38,25 +54,45 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn propose(&mut self, index: u64, e: PayoutProposal) -> Result<(), Violation> {
-        let statements = self.runs.iter().filter_map(|r| r.statements.as_ref()).find(|(at, _)| *at == e.statements);
-        let (_, s) = some!(index, "payout-statements", statements, "statements {} are unknown", e.statements);
-        rule!(index, "payout-statements", s.outcome == "settled", "statements {}: {}", e.statements, s.outcome);
-        rule!(index, "payout-currency", s.currency == e.currency, "currency {}, the statements say {}", e.currency, s.currency);
-        rule!(index, "payout-rail", RAILS.contains(&e.rail.as_str()), "rail {:?}, expected one of {}", e.rail, RAILS.join(", "));
-        let (pool, earlier) = (s.pool_minor, self.payouts.iter().filter(|p| p.proposal.1.statements == e.statements));
-        // What came back may be proposed again.
+    pub(super) fn release(&mut self, index: u64, e: Release) -> Result<(), Violation> {
+        let run = self.runs.iter_mut().find(|r| r.statements.as_ref().is_some_and(|(at, _)| *at == e.statements));
+        let run = some!(index, "release-statements", run, "statements {} are unknown", e.statements);
+        let (_, s) = run.statements.as_ref().expect("it was found by them");
+        rule!(index, "release-statements", s.outcome == "settled", "statements {}: {}", e.statements, s.outcome);
+        let left = s.payable_minor.saturating_sub(run.releases.iter().map(|(_, r)| r.total_minor).fold(0, i128::saturating_add));
+        rule!(
+            index,
+            "release-total",
+            e.total_minor > 0 && e.contributors > 0 && e.total_minor <= left,
+            "{} for {} contributors, {left} are held",
+            e.total_minor,
+            e.contributors
+        );
+        run.releases.push((index, e));
+        Ok(())
+    }
+
+    /// What was released and is not on its way or paid, in minor units; what disputes stopped is among it.
+    pub fn releasable_to_payouts(&self) -> i128 {
+        let released = self.runs.iter().flat_map(|r| &r.releases).map(|(_, r)| r.total_minor).fold(0, i128::saturating_add);
         let returned = |p: &Payout| p.settlements.iter().map(|(_, s)| s.returned_minor).fold(0, i128::saturating_add);
-        let standing = earlier.filter(|p| p.approval.as_ref().is_none_or(|(_, a)| a.outcome == "approved"));
+        let standing = self.payouts.iter().filter(|p| !p.is_rejected());
         let paid = standing.map(|p| p.proposal.1.total_minor.saturating_sub(returned(p))).fold(0, i128::saturating_add);
+        released.saturating_sub(paid)
+    }
+
+    pub(super) fn propose(&mut self, index: u64, e: PayoutProposal) -> Result<(), Violation> {
+        let currency = self.genesis.as_ref().map_or("", |g| &g.currency);
+        rule!(index, "payout-currency", e.currency == currency, "currency {}, the log's is {currency}", e.currency);
+        rule!(index, "payout-rail", RAILS.contains(&e.rail.as_str()), "rail {:?}, expected one of {}", e.rail, RAILS.join(", "));
+        let left = self.releasable_to_payouts();
         rule!(
             index,
             "payout-total",
-            e.total_minor > 0 && e.transfers > 0 && e.total_minor <= pool.saturating_sub(paid),
-            "{} in {} transfers, {} of the pool of {pool} are left",
+            e.total_minor > 0 && e.transfers > 0 && e.total_minor <= left,
+            "{} in {} transfers, {left} were released",
             e.total_minor,
-            e.transfers,
-            pool.saturating_sub(paid)
+            e.transfers
         );
         self.payouts.push(Payout { proposal: (index, e), approval: None, settlements: Vec::new() });
         Ok(())
@@ -77,11 +113,13 @@ impl State {
         rule!(
             index,
             "approval-same",
-            (e.root, e.total_minor) == (proposal.root, proposal.total_minor),
-            "root {} and total {}, the proposal says {} and {}",
+            (e.root, e.file, e.total_minor) == (proposal.root, proposal.file, proposal.total_minor),
+            "root {}, file {} and total {}, the proposal says {}, {} and {}",
             e.root,
+            e.file,
             e.total_minor,
             proposal.root,
+            proposal.file,
             proposal.total_minor
         );
         payout.approval = Some((index, e));
@@ -98,6 +136,53 @@ impl State {
         let left = total.saturating_sub(payout.reported());
         rule!(index, "settlement-amounts", sum <= left, "{sum} reported, {left} of {total} are open");
         payout.settlements.push((index, e));
+        Ok(())
+    }
+
+    pub(super) fn dispute(&mut self, index: u64, e: Dispute) -> Result<(), Violation> {
+        let subjects = usize::from(e.contributor.is_some()) + usize::from(e.submission.is_some()) + usize::from(e.run.is_some());
+        rule!(index, "dispute-subject", subjects == 1, "{subjects} subjects, expected a contributor, a submission or a run");
+        let known = e.contributor.is_none_or(|id| self.contributors.contains_key(&id))
+            && e.submission.is_none_or(|at| self.submission(at).is_some())
+            && e.run.is_none_or(|run| self.runs.iter().any(|r| r.intent.1.run == run));
+        rule!(index, "dispute-subject", known, "contributor {:?}, submission {:?}, run {:?}: unknown", e.contributor, e.submission, e.run);
+        rule!(index, "dispute-code", DISPUTES.contains(&e.code.as_str()), "code {:?}, expected one of {}", e.code, DISPUTES.join(", "));
+        self.disputes.push(Disputed { dispute: (index, e), resolution: None });
+        Ok(())
+    }
+
+    pub(super) fn resolve_dispute(&mut self, index: u64, e: DisputeResolution) -> Result<(), Violation> {
+        let place = self.disputes.binary_search_by_key(&e.dispute, |d| d.dispute.0).ok();
+        let place = some!(index, "dispute-known", place, "dispute {} is unknown", e.dispute);
+        let disputed = &mut self.disputes[place];
+        rule!(index, "dispute-once", disputed.resolution.is_none(), "dispute {} is resolved already", e.dispute);
+        let about_one = disputed.dispute.1.run.is_none();
+        let fits = e.outcome == "released" && e.amount_minor == 0 || e.outcome == "clawback" && e.amount_minor > 0 && about_one;
+        rule!(
+            index,
+            "dispute-outcome",
+            fits,
+            "outcome {:?} of {}, expected `released` of 0, or `clawback` of more than 0 from somebody",
+            e.outcome,
+            e.amount_minor
+        );
+        disputed.resolution = Some((index, e));
+        Ok(())
+    }
+
+    pub(super) fn close_books(&mut self, index: u64, e: BooksClose) -> Result<(), Violation> {
+        rule!(index, "close-period", e.period as usize == self.closes.len(), "period {}, expected {}", e.period, self.closes.len());
+        let open = self.payouts.iter().find(|p| !p.is_reconciled());
+        rule!(
+            index,
+            "close-reconciled",
+            open.is_none(),
+            "payout {:?} is not reconciled: {} of {} are reported",
+            open.map(|p| p.proposal.0),
+            open.map_or(0, Payout::reported),
+            open.map_or(0, |p| p.proposal.1.total_minor)
+        );
+        self.closes.push((index, e));
         Ok(())
     }
 }

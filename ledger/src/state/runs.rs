@@ -40,6 +40,7 @@ impl State {
             attribution: None,
             replays: Vec::new(),
             statements: None,
+            releases: Vec::new(),
         });
         Ok(())
     }

@@ -9,9 +9,10 @@ use corpus::licence::Purpose;
 use corpus::merkle::{self, Tree};
 use corpus::{ContributorId, Digest};
 use ledger::entry::{
-    Acceptance, Attribution, Claim, Commitment, Compaction, Draw, EpochClose, EpochOpen, Genesis, Holder, KeyRevocation, KeyRotation,
-    PayoutApproval, PayoutProposal, PolicyChange, Registration, Replay, Resolution, Reveal, Rights, RunClose, RunIntent, RunProgress,
-    Settlement, Shard, Statements, Submission, Tokenizer, Withdrawal, WithdrawalEffect, WitnessChange,
+    Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen, Genesis,
+    Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PolicyChange, Registration, Release, Replay, Resolution, Reveal,
+    Rights, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Tokenizer, Withdrawal, WithdrawalEffect,
+    WitnessChange,
 };
 use ledger::key::Algorithm;
 use ledger::tree_head::draw_seed;
@@ -313,15 +314,30 @@ impl World {
         Some(self.tree_head(*at + 1).to_text())
     }
 
+    pub fn release(&self, total_minor: i128) -> Release {
+        Release { statements: self.index("statements", 0), contributors: 2, total_minor, list: digest("released"), time: TIME }
+    }
+
+    /// A dispute about ada.
+    pub fn dispute(&self) -> Dispute {
+        let evidence = digest("doubt");
+        Dispute { contributor: Some(id(&self.ada)), submission: None, run: None, code: "rights".to_string(), evidence, time: TIME }
+    }
+
+    pub fn dispute_resolution(&self) -> DisputeResolution {
+        let dispute = self.index("dispute", 0);
+        DisputeResolution { dispute, outcome: "clawback".to_string(), amount_minor: 5, reasons: digest("reasons"), time: TIME }
+    }
+
     pub fn payout_proposal(&self, total_minor: i128) -> PayoutProposal {
         PayoutProposal {
-            statements: self.index("statements", 0),
             rail: "csv".to_string(),
             total_minor,
             currency: "XTS".to_string(),
             transfers: 2,
             root: digest(&format!("transfers of {total_minor}")),
             list: digest(&format!("list of {total_minor}")),
+            file: digest(&format!("file of {total_minor}")),
             time: TIME,
         }
     }
@@ -333,6 +349,7 @@ impl World {
             proposal: *proposal,
             outcome: "approved".to_string(),
             root: proposed.root,
+            file: proposed.file,
             total_minor: proposed.total_minor,
             time: TIME,
         }
@@ -341,7 +358,15 @@ impl World {
     /// A report on the first proposal.
     pub fn settlement(&self, settled_minor: i128, returned_minor: i128) -> Settlement {
         let proposal = self.index("payout-proposal", 0);
-        Settlement { proposal, settled_minor, returned_minor, transfers: 1, report: digest("report"), time: TIME }
+        Settlement {
+            proposal,
+            settled_minor,
+            returned_minor,
+            transfers: 1,
+            returned: digest("returned"),
+            report: digest("report"),
+            time: TIME,
+        }
     }
 }
 
@@ -443,11 +468,17 @@ pub fn statements(outcome: &str) -> Statements {
         pool_minor: 1000,
         currency: "XTS".to_string(),
         rewards: digest("rewards"),
+        accrued_minor: if outcome == "settled" { 1000 } else { 0 },
+        payable_minor: if outcome == "settled" { 1000 } else { 0 },
         statements: 2,
         root: digest("statements"),
         time: TIME,
         outcome: outcome.to_string(),
     }
+}
+
+pub fn books_close(period: u32) -> BooksClose {
+    BooksClose { period, balances: digest("balances"), accounts: 7, time: TIME }
 }
 
 pub fn reveal() -> Reveal {
@@ -482,11 +513,15 @@ pub const STORY: &[Event] = &[
     ("replay", |w| w.by_operator(replay("bit-equal"))),
     ("statements", |w| w.by_operator(statements("settled"))),
     ("reveal", |w| w.by_operator(reveal())),
+    ("release", |w| w.by_operator(w.release(950))),
     ("payout proposed", |w| w.by_operator(w.payout_proposal(900))),
     ("payout approved", |w| signed(w.payout_approval(), &[&w.approver])),
     ("payout settled in part", |w| w.by_operator(w.settlement(600, 0))),
     ("the rest comes back", |w| w.by_operator(w.settlement(0, 300))),
-    ("what came back is proposed with what was left", |w| w.by_operator(w.payout_proposal(400))),
+    ("books close", |w| w.by_operator(books_close(0))),
+    ("dispute", |w| w.by_operator(w.dispute())),
+    ("clawback", |w| w.by_operator(w.dispute_resolution())),
+    ("what came back is proposed with what was left", |w| w.by_operator(w.payout_proposal(350))),
     ("ada's key rotated", |w| signed(rotation(&w.ada, &w.ada_next), &[&w.ada, &w.ada_next])),
     ("archive's key revoked", |w| w.by_operator(revocation(&w.archive))),
     ("archive's key recovered", |w| {

@@ -1,0 +1,129 @@
+//! What `reward` and `statement verify` print.
+
+use std::path::Path;
+
+use anyhow::Result;
+use ledger::entry::Holder;
+use ledger::statement::Statement;
+use serde_json::json;
+use store::files;
+
+use crate::audit;
+use crate::failure::{Kind, failure};
+use crate::home::{Archive, Home};
+use crate::output::{Output, money};
+use crate::stages::reward;
+use crate::tables::number_value;
+
+/// Every pool with everybody's line, and what is payable of it.
+pub fn rewards(home: &Home, run: u32) -> Result<Output> {
+    let computed = reward::compute(home, run)?;
+    let (policy, rewards) = (&computed.policy, &computed.rewards);
+    let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
+    let mut text = format!("run {run}: {}, {}\n", amount(policy.pool_minor), computed.outcome);
+    for pool in &rewards.pools {
+        let head = &pool.head;
+        text += &format!(
+            "\npool of {}, by {}: {}, weights sum to {}, {}\n  {:<24} {:>16} {:>14} {:>14} {:>14}\n",
+            head.stratum,
+            head.follows,
+            amount(head.pool_minor),
+            head.weights_sum,
+            head.outcome,
+            "contributor",
+            "weight",
+            "floor",
+            "remainder",
+            "accrued"
+        );
+        for r in &pool.lines {
+            text += &format!(
+                "  {:<24} {:>16} {:>14} {:>14} {:>14}\n",
+                home.name_of(&r.contributor),
+                r.weight,
+                amount(r.floor_minor),
+                r.remainder,
+                amount(r.accrued_minor)
+            );
+        }
+    }
+    text += &format!("\n  {:<24} {:>14} {:>14} {:>14} {:>14}\n", "contributor", "accrued", "haircut", "recovered", "payable");
+    for a in &rewards.settlement.accounts {
+        let p = rewards.settlement.payees.iter().find(|p| p.payee == a.payee);
+        text += &format!(
+            "  {:<24} {:>14} {:>14} {:>14} {:>14}\n",
+            home.name_of(&a.contributor),
+            amount(a.accrued_minor),
+            amount(p.map_or(0, |p| p.haircut_minor)),
+            amount(p.map_or(0, |p| p.recovered_minor)),
+            amount(a.payable_minor)
+        );
+    }
+    let lines: Vec<_> = rewards
+        .settlement
+        .accounts
+        .iter()
+        .map(|a| {
+            json!({
+                "contributor": a.contributor, "payee": a.payee, "weight": number_value(computed.weight_of(&a.contributor)),
+                "accrued_minor": number_value(a.accrued_minor), "payable_minor": number_value(a.payable_minor),
+            })
+        })
+        .collect();
+    let pools: Vec<_> = rewards.pools.iter().map(|p| json!({ "pool": p.head, "lines": p.lines })).collect();
+    // A pool that is held pays nobody: what was asked for did not happen.
+    let exit = if computed.outcome == "settled" { 0 } else { Kind::Check as u8 };
+    Ok(Output {
+        text,
+        json: json!({
+            "run": run, "outcome": computed.outcome, "pool_minor": policy.pool_minor.to_string(), "pools": pools, "rewards": lines,
+            "payees": rewards.settlement.payees,
+        }),
+        exit,
+    })
+}
+
+/// A statement signed by the operator's key that was in force when it was settled.
+fn signed(archive: &Archive, bytes: &[u8]) -> Result<Statement> {
+    let settled = archive.state.runs.iter().filter_map(|r| r.statements.as_ref()).map(|(at, _)| *at);
+    let keys = settled.chain([archive.state.size]).filter_map(|at| archive.state.key_before(&Holder::Operator, at));
+    let mut found = Err(anyhow::anyhow!("a log without an operator"));
+    for key in keys {
+        found = Statement::verify(bytes, &key).map_err(Into::into);
+        if found.is_ok() {
+            break;
+        }
+    }
+    found
+}
+
+/// Recomputes a statement from the log and public objects, and names the fields that differ.
+pub fn verify(file: &Path, dir: &Path) -> Result<Output> {
+    let archive = audit::archive(dir)?;
+    let bytes = files::read(file)?;
+    let wrong = |what: String| failure(Kind::Verification, format!("{}: {what}", file.display()));
+    let statement = signed(&archive, &bytes).map_err(|e| wrong(e.to_string()))?;
+    let run = archive.state.runs.get(statement.run as usize);
+    let run = run.ok_or_else(|| wrong(format!("run {} is not in the log", statement.run)))?;
+    if run.statements.is_none() {
+        return Err(wrong(format!("run {} is not settled in the log", statement.run)));
+    }
+    let computed = reward::compute(&archive, statement.run)?;
+    let all = reward::statements(&archive, run, &computed)?;
+    let expected = all.iter().find(|s| s.contributor == statement.contributor);
+    let expected = expected.ok_or_else(|| wrong(format!("contributor {} is not in run {}", statement.contributor, statement.run)))?;
+    let differing = statement.differences(expected)?;
+    if !differing.is_empty() {
+        return Err(wrong(differing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
+    }
+    let amount = |minor| money(minor, statement.currency_exponent, &statement.currency);
+    let text = format!(
+        "{}: verified; contributor {} accrued {} in run {}, payable {}",
+        file.display(),
+        statement.contributor,
+        amount(statement.gross_minor),
+        statement.run,
+        amount(statement.net_minor)
+    );
+    Ok(Output::new(text, json!({ "ok": true, "statement": statement })))
+}

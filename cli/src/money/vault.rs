@@ -1,0 +1,61 @@
+//! Files that name persons or bank accounts: age-encrypted in the home, under a key of their own, and in no log or object.
+
+use std::path::PathBuf;
+
+use age::secrecy::ExposeSecret;
+use anyhow::{Context, Result};
+use corpus::Digest;
+use store::files;
+use zeroize::Zeroizing;
+
+use crate::failure::{Kind, failure};
+use crate::home::Home;
+
+fn path(home: &Home, name: &str) -> PathBuf {
+    home.dir.join("payees").join(format!("{name}.age"))
+}
+
+/// The home's key for such files, made when it is first needed.
+fn identity(home: &Home) -> Result<age::x25519::Identity> {
+    let path = home.dir.join("keys/payees.key");
+    if !path.exists() {
+        let new = age::x25519::Identity::generate();
+        let text = Zeroizing::new(format!("{}\n", new.to_string().expose_secret()));
+        files::write(&path, text.as_bytes(), 0o600)?;
+    }
+    let text = Zeroizing::new(String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?);
+    text.trim().parse().map_err(|e| failure(Kind::Check, format!("{}: {e}, expected an age identity", path.display())))
+}
+
+/// Keeps `bytes` under `name`.
+pub fn keep(home: &Home, name: &str, bytes: &[u8]) -> Result<()> {
+    let sealed = age::encrypt(&identity(home)?.to_public(), bytes)?;
+    Ok(files::write(&path(home, name), &sealed, 0o600)?)
+}
+
+/// What is kept under `name`, if something is.
+pub fn find(home: &Home, name: &str) -> Result<Option<Vec<u8>>> {
+    let path = path(home, name);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = age::decrypt(&identity(home)?, &files::read(&path)?);
+    Ok(Some(bytes.map_err(|e| failure(Kind::Verification, format!("{}: {e}", path.display())))?))
+}
+
+/// Keeps a file under its digest.
+pub fn keep_file(home: &Home, bytes: &[u8]) -> Result<Digest> {
+    let digest = Digest::of(bytes);
+    keep(home, &digest.to_string(), bytes)?;
+    Ok(digest)
+}
+
+/// The file with this digest; one that was changed is refused.
+pub fn file(home: &Home, digest: &Digest) -> Result<Vec<u8>> {
+    let bytes = find(home, &digest.to_string())?;
+    let bytes = bytes.with_context(|| format!("{}: it is not in this home", path(home, &digest.to_string()).display()))?;
+    if Digest::of(&bytes) != *digest {
+        return Err(failure(Kind::Verification, format!("file {digest}: its bytes have the digest {}", Digest::of(&bytes))));
+    }
+    Ok(bytes)
+}

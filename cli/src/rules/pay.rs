@@ -1,0 +1,349 @@
+//! What a policy says of pay, and the weights that credit, novelty and number of works give under it.
+//!
+//! Everything here follows from public objects: credit tables, verdict tables, and the list of documents of a stratum that has a pool.
+
+use std::collections::{BTreeMap, HashMap};
+
+use corpus::{ContributorId, DocumentRef};
+use ledger::entry::amount;
+use ledger::reward::{self, Reward, RewardError};
+use ledger::settlement::Terms;
+use serde::{Deserialize, Serialize};
+use trainer::DocumentRow;
+
+use super::{Policy, Tables};
+
+/// One, in millionths.
+const PPM: u64 = 1_000_000;
+
+/// How pools become amounts, as a part of a policy; integers, so that nobody rounds otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pay {
+    /// Parts of each pool that follow attribution, novel tokens or the number of accepted works, in millionths; together one.
+    pub follows: BTreeMap<Follows, u64>,
+    /// Whose credit a document is.
+    pub credit_unit: CreditUnit,
+    /// Whether a document's credit counts in proportion to its novel words.
+    pub novel_words_scale: bool,
+    /// How far weights above zero are drawn towards pay by novel tokens, in millionths.
+    pub shrinkage_ppm: u64,
+    /// The least that is paid at once.
+    #[serde(with = "amount")]
+    pub threshold_minor: i128,
+    /// What is kept of a payee's earnings to cover what it may lose later.
+    #[serde(with = "amount")]
+    pub stake_minor: i128,
+    /// A net below zero is an offset beyond so many thousandths of its spread.
+    pub noise_permille: u64,
+    /// Epochs after its own in which an offset is in force.
+    pub offset_epochs: u32,
+    /// The most of what somebody was ever paid or holds that one clawback takes, in millionths.
+    pub clawback_cap_ppm: u64,
+    /// Largest gap between the drops of pricing and control targets that holds nothing, in millionths of the drop.
+    pub control_gap_ppm: u64,
+}
+
+impl Default for Pay {
+    fn default() -> Pay {
+        Pay {
+            follows: BTreeMap::from([(Follows::Attribution, PPM)]),
+            credit_unit: CreditUnit::EarliestClaim,
+            novel_words_scale: false,
+            shrinkage_ppm: 0,
+            threshold_minor: 0,
+            stake_minor: 0,
+            noise_permille: 2000,
+            offset_epochs: 4,
+            clawback_cap_ppm: PPM,
+            control_gap_ppm: 500_000,
+        }
+    }
+}
+
+/// What a part of a pool follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Follows {
+    /// Credit for the measured drop of held-out loss.
+    Attribution,
+    /// Tokens in proportion to the words that nobody had before.
+    NovelTokens,
+    /// The number of accepted documents.
+    AcceptedWorks,
+}
+
+impl std::fmt::Display for Follows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Follows::Attribution => "attribution",
+            Follows::NovelTokens => "novel-tokens",
+            Follows::AcceptedWorks => "accepted-works",
+        })
+    }
+}
+
+/// Whose credit a document is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CreditUnit {
+    /// Who committed to it first.
+    EarliestClaim,
+    /// Who showed by evidence that it is its own: claims that were upheld before the settlement.
+    EvidenceBacked,
+}
+
+impl Pay {
+    /// What is wrong with it, if something is.
+    pub fn fault(&self) -> Option<String> {
+        let sum = self.follows.values().fold(0u64, |n, p| n.saturating_add(*p));
+        if sum != PPM || self.follows.values().any(|p| *p == 0) {
+            return Some(format!("follows: parts of {sum} millionths, expected {PPM}, none of them 0"));
+        }
+        if self.shrinkage_ppm > PPM || self.clawback_cap_ppm > PPM {
+            return Some(format!("shrinkage {} and clawback cap {}, expected at most {PPM}", self.shrinkage_ppm, self.clawback_cap_ppm));
+        }
+        if self.threshold_minor < 0 || self.stake_minor < 0 {
+            return Some(format!("threshold {} and stake {}, expected none below 0", self.threshold_minor, self.stake_minor));
+        }
+        None
+    }
+
+    /// What it says of negative credit.
+    pub fn terms(&self) -> Terms {
+        Terms { noise_permille: self.noise_permille, offset_periods: self.offset_epochs, stake_minor: self.stake_minor }
+    }
+}
+
+/// A pool of one stratum, or of all documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StratumPool {
+    /// The stratum, or `all`.
+    pub name: String,
+    /// Its number among the policy's strata; none for all documents that are in no pool of their own.
+    pub stratum: Option<usize>,
+    /// Minor units.
+    pub pool_minor: i128,
+    /// Weights of targets by name.
+    pub target_weights: BTreeMap<String, u64>,
+}
+
+impl Policy {
+    /// What is wrong with what it says of pay, if something is.
+    pub fn fault(&self) -> Option<String> {
+        let strata: i128 = self.strata.iter().filter_map(|s| s.pool_minor).sum();
+        if self.pool_minor < strata {
+            return Some(format!("a pool of {}, and strata have {strata} of it", self.pool_minor));
+        }
+        self.pay.fault()
+    }
+
+    /// The pools, strata first.
+    pub fn stratum_pools(&self) -> Vec<StratumPool> {
+        let own = self.strata.iter().enumerate().filter_map(|(i, s)| s.pool_minor.map(|pool_minor| (i, s, pool_minor)));
+        let mut pools: Vec<StratumPool> = own
+            .map(|(i, s, pool_minor)| StratumPool {
+                name: s.name.clone(),
+                stratum: Some(i),
+                pool_minor,
+                target_weights: s.target_weights.clone().unwrap_or_else(|| self.target_weights.clone()),
+            })
+            .collect();
+        let rest = self.pool_minor - pools.iter().map(|p| p.pool_minor).sum::<i128>();
+        let name = if pools.is_empty() { "all" } else { "other" };
+        pools.push(StratumPool { name: name.into(), stratum: None, pool_minor: rest, target_weights: self.target_weights.clone() });
+        pools
+    }
+}
+
+/// What is known of an accepted document beside its credit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Who is paid for it.
+    pub owner: ContributorId,
+    /// The stratum whose pool pays it; none if no stratum of its has one.
+    pub stratum: Option<usize>,
+    /// Its words.
+    pub words: u64,
+    /// Words that no earlier document has.
+    pub novel_words: u64,
+}
+
+/// What weights are computed from.
+pub struct Measured<'a> {
+    /// Credit by contributor.
+    pub tables: &'a Tables,
+    /// Credit by document, if somebody asks for it.
+    pub documents: &'a [DocumentRow],
+    /// Accepted documents.
+    pub works: &'a BTreeMap<DocumentRef, Work>,
+    /// Of each submission, tokens and words of its accepted documents.
+    pub submissions: &'a HashMap<u64, (u64, u64)>,
+    /// Who is paid, by id.
+    pub contributors: &'a [ContributorId],
+    /// Weights of the windows, of which the largest is 1.
+    pub window_weights: Vec<f64>,
+    /// Whether documents are paid one by one: strata have pools, credit is scaled, or owners changed.
+    pub by_document: bool,
+}
+
+/// Weight and spread by contributor, in the order of contributors.
+pub type Weights = Vec<(ContributorId, i128, i128)>;
+
+impl Measured<'_> {
+    /// Weights of what `follows` says, for documents of `pool`.
+    pub fn weights(&self, pool: &StratumPool, follows: Follows, pay: &Pay) -> Result<Weights, RewardError> {
+        match follows {
+            Follows::Attribution => Ok(self.shrunk(self.attribution(pool, pay), pool, pay)),
+            Follows::NovelTokens => Ok(self.counted(&self.novel_tokens(pool))),
+            Follows::AcceptedWorks => {
+                let mut works: HashMap<ContributorId, u64> = HashMap::new();
+                self.works.values().filter(|w| w.stratum == pool.stratum).for_each(|w| *works.entry(w.owner).or_default() += 1);
+                Ok(self.counted(&works))
+            }
+        }
+    }
+
+    fn counted(&self, of: &HashMap<ContributorId, u64>) -> Weights {
+        self.contributors.iter().map(|id| (*id, i128::from(of.get(id).copied().unwrap_or(0)), 0)).collect()
+    }
+
+    /// Of each submission, its tokens in proportion to the novel words of the pool's documents, rounded down.
+    fn novel_tokens(&self, pool: &StratumPool) -> HashMap<ContributorId, u64> {
+        let mut novel: BTreeMap<(u64, ContributorId), u64> = BTreeMap::new();
+        for (document, work) in self.works.iter().filter(|(_, w)| w.stratum == pool.stratum) {
+            *novel.entry((document.submission, work.owner)).or_default() += work.novel_words;
+        }
+        let mut tokens: HashMap<ContributorId, u64> = HashMap::new();
+        for ((submission, owner), words) in novel {
+            let (all_tokens, all_words) = self.submissions.get(&submission).copied().unwrap_or_default();
+            let part = u128::from(all_tokens) * u128::from(words) / u128::from(all_words.max(1));
+            *tokens.entry(owner).or_default() += part as u64;
+        }
+        tokens
+    }
+
+    /// Credit times the weights of targets and windows; spreads are half of what the halves of a target's text differ by.
+    fn attribution(&self, pool: &StratumPool, pay: &Pay) -> Weights {
+        let all: u64 = pool.target_weights.values().sum();
+        let target = |name: &str| pool.target_weights.get(name).map_or(0.0, |w| *w as f64 / all.max(1) as f64);
+        let window = |w: u64| self.window_weights.get(w as usize).copied().unwrap_or(0.0);
+        let half = |halves: &[f64], nats: f64, h: usize| halves.get(h).copied().unwrap_or(nats);
+        let mut sums: HashMap<ContributorId, (f64, f64)> = HashMap::new();
+        let mut add = |owner: ContributorId, factor: f64, nats: f64, halves: &[f64]| {
+            let sum = sums.entry(owner).or_default();
+            sum.0 += factor * nats;
+            sum.1 += factor * (half(halves, nats, 0) - half(halves, nats, 1)) / 2.0;
+        };
+        if self.by_document {
+            for row in self.documents {
+                let Some(work) = row.document.parse().ok().and_then(|d: DocumentRef| self.works.get(&d)) else { continue };
+                if work.stratum == pool.stratum {
+                    let scale = if pay.novel_words_scale { work.novel_words as f64 / work.words.max(1) as f64 } else { 1.0 };
+                    add(work.owner, target(&row.target) * window(row.window) * scale, row.nats, &row.halves);
+                }
+            }
+        } else {
+            for row in &self.tables.credit {
+                if let Ok(owner) = row.contributor.parse() {
+                    // The run's own weights of targets are these, as the same numbers.
+                    add(owner, self.tables.weight(&row.target) * window(row.window), row.nats, &row.halves);
+                }
+            }
+        }
+        // A credit that is no number weighs nothing here; its residual holds the pool.
+        let weigh = |nats: f64| reward::weight(nats).unwrap_or(0);
+        let line = |id: &ContributorId| {
+            let (nats, spread) = sums.get(id).copied().unwrap_or_default();
+            (*id, weigh(nats), weigh(spread))
+        };
+        self.contributors.iter().map(line).collect()
+    }
+
+    /// Draws weights above zero towards the same sum shared by novel tokens; others are as they were, so that nobody gains from
+    /// splitting what does harm from what helps and having the first forgiven.
+    fn shrunk(&self, weights: Weights, pool: &StratumPool, pay: &Pay) -> Weights {
+        if pay.shrinkage_ppm == 0 {
+            return weights;
+        }
+        let novel = self.novel_tokens(pool);
+        let of = |id: &ContributorId| i128::from(novel.get(id).copied().unwrap_or(0));
+        let above = || weights.iter().filter(|(_, w, _)| *w > 0);
+        let (sum, tokens): (i128, i128) = above().fold((0, 0), |(s, t), (id, w, _)| (s + w, t + of(id)));
+        if tokens == 0 {
+            return weights;
+        }
+        let (part, whole) = (i128::from(pay.shrinkage_ppm), i128::from(PPM));
+        let shrink = |(id, w, spread): &(ContributorId, i128, i128)| {
+            let moved = if *w > 0 { ((whole - part) * w + part * (sum * of(id) / tokens)) / whole } else { *w };
+            (*id, moved, *spread)
+        };
+        weights.iter().map(shrink).collect()
+    }
+}
+
+/// A part of a pool with everybody's lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolPart {
+    /// What it is for, and what it follows.
+    pub head: PoolHead,
+    /// In the order of contributors.
+    pub lines: Vec<Reward>,
+}
+
+/// What a part of a pool is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolHead {
+    /// The stratum, `all` or `other`.
+    pub stratum: String,
+    /// What it follows.
+    pub follows: Follows,
+    /// Minor units.
+    #[serde(with = "amount")]
+    pub pool_minor: i128,
+    /// `settled`, or why it is held.
+    pub outcome: String,
+    /// Sum of all weights.
+    #[serde(with = "amount")]
+    pub weights_sum: i128,
+}
+
+/// Divides each pool in the parts that the policy says, and each part in proportion to its weights.
+pub fn pools(policy: &Policy, measured: &Measured) -> Result<Vec<PoolPart>, RewardError> {
+    let accounts = &measured.tables.accounts;
+    let (residual, limit) = (accounts.residual_share(), policy.settle_limit_ppm as f64 / 1e6);
+    let unexplained = !(residual.is_finite() && residual <= limit && accounts.drop() > 0.0);
+    let mut parts = Vec::new();
+    for pool in policy.stratum_pools() {
+        let shares: Vec<(Follows, i128)> = policy.pay.follows.iter().map(|(f, p)| (*f, i128::from(*p))).collect();
+        for ((follows, _), share) in shares.iter().zip(reward::largest_remainder(pool.pool_minor, &shares)?) {
+            let weights = measured.weights(&pool, *follows, &policy.pay)?;
+            let held = if unexplained && *follows == Follows::Attribution {
+                Err(format!("held: residual {residual:.4} of a drop of {:.4} nats, settled up to {limit}", accounts.drop()))
+            } else {
+                match reward::allocate(share.amount, &weights) {
+                    Ok(lines) => Ok(lines),
+                    Err(e @ (RewardError::NoWeight(_) | RewardError::Cancelling { .. })) => Err(format!("held: {e}")),
+                    Err(e) => return Err(e),
+                }
+            };
+            let none = |&(contributor, weight, spread): &(ContributorId, i128, i128)| Reward {
+                contributor,
+                weight,
+                spread,
+                floor_minor: 0,
+                remainder: 0,
+                accrued_minor: 0,
+            };
+            let (lines, outcome) = match held {
+                Ok(lines) => (lines, "settled".to_string()),
+                Err(reason) => (weights.iter().map(none).collect(), reason),
+            };
+            let weights_sum = lines.iter().map(|l| l.weight).sum();
+            let head = PoolHead { stratum: pool.name.clone(), follows: *follows, pool_minor: share.amount, outcome, weights_sum };
+            parts.push(PoolPart { head, lines });
+        }
+    }
+    Ok(parts)
+}

@@ -1,0 +1,352 @@
+//! From a settled run to paid accounts: dispute windows, two keys, what a bank reports, clawbacks, and books that close.
+
+mod common;
+
+use std::fs;
+
+use common::World;
+use common::forge::end_with;
+use corpus::Digest;
+use ledger::Entry;
+use ledger::entry::{BooksClose, DisputeResolution, PayoutProposal, Release, Settlement};
+use serde_json::Value;
+use store::{Class, Objects};
+
+const DAY: u64 = 24 * 60 * 60;
+const SETTLED: u64 = 1_700_000_000;
+
+const BANK: &str = r#"
+rail = "pain.001"
+debtor_name = "Assay Test Cooperative"
+debtor_iban = "DE89 3704 0044 0532 0130 00"
+execution_date = "2024-02-01"
+remittance = "Contributions"
+"#;
+
+fn bank(name: &str, iban: &str) -> String {
+    format!("kind = \"bank\"\nname = \"{name}\"\niban = \"{iban}\"\ncountry = \"{}\"\n", &iban[..2])
+}
+
+struct Home {
+    world: World,
+}
+
+impl Home {
+    fn at(&self, time: u64, args: &[&str]) -> common::Ran {
+        let time = time.to_string();
+        self.world.run(&[args, &["--home", "h", "--now", &time]].concat())
+    }
+
+    fn ok(&self, time: u64, args: &[&str]) -> Value {
+        self.at(time, args).ok()
+    }
+
+    fn clean(&self) {
+        let report = self.world.audit("h", "0").ok();
+        assert_eq!(report["audit"]["ok"], true, "{report}");
+        let books = self.ok(SETTLED, &["books", "show"]);
+        assert_eq!(books["trial_balance_minor"], "0");
+    }
+
+    fn balance(&self, prefix: &str) -> i128 {
+        let books = self.ok(SETTLED, &["books", "show"]);
+        let all = books["balances_minor"].as_object().unwrap();
+        all.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, b)| b.as_str().unwrap().parse::<i128>().unwrap()).sum()
+    }
+
+    /// Index of the last dispute, payout or the like that a command named.
+    fn payout(&self, time: u64, rail: &str) -> u64 {
+        self.ok(time, &["payout", "propose", rail])["payout"].as_u64().unwrap()
+    }
+}
+
+/// A settled run of three contributors, of whom two are one payee.
+fn settled(pay: &str) -> Home {
+    let world = World::new();
+    world.write("anna.toml", bank("Anna Muster", "NL91ABNA0417164300"));
+    world.write("bert.toml", bank("Bert Muster", "FR1420041010050500013M02606"));
+    world.write("cleo.toml", bank("Bert Muster", "FR14 2004 1010 0505 0001 3M02 606"));
+    world.write("pay.toml", pay);
+    world.write("bank.toml", BANK);
+    let home = Home { world };
+    home.ok(SETTLED, &["init", "--origin", "money.test/log", "--currency", "EUR", "--exponent", "2"]);
+    for name in ["anna", "bert", "cleo"] {
+        home.ok(SETTLED, &["contributor", "add", name, "--payee", &format!("{name}.toml")]);
+    }
+    let open = ["epoch", "open", "--target", "target/east", "--target", "target/west", "--pool-minor", "100000", "--hold-days", "10"];
+    home.ok(SETTLED, &[&open[..], &["--pay", "pay.toml"]].concat());
+    for name in ["anna", "bert", "cleo"] {
+        home.ok(SETTLED, &["submit", name, &format!("from/{name}")]);
+    }
+    home.ok(SETTLED, &["epoch", "close"]);
+    home.ok(SETTLED, &["ingest", "--vocabulary", "400"]);
+    home.ok(SETTLED, &["train", "tiny.toml"]);
+    home.ok(SETTLED, &["replay"]);
+    let dry = home.ok(SETTLED, &["reward", "--dry-run"]);
+    let reward = home.ok(SETTLED, &["reward"]);
+    assert_eq!((&dry["rewards"], &dry["pools"]), (&reward["rewards"], &reward["pools"]));
+    home
+}
+
+#[test]
+fn from_a_settled_run_to_paid_accounts_and_closed_books() {
+    let home = settled("threshold_minor = \"100\"\ncontrol_gap_ppm = 100000000\n");
+    let due = SETTLED + 10 * DAY;
+    assert_eq!(home.balance("held:"), 100_000);
+    for name in ["anna", "bert", "cleo"] {
+        home.ok(SETTLED, &["statement", "verify", &format!("h/statements/run-0/{name}.json")]);
+    }
+    home.at(due - 1, &["payout", "propose", "bank.toml"]).fails(1, &["nothing to pay", "dispute window: 1 of 10 days left"]);
+    // Somebody doubts anna's rights: the others are paid.
+    home.world.write("doubt.txt", "a letter");
+    let dispute = home.ok(due, &["dispute", "open", "--contributor", "anna", "--code", "rights", "--evidence", "doubt.txt"]);
+    let dispute = dispute["dispute"].as_u64().unwrap().to_string();
+    let first = home.payout(due, "bank.toml");
+    let list = home.ok(due, &["payout", "list"]);
+    assert_eq!(
+        (&list["payouts"][0]["payments"], &list["payouts"][0]["state"]),
+        (&1.into(), &"proposed".into()),
+        "bert and cleo are one payee"
+    );
+    let (paid, held) = (home.balance("payable:"), home.balance("held:"));
+    assert_eq!(paid + held, 100_000);
+    // Two keys.
+    home.at(due, &["payout", "export", &first.to_string(), "--out", "pay.xml"]).fails(1, &["not approved"]);
+    home.at(due, &["payout", "approve", &first.to_string(), "--key", "h/keys/operator.key"]).fails(3, &["signature"]);
+    home.at(due, &["books", "close", "0"]).fails(1, &["not reconciled"]);
+    home.ok(due, &["payout", "approve", &first.to_string(), "--key", "h/keys/approver.key"]);
+    home.at(due, &["payout", "approve", &first.to_string()]).fails(3, &["approved or rejected already"]);
+    assert_eq!((home.balance("payable:"), home.balance("in-flight:")), (0, paid));
+    home.ok(due, &["payout", "export", &first.to_string(), "--out", "pay.xml"]);
+    home.ok(due + DAY, &["payout", "export", &first.to_string(), "--out", "again.xml"]);
+    let xml = fs::read_to_string(home.world.path("pay.xml")).unwrap();
+    assert_eq!(xml, fs::read_to_string(home.world.path("again.xml")).unwrap());
+    assert!(xml.contains("FR1420041010050500013M02606") && !xml.contains("NL91ABNA0417164300"));
+    // Nothing of it is in the log's objects.
+    for file in common::files(&home.world.path("h/objects")) {
+        let bytes = fs::read(&file).unwrap();
+        assert!(!bytes.windows(8).any(|w| w == b"20041010"), "{}", file.display());
+    }
+    a_batch_that_was_changed_is_refused(&home, first);
+    // The bank says that it arrived.
+    let between = |from: &str, to: &str| xml.split_once(from).unwrap().1.split_once(to).unwrap().0.to_string();
+    let report = |message: &str, status: &str| {
+        format!(
+            "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:pain.002.001.10\"><CstmrPmtStsRpt><GrpHdr><MsgId>R1</MsgId>\
+             <CreDtTm>2024-02-02T10:00:00Z</CreDtTm></GrpHdr><OrgnlGrpInfAndSts><OrgnlMsgId>{message}</OrgnlMsgId>\
+             <OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId><GrpSts>{status}</GrpSts></OrgnlGrpInfAndSts></CstmrPmtStsRpt></Document>"
+        )
+    };
+    home.world.write("foreign.xml", report("P0-other", "ACSC"));
+    home.at(due, &["payout", "reconcile", &first.to_string(), "foreign.xml"]).fails(1, &["OrgnlMsgId", "P0-other"]);
+    home.world.write("status.xml", report(&between("<MsgId>", "</MsgId>"), "ACSC"));
+    let booked = home.ok(due, &["payout", "reconcile", &first.to_string(), "status.xml"]);
+    assert_eq!(booked["settled_minor"], paid.to_string());
+    assert_eq!(home.ok(due, &["payout", "reconcile", &first.to_string(), "status.xml"])["new"], 0, "told twice, booked once");
+    assert_eq!((home.balance("paid"), home.balance("in-flight:")), (paid, 0));
+    home.ok(due, &["books", "close", "0"]);
+    home.at(due, &["books", "close", "0"]).fails(3, &["period 0, expected 1"]);
+    home.clean();
+    // Part of what anna has is taken back, and the rest is payable.
+    home.world.write("reasons.txt", "half of it was another's");
+    home.at(due, &["dispute", "resolve", &dispute, "--clawback-minor", "1000000", "--reasons", "reasons.txt"])
+        .fails(1, &["the policy allows"]);
+    home.ok(due, &["dispute", "resolve", &dispute, "--clawback-minor", "300", "--reasons", "reasons.txt"]);
+    let second = home.payout(due, "bank.toml");
+    assert_eq!(home.balance("payable:"), held - 300);
+    home.ok(due, &["payout", "approve", &second.to_string(), "--reject"]);
+    home.at(due, &["payout", "export", &second.to_string(), "--out", "no.xml"]).fails(1, &["not approved"]);
+    // What comes back is payable again, and is paid under another reference.
+    let third = home.payout(due, "bank.toml");
+    home.ok(due, &["payout", "approve", &third.to_string()]);
+    home.ok(due, &["payout", "export", &third.to_string(), "--out", "third.xml"]);
+    let xml = fs::read_to_string(home.world.path("third.xml")).unwrap();
+    let reference = xml.split_once("<EndToEndId>").unwrap().1.split_once('<').unwrap().0.to_string();
+    let amount = xml.split_once("<InstdAmt Ccy=\"EUR\">").unwrap().1.split_once('<').unwrap().0.to_string();
+    assert!(reference.len() <= 35 && reference.starts_with("S0-"), "{reference}");
+    home.world.write("returned.csv", format!("reference,status,amount,reason\r\n{reference},returned,{amount},account closed\r\n"));
+    let back = home.ok(due, &["payout", "reconcile", &third.to_string(), "returned.csv"]);
+    assert_eq!(back["returned_minor"], (held - 300).to_string());
+    assert_eq!(home.balance("payable:"), held - 300);
+    home.clean();
+    let fourth = home.payout(due + DAY, "bank.toml");
+    assert_ne!(fourth, third);
+    home.ok(due + DAY, &["payout", "approve", &fourth.to_string(), "--reject"]);
+    home.ok(due + DAY, &["books", "close", "1"]);
+    home.clean();
+    let rebuilt = home.ok(due, &["index", "rebuild"]);
+    assert_eq!((&rebuilt["same"], &rebuilt["matches_log"]), (&true.into(), &true.into()), "{rebuilt}");
+}
+
+/// What is kept of a batch is changed after the approval.
+fn a_batch_that_was_changed_is_refused(home: &Home, payout: u64) {
+    let folder = home.world.path("h/payees");
+    let files = common::files(&folder);
+    let batch = files.iter().find(|f| f.to_string_lossy().ends_with(".batch.age")).unwrap();
+    let file = files.iter().find(|f| f.to_string_lossy() == batch.to_string_lossy().replace(".batch.age", ".age")).unwrap();
+    let (kept, other) = (fs::read(file).unwrap(), fs::read(batch).unwrap());
+    fs::write(file, &other).unwrap();
+    home.at(SETTLED, &["payout", "export", &payout.to_string(), "--out", "no.xml"]).fails(3, &["its bytes have the digest"]);
+    fs::write(file, &kept).unwrap();
+    fs::write(batch, &kept).unwrap();
+    assert_ne!(home.at(SETTLED, &["payout", "export", &payout.to_string(), "--out", "no.xml"]).code, Some(0));
+    fs::write(batch, &other).unwrap();
+    home.ok(SETTLED, &["payout", "export", &payout.to_string(), "--out", "pay.xml"]);
+}
+
+#[test]
+fn a_cooperative_may_pay_by_work_and_by_novelty_with_the_same_machinery() {
+    let home = settled("[follows]\nattribution = 500000\nnovel-tokens = 250000\naccepted-works = 250000\n");
+    let reward = home.ok(SETTLED, &["reward", "--dry-run"]);
+    let pools = reward["pools"].as_array().unwrap();
+    let minor = |v: &Value| v.as_str().unwrap().parse::<i128>().unwrap();
+    assert_eq!(pools.iter().map(|p| minor(&p["pool"]["pool_minor"])).collect::<Vec<_>>(), [50_000, 25_000, 25_000]);
+    for pool in pools {
+        let accrued: i128 = pool["lines"].as_array().unwrap().iter().map(|l| minor(&l["accrued_minor"])).sum();
+        assert_eq!(accrued, minor(&pool["pool"]["pool_minor"]), "{pool}");
+    }
+    let works: Vec<&str> = pools[2]["lines"].as_array().unwrap().iter().map(|l| l["weight"].as_str().unwrap()).collect();
+    assert_eq!(works, ["8", "8", "8"]);
+    home.clean();
+}
+
+#[test]
+fn bad_pay_payees_and_rails_are_refused_with_what_is_wrong() {
+    let world = World::new();
+    let home = Home { world };
+    home.ok(SETTLED, &["init", "--origin", "money.test/log"]);
+    let cases = [
+        ("kind = \"bank\"\nname = \"A\"\niban = \"NL91ABNA0417164301\"\ncountry = \"NL\"\n", "IBAN"),
+        ("kind = \"evm\"\naddress = \"0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaed\"\n", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaed"),
+        ("kind = \"near\"\naccount = \"Not.An.Account\"\n", "Not.An.Account"),
+        ("kind = \"cash\"\n", "cash"),
+        ("somewhere", "payee:"),
+    ];
+    for (text, said) in cases {
+        home.world.write("payee.toml", text);
+        home.at(SETTLED, &["contributor", "add", "anna", "--payee", "payee.toml"]).fails(2, &[said]);
+    }
+    let open = ["epoch", "open", "--target", "target/east", "--target", "target/west", "--pool-minor", "100000", "--pay", "pay.toml"];
+    for (text, said) in [
+        ("[follows]\nattribution = 900000\n", "parts of 900000 millionths"),
+        ("stake_minor = \"-1\"\n", "none below 0"),
+        ("shrinkage = 1\n", "shrinkage"),
+        ("[follows]\nfame = 1000000\n", "fame"),
+    ] {
+        home.world.write("pay.toml", text);
+        home.at(SETTLED, &open).fails(2, &[said]);
+    }
+    home.world.write("strata.toml", "[[stratum]]\nname = \"prose\"\nsources = [\"*\"]\npool_minor = 100001\n");
+    home.world.write("pay.toml", "");
+    home.at(SETTLED, &[&open[..], &["--strata", "strata.toml"]].concat()).fails(2, &["strata have 100001"]);
+    home.world.write("rail.toml", "rail = \"pigeon\"\n");
+    home.at(SETTLED, &["payout", "propose", "rail.toml"]).fails(2, &["pigeon"]);
+    home.at(SETTLED, &["payout", "approve", "7"]).fails(2, &["no entry proposes it"]);
+    home.at(SETTLED, &["dispute", "resolve", "7", "--reasons", "rail.toml"]).fails(2, &["no entry opened one"]);
+}
+
+#[test]
+fn what_nobody_may_be_paid_for_is_held_until_it_is_decided() {
+    let home = settled("control_gap_ppm = 100000000\n");
+    let due = SETTLED + 10 * DAY;
+    home.world.write("evidence.txt", "published earlier");
+    let document = |name: &str, text: u64| {
+        let found = home.ok(due, &["trace", "--text", &common::prose(text, 30)]);
+        (name.to_string(), found["documents"][0].as_str().unwrap().to_string())
+    };
+    // Cleo says that a document of anna's is hers; anna waits, and the run's measurement is doubted.
+    let (_, claimed) = document("anna", 0);
+    let claim = home.ok(due, &["claim", "cleo", &claimed, "--evidence", "evidence.txt", "--kind", "prior-publication"]);
+    let run = home.ok(due, &["dispute", "open", "--run", "0", "--code", "measurement", "--evidence", "evidence.txt"]);
+    home.at(due, &["payout", "propose", "bank.toml"]).fails(1, &["nothing to pay", "dispute", "measurement"]);
+    home.ok(due, &["dispute", "resolve", &run["dispute"].to_string(), "--reasons", "evidence.txt"]);
+    home.payout(due, "bank.toml");
+    let list = home.at(due, &["payout", "list"]).ok();
+    assert_eq!(list["payouts"][0]["payments"], 1, "anna is not paid: {list}");
+    home.ok(due, &["resolve", &claim["claim"].to_string(), "--outcome", "rejected", "--reasons", "evidence.txt"]);
+    home.payout(due, "bank.toml");
+    assert_eq!(home.balance("held:"), 0);
+    home.clean();
+}
+
+/// A forgery that the audit has to name.
+type Forge = fn(&Objects, &Entry) -> Option<Entry>;
+
+const FORGERIES: &[(&str, Forge)] = &[
+    // Before the dispute window is over.
+    ("release-list", |_, e| match e {
+        Entry::Release(e) => Some(Release { time: e.time - 5 * DAY, ..e.clone() }.into()),
+        _ => None,
+    }),
+    // Somebody whom nothing holds is left out.
+    ("release-list", |objects, e| match e {
+        Entry::Release(e) => {
+            let list = String::from_utf8(objects.get(Class::Public, &e.list).unwrap()).unwrap();
+            let (first, _) = list.split_once('\n').unwrap();
+            let amount = first.split_once("minor\":\"").unwrap().1.split_once('"').unwrap().0;
+            let list = objects.put(Class::Public, format!("{first}\n").as_bytes()).unwrap();
+            Some(Release { list, contributors: 1, total_minor: amount.parse().unwrap(), ..e.clone() }.into())
+        }
+        _ => None,
+    }),
+    ("payout-list", |_, e| match e {
+        Entry::PayoutProposal(e) => Some(PayoutProposal { root: Digest::of(b"other"), ..e.clone() }.into()),
+        _ => None,
+    }),
+    // More than an account has.
+    ("books", |objects, e| match e {
+        Entry::PayoutProposal(e) => {
+            let list = String::from_utf8(objects.get(Class::Public, &e.list).unwrap()).unwrap();
+            let list = objects.put(Class::Public, list.replacen("minor\":\"", "minor\":\"9", 1).as_bytes()).unwrap();
+            Some(PayoutProposal { list, ..e.clone() }.into())
+        }
+        _ => None,
+    }),
+    ("settlement-returned", |objects, e| match e {
+        Entry::Settlement(e) => {
+            let (list, half) = (String::from_utf8(objects.get(Class::Public, &e.returned).unwrap()).unwrap(), e.returned_minor / 2);
+            let (first, _) = list.split_once('\n').unwrap();
+            let returned = objects.put(Class::Public, format!("{first}\n").as_bytes()).unwrap();
+            Some(Settlement { returned, returned_minor: half, settled_minor: e.returned_minor - half, ..e.clone() }.into())
+        }
+        _ => None,
+    }),
+    ("close-balances", |_, e| match e {
+        Entry::BooksClose(e) => Some(BooksClose { accounts: e.accounts + 1, ..e.clone() }.into()),
+        _ => None,
+    }),
+    ("clawback-cap", |_, e| match e {
+        Entry::DisputeResolution(e) => Some(DisputeResolution { amount_minor: 100_001, ..e.clone() }.into()),
+        _ => None,
+    }),
+];
+
+#[test]
+fn every_forged_movement_of_money_is_found_by_its_rule() {
+    let home = settled("control_gap_ppm = 100000000\n");
+    let due = SETTLED + 10 * DAY;
+    home.world.write("evidence.txt", "a letter");
+    let dispute = home.ok(due, &["dispute", "open", "--contributor", "anna", "--code", "rights", "--evidence", "evidence.txt"]);
+    let payout = home.payout(due, "bank.toml").to_string();
+    home.ok(due, &["payout", "approve", &payout]);
+    home.ok(due, &["payout", "export", &payout, "--out", "pay.xml"]);
+    let xml = fs::read_to_string(home.world.path("pay.xml")).unwrap();
+    let between = |from: &str| xml.split_once(from).unwrap().1.split_once('<').unwrap().0.to_string();
+    let row = format!("{},returned,{},closed", between("<EndToEndId>"), between("<InstdAmt Ccy=\"EUR\">"));
+    home.world.write("returned.csv", format!("reference,status,amount,reason\r\n{row}\r\n"));
+    home.ok(due, &["payout", "reconcile", &payout, "returned.csv"]);
+    home.ok(due, &["books", "close", "0"]);
+    let dispute = dispute["dispute"].to_string();
+    home.ok(due, &["dispute", "resolve", &dispute, "--clawback-minor", "300", "--reasons", "evidence.txt"]);
+    home.clean();
+    fs::rename(home.world.path("h"), home.world.path("template")).unwrap();
+    for (rule, forge) in FORGERIES {
+        fs::remove_dir_all(home.world.path("h")).ok();
+        let mut copy = std::process::Command::new("cp");
+        assert!(copy.arg("-r").args([home.world.path("template"), home.world.path("h")]).status().unwrap().success());
+        end_with(&home.world, forge);
+        let audit = home.world.audit("h", "0");
+        let rules: Vec<&Value> = audit.json["audit"]["findings"].as_array().unwrap().iter().map(|f| &f["rule"]).collect();
+        assert!(rules.contains(&&Value::from(*rule)), "{rule} is not in {}", audit.json);
+    }
+}
