@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use corpus::{ContributorId, Digest};
+use ledger::books::Movement;
 use ledger::entry::{Genesis, Holder};
 use ledger::key::Algorithm;
 use ledger::tree_head::draw_seed;
@@ -318,12 +319,13 @@ impl Home {
                 }
             }
         }
-        let appended = self.sequencer.append(&bytes, self.now);
-        let first = match appended {
+        // What the books refuse is not logged.
+        let booked = self.movements(self.sequencer.size(), &entries).map(drop);
+        let first = match booked.and_then(|()| Ok(self.sequencer.append(&bytes, self.now)?)) {
             Ok(first) => first,
             Err(e) => {
                 self.archive.state = replayed(&self.sequencer)?;
-                return Err(e.into());
+                return Err(e);
             }
         };
         self.after_append(&entries)?;
@@ -405,11 +407,7 @@ impl Home {
     }
 
     async fn apply_to_index(&mut self, first: u64, bytes: &[Vec<u8>], entries: Vec<Entry>) -> Result<()> {
-        let end = first + bytes.len() as u64;
-        // Most entries move nothing, and the books before them need not be looked at.
-        let money = entries.iter().any(Entry::moves_money);
-        let mut moved: BTreeMap<u64, _> =
-            if money { Accounting::movements(&self.archive, first, end)?.into_iter().collect() } else { BTreeMap::new() };
+        let mut moved = self.movements(first, &entries)?;
         let applied = |((index, bytes), entry): ((u64, &Vec<u8>), Entry)| Applied {
             index,
             digest: Digest::of(bytes),
@@ -418,6 +416,15 @@ impl Home {
         };
         let applied: Vec<Applied> = (first..).zip(bytes).zip(entries).map(applied).collect();
         Ok(self.index.apply(&applied, &self.genesis().currency).await?)
+    }
+
+    /// What entries from `first` on move, which the state has already.
+    fn movements(&self, first: u64, entries: &[Entry]) -> Result<BTreeMap<u64, Movement>> {
+        // Most entries move nothing, and the books before them need not be looked at.
+        if !entries.iter().any(Entry::moves_money) {
+            return Ok(BTreeMap::new());
+        }
+        Ok(Accounting::movements(&self.archive, first, first + entries.len() as u64)?.into_iter().collect())
     }
 
     /// Brings the index up to date; its last entry has to be the log's.
@@ -522,6 +529,11 @@ impl Home {
     /// A contributor's name, or its id if the home has none.
     pub fn name_of(&self, id: &ContributorId) -> String {
         self.contributors.iter().find(|(_, k)| self.id_of(k) == *id).map_or_else(|| id.to_string(), |(name, _)| name.clone())
+    }
+
+    /// Names of all contributors of this home.
+    pub fn names(&self) -> HashMap<ContributorId, String> {
+        self.contributors.iter().map(|(name, key)| (self.id_of(key), name.clone())).collect()
     }
 
     /// The contributor that a key is of: the id of its first key, whichever is in force.

@@ -64,6 +64,24 @@ struct File {
     stratum: Vec<Declared>,
 }
 
+/// Minor units: a number, or text where TOML's numbers end.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Units {
+    Number(i64),
+    Text(String),
+}
+
+impl Units {
+    fn amount(&self) -> Option<i128> {
+        match self {
+            Units::Number(n) => Some(i128::from(*n)),
+            Units::Text(text) => text.parse().ok(),
+        }
+        .filter(|n| *n >= 0)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Declared {
@@ -74,7 +92,7 @@ struct Declared {
     contributors: Vec<String>,
     share: Option<u64>,
     floor: Option<f64>,
-    pool_minor: Option<i64>,
+    pool_minor: Option<Units>,
     targets: Option<BTreeMap<String, u64>>,
 }
 
@@ -104,7 +122,7 @@ pub fn read(home: &Home, path: &Path) -> Result<Vec<Stratum>> {
         if !(0.0..=1.0).contains(&floor) || d.share == Some(0) {
             return Err(bad(&d.name, "expected a floor from 0 to 1 and a share of at least 1".into()));
         }
-        if d.pool_minor.is_some_and(|p| p < 0) || d.targets.as_ref().is_some_and(|t| t.values().all(|w| *w == 0)) {
+        if d.pool_minor.as_ref().is_some_and(|p| p.amount().is_none()) || d.targets.as_ref().is_some_and(|t| t.values().all(|w| *w == 0)) {
             return Err(bad(&d.name, "expected a pool of at least 0, and a target that counts".into()));
         }
         let contributors = d.contributors.iter().map(|name| {
@@ -121,7 +139,7 @@ pub fn read(home: &Home, path: &Path) -> Result<Vec<Stratum>> {
             sources: d.sources,
             share: d.share.unwrap_or(1),
             floor_ppm: (floor * 1e6).round() as u64,
-            pool_minor: d.pool_minor.map(i128::from),
+            pool_minor: d.pool_minor.as_ref().and_then(Units::amount),
             target_weights: d.targets.clone(),
         });
     }

@@ -23,6 +23,15 @@ execution_date = "2024-02-01"
 remittance = "Contributions"
 "#;
 
+/// Anna's work has a pool of its own, which follows one of the targets.
+const STRATA: &str = r#"
+[[stratum]]
+name = "songs"
+contributors = ["anna"]
+pool_minor = 60000
+targets = { "east" = 1 }
+"#;
+
 fn bank(name: &str, iban: &str) -> String {
     format!("kind = \"bank\"\nname = \"{name}\"\niban = \"{iban}\"\ncountry = \"{}\"\n", &iban[..2])
 }
@@ -62,6 +71,15 @@ impl Home {
 
 /// A settled run of three contributors, of whom two are one payee.
 fn settled(pay: &str) -> Home {
+    let home = trained(pay, &[]);
+    let dry = home.ok(SETTLED, &["reward", "--dry-run"]);
+    let reward = home.ok(SETTLED, &["reward"]);
+    assert_eq!((&dry["rewards"], &dry["pools"]), (&reward["rewards"], &reward["pools"]));
+    home
+}
+
+/// A run that is replayed and not settled yet; `more` are arguments of the epoch's opening.
+fn trained(pay: &str, more: &[&str]) -> Home {
     let world = World::new();
     world.write("anna.toml", bank("Anna Muster", "NL91ABNA0417164300"));
     world.write("bert.toml", bank("Bert Muster", "FR1420041010050500013M02606"));
@@ -73,8 +91,10 @@ fn settled(pay: &str) -> Home {
     for name in ["anna", "bert", "cleo"] {
         home.ok(SETTLED, &["contributor", "add", name, "--payee", &format!("{name}.toml")]);
     }
-    let open = ["epoch", "open", "--target", "target/east", "--target", "target/west", "--pool-minor", "100000", "--hold-days", "10"];
-    home.ok(SETTLED, &[&open[..], &["--pay", "pay.toml"]].concat());
+    let open =
+        ["epoch", "open", "--target", "east=target/east", "--target", "west=target/west", "--pool-minor", "100000", "--hold-days", "10"];
+    home.world.write("strata.toml", STRATA);
+    home.ok(SETTLED, &[&open[..], &["--pay", "pay.toml"], more].concat());
     for name in ["anna", "bert", "cleo"] {
         home.ok(SETTLED, &["submit", name, &format!("from/{name}")]);
     }
@@ -82,9 +102,6 @@ fn settled(pay: &str) -> Home {
     home.ok(SETTLED, &["ingest", "--vocabulary", "400"]);
     home.ok(SETTLED, &["train", "tiny.toml"]);
     home.ok(SETTLED, &["replay"]);
-    let dry = home.ok(SETTLED, &["reward", "--dry-run"]);
-    let reward = home.ok(SETTLED, &["reward"]);
-    assert_eq!((&dry["rewards"], &dry["pools"]), (&reward["rewards"], &reward["pools"]));
     home
 }
 
@@ -147,15 +164,25 @@ fn from_a_settled_run_to_paid_accounts_and_closed_books() {
     home.ok(due, &["books", "close", "0"]);
     home.at(due, &["books", "close", "0"]).fails(3, &["period 0, expected 1"]);
     home.clean();
-    // Part of what anna has is taken back, and the rest is payable.
+    // Part of what anna has is taken back, and the rest is payable once no other dispute is open.
     home.world.write("reasons.txt", "half of it was another's");
     home.at(due, &["dispute", "resolve", &dispute, "--clawback-minor", "1000000", "--reasons", "reasons.txt"])
         .fails(1, &["the policy allows"]);
+    let other = home.ok(due, &["dispute", "open", "--contributor", "anna", "--code", "identity", "--evidence", "doubt.txt"]);
     home.ok(due, &["dispute", "resolve", &dispute, "--clawback-minor", "300", "--reasons", "reasons.txt"]);
+    home.at(due, &["payout", "propose", "bank.toml"]).fails(1, &["nothing to pay"]);
+    home.ok(due, &["dispute", "resolve", &other["dispute"].to_string(), "--reasons", "reasons.txt"]);
     let second = home.payout(due, "bank.toml");
     assert_eq!(home.balance("payable:"), held - 300);
+    // Doubted between the two keys: what was reserved is not approved, and what comes back is not proposed again.
+    let late = home.ok(due, &["dispute", "open", "--run", "0", "--code", "measurement", "--evidence", "doubt.txt"]);
+    home.at(due, &["payout", "approve", &second.to_string()]).fails(1, &["dispute", "is open"]);
     home.ok(due, &["payout", "approve", &second.to_string(), "--reject"]);
+    home.at(due, &["payout", "propose", "bank.toml"]).fails(1, &["nothing to pay", "is open: measurement"]);
+    home.ok(due, &["dispute", "resolve", &late["dispute"].to_string(), "--reasons", "reasons.txt"]);
     home.at(due, &["payout", "export", &second.to_string(), "--out", "no.xml"]).fails(1, &["not approved"]);
+    // Where somebody is paid cannot be changed under its digest, nor silently.
+    home.at(due, &["contributor", "add", "anna", "--payee", "bert.toml"]).fails(2, &["registered with another payee"]);
     // What comes back is payable again, and is paid under another reference.
     let third = home.payout(due, "bank.toml");
     home.ok(due, &["payout", "approve", &third.to_string()]);
@@ -348,5 +375,99 @@ fn every_forged_movement_of_money_is_found_by_its_rule() {
         let audit = home.world.audit("h", "0");
         let rules: Vec<&Value> = audit.json["audit"]["findings"].as_array().unwrap().iter().map(|f| &f["rule"]).collect();
         assert!(rules.contains(&&Value::from(*rule)), "{rule} is not in {}", audit.json);
+    }
+}
+
+/// Minor units by contributor and pool.
+fn accrued(reward: &Value, pool: usize) -> std::collections::BTreeMap<String, i128> {
+    let lines = reward["pools"][pool]["lines"].as_array().unwrap();
+    let line = |l: &Value| (l["contributor"].as_str().unwrap().to_string(), l["accrued_minor"].as_str().unwrap().parse().unwrap());
+    lines.iter().map(line).collect()
+}
+
+#[test]
+fn a_stratum_with_a_pool_is_paid_by_its_own_targets_and_anybody_can_check_it() {
+    let home = trained("", &["--strata", "strata.toml"]);
+    let reward = home.ok(SETTLED, &["reward"]);
+    assert_eq!((&reward["pools"][0]["pool"]["stratum"], &reward["pools"][1]["pool"]["stratum"]), (&"songs".into(), &"other".into()));
+    let (songs, other) = (accrued(&reward, 0), accrued(&reward, 1));
+    assert_eq!((songs.values().sum::<i128>(), other.values().sum::<i128>()), (60_000, 40_000));
+    // One of three has all of the one pool and nothing of the other.
+    let (anna, _) = songs.iter().find(|(_, amount)| **amount == 60_000).expect("anna alone");
+    assert_eq!(other[anna], 0);
+    home.clean();
+    // Without anything that is not public.
+    let copy = home.world.path("public");
+    fs::create_dir_all(copy.join("objects")).unwrap();
+    for part in ["log", "log.vkey", "objects/public"] {
+        let mut command = std::process::Command::new("cp");
+        assert!(command.arg("-r").args([home.world.path("h").join(part), copy.join(part)]).status().unwrap().success());
+    }
+    for name in ["anna", "bert", "cleo"] {
+        home.world.run(&["statement", "verify", &format!("h/statements/run-0/{name}.json"), "--home", "public"]).ok();
+    }
+}
+
+#[test]
+fn credit_goes_to_who_showed_that_a_work_is_its_own_if_the_policy_asks_for_evidence() {
+    let earliest = settled("");
+    let home = trained("credit_unit = \"evidence-backed\"\n", &[]);
+    home.world.write("evidence.txt", "a contract");
+    // All of anna's works are cleo's.
+    let works: Vec<String> = (0..8)
+        .map(|text| home.ok(SETTLED, &["trace", "--text", &common::prose(text, 30)])["documents"][0].as_str().unwrap().to_string())
+        .collect();
+    let mut claim = vec!["claim", "cleo", "--evidence", "evidence.txt", "--kind", "contract"];
+    claim.extend(works.iter().map(String::as_str));
+    let claim = home.ok(SETTLED, &claim)["claim"].to_string();
+    home.ok(SETTLED, &["resolve", &claim, "--outcome", "upheld", "--reasons", "evidence.txt"]);
+    let (before, after) = (earliest.ok(SETTLED, &["reward", "--dry-run"]), home.ok(SETTLED, &["reward"]));
+    let zeros = |reward: &Value| accrued(reward, 0).values().filter(|a| **a == 0).count();
+    assert_eq!((zeros(&before), zeros(&after)), (0, 1), "anna accrues nothing: {after}");
+    assert_eq!(accrued(&after, 0).values().sum::<i128>(), 100_000);
+    home.ok(SETTLED, &["statement", "verify", "h/statements/run-0/cleo.json"]);
+    home.clean();
+}
+
+#[test]
+fn what_was_settled_stays_what_it_was_when_epochs_and_accounts_follow() {
+    let home = settled("control_gap_ppm = 100000000\noffset_epochs = 3\nstake_minor = \"50\"\n");
+    let due = SETTLED + 10 * DAY;
+    home.world.write("evidence.txt", "a letter");
+    // Nearly all that anna was given is taken back, after it was paid: an offset of this epoch.
+    let payout = home.payout(due, "bank.toml").to_string();
+    home.ok(due, &["payout", "approve", &payout]);
+    let dispute = home.ok(due, &["dispute", "open", "--contributor", "anna", "--code", "rights", "--evidence", "evidence.txt"]);
+    let dispute = dispute["dispute"].to_string();
+    home.ok(due, &["dispute", "resolve", &dispute, "--clawback-minor", "1000", "--reasons", "evidence.txt"]);
+    assert_eq!(home.balance("due:"), -1000);
+    home.clean();
+    // Another account of bert's bank registers later, with an id of its own, and two more epochs open.
+    home.world.write("dora.toml", bank("Bert Muster", "FR1420041010050500013M02606"));
+    home.ok(due, &["contributor", "add", "dora", "--payee", "dora.toml"]);
+    let open =
+        ["epoch", "open", "--target", "east=target/east", "--target", "west=target/west", "--pool-minor", "50000", "--hold-days", "10"];
+    home.ok(due, &[&open[..], &["--pay", "pay.toml"]].concat());
+    home.world.lines("from/cleo2/more.jsonl", (0..6).map(|d| common::prose(7_000 + d, 30)), "MIT");
+    home.world.lines("from/anna2/more.jsonl", (0..6).map(|d| common::prose(8_000 + d, 30)), "MIT");
+    home.ok(due, &["submit", "anna", "from/anna2"]);
+    home.ok(due, &["submit", "cleo", "from/cleo2"]);
+    home.ok(due, &["epoch", "close"]);
+    home.ok(due, &["ingest"]);
+    home.ok(due, &["train", "tiny.toml"]);
+    home.ok(due, &["replay", "--run", "1"]);
+    let reward = home.ok(due, &["reward", "--run", "1"]);
+    // What anna earns now pays back what was taken, to the operator.
+    let recovered: i128 =
+        reward["payees"].as_array().unwrap().iter().map(|p| p["recovered_minor"].as_str().unwrap().parse::<i128>().unwrap()).sum();
+    assert_eq!((recovered, home.balance("due:")), (1000, 0), "{reward}");
+    home.clean();
+    home.ok(due, &[&open[..], &["--pay", "pay.toml"]].concat());
+    home.ok(due, &["contributor", "add", "emil"]);
+    home.clean();
+    for (run, names) in [(0, vec!["anna", "bert", "cleo"]), (1, vec!["anna", "cleo"])] {
+        for name in names {
+            home.ok(due, &["statement", "verify", &format!("h/statements/run-{run}/{name}.json")]);
+        }
     }
 }

@@ -136,6 +136,8 @@ fn an_altered_statement_names_the_field() {
         fs::write(world.path("signed.json"), altered.sign(&operator).unwrap()).unwrap();
         world.run(&["statement", "verify", "signed.json", "--home", "h"])
     };
+    let schema: serde_json::Value = serde_json::from_str(include_str!("../../docs/statement.schema.json")).unwrap();
+    keeps_to(&schema, &json, "");
     let (mut all, mut fields) = (json.clone(), Vec::new());
     alter("", &mut all, &mut fields);
     assert!(fields.len() > 45, "{fields:?}");
@@ -173,4 +175,20 @@ fn change(value: &mut serde_json::Value) {
         },
         other => panic!("no field of a statement is {other}"),
     };
+}
+
+/// A value has the form and exactly the fields that the schema says.
+fn keeps_to(schema: &serde_json::Value, value: &serde_json::Value, at: &str) {
+    match schema["type"].as_str().unwrap_or_else(|| panic!("{at}: the schema says no type")) {
+        "object" => {
+            let (properties, map) = (schema["properties"].as_object().unwrap(), value.as_object().unwrap());
+            assert!(properties.keys().eq(map.keys()), "{at}: {:?}, the schema has {:?}", map.keys(), properties.keys());
+            assert_eq!(schema["required"].as_array().unwrap().len(), properties.len(), "{at}");
+            map.iter().for_each(|(name, v)| keeps_to(&properties[name], v, &format!("{at}/{name}")));
+        }
+        "array" => value.as_array().unwrap().iter().for_each(|v| keeps_to(&schema["items"], v, at)),
+        "integer" => assert!(value.is_i64() || value.is_u64(), "{at}: {value}"),
+        "string" => assert!(value.is_string(), "{at}: {value}"),
+        other => panic!("{at}: {other}"),
+    }
 }

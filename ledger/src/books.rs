@@ -163,7 +163,12 @@ impl Books {
             }
             Movement::Confirm(at) => {
                 let transfers = self.release(*at)?;
-                self.all(&transfers, Books::post)
+                let posted = self.all(&transfers, Books::post);
+                if posted.is_err() {
+                    transfers.iter().for_each(|t| self.reserve(t, 1));
+                    self.pending.insert(*at, transfers);
+                }
+                posted
             }
             Movement::Void(at) => self.release(*at).map(drop),
         }
@@ -258,7 +263,7 @@ pub fn settlement(run: u32, pool_minor: i128, pools: &[Vec<Reward>], settled: &S
         let due = Account::Due(p.payee);
         lines.add(Account::Stake(p.payee), due, p.from_stake_minor);
         lines.add(due, Account::Haircut, p.haircut_minor);
-        lines.add(due, Account::Stake(p.payee), p.to_stake_minor);
+        lines.signed(due, Account::Stake(p.payee), p.to_stake_minor);
     }
     for p in &settled.payees {
         let due = Account::Due(p.payee);

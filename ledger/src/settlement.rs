@@ -43,6 +43,8 @@ pub struct Accrual {
 pub struct Vintage {
     /// The period.
     pub period: u32,
+    /// The last one in which it is in force: what was promised then, whatever later policies say.
+    pub until: u32,
     /// By payee, what later earnings are reduced by.
     pub offsets: BTreeMap<PayeeId, i128>,
     /// By payee, what is owed to it if it comes back.
@@ -85,7 +87,7 @@ pub struct PayeeLine {
     /// Paid back of earlier haircuts.
     #[serde(with = "amount")]
     pub repaid_minor: i128,
-    /// Kept as stake.
+    /// Kept as stake; below zero if some of it is given back.
     #[serde(with = "amount")]
     pub to_stake_minor: i128,
     /// Its offsets that ended unrecovered.
@@ -184,7 +186,7 @@ pub fn settle(period: u32, accruals: &[Accrual], carried: Carried, terms: &Terms
     let place: BTreeMap<PayeeId, usize> = lines.iter().enumerate().map(|(i, l)| (l.payee, i)).collect();
     let find = |payee: &PayeeId| place.get(payee).copied().ok_or(SettlementError::Account(*payee));
 
-    for old in vintages.extract_if(.., |v| period.saturating_sub(v.period) > terms.offset_periods) {
+    for old in vintages.extract_if(.., |v| period > v.until) {
         for (payee, open) in &old.offsets {
             lines[find(payee)?].expired_minor += open;
         }
@@ -243,9 +245,10 @@ pub fn settle(period: u32, accruals: &[Accrual], carried: Carried, terms: &Terms
 
     for l in &mut lines {
         let stake = stakes.get(&l.payee).copied().unwrap_or(0);
-        l.to_stake_minor = (terms.stake_minor - stake).clamp(0, l.payable_minor);
+        // Below zero where the policy asks for less than is kept: the rest is given back.
+        l.to_stake_minor = (terms.stake_minor - stake).min(l.payable_minor);
         l.payable_minor -= l.to_stake_minor;
-        if l.to_stake_minor > 0 {
+        if l.to_stake_minor != 0 {
             stakes.insert(l.payee, stake + l.to_stake_minor);
         }
     }
@@ -253,16 +256,17 @@ pub fn settle(period: u32, accruals: &[Accrual], carried: Carried, terms: &Terms
 
     let of = |pick: fn(&PayeeLine) -> i128| lines.iter().filter(|l| pick(l) > 0).map(|l| (l.payee, pick(l))).collect::<BTreeMap<_, _>>();
     if offsets > 0 {
-        add_vintage(&mut vintages, period, of(|l| l.offset_minor), of(|l| l.receivable_minor));
+        let until = period.saturating_add(terms.offset_periods);
+        add_vintage(&mut vintages, (period, until), of(|l| l.offset_minor), of(|l| l.receivable_minor));
     }
     let accounts = accounts(accruals, &lines)?;
     Ok(Settlement { payees: lines, accounts, operator_repaid_minor, carried: Carried { vintages, stakes } })
 }
 
-/// Adds to what a period left open.
+/// Adds to what a period left open, which is in force until another one.
 pub fn add_vintage(
     vintages: &mut Vec<Vintage>,
-    period: u32,
+    (period, until): (u32, u32),
     offsets: impl IntoIterator<Item = (PayeeId, i128)>,
     receivables: impl IntoIterator<Item = (PayeeId, i128)>,
 ) {
@@ -271,6 +275,7 @@ pub fn add_vintage(
         vintages.insert(place, Vintage { period, ..Vintage::default() });
     }
     let vintage = &mut vintages[place];
+    vintage.until = vintage.until.max(until);
     offsets.into_iter().for_each(|(payee, amount)| *vintage.offsets.entry(payee).or_default() += amount);
     receivables.into_iter().for_each(|(payee, amount)| *vintage.receivables.entry(payee).or_default() += amount);
 }

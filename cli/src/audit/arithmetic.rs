@@ -1,12 +1,12 @@
 //! Everything that can be added up: bundles, verdict tables, shards, draws, totals, rewards, statements.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result};
 use corpus::merkle::{Frontier, leaf_hash};
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
-use corpus::{Digest, canonical};
+use corpus::{ContributorId, Digest, canonical};
 use ledger::entry::{Holder, Shard};
 use ledger::history::{Epoch, Run, Submitted};
 use ledger::statement::Statement;
@@ -388,19 +388,21 @@ fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result
     });
     // Statements are named by nothing but the root over them: each is looked up by what it has to say.
     let operator = archive.state.key_before(&Holder::Operator, *at).expect("a log with statements has an operator");
-    let mut signed = Vec::new();
+    type Signed = Vec<(Statement, Vec<u8>)>;
+    let mut signed: HashMap<(u32, ContributorId), Signed> = HashMap::new();
     for path in archive.objects.list()? {
         if path.starts_with(Class::Party.name()) {
             let digest = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse().ok());
             let Some(bytes) = digest.and_then(|d| archive.objects.get(Class::Party, &d).ok()) else { continue };
             if let Ok(statement) = Statement::verify(&bytes, &operator) {
-                signed.push((statement, bytes));
+                signed.entry((statement.run, statement.contributor)).or_default().push((statement, bytes));
             }
         }
     }
     let mut envelopes = Vec::new();
     for expected in reward::statements(archive, run, &computed)? {
-        match signed.iter().find(|(found, _)| *found == expected) {
+        let found = signed.get(&(expected.run, expected.contributor)).and_then(|all| all.iter().find(|(found, _)| *found == expected));
+        match found {
             Some((_, bytes)) => envelopes.push(bytes.clone()),
             None => {
                 report.find("statement", *at, format!("contributor {}: no signed statement says what the log gives", expected.contributor))

@@ -1,14 +1,16 @@
 //! Everything that moves money: what was released, proposed, reported, clawed back and closed is what the log and its lists give.
 
 use anyhow::Result;
+use ledger::books::Account;
 use store::Class;
 
 use super::Report;
 use crate::home::Archive;
 use crate::money::accounting::{Accounting, disputed_contributor};
 use crate::money::disputes::{cap, expected_balances};
-use crate::money::holds::releasable;
+use crate::money::holds::{disputed, releasable};
 use crate::money::lines::{self, Amount};
+use crate::stages::epoch;
 
 /// Checks the books from the first settlement to the last close.
 pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
@@ -24,6 +26,10 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
     };
     let trial = accounting.books.trial_balance();
     report.expect(trial == 0, "books", 0, || format!("a trial balance of {trial}, expected 0"));
+    for e in &state.epochs {
+        let fault = epoch::policy(archive, e)?.fault();
+        report.expect(fault.is_none(), "policy", e.open.0, || fault.clone().unwrap_or_default());
+    }
     for run in &state.runs {
         for (at, release) in &run.releases {
             let list: Vec<Amount> = lines::read(&archive.objects.get(Class::Public, &release.list)?)?;
@@ -31,6 +37,7 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
             report.expect(list == expected, "release-list", *at, || {
                 format!("{} contributors are released, {} had nothing that holds them", list.len(), expected.len())
             });
+            report.expect(release.time <= crate::clock(), "release-list", *at, || "released at a time that has not come".into());
             let sum: i128 = list.iter().map(|a| a.amount_minor).sum();
             report.expect((sum, list.len() as u64) == (release.total_minor, release.contributors), "release-list", *at, || {
                 format!("{} for {} contributors, the list gives {sum} for {}", release.total_minor, release.contributors, list.len())
@@ -45,15 +52,31 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
         let found = (lines::root(&bytes), list.iter().map(|a| a.amount_minor).sum::<i128>(), references.len() as u64);
         let expected = (proposal.root, proposal.total_minor, proposal.transfers);
         report.expect(found == expected, "payout-list", *at, || format!("root, total and payments {expected:?}, the list gives {found:?}"));
-        for (at, s) in &payout.settlements {
-            let returned: Vec<Amount> = lines::read(&archive.objects.get(Class::Public, &s.returned)?)?;
+        let approved = payout.approval.as_ref().filter(|(_, a)| a.outcome == "approved");
+        for index in [Some(*at), approved.map(|(index, _)| *index)].into_iter().flatten() {
+            let disputed = disputed(archive, index)?;
+            let named = list.iter().find_map(|a| Some((a.contributor, disputed.get(&a.contributor)?)));
+            report.expect(named.is_none(), "payout-disputed", index, || format!("{named:?}: somebody is paid what is disputed"));
+        }
+        // Each payment comes back once, whatever reports say.
+        let mut open: std::collections::HashSet<&Amount> = list.iter().collect();
+        let reports: Vec<(u64, Vec<Amount>)> = payout
+            .settlements
+            .iter()
+            .map(|(at, s)| Ok((*at, lines::read(&archive.objects.get(Class::Public, &s.returned)?)?)))
+            .collect::<Result<_>>()?;
+        for ((at, returned), (_, s)) in reports.iter().zip(&payout.settlements) {
             let sum: i128 = returned.iter().map(|a| a.amount_minor).sum();
             report.expect(sum == s.returned_minor, "settlement-returned", *at, || {
                 format!("{} came back, the list gives {sum}", s.returned_minor)
             });
-            let known = returned.iter().all(|r| list.contains(r));
-            report.expect(known, "settlement-returned", *at, || "what came back is not of the payout".into());
+            let known = returned.iter().filter(|r| open.remove(r)).count() == returned.len();
+            report.expect(known, "settlement-returned", *at, || "what came back is not of the payout, or came back before".into());
         }
+        let left = accounting.books.balance(Account::InFlight(*at));
+        report.expect(left == 0 || !payout.is_reconciled(), "payout-list", *at, || {
+            format!("{left} are left of a payout that is reported in full")
+        });
     }
     for disputed in &state.disputes {
         let Some((at, r)) = disputed.resolution.as_ref().filter(|(_, r)| r.outcome == "clawback") else { continue };

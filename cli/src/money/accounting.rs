@@ -14,6 +14,7 @@ use store::Class;
 use super::lines::{self, Amount};
 use crate::home::Archive;
 use crate::rules::Rewards;
+use crate::stages::epoch;
 
 /// An entry that moves money.
 enum Event<'a> {
@@ -23,7 +24,7 @@ enum Event<'a> {
     Approval(&'a PayoutApproval),
     Report(&'a Settlement),
     Dispute(&'a Dispute),
-    Resolution(&'a Dispute, u64, &'a DisputeResolution),
+    Resolution(&'a Dispute, &'a DisputeResolution),
     Close,
 }
 
@@ -42,7 +43,7 @@ fn events(state: &State, before: u64) -> Vec<(u64, Event<'_>)> {
     for disputed in &state.disputes {
         let (opened, dispute) = &disputed.dispute;
         events.push((*opened, Event::Dispute(dispute)));
-        events.extend(disputed.resolution.iter().map(|(at, e)| (*at, Event::Resolution(dispute, *opened, e))));
+        events.extend(disputed.resolution.iter().map(|(at, e)| (*at, Event::Resolution(dispute, e))));
     }
     events.extend(state.closes.iter().map(|(at, _)| (*at, Event::Close)));
     events.retain(|(at, _)| *at < before);
@@ -70,8 +71,10 @@ pub struct Accounting {
     pub carried: Carried,
     /// Of each statements entry, what is still in its dispute window.
     pub held: BTreeMap<u64, BTreeMap<ContributorId, i128>>,
-    /// What disputes stopped on its way, by the dispute's entry.
-    stopped: BTreeMap<u64, i128>,
+    /// Epochs for which offsets are in force under the policy of the last settlement.
+    offset_epochs: u32,
+    /// Of each contributor, how many disputes about it are open, and what they stopped on its way.
+    stopped: BTreeMap<ContributorId, (u32, i128)>,
 }
 
 impl Accounting {
@@ -111,6 +114,7 @@ impl Accounting {
                 let pools: Vec<_> = rewards.pools.iter().map(|p| p.lines.clone()).collect();
                 let transfers = books::settlement(e.run, e.pool_minor, &pools, &rewards.settlement);
                 self.carried = rewards.settlement.carried;
+                self.offset_epochs = epoch::policy(archive, &state.epochs[e.epoch as usize])?.pay.offset_epochs;
                 Movement::Post(transfers)
             }
             Event::Release(e) => {
@@ -133,18 +137,16 @@ impl Accounting {
             Event::Dispute(e) => match disputed_contributor(state, e) {
                 Some(id) => {
                     let payable = self.books.available(Account::Payable(id));
-                    self.stopped.insert(at, payable);
+                    let (open, stopped) = self.stopped.entry(id).or_default();
+                    (*open, *stopped) = (*open + 1, *stopped + payable);
                     Movement::Post(books::stop(id, payable))
                 }
                 None => Movement::Post(Vec::new()),
             },
-            Event::Resolution(dispute, opened, e) => {
-                let stopped = self.stopped.remove(opened).unwrap_or(0);
-                match disputed_contributor(state, dispute) {
-                    Some(id) => Movement::Post(self.resolve(state, id, stopped, e)),
-                    None => Movement::Post(Vec::new()),
-                }
-            }
+            Event::Resolution(dispute, e) => match disputed_contributor(state, dispute) {
+                Some(id) => Movement::Post(self.resolve(state, at, id, e)),
+                None => Movement::Post(Vec::new()),
+            },
             Event::Close => {
                 let settled = state.runs.iter().filter(|r| r.statements.as_ref().is_some_and(|(s, _)| *s < at));
                 let left = settled.map(|r| (r.intent.1.run, self.books.balance(Account::Pool(r.intent.1.run))));
@@ -153,17 +155,19 @@ impl Accounting {
         })
     }
 
-    /// What is clawed back comes from what the dispute stopped, then from dispute windows, oldest first; the rest is an offset that belongs to
-    /// the operator. What is left of what was stopped is payable again.
-    fn resolve(&mut self, state: &State, id: ContributorId, stopped: i128, e: &DisputeResolution) -> Vec<books::Transfer> {
+    /// What is clawed back comes from what disputes stopped, then from dispute windows, oldest first; the rest is an offset that belongs to
+    /// the operator. What is left of what was stopped is payable again once no dispute about the contributor is open.
+    fn resolve(&mut self, state: &State, at: u64, id: ContributorId, e: &DisputeResolution) -> Vec<books::Transfer> {
         let mut missing = e.amount_minor;
         let mut take = |from: &mut i128| {
             let taken = (*from).min(missing);
             *from -= taken;
             missing -= taken;
         };
-        let mut stopped = stopped;
-        take(&mut stopped);
+        let (open, stopped) = self.stopped.entry(id).or_default();
+        take(stopped);
+        *open -= 1;
+        let released = if *open == 0 { std::mem::take(stopped) } else { 0 };
         for held in self.held.values_mut() {
             if let Some(amount) = held.get_mut(&id) {
                 take(amount);
@@ -172,11 +176,13 @@ impl Accounting {
         }
         let payee = payee_of(state, &id);
         if missing > 0 {
-            let period = state.epochs.len().saturating_sub(1) as u32;
-            add_vintage(&mut self.carried.vintages, period, [(payee, missing)], [(PayeeId::Operator, missing)]);
+            // Of the epoch that is open at this entry, whatever was opened since.
+            let period = state.epochs.partition_point(|e| e.open.0 < at).saturating_sub(1) as u32;
+            let until = period.saturating_add(self.offset_epochs);
+            add_vintage(&mut self.carried.vintages, (period, until), [(payee, missing)], [(PayeeId::Operator, missing)]);
         }
         let mut transfers = books::claw_back(id, payee, e.amount_minor - missing, missing);
-        transfers.extend(books::release(&[(id, stopped)]));
+        transfers.extend(books::release(&[(id, released)]));
         transfers
     }
 }

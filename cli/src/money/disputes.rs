@@ -41,16 +41,21 @@ pub async fn open(home: &mut Home, subject: Subject, code: String, evidence: &Pa
     Ok(Output::new(format!("dispute {at} is open: amounts are held until it is resolved"), json!({ "dispute": at })))
 }
 
-/// The most that may be clawed back of a contributor: a part of what its statements before entry `at` gave it.
+/// The most that may still be clawed back of a contributor: of what each statement before entry `at` gave it the part that its policy says,
+/// less what was clawed back before.
 pub fn cap(archive: &Archive, id: &ContributorId, at: u64) -> Result<i128> {
-    let (mut given, mut cap_ppm) = (0i128, 0);
+    let mut cap = 0i128;
     for run in &archive.state.runs {
         let Some((_, s)) = run.statements.as_ref().filter(|(index, _)| *index < at) else { continue };
         let rewards = Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?;
-        given += rewards.settlement.accounts.iter().filter(|a| a.contributor == *id).map(|a| a.payable_minor).sum::<i128>();
-        cap_ppm = epoch::policy(archive, &archive.state.epochs[s.epoch as usize])?.pay.clawback_cap_ppm;
+        let given: i128 = rewards.settlement.accounts.iter().filter(|a| a.contributor == *id).map(|a| a.payable_minor).sum();
+        let ppm = i128::from(epoch::policy(archive, &archive.state.epochs[s.epoch as usize])?.pay.clawback_cap_ppm);
+        cap += given / 1_000_000 * ppm + given % 1_000_000 * ppm / 1_000_000;
     }
-    Ok(given / 1_000_000 * i128::from(cap_ppm) + given % 1_000_000 * i128::from(cap_ppm) / 1_000_000)
+    let state = &archive.state;
+    let earlier =
+        state.disputes.iter().filter(|d| disputed_contributor(state, &d.dispute.1) == Some(*id)).filter_map(|d| d.resolution.as_ref());
+    Ok(cap - earlier.filter(|(index, _)| *index < at).map(|(_, r)| r.amount_minor).sum::<i128>())
 }
 
 /// Resolves a dispute: what it held is released, or `clawback_minor` of it is taken back.
@@ -80,7 +85,7 @@ struct Balance {
     balance_minor: i128,
 }
 
-/// The balances of all accounts before entry `at`, as a close lists them: what is left of held pools has gone back.
+/// The balances of all accounts before a close, as it lists them; what is left of held pools goes back with it.
 pub fn balances(accounting: &Accounting) -> Result<(Vec<u8>, u64)> {
     let all: Vec<Balance> =
         accounting.books.balances().map(|(account, balance_minor)| Balance { account: account.to_string(), balance_minor }).collect();

@@ -12,7 +12,7 @@ use store::Class;
 use super::accounting::{Accounting, disputed_contributor};
 use super::lines::Amount;
 use crate::home::Archive;
-use crate::rules::Policy;
+use crate::rules::{Policy, Rewards};
 use crate::stages::{epoch, replay};
 use crate::withdrawn::DocumentList;
 
@@ -82,9 +82,10 @@ fn measurement(archive: &Archive, run: &Run, policy: &Policy, at: u64) -> Result
     let about_run = |d: &ledger::history::Disputed| d.dispute.1.run == Some(run.intent.1.run);
     let looked_at = archive.state.disputes.iter().any(|d| about_run(d) && d.resolution.as_ref().is_some_and(|(r, _)| *r < at));
     let (_, close) = run.close.as_ref().context("a settled run is closed")?;
-    let (priced, controlled) = (close.loss_start - close.loss_end, close.control_start - close.control_end);
-    let gap = i128::from(priced - controlled).unsigned_abs() * 1_000_000;
-    if !looked_at && gap > u128::from(policy.pay.control_gap_ppm) * u128::from(priced.unsigned_abs()) {
+    let fell = |from: i64, to: i64| i128::from(from) - i128::from(to);
+    let (priced, controlled) = (fell(close.loss_start, close.loss_end), fell(close.control_start, close.control_end));
+    let gap = (priced - controlled).unsigned_abs() * 1_000_000;
+    if !looked_at && gap > u128::from(policy.pay.control_gap_ppm) * priced.unsigned_abs() {
         held.push(format!(
             "run {}: pricing targets fell by {:.4} nats and control targets by {:.4}; a dispute about the run has to be resolved",
             run.intent.1.run,
@@ -93,6 +94,25 @@ fn measurement(archive: &Archive, run: &Run, policy: &Policy, at: u64) -> Result
         ));
     }
     Ok(held)
+}
+
+/// Whom no payout may name before entry `at`, and why: somebody disputes what it has, or a run that it has something from.
+pub fn disputed(archive: &Archive, at: u64) -> Result<BTreeMap<ContributorId, String>> {
+    let state = &archive.state;
+    let mut disputed = BTreeMap::new();
+    let open = |d: &&ledger::history::Disputed| d.dispute.0 < at && d.resolution.as_ref().is_none_or(|(r, _)| *r >= at);
+    for d in state.disputes.iter().filter(open) {
+        let (opened, dispute) = &d.dispute;
+        let why = || format!("dispute {opened} is open: {}", dispute.code);
+        disputed.extend(disputed_contributor(state, dispute).map(|id| (id, why())));
+        let run = dispute.run.and_then(|run| state.runs.iter().find(|r| r.intent.1.run == run));
+        if let Some((_, s)) = run.and_then(|r| r.statements.as_ref()) {
+            let rewards = Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?;
+            let accounts = rewards.settlement.accounts.iter().filter(|a| a.payable_minor > 0);
+            disputed.extend(accounts.map(|a| (a.contributor, why())));
+        }
+    }
+    Ok(disputed)
 }
 
 /// What of a settled run may be released before entry `at`, at the time `now`: all that nothing holds.

@@ -7,17 +7,23 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A contributor and an amount.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Amount {
     /// Whose.
     pub contributor: ContributorId,
     /// Minor units, above 0.
-    #[serde(with = "amount")]
+    #[serde(serialize_with = "amount::serialize", deserialize_with = "above_zero")]
     pub amount_minor: i128,
     /// What names the payment that it is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+}
+
+/// An amount that moves something.
+fn above_zero<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
+    let found = amount::deserialize(deserializer)?;
+    if found > 0 { Ok(found) } else { Err(serde::de::Error::custom(format!("an amount of {found}, expected more than 0"))) }
 }
 
 impl Amount {

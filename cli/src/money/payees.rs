@@ -10,7 +10,7 @@ use sha2::Sha256;
 
 use super::accounting::payee_of;
 use super::vault;
-use crate::failure::usage;
+use crate::failure::{Kind, failure, usage};
 use crate::home::Home;
 
 #[derive(Deserialize)]
@@ -60,8 +60,15 @@ pub fn reference(home: &Home, payee: &Payee) -> Result<Digest> {
     Ok(Digest(mac.finalize().into_bytes().into()))
 }
 
-/// Keeps where a payee is paid.
+/// Keeps where a payee is paid; another name or bank for the same account is refused, since one of the two is wrong.
 pub fn keep(home: &Home, id: &PayeeId, source: &str) -> Result<()> {
+    let kept = vault::find(home, &id.to_string())?.map(String::from_utf8).transpose()?;
+    if let Some(kept) = kept {
+        if parse(&kept)? != parse(source)? {
+            return Err(usage("payee: another account is paid there already, under another name, bank or country"));
+        }
+        return Ok(());
+    }
     vault::keep(home, &id.to_string(), source.as_bytes())
 }
 
@@ -69,4 +76,12 @@ pub fn keep(home: &Home, id: &PayeeId, source: &str) -> Result<()> {
 pub fn source(home: &Home, contributor: &ContributorId) -> Result<Option<String>> {
     let kept = vault::find(home, &payee_of(&home.state, contributor).to_string())?;
     Ok(kept.map(String::from_utf8).transpose()?)
+}
+
+/// What is kept of a payee has to be what its accounts were registered with.
+pub fn check(home: &Home, id: &PayeeId, payee: &Payee) -> Result<()> {
+    match id {
+        PayeeId::Shared(digest) if reference(home, payee)? == *digest => Ok(()),
+        _ => Err(failure(Kind::Verification, format!("payee {id}: what is kept in the home is not what was registered"))),
+    }
 }

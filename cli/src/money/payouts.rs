@@ -16,7 +16,7 @@ use serde_json::json;
 use store::{Class, files};
 
 use super::accounting::{Accounting, payee_of};
-use super::holds::{holds, releasable};
+use super::holds::{disputed, holds, releasable};
 use super::lines::{self, Amount};
 use super::rails::{Batch, Fate, Kept, Rail};
 use super::{payees, vault};
@@ -84,11 +84,22 @@ fn collect(home: &Home, rail: &Rail, at: u64) -> Result<Proposed> {
             by_payee.entry(payee_of(&home.state, &id)).or_default().push((id, available));
         }
     }
+    let disputed = disputed(home, at)?;
     let mut proposed = Proposed { payments: Vec::new(), list: Vec::new(), skipped: Vec::new() };
-    for accounts in by_payee.into_values() {
+    for (id, accounts) in by_payee {
+        let (stopped, accounts): (Vec<_>, Vec<_>) = accounts.into_iter().partition(|(c, _)| disputed.contains_key(c));
+        let skip =
+            |(contributor, amount_minor): (ContributorId, i128)| Skipped { contributor, amount_minor, why: disputed[&contributor].clone() };
+        proposed.skipped.extend(stopped.into_iter().map(skip));
+        if accounts.is_empty() {
+            continue;
+        }
         let (first, total) = (accounts[0].0, accounts.iter().map(|(_, a)| a).sum::<i128>());
         let file = payees::source(home, &first)?;
         let payee = file.as_deref().map(payees::parse).transpose()?;
+        if let Some(payee) = &payee {
+            payees::check(home, &id, payee)?;
+        }
         let why = match &payee {
             _ if total < threshold => Some(format!("below the threshold of {threshold} minor units")),
             None => Some("where it is paid is not known".to_string()),
@@ -129,6 +140,9 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
         let waiting = waiting(home, home.now)?;
         return Err(failure(Kind::Check, format!("payout: nothing to pay by {}\n{text}{waiting}", rail.name()).trim_end().to_string()));
     }
+    if let Some(earlier) = same_distributor(home, &rail)? {
+        return Err(usage(format!("payout: the distributor is that of payout {earlier}; a contract is started once, deploy another")));
+    }
     let batch = Batch { id: format!("P{at}-{}", &home.root().to_string()[..12]), currency: currency.clone(), exponent, time: home.now };
     let kept = Kept {
         payments: payments.iter().map(|(p, file)| (p.reference.clone(), p.amount_minor.to_string(), file.clone())).collect(),
@@ -166,6 +180,17 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
     Ok(Output::new(format!("payout {index}: proposes {what}; the approver approves it with `assay payout approve {index}`\n{text}"), json))
 }
 
+/// An earlier payout, not rejected, over the same contract.
+fn same_distributor(home: &Home, rail: &Rail) -> Result<Option<u64>> {
+    let Some(contract) = rail.distributor() else { return Ok(None) };
+    for p in home.state.payouts.iter().filter(|p| !p.is_rejected() && p.proposal.1.rail == rail.name()) {
+        if kept(home, &p.proposal.1)?.rail.distributor() == Some(contract.clone()) {
+            return Ok(Some(p.proposal.0));
+        }
+    }
+    Ok(None)
+}
+
 /// What is still held, by the reason that holds it.
 fn waiting(archive: &Archive, now: u64) -> Result<String> {
     let at = archive.state.size;
@@ -191,10 +216,13 @@ fn find(home: &Home, payout: u64) -> Result<&Payout> {
 pub async fn approve(home: &mut Home, payout: u64, reject: bool, key: Option<&SecretKey>) -> Result<Output> {
     let found = find(home, payout)?;
     let proposal = found.proposal.1.clone();
-    // What is signed is what will be exported, byte by byte.
-    let bytes = vault::file(home, &proposal.file)?;
     if !reject {
-        check(home, found, &bytes)?;
+        // What is signed is what will be exported, byte by byte.
+        let (_, _, list) = check(home, found, &vault::file(home, &proposal.file)?)?;
+        let disputed = disputed(home, home.state.size)?;
+        if let Some(why) = list.iter().find_map(|a| disputed.get(&a.contributor)) {
+            return Err(failure(Kind::Check, format!("payout {payout}: {why}; reject it, and propose it without")));
+        }
     }
     let held;
     let key = match key {
@@ -239,6 +267,11 @@ fn check(home: &Home, payout: &Payout, bytes: &[u8]) -> Result<(Kept, Vec<Paymen
         *sums.entry(a.reference.as_deref().unwrap_or("")).or_default() += a.amount_minor;
     }
     let paid: BTreeMap<&str, i128> = payments.iter().map(|p| (p.reference.as_str(), p.amount_minor)).collect();
+    for (payment, a) in
+        payments.iter().flat_map(|p| list.iter().filter(|a| a.reference.as_ref() == Some(&p.reference)).map(move |a| (p, a)))
+    {
+        payees::check(home, &payee_of(&home.state, &a.contributor), &payment.payee)?;
+    }
     if sums != paid || lines::root(&list_bytes) != proposal.root || sums.values().sum::<i128>() != proposal.total_minor {
         return Err(refused("its payments are not those of the list in the log".into()));
     }
@@ -282,14 +315,15 @@ pub async fn reconcile(home: &mut Home, payout: u64, report: &Path) -> Result<Ou
     let mut fates = kept.rail.report(&kept.batch, &payments, &bytes)?;
     // A rail reports again what it said before.
     let known = reported(home, found)?;
+    let mut otherwise = String::new();
     for (reference, fate) in &known {
-        if fates.get(reference).is_some_and(|f| matches!(f, Fate::Settled) != *fate) {
-            return Err(failure(Kind::Check, format!("payment {reference}: reported otherwise before; book what changed by a dispute")));
+        if fates.remove(reference).is_some_and(|f| matches!(f, Fate::Settled) != *fate) {
+            otherwise += &format!("  {reference}: reported otherwise before, and not booked again\n");
         }
-        fates.remove(reference);
     }
     if fates.is_empty() {
-        return Ok(Output::new(format!("payout {payout}: nothing new in the report"), json!({ "payout": payout, "new": 0 })));
+        let text = format!("payout {payout}: nothing new in the report\n{otherwise}");
+        return Ok(Output::new(text, json!({ "payout": payout, "new": 0 })));
     }
     let arrived = |a: &Amount| a.reference.as_ref().and_then(|r| fates.get(r)).map(|f| *f == Fate::Settled);
     let of = |settled: bool| list.iter().filter(|a| arrived(a) == Some(settled)).cloned().collect::<Vec<Amount>>();
@@ -317,6 +351,7 @@ pub async fn reconcile(home: &mut Home, payout: u64, report: &Path) -> Result<Ou
         let why = a.reference.as_ref().and_then(|r| reasons.get(r)).map_or("", |w| w.as_str());
         text += &format!("  {:<24} {:>16}  payable again: {why}\n", home.name_of(&a.contributor), amount(a.amount_minor));
     }
+    text += &otherwise;
     let json = json!({
         "payout": payout, "new": fates.len(), "settled_minor": settlement.settled_minor.to_string(),
         "returned_minor": settlement.returned_minor.to_string(),

@@ -34,6 +34,8 @@ pub enum Rail {
         /// The contract, deployed with this period and not yet started.
         distributor: String,
         token: String,
+        /// Decimals of the token, which have to be the log's.
+        decimals: u8,
         /// 32 bytes in hexadecimal.
         period: String,
     },
@@ -42,6 +44,8 @@ pub enum Rail {
     Near {
         sender_id: String,
         contract_id: String,
+        /// Decimals of the token, which have to be the log's.
+        decimals: u8,
         #[serde(default = "storage_deposit")]
         storage_deposit_yocto: String,
         #[serde(default = "gas")]
@@ -101,6 +105,14 @@ impl Rail {
         }
     }
 
+    /// Chain and contract, where claims are made from one.
+    pub fn distributor(&self) -> Option<(u64, String)> {
+        match self {
+            Rail::Merkle { chain_id, distributor, .. } => Some((*chain_id, distributor.to_ascii_lowercase())),
+            _ => None,
+        }
+    }
+
     /// Whether it reaches a payee.
     pub fn reaches(&self, payee: &Payee) -> bool {
         matches!(
@@ -115,6 +127,12 @@ impl Rail {
     /// The bytes that go to the rail, checked against the payments as they were read back.
     pub fn file(&self, batch: &Batch, payments: &[Payment]) -> Result<Vec<u8>> {
         let bad = |e: &dyn std::fmt::Display| failure(Kind::Check, format!("{}: {e}", self.name()));
+        if let Rail::Merkle { decimals, .. } | Rail::Near { decimals, .. } = self
+            && *decimals != batch.exponent
+        {
+            let text = format!("{}: a token of {decimals} decimals, the log's {} has {}", self.name(), batch.currency, batch.exponent);
+            return Err(usage(text));
+        }
         let mut out = Vec::new();
         match self {
             Rail::Bank { debtor_name, debtor_iban, debtor_bic, execution_date, remittance, batch_booking } => {
@@ -157,7 +175,7 @@ impl Rail {
                 let (tree, _) = self.tree(payments)?;
                 serde_json::to_writer(&mut out, &tree.dump())?;
             }
-            Rail::Near { sender_id, contract_id, storage_deposit_yocto, storage_deposit_gas, transfer_gas } => {
+            Rail::Near { sender_id, contract_id, storage_deposit_yocto, storage_deposit_gas, transfer_gas, .. } => {
                 let token = near::Token {
                     sender_id: sender_id.clone(),
                     contract_id: contract_id.clone(),
@@ -173,7 +191,7 @@ impl Rail {
     }
 
     fn tree(&self, payments: &[Payment]) -> Result<(Tree, [u8; 20])> {
-        let Rail::Merkle { chain_id, distributor, token, period } = self else {
+        let Rail::Merkle { chain_id, distributor, token, period, .. } = self else {
             return Err(usage(format!("{}: has no claims", self.name())));
         };
         let distribution = Distribution {

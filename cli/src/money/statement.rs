@@ -1,9 +1,13 @@
 //! What `reward` and `statement verify` print.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Result;
+use corpus::{ContributorId, Digest};
 use ledger::entry::Holder;
+use ledger::payee::PayeeId;
+use ledger::settlement::PayeeLine;
 use ledger::statement::Statement;
 use serde_json::json;
 use store::files;
@@ -20,6 +24,11 @@ pub fn rewards(home: &Home, run: u32) -> Result<Output> {
     let computed = reward::compute(home, run)?;
     let (policy, rewards) = (&computed.policy, &computed.rewards);
     let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
+    let payees: HashMap<PayeeId, &PayeeLine> = rewards.settlement.payees.iter().map(|p| (p.payee, p)).collect();
+    let mut weights: HashMap<ContributorId, i128> = HashMap::new();
+    computed.weights().for_each(|r| *weights.entry(r.contributor).or_default() += r.weight);
+    let names = home.names();
+    let name = |id: &ContributorId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
     let mut text = format!("run {run}: {}, {}\n", amount(policy.pool_minor), computed.outcome);
     for pool in &rewards.pools {
         let head = &pool.head;
@@ -39,7 +48,7 @@ pub fn rewards(home: &Home, run: u32) -> Result<Output> {
         for r in &pool.lines {
             text += &format!(
                 "  {:<24} {:>16} {:>14} {:>14} {:>14}\n",
-                home.name_of(&r.contributor),
+                name(&r.contributor),
                 r.weight,
                 amount(r.floor_minor),
                 r.remainder,
@@ -49,10 +58,10 @@ pub fn rewards(home: &Home, run: u32) -> Result<Output> {
     }
     text += &format!("\n  {:<24} {:>14} {:>14} {:>14} {:>14}\n", "contributor", "accrued", "haircut", "recovered", "payable");
     for a in &rewards.settlement.accounts {
-        let p = rewards.settlement.payees.iter().find(|p| p.payee == a.payee);
+        let p = payees.get(&a.payee);
         text += &format!(
             "  {:<24} {:>14} {:>14} {:>14} {:>14}\n",
-            home.name_of(&a.contributor),
+            name(&a.contributor),
             amount(a.accrued_minor),
             amount(p.map_or(0, |p| p.haircut_minor)),
             amount(p.map_or(0, |p| p.recovered_minor)),
@@ -65,7 +74,7 @@ pub fn rewards(home: &Home, run: u32) -> Result<Output> {
         .iter()
         .map(|a| {
             json!({
-                "contributor": a.contributor, "payee": a.payee, "weight": number_value(computed.weight_of(&a.contributor)),
+                "contributor": a.contributor, "payee": a.payee, "weight": number_value(weights.get(&a.contributor).copied().unwrap_or(0)),
                 "accrued_minor": number_value(a.accrued_minor), "payable_minor": number_value(a.payable_minor),
             })
         })
@@ -99,16 +108,23 @@ fn signed(archive: &Archive, bytes: &[u8]) -> Result<Statement> {
 
 /// Recomputes a statement from the log and public objects, and names the fields that differ.
 pub fn verify(file: &Path, dir: &Path) -> Result<Output> {
-    let archive = audit::archive(dir)?;
+    let archive = audit::public_archive(dir)?;
     let bytes = files::read(file)?;
     let wrong = |what: String| failure(Kind::Verification, format!("{}: {what}", file.display()));
     let statement = signed(&archive, &bytes).map_err(|e| wrong(e.to_string()))?;
     let run = archive.state.runs.get(statement.run as usize);
     let run = run.ok_or_else(|| wrong(format!("run {} is not in the log", statement.run)))?;
-    if run.statements.is_none() {
+    let Some((at, entry)) = &run.statements else {
         return Err(wrong(format!("run {} is not settled in the log", statement.run)));
-    }
+    };
     let computed = reward::compute(&archive, statement.run)?;
+    // What the operator logged, and pays by, is what the statement is about.
+    let logged = (entry.rewards, entry.accrued_minor, entry.payable_minor, &entry.outcome);
+    let gives =
+        (Digest::of(&computed.rewards.to_bytes()?), computed.rewards.accrued_minor(), computed.rewards.payable_minor(), &computed.outcome);
+    if logged != gives {
+        return Err(wrong(format!("entry {at}: rewards, accrued, payable and outcome {logged:?}, the log's tables give {gives:?}")));
+    }
     let all = reward::statements(&archive, run, &computed)?;
     let expected = all.iter().find(|s| s.contributor == statement.contributor);
     let expected = expected.ok_or_else(|| wrong(format!("contributor {} is not in run {}", statement.contributor, statement.run)))?;

@@ -19,6 +19,9 @@ fn path(home: &Home, name: &str) -> PathBuf {
 fn identity(home: &Home) -> Result<age::x25519::Identity> {
     let path = home.dir.join("keys/payees.key");
     if !path.exists() {
+        if home.dir.join("payees").read_dir().is_ok_and(|mut d| d.next().is_some()) {
+            return Err(failure(Kind::Check, format!("{}: missing, and files below payees/ are encrypted under it", path.display())));
+        }
         let new = age::x25519::Identity::generate();
         let text = Zeroizing::new(format!("{}\n", new.to_string().expose_secret()));
         files::write(&path, text.as_bytes(), 0o600)?;
@@ -43,19 +46,31 @@ pub fn find(home: &Home, name: &str) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes.map_err(|e| failure(Kind::Verification, format!("{}: {e}", path.display())))?))
 }
 
-/// Keeps a file under its digest.
+/// A digest that says nothing of what is in a file to who does not have the salt: in a batch of one payment all else may be public.
+fn digest(salted: &[u8]) -> Digest {
+    Digest::of_parts(&[b"assay pay file v1", salted])
+}
+
+/// Bytes of salt before a file.
+const SALT: usize = 32;
+
+/// Keeps a file behind a salt, under the digest of both.
 pub fn keep_file(home: &Home, bytes: &[u8]) -> Result<Digest> {
-    let digest = Digest::of(bytes);
-    keep(home, &digest.to_string(), bytes)?;
+    let mut salted = vec![0; SALT];
+    getrandom::fill(&mut salted).map_err(|e| failure(Kind::Io, format!("the system's random generator: {e}")))?;
+    salted.extend_from_slice(bytes);
+    let digest = digest(&salted);
+    keep(home, &digest.to_string(), &salted)?;
     Ok(digest)
 }
 
 /// The file with this digest; one that was changed is refused.
-pub fn file(home: &Home, digest: &Digest) -> Result<Vec<u8>> {
-    let bytes = find(home, &digest.to_string())?;
-    let bytes = bytes.with_context(|| format!("{}: it is not in this home", path(home, &digest.to_string()).display()))?;
-    if Digest::of(&bytes) != *digest {
-        return Err(failure(Kind::Verification, format!("file {digest}: its bytes have the digest {}", Digest::of(&bytes))));
+pub fn file(home: &Home, expected: &Digest) -> Result<Vec<u8>> {
+    let salted = find(home, &expected.to_string())?;
+    let mut salted = salted.with_context(|| format!("{}: it is not in this home", path(home, &expected.to_string()).display()))?;
+    let found = digest(&salted);
+    if found != *expected || salted.len() < SALT {
+        return Err(failure(Kind::Verification, format!("file {expected}: its bytes have the digest {found}")));
     }
-    Ok(bytes)
+    Ok(salted.split_off(SALT))
 }

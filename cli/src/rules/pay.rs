@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use corpus::{ContributorId, DocumentRef};
 use ledger::entry::amount;
+use ledger::payee::PayeeId;
 use ledger::reward::{self, Reward, RewardError};
 use ledger::settlement::Terms;
 use serde::{Deserialize, Serialize};
@@ -131,9 +132,13 @@ pub struct StratumPool {
 impl Policy {
     /// What is wrong with what it says of pay, if something is.
     pub fn fault(&self) -> Option<String> {
-        let strata: i128 = self.strata.iter().filter_map(|s| s.pool_minor).sum();
-        if self.pool_minor < strata {
-            return Some(format!("a pool of {}, and strata have {strata} of it", self.pool_minor));
+        let strata = self.strata.iter().filter_map(|s| s.pool_minor).fold(0, i128::saturating_add);
+        if self.pool_minor < strata || self.strata.iter().any(|s| s.pool_minor.is_some_and(|p| p < 0)) {
+            return Some(format!("a pool of {}, and strata have {strata} of it; expected none below 0, and no more", self.pool_minor));
+        }
+        let mut named = self.strata.iter().filter_map(|s| s.target_weights.as_ref()).flat_map(BTreeMap::keys);
+        if let Some(unknown) = named.find(|t| !self.target_weights.contains_key(*t)) {
+            return Some(format!("a stratum follows target {unknown:?}, the epoch has {:?}", self.target_weights.keys()));
         }
         self.pay.fault()
     }
@@ -179,8 +184,10 @@ pub struct Measured<'a> {
     pub works: &'a BTreeMap<DocumentRef, Work>,
     /// Of each submission, tokens and words of its accepted documents.
     pub submissions: &'a HashMap<u64, (u64, u64)>,
-    /// Who is paid, by id.
+    /// Whose accounts are paid, by id.
     pub contributors: &'a [ContributorId],
+    /// Who is paid for each.
+    pub payees: HashMap<ContributorId, PayeeId>,
     /// Weights of the windows, of which the largest is 1.
     pub window_weights: Vec<f64>,
     /// Whether documents are paid one by one: strata have pools, credit is scaled, or owners changed.
@@ -194,7 +201,7 @@ impl Measured<'_> {
     /// Weights of what `follows` says, for documents of `pool`.
     pub fn weights(&self, pool: &StratumPool, follows: Follows, pay: &Pay) -> Result<Weights, RewardError> {
         match follows {
-            Follows::Attribution => Ok(self.shrunk(self.attribution(pool, pay), pool, pay)),
+            Follows::Attribution => self.shrunk(self.attribution(pool, pay), pool, pay),
             Follows::NovelTokens => Ok(self.counted(&self.novel_tokens(pool))),
             Follows::AcceptedWorks => {
                 let mut works: HashMap<ContributorId, u64> = HashMap::new();
@@ -260,25 +267,40 @@ impl Measured<'_> {
         self.contributors.iter().map(line).collect()
     }
 
-    /// Draws weights above zero towards the same sum shared by novel tokens; others are as they were, so that nobody gains from
-    /// splitting what does harm from what helps and having the first forgiven.
-    fn shrunk(&self, weights: Weights, pool: &StratumPool, pay: &Pay) -> Weights {
+    /// Draws payees above zero towards the same sum shared by novel tokens, and their accounts by theirs; payees at or below zero stay as they
+    /// are. It is by payee, so that nobody gains from splitting what does harm from what helps.
+    fn shrunk(&self, weights: Weights, pool: &StratumPool, pay: &Pay) -> Result<Weights, RewardError> {
         if pay.shrinkage_ppm == 0 {
-            return weights;
+            return Ok(weights);
         }
         let novel = self.novel_tokens(pool);
-        let of = |id: &ContributorId| i128::from(novel.get(id).copied().unwrap_or(0));
-        let above = || weights.iter().filter(|(_, w, _)| *w > 0);
-        let (sum, tokens): (i128, i128) = above().fold((0, 0), |(s, t), (id, w, _)| (s + w, t + of(id)));
-        if tokens == 0 {
-            return weights;
+        let tokens_of = |id: &ContributorId| i128::from(novel.get(id).copied().unwrap_or(0));
+        let mut payees: BTreeMap<PayeeId, (i128, i128)> = BTreeMap::new();
+        for (id, w, _) in &weights {
+            let sum = payees.entry(self.payees[id]).or_default();
+            *sum = (sum.0 + w, sum.1 + tokens_of(id));
         }
-        let (part, whole) = (i128::from(pay.shrinkage_ppm), i128::from(PPM));
-        let shrink = |(id, w, spread): &(ContributorId, i128, i128)| {
-            let moved = if *w > 0 { ((whole - part) * w + part * (sum * of(id) / tokens)) / whole } else { *w };
-            (*id, moved, *spread)
-        };
-        weights.iter().map(shrink).collect()
+        let above = payees.iter().filter(|(_, (w, _))| *w > 0);
+        let (sum, tokens) = above.fold((0i128, 0i128), |(s, t), (_, (w, own))| (s + w, t + own));
+        if tokens == 0 {
+            return Ok(weights);
+        }
+        let part = i128::from(pay.shrinkage_ppm);
+        let mut moved = weights.clone();
+        for (payee, (w, own)) in payees.iter().filter(|(_, (w, _))| *w > 0) {
+            let towards = reward::largest_remainder(sum, &[(0, *own), (1, tokens - own)])?[0].amount;
+            let change = (towards - w) * part / i128::from(PPM);
+            let accounts: Vec<usize> = (0..weights.len()).filter(|i| self.payees[&weights[*i].0] == *payee).collect();
+            // By tokens, or by what there is where a payee has none.
+            let shares: Vec<(usize, i128)> = match own {
+                0 => accounts.iter().map(|i| (*i, weights[*i].1.max(0))).collect(),
+                _ => accounts.iter().map(|i| (*i, tokens_of(&weights[*i].0))).collect(),
+            };
+            for ((i, _), share) in shares.iter().zip(reward::largest_remainder(change.abs(), &shares)?) {
+                moved[*i].1 += share.amount * change.signum();
+            }
+        }
+        Ok(moved)
     }
 }
 
@@ -340,7 +362,7 @@ pub fn pools(policy: &Policy, measured: &Measured) -> Result<Vec<PoolPart>, Rewa
                 Ok(lines) => (lines, "settled".to_string()),
                 Err(reason) => (weights.iter().map(none).collect(), reason),
             };
-            let weights_sum = lines.iter().map(|l| l.weight).sum();
+            let weights_sum = lines.iter().map(|l| l.weight).fold(0, i128::saturating_add);
             let head = PoolHead { stratum: pool.name.clone(), follows: *follows, pool_minor: share.amount, outcome, weights_sum };
             parts.push(PoolPart { head, lines });
         }

@@ -66,6 +66,7 @@ enum Line {
 #[serde(deny_unknown_fields)]
 struct Open {
     period: u32,
+    until: u32,
     payee: PayeeId,
     #[serde(with = "amount")]
     amount_minor: i128,
@@ -90,8 +91,9 @@ impl Rewards {
 
     /// The bytes of its object.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let open =
-            |period: u32| move |(payee, amount_minor): (&PayeeId, &i128)| Open { period, payee: *payee, amount_minor: *amount_minor };
+        let open = |period: u32, until: u32| {
+            move |(payee, amount_minor): (&PayeeId, &i128)| Open { period, until, payee: *payee, amount_minor: *amount_minor }
+        };
         let s = &self.settlement;
         let mut all = lines::write([Line::Rewards { version: 2, run: self.run }])?;
         all.extend(lines::write(self.members.iter().cloned().map(Line::Member))?);
@@ -101,13 +103,13 @@ impl Rewards {
         }
         all.extend(lines::write(s.payees.iter().cloned().map(Line::Payee))?);
         all.extend(lines::write(s.accounts.iter().cloned().map(Line::Account))?);
-        let repaid = Open { period: 0, payee: PayeeId::Operator, amount_minor: s.operator_repaid_minor };
+        let repaid = Open { period: 0, until: 0, payee: PayeeId::Operator, amount_minor: s.operator_repaid_minor };
         all.extend(lines::write([Line::OperatorRepaid(repaid)])?);
         for v in &s.carried.vintages {
-            all.extend(lines::write(v.offsets.iter().map(open(v.period)).map(Line::Offset))?);
-            all.extend(lines::write(v.receivables.iter().map(open(v.period)).map(Line::Receivable))?);
+            all.extend(lines::write(v.offsets.iter().map(open(v.period, v.until)).map(Line::Offset))?);
+            all.extend(lines::write(v.receivables.iter().map(open(v.period, v.until)).map(Line::Receivable))?);
         }
-        all.extend(lines::write(s.carried.stakes.iter().map(open(0)).map(Line::Stake))?);
+        all.extend(lines::write(s.carried.stakes.iter().map(open(0, 0)).map(Line::Stake))?);
         Ok(all)
     }
 
@@ -127,8 +129,12 @@ impl Rewards {
                 Line::Payee(payee) => s.payees.push(payee),
                 Line::Account(account) => s.accounts.push(account),
                 Line::OperatorRepaid(open) => s.operator_repaid_minor = open.amount_minor,
-                Line::Offset(open) => add_vintage(&mut s.carried.vintages, open.period, [(open.payee, open.amount_minor)], []),
-                Line::Receivable(open) => add_vintage(&mut s.carried.vintages, open.period, [], [(open.payee, open.amount_minor)]),
+                Line::Offset(open) => {
+                    add_vintage(&mut s.carried.vintages, (open.period, open.until), [(open.payee, open.amount_minor)], [])
+                }
+                Line::Receivable(open) => {
+                    add_vintage(&mut s.carried.vintages, (open.period, open.until), [], [(open.payee, open.amount_minor)])
+                }
                 Line::Stake(open) => {
                     s.carried.stakes.insert(open.payee, open.amount_minor);
                 }

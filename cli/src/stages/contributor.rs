@@ -29,14 +29,19 @@ pub async fn add(home: &mut Home, name: &str, own: Option<&SecretKey>, payee: Op
     }
     let source = payee;
     let payee = source.map(|p| payees::reference(home, &payees::parse(p)?)).transpose()?;
-    if let (Some(digest), Some(source)) = (payee, source) {
-        payees::keep(home, &PayeeId::Shared(digest), source)?;
-    }
     let verifier = own.map(|key| Verifier { name: key.name.clone(), algorithm: key.algorithm, public: key.public() });
     let key = home.add_contributor_key(name, verifier)?;
     let id = home.id_of(&key);
-    if home.state.contributors.contains_key(&id) {
+    if let Some(known) = home.state.contributors.get(&id) {
+        if payee.is_some() && known.registration.1.payee != payee {
+            return Err(usage(format!(
+                "contributor {name}: is registered with another payee, which cannot be changed; register another account"
+            )));
+        }
         return Ok(id);
+    }
+    if let (Some(digest), Some(source)) = (payee, source) {
+        payees::keep(home, &PayeeId::Shared(digest), source)?;
     }
     let entry =
         Registration { contributor: id, key: key.public(), terms: Digest::of(TERMS.as_bytes()), custodial: own.is_none(), payee, commons };

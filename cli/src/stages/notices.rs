@@ -57,6 +57,9 @@ pub async fn change_policy(home: &mut Home, policy: &[u8], from_epoch: Option<u3
     if (policy.currency.as_str(), policy.currency_exponent) != (genesis.currency.as_str(), genesis.currency_exponent) {
         return Err(usage(format!("policy: currency {}, the log's is {}", policy.currency, genesis.currency)));
     }
+    if let Some(fault) = policy.fault() {
+        return Err(usage(format!("policy: {fault}")));
+    }
     let from_epoch = from_epoch.unwrap_or(u32::try_from(home.state.epochs.len())?);
     let entry = PolicyChange {
         policy: home.objects.put(Class::Public, &canonical::to_vec(&policy)?)?,

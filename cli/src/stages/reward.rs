@@ -1,14 +1,14 @@
 //! Rewards, statements and the reveal.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result};
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::Verdict;
 use corpus::{ContributorId, DocumentRef, canonical};
 use ledger::books::Account;
-use ledger::entry::{Reveal, Statements};
-use ledger::history::{Epoch, Run};
+use ledger::entry::{Reveal, Shard, Statements};
+use ledger::history::{At, Epoch, Run};
 use ledger::payee::PayeeId;
 use ledger::settlement::{Accrual, Carried, PayeeLine, settle};
 use ledger::statement::{Balance, CreditLine, Inputs, NotPayable, PoolLine, Statement, SubmissionLine, Withholding, statement_id};
@@ -18,7 +18,8 @@ use trainer::{DocumentRow, read_documents};
 use crate::failure::usage;
 use crate::home::{Archive, Home};
 use crate::money::accounting::{Accounting, payee_of};
-use crate::rules::{CreditUnit, Follows, Measured, Member, Policy, Rewards, Tables, Work, nano, pools, statements_root};
+use crate::money::page;
+use crate::rules::{CreditUnit, Follows, Measured, Member, Policy, PoolPart, Rewards, Tables, Work, nano, pools, statements_root};
 use crate::stages::{epoch, ingest, replay};
 use crate::strata::Strata;
 use crate::withdrawn::{DocumentList, Withdrawn};
@@ -52,7 +53,7 @@ impl Computed {
     /// The lines of the pools that follow attribution; where none does, those of all pools.
     pub fn weights(&self) -> impl Iterator<Item = &ledger::reward::Reward> {
         let some = self.rewards.pools.iter().any(|p| p.head.follows == Follows::Attribution);
-        let of = move |p: &&crate::rules::PoolPart| !some || p.head.follows == Follows::Attribution;
+        let of = move |p: &&PoolPart| !some || p.head.follows == Follows::Attribution;
         self.rewards.pools.iter().filter(of).flat_map(|p| &p.lines)
     }
 }
@@ -84,12 +85,13 @@ pub fn compute(archive: &Archive, number: u32) -> Result<Computed> {
         works: &works,
         submissions: &submissions,
         contributors: &paid,
+        payees: paid.iter().map(|id| (*id, payee_of(state, id))).collect(),
         window_weights: tables.window_weights(run.intent.1.steps, policy.window_cap_permille),
         by_document,
     };
     let parts = pools(&policy, &measured)?;
     let before = Accounting::of(archive, at)?;
-    let accruals = accruals(archive, &paid, &parts, &before.carried)?;
+    let accruals = accruals(archive, at, &paid, &parts, &before.carried)?;
     let settlement = settle(e.open.1.epoch, &accruals, before.carried.clone(), &policy.pay.terms())?;
     let rewards = Rewards { run: number, members, pools: parts, settlement };
     let outcome = rewards.outcome();
@@ -116,15 +118,21 @@ fn members(archive: &Archive, e: &Epoch, run: &Run, policy: &Policy) -> Result<V
         return Ok(Vec::new());
     }
     let (strata, mut members) = (Strata::of(policy)?, Vec::new());
-    for (_, shard) in e.shards_before(run.intent.0) {
-        let bytes = match (archive.objects.get(Class::Sealed, &shard.file), &run.statements) {
-            (Ok(bytes), _) => bytes,
-            (Err(_), Some((_, s))) => return Ok(Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?.members),
-            (Err(e), None) => return Err(e.into()),
+    let own = |stratum: usize| policy.strata.get(stratum).is_some_and(|s| s.pool_minor.is_some());
+    for s in &e.submissions {
+        let read = |shards: Vec<&At<Shard>>| -> Result<Vec<ShardFile>> {
+            shards.iter().map(|(_, shard)| Ok(ShardFile::decode(&archive.objects.get(Class::Sealed, &shard.file)?)?)).collect()
         };
-        for d in ShardFile::decode(&bytes)?.documents {
+        let files = match (read(s.shards_before(run.intent.0)), &run.statements) {
+            (Ok(files), _) => files,
+            // Texts that were destroyed since, or somebody who has what is public alone.
+            (Err(_), Some((_, s))) => return Ok(Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?.members),
+            // What was destroyed before the settlement is in no stratum any more, and the pool of the others pays it.
+            (Err(_), None) => read(s.live_shards())?,
+        };
+        for d in files.iter().flat_map(|f| &f.documents) {
             let stratum = strata.find(&d.contributor, &d.source);
-            if policy.strata.get(stratum).is_some_and(|s| s.pool_minor.is_some()) {
+            if own(stratum) {
                 members.push(Member { document: d.document.to_string(), stratum: stratum as u32 });
             }
         }
@@ -159,7 +167,7 @@ fn works(archive: &Archive, e: &Epoch, run: &Run, owners: &BTreeMap<DocumentRef,
 }
 
 /// What every account accrued over all pools, those included to whom earlier periods owe something.
-fn accruals(archive: &Archive, paid: &[ContributorId], pools: &[crate::rules::PoolPart], carried: &Carried) -> Result<Vec<Accrual>> {
+fn accruals(archive: &Archive, at: u64, paid: &[ContributorId], pools: &[PoolPart], carried: &Carried) -> Result<Vec<Accrual>> {
     let state = &archive.state;
     let mut sums: BTreeMap<ContributorId, (i128, i128)> = paid.iter().map(|id| (*id, (0, 0))).collect();
     for pool in pools {
@@ -171,13 +179,18 @@ fn accruals(archive: &Archive, paid: &[ContributorId], pools: &[crate::rules::Po
             }
         }
     }
-    let mut known: std::collections::BTreeSet<PayeeId> = sums.keys().map(|id| payee_of(state, id)).collect();
+    let mut known: BTreeSet<PayeeId> = sums.keys().map(|id| payee_of(state, id)).collect();
+    // Who is owed something and has no account here is paid through the first that it had: later ones change nothing.
+    let mut first: HashMap<PayeeId, (u64, ContributorId)> = HashMap::new();
+    for (id, c) in state.contributors.iter().filter(|(_, c)| c.registration.0 < at) {
+        let account = first.entry(payee_of(state, id)).or_insert((c.registration.0, *id));
+        *account = (*account).min((c.registration.0, *id));
+    }
     let open = carried.vintages.iter().flat_map(|v| v.offsets.keys().chain(v.receivables.keys())).chain(carried.stakes.keys());
-    let missing: Vec<PayeeId> = open.filter(|p| **p != PayeeId::Operator && !known.contains(*p)).copied().collect();
-    for payee in missing {
-        if known.insert(payee) {
-            let account = state.contributors.keys().find(|id| payee_of(state, id) == payee);
-            sums.insert(*account.with_context(|| format!("payee {payee}: no account"))?, (0, 0));
+    for payee in open.filter(|p| **p != PayeeId::Operator) {
+        if known.insert(*payee) {
+            let (_, account) = first.get(payee).with_context(|| format!("payee {payee}: no account"))?;
+            sums.insert(*account, (0, 0));
         }
     }
     let accrual = |(id, (accrued_minor, spread_minor)): (ContributorId, (i128, i128))| Accrual {
@@ -329,12 +342,12 @@ pub async fn run(home: &mut Home, number: u32) -> Result<String> {
     }
     reveal(home, run.intent.1.epoch).await?;
     // Copies for their contributors: signed, as a page, and as a table.
+    let (folder, names) = (home.dir.join(format!("statements/run-{number}")), home.names());
     for (statement, envelope) in all.iter().zip(&envelopes) {
-        let folder = home.dir.join(format!("statements/run-{number}"));
-        let name = home.name_of(&statement.contributor);
+        let name = names.get(&statement.contributor).cloned().unwrap_or_else(|| statement.contributor.to_string());
         store::files::write(&folder.join(format!("{name}.json")), envelope, 0o600)?;
-        store::files::write(&folder.join(format!("{name}.html")), crate::money::page::html(statement, &name).as_bytes(), 0o600)?;
-        store::files::write(&folder.join(format!("{name}.csv")), crate::money::page::csv(statement).as_bytes(), 0o600)?;
+        store::files::write(&folder.join(format!("{name}.html")), page::html(statement, &name).as_bytes(), 0o600)?;
+        store::files::write(&folder.join(format!("{name}.csv")), page::csv(statement).as_bytes(), 0o600)?;
     }
     Ok(computed.outcome)
 }

@@ -123,8 +123,8 @@ impl State {
         rule!(
             index,
             "genesis-currency",
-            e.currency.len() == 3 && e.currency.bytes().all(|b| b.is_ascii_uppercase()) && e.currency_exponent <= 24,
-            "currency {:?} with {} decimals, expected three capital letters and at most 24",
+            (3..=12).contains(&e.currency.len()) && e.currency.bytes().all(|b| b.is_ascii_uppercase()) && e.currency_exponent <= 24,
+            "currency {:?} with {} decimals, expected 3 to 12 capital letters and at most 24",
             e.currency,
             e.currency_exponent
         );

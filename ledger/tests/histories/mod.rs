@@ -195,7 +195,7 @@ impl History {
         let (taken, missing) = (held / 2, i128::from(self.n.below(50)));
         if missing > 0 {
             let period = self.period;
-            add_vintage(&mut self.carried.vintages, period, [(payee(account), missing)], [(PayeeId::Operator, missing)]);
+            add_vintage(&mut self.carried.vintages, (period, period + 2), [(payee(account), missing)], [(PayeeId::Operator, missing)]);
         }
         self.book(Movement::Post(books::claw_back(id(account), payee(account), taken, missing)));
     }
