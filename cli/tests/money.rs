@@ -80,22 +80,31 @@ fn settled(pay: &str) -> Home {
 
 /// A run that is replayed and not settled yet; `more` are arguments of the epoch's opening.
 fn trained(pay: &str, more: &[&str]) -> Home {
-    let world = World::new();
-    world.write("anna.toml", bank("Anna Muster", "NL91ABNA0417164300"));
-    world.write("bert.toml", bank("Bert Muster", "FR1420041010050500013M02606"));
-    world.write("cleo.toml", bank("Bert Muster", "FR14 2004 1010 0505 0001 3M02 606"));
+    // Bert's account is cleo's too.
+    let payees = [
+        bank("Anna Muster", "NL91ABNA0417164300"),
+        bank("Bert Muster", "FR1420041010050500013M02606"),
+        bank("Bert Muster", "FR14 2004 1010 0505 0001 3M02 606"),
+    ];
+    trained_with(World::new(), pay, more, &payees, ("EUR", "2"))
+}
+
+/// Anna, bert and cleo with these payees.
+fn trained_with(world: World, pay: &str, more: &[&str], payees: &[String; 3], (currency, exponent): (&str, &str)) -> Home {
+    let names = ["anna", "bert", "cleo"];
     world.write("pay.toml", pay);
     world.write("bank.toml", BANK);
+    world.write("strata.toml", STRATA);
     let home = Home { world };
-    home.ok(SETTLED, &["init", "--origin", "money.test/log", "--currency", "EUR", "--exponent", "2"]);
-    for name in ["anna", "bert", "cleo"] {
+    home.ok(SETTLED, &["init", "--origin", "money.test/log", "--currency", currency, "--exponent", exponent]);
+    for (name, payee) in names.iter().zip(payees) {
+        home.world.write(&format!("{name}.toml"), payee);
         home.ok(SETTLED, &["contributor", "add", name, "--payee", &format!("{name}.toml")]);
     }
     let open =
         ["epoch", "open", "--target", "east=target/east", "--target", "west=target/west", "--pool-minor", "100000", "--hold-days", "10"];
-    home.world.write("strata.toml", STRATA);
     home.ok(SETTLED, &[&open[..], &["--pay", "pay.toml"], more].concat());
-    for name in ["anna", "bert", "cleo"] {
+    for name in names {
         home.ok(SETTLED, &["submit", name, &format!("from/{name}")]);
     }
     home.ok(SETTLED, &["epoch", "close"]);
@@ -161,6 +170,21 @@ fn from_a_settled_run_to_paid_accounts_and_closed_books() {
     assert_eq!(booked["settled_minor"], paid.to_string());
     assert_eq!(home.ok(due, &["payout", "reconcile", &first.to_string(), "status.xml"])["new"], 0, "told twice, booked once");
     assert_eq!((home.balance("paid"), home.balance("in-flight:")), (paid, 0));
+    // Days later one comes back after all, and is paid again.
+    let (reference, amount) = (between("<EndToEndId>", "<"), between("<InstdAmt Ccy=\"EUR\">", "<"));
+    home.world.write("late.csv", format!("reference,status,amount,reason\r\n{reference},returned,{amount},account closed\r\n"));
+    for expected in [1, 0] {
+        assert_eq!(home.ok(due, &["payout", "reconcile", &first.to_string(), "late.csv"])["new"], expected);
+    }
+    assert_eq!((home.balance("paid"), home.balance("payable:")), (0, paid));
+    let again = home.payout(due, "bank.toml").to_string();
+    home.ok(due, &["payout", "approve", &again]);
+    home.ok(due, &["payout", "export", &again, "--out", "again.xml"]);
+    let again_xml = fs::read_to_string(home.world.path("again.xml")).unwrap();
+    let message = again_xml.split_once("<MsgId>").unwrap().1.split_once('<').unwrap().0;
+    home.world.write("status.xml", report(message, "ACSC"));
+    home.ok(due, &["payout", "reconcile", &again, "status.xml"]);
+    assert_eq!((home.balance("paid"), home.balance("payable:")), (paid, 0));
     home.ok(due, &["books", "close", "0"]);
     home.at(due, &["books", "close", "0"]).fails(3, &["period 0, expected 1"]);
     home.clean();
@@ -329,12 +353,14 @@ const FORGERIES: &[(&str, Forge)] = &[
         }
         _ => None,
     }),
+    // It came back to somebody who was not paid.
     ("settlement-returned", |objects, e| match e {
         Entry::Settlement(e) => {
-            let (list, half) = (String::from_utf8(objects.get(Class::Public, &e.returned).unwrap()).unwrap(), e.returned_minor / 2);
-            let (first, _) = list.split_once('\n').unwrap();
-            let returned = objects.put(Class::Public, format!("{first}\n").as_bytes()).unwrap();
-            Some(Settlement { returned, returned_minor: half, settled_minor: e.returned_minor - half, ..e.clone() }.into())
+            let list = String::from_utf8(objects.get(Class::Public, &e.returned).unwrap()).unwrap();
+            let id = list.split_once("contributor\":\"").unwrap().1;
+            let other = if id.starts_with('0') { "1" } else { "0" };
+            let returned = objects.put(Class::Public, list.replacen(&id[..32], &format!("{other}{}", &id[1..32]), 1).as_bytes()).unwrap();
+            Some(Settlement { returned, ..e.clone() }.into())
         }
         _ => None,
     }),
@@ -470,4 +496,50 @@ fn what_was_settled_stays_what_it_was_when_epochs_and_accounts_follow() {
             home.ok(due, &["statement", "verify", &format!("h/statements/run-{run}/{name}.json")]);
         }
     }
+}
+
+#[test]
+fn chains_and_people_who_pay_by_hand_get_their_files_too() {
+    let world = World::new();
+    let address = ["0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"];
+    let payees = [
+        format!("kind = \"evm\"\naddress = \"{}\"\n", address[0]),
+        format!("kind = \"evm\"\naddress = \"{}\"\n", address[1]),
+        "kind = \"near\"\naccount = \"cleo.near\"\n".to_string(),
+    ];
+    let home = trained_with(world, "control_gap_ppm = 100000000\n", &[], &payees, ("USDC", "6"));
+    home.ok(SETTLED, &["reward"]);
+    let due = SETTLED + 10 * DAY;
+    let merkle = |decimals: u8| {
+        format!(
+            "rail = \"merkle-distributor\"\nchain_id = 1\ndistributor = \"0x00000000000000000000000000000000000000d1\"\n\
+             token = \"0x00000000000000000000000000000000000000c0\"\ndecimals = {decimals}\nperiod = \"0x{}\"\n",
+            "07".repeat(32)
+        )
+    };
+    home.world.write("wrong.toml", merkle(18));
+    home.at(due, &["payout", "propose", "wrong.toml"]).fails(2, &["18 decimals", "USDC has 6"]);
+    home.world.write("merkle.toml", merkle(6));
+    let payout = home.payout(due, "merkle.toml").to_string();
+    home.at(due, &["payout", "propose", "merkle.toml"]).fails(1, &["is not paid by merkle-distributor"]);
+    home.ok(due, &["payout", "approve", &payout]);
+    assert_eq!(home.ok(due, &["payout", "export", &payout, "--out", "tree.json"])["claims"], 2);
+    let tree: Value = serde_json::from_slice(&fs::read(home.world.path("tree.json")).unwrap()).unwrap();
+    assert_eq!((&tree["format"], tree["values"].as_array().unwrap().len()), (&"standard-v1".into(), 2));
+    let mut sum = 0;
+    for (name, address) in ["anna", "bert"].iter().zip(address) {
+        let claim = fs::read(home.world.path(&format!("h/statements/payout-{payout}/{name}.claim.json"))).unwrap();
+        let claim: ledger::payout::claim_proof::ClaimProof = serde_json::from_slice(&claim).unwrap();
+        claim.verify().unwrap();
+        assert_eq!(ledger::payout::address::checksummed(&claim.account), address);
+        sum += claim.amount_minor;
+    }
+    assert_eq!(sum, home.balance("in-flight:"));
+    home.world.write("near.toml", "rail = \"nep-141\"\nsender_id = \"coop.near\"\ncontract_id = \"usdc.near\"\ndecimals = 6\n");
+    let payout = home.payout(due, "near.toml").to_string();
+    home.ok(due, &["payout", "approve", &payout]);
+    home.ok(due, &["payout", "export", &payout, "--out", "near.json"]);
+    assert!(fs::read_to_string(home.world.path("near.json")).unwrap().contains("cleo.near"));
+    assert_eq!(home.balance("in-flight:"), 100_000);
+    home.clean();
 }

@@ -306,12 +306,15 @@ pub fn propose(proposal: u64, amounts: &[(ContributorId, i128)]) -> Vec<Transfer
     lines.0
 }
 
-/// What a rail's report says: what arrived, and what is payable again.
-pub fn report(proposal: u64, settled_minor: i128, returned: &[(ContributorId, i128)]) -> Vec<Transfer> {
+/// What a rail's report says: what arrived, what is payable again, and what is payable again after it had arrived.
+pub fn report(proposal: u64, settled_minor: i128, returned: &[(ContributorId, i128)], reversed: &[(ContributorId, i128)]) -> Vec<Transfer> {
     let mut lines = Lines::default();
     lines.add(Account::InFlight(proposal), Account::Paid, settled_minor);
     for (id, amount_minor) in returned {
         lines.add(Account::InFlight(proposal), Account::Payable(*id), *amount_minor);
+    }
+    for (id, amount_minor) in reversed {
+        lines.add(Account::Paid, Account::Payable(*id), *amount_minor);
     }
     lines.0
 }
@@ -374,7 +377,7 @@ mod tests {
         assert_eq!(books, before);
         books.apply(3, &Movement::Confirm(1)).unwrap();
         assert_eq!(books.apply(3, &Movement::Confirm(1)), Err(BooksError::NotPending(1)));
-        books.apply(4, &Movement::Post(report(1, 50, &[(id, 20)]))).unwrap();
+        books.apply(4, &Movement::Post(report(1, 50, &[(id, 20)], &[]))).unwrap();
         assert_eq!((books.balance(Account::Paid), books.balance(Account::Payable(id)), books.balance(Account::InFlight(1))), (50, 50, 0));
         books.apply(5, &Movement::Reserve(propose(5, &[(id, 50)]))).unwrap();
         books.apply(6, &Movement::Void(5)).unwrap();

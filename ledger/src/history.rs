@@ -363,6 +363,11 @@ impl Payout {
         self.settlements.iter().map(|(_, s)| s.settled_minor.saturating_add(s.returned_minor)).fold(0, i128::saturating_add)
     }
 
+    /// What arrived by the reports so far and was not sent back after all, in minor units.
+    pub fn arrived(&self) -> i128 {
+        self.settlements.iter().map(|(_, s)| s.settled_minor.saturating_sub(s.reversed_minor)).fold(0, i128::saturating_add)
+    }
+
     /// Whether the second key refused it.
     pub fn is_rejected(&self) -> bool {
         self.approval.as_ref().is_some_and(|(_, a)| a.outcome != "approved")

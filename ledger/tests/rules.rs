@@ -13,7 +13,7 @@ use common::{
 use ledger::entry::{
     Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, Genesis, Holder,
     KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, Registration, Release, Replay, Resolution, Reveal, RunClose, RunIntent,
-    RunProgress, Shard, Statements, Submission, Withdrawal, WithdrawalEffect, WitnessChange,
+    RunProgress, Settlement, Shard, Statements, Submission, Withdrawal, WithdrawalEffect, WitnessChange,
 };
 use ledger::key::Algorithm;
 use ledger::{Entry, Envelope, SecretKey, WitnessPolicy};
@@ -386,6 +386,8 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("approval-same", "payout proposed", |w| signed(PayoutApproval { file: digest("other"), ..w.payout_approval() }, &[&w.approver])),
     ("approval-same", "payout proposed", |w| signed(PayoutApproval { total_minor: 901, ..w.payout_approval() }, &[&w.approver])),
     ("settlement-approved", "payout proposed", |w| w.by_operator(w.settlement(600, 0))),
+    ("settlement-amounts", "payout approved", |w| w.by_operator(Settlement { reversed_minor: 1, ..w.settlement(1, 0) })),
+    ("settlement-amounts", "payout settled in part", |w| w.by_operator(Settlement { reversed_minor: 601, ..w.settlement(0, 0) })),
     ("settlement-amounts", "payout approved", |w| w.by_operator(w.settlement(0, 0))),
     ("settlement-amounts", "payout approved", |w| w.by_operator(w.settlement(601, -1))),
     ("settlement-amounts", "payout approved", |w| w.by_operator(w.settlement(i128::MAX, 1))),

@@ -60,17 +60,14 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
         }
         // Each payment comes back once, whatever reports say.
         let mut open: std::collections::HashSet<&Amount> = list.iter().collect();
-        let reports: Vec<(u64, Vec<Amount>)> = payout
-            .settlements
-            .iter()
-            .map(|(at, s)| Ok((*at, lines::read(&archive.objects.get(Class::Public, &s.returned)?)?)))
-            .collect::<Result<_>>()?;
-        for ((at, returned), (_, s)) in reports.iter().zip(&payout.settlements) {
-            let sum: i128 = returned.iter().map(|a| a.amount_minor).sum();
-            report.expect(sum == s.returned_minor, "settlement-returned", *at, || {
-                format!("{} came back, the list gives {sum}", s.returned_minor)
-            });
-            let known = returned.iter().filter(|r| open.remove(r)).count() == returned.len();
+        let read = |digest| -> Result<Vec<Amount>> { lines::read(&archive.objects.get(Class::Public, digest)?) };
+        let reports: Vec<(Vec<Amount>, Vec<Amount>)> =
+            payout.settlements.iter().map(|(_, s)| Ok((read(&s.returned)?, read(&s.reversed)?))).collect::<Result<_>>()?;
+        for ((returned, reversed), (at, s)) in reports.iter().zip(&payout.settlements) {
+            let sum = |all: &[Amount]| all.iter().map(|a| a.amount_minor).fold(0, i128::saturating_add);
+            let (found, expected) = ((sum(returned), sum(reversed)), (s.returned_minor, s.reversed_minor));
+            report.expect(found == expected, "settlement-returned", *at, || format!("{expected:?} came back, the lists give {found:?}"));
+            let known = returned.iter().chain(reversed).filter(|r| open.remove(r)).count() == returned.len() + reversed.len();
             report.expect(known, "settlement-returned", *at, || "what came back is not of the payout, or came back before".into());
         }
         let left = accounting.books.balance(Account::InFlight(*at));

@@ -132,7 +132,8 @@ impl Accounting {
             Event::Approval(e) => Movement::Void(e.proposal),
             Event::Report(e) => {
                 let returned: Vec<_> = amounts(&e.returned)?.iter().map(Amount::pair).collect();
-                Movement::Post(books::report(e.proposal, e.settled_minor, &returned))
+                let reversed: Vec<_> = amounts(&e.reversed)?.iter().map(Amount::pair).collect();
+                Movement::Post(books::report(e.proposal, e.settled_minor, &returned, &reversed))
             }
             Event::Dispute(e) => match disputed_contributor(state, e) {
                 Some(id) => {

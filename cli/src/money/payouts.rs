@@ -1,6 +1,6 @@
 //! Payouts: one key proposes, another approves, what was approved is exported, and what the rail reports is booked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -313,48 +313,60 @@ pub async fn reconcile(home: &mut Home, payout: u64, report: &Path) -> Result<Ou
     let found = find(home, payout)?;
     let (kept, payments, list) = check(home, found, &vault::file(home, &found.proposal.1.file)?)?;
     let mut fates = kept.rail.report(&kept.batch, &payments, &bytes)?;
-    // A rail reports again what it said before.
+    // A rail reports again what it said before; what had arrived may come back after all, and never the other way round.
     let known = reported(home, found)?;
-    let mut otherwise = String::new();
-    for (reference, fate) in &known {
-        if fates.remove(reference).is_some_and(|f| matches!(f, Fate::Settled) != *fate) {
-            otherwise += &format!("  {reference}: reported otherwise before, and not booked again\n");
+    let mut text = String::new();
+    let mut came_back = BTreeSet::new();
+    for (reference, arrived) in &known {
+        match (arrived, fates.get(reference)) {
+            (true, Some(Fate::Returned(_))) => {
+                came_back.insert(reference.clone());
+                continue;
+            }
+            (false, Some(Fate::Settled)) => text += &format!("  {reference}: came back before, and is payable; not booked as paid\n"),
+            _ => {}
         }
+        fates.remove(reference);
     }
     if fates.is_empty() {
-        let text = format!("payout {payout}: nothing new in the report\n{otherwise}");
+        let text = format!("payout {payout}: nothing new in the report\n{text}");
         return Ok(Output::new(text, json!({ "payout": payout, "new": 0 })));
     }
-    let arrived = |a: &Amount| a.reference.as_ref().and_then(|r| fates.get(r)).map(|f| *f == Fate::Settled);
-    let of = |settled: bool| list.iter().filter(|a| arrived(a) == Some(settled)).cloned().collect::<Vec<Amount>>();
-    let (settled, returned) = (of(true), of(false));
+    let fate = |a: &Amount| a.reference.as_ref().and_then(|r| fates.get_key_value(r));
+    let of = |settled: bool, reversed: bool| {
+        let fits = |a: &&Amount| fate(a).is_some_and(|(r, f)| (*f == Fate::Settled) == settled && came_back.contains(r) == reversed);
+        list.iter().filter(fits).cloned().collect::<Vec<Amount>>()
+    };
+    let (settled, returned, reversed) = (of(true, false), of(false, false), of(false, true));
     let sum = |amounts: &[Amount]| amounts.iter().map(|a| a.amount_minor).sum::<i128>();
     let reasons: BTreeMap<&String, &String> =
         fates.iter().filter_map(|(r, f)| if let Fate::Returned(why) = f { Some((r, why)) } else { None }).collect();
     let references: Vec<&String> = fates.keys().collect();
-    let kept_report = json!({ "references": references, "settled": settled.iter().filter_map(|a| a.reference.as_ref()).collect::<Vec<_>>(), "reasons": reasons, "file": corpus::Digest::of(&bytes) });
+    let arrived: Vec<&String> = settled.iter().filter_map(|a| a.reference.as_ref()).collect();
+    let bank = vault::keep_file(home, &bytes)?;
+    let kept_report = json!({ "references": references, "settled": arrived, "reasons": reasons, "file": bank });
     let settlement = Settlement {
         proposal: payout,
         settled_minor: sum(&settled),
         returned_minor: sum(&returned),
+        reversed_minor: sum(&reversed),
         transfers: fates.len() as u64,
         returned: home.objects.put(Class::Public, &lines::write(&returned)?)?,
+        reversed: home.objects.put(Class::Public, &lines::write(&reversed)?)?,
         report: vault::keep_file(home, &serde_json::to_vec(&kept_report)?)?,
         time: home.now,
     };
-    vault::keep_file(home, &bytes)?;
     let genesis = home.genesis();
     let amount = |minor| money(minor, genesis.currency_exponent, &genesis.currency);
-    let mut text =
-        format!("payout {payout}: {} arrived, {} came back\n", amount(settlement.settled_minor), amount(settlement.returned_minor));
-    for a in &returned {
+    let back = settlement.returned_minor + settlement.reversed_minor;
+    text = format!("payout {payout}: {} arrived, {} came back\n{text}", amount(settlement.settled_minor), amount(back));
+    for a in returned.iter().chain(&reversed) {
         let why = a.reference.as_ref().and_then(|r| reasons.get(r)).map_or("", |w| w.as_str());
         text += &format!("  {:<24} {:>16}  payable again: {why}\n", home.name_of(&a.contributor), amount(a.amount_minor));
     }
-    text += &otherwise;
     let json = json!({
         "payout": payout, "new": fates.len(), "settled_minor": settlement.settled_minor.to_string(),
-        "returned_minor": settlement.returned_minor.to_string(),
+        "returned_minor": back.to_string(),
     });
     home.append(vec![settlement.into()]).await?;
     Ok(Output::new(text, json))

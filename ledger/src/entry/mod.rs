@@ -241,7 +241,7 @@ impl Entry {
             Entry::Release(e) => vec![("public/release.jsonl", e.list)],
             // Pay files and reports name persons: their digests are here, and they are in no store of objects.
             Entry::PayoutProposal(e) => vec![("public/payout.jsonl", e.list)],
-            Entry::Settlement(e) => vec![("public/returned.jsonl", e.returned)],
+            Entry::Settlement(e) => vec![("public/returned.jsonl", e.returned), ("public/reversed.jsonl", e.reversed)],
             Entry::Dispute(e) => vec![("sealed/evidence", e.evidence)],
             Entry::DisputeResolution(e) => vec![("party/reasons", e.reasons)],
             Entry::BooksClose(e) => vec![("public/balances.jsonl", e.balances)],

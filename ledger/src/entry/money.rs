@@ -96,10 +96,14 @@ records! {
         settled_minor: i128 = "crate::entry::amount",
         /// Sent back with this report.
         returned_minor: i128 = "crate::entry::amount",
+        /// Reported as paid before, and sent back after all.
+        reversed_minor: i128 = "crate::entry::amount",
         /// Payments in this report.
         transfers: u64,
         /// The list of contributors and amounts that were sent back.
         returned: Digest,
+        /// The list of those that had been reported as paid.
+        reversed: Digest,
         /// The report.
         report: Digest,
         /// Seconds since 1970.

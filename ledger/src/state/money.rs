@@ -75,7 +75,8 @@ impl State {
     /// What was released and is not on its way or paid, in minor units; what disputes stopped is among it.
     pub fn releasable_to_payouts(&self) -> i128 {
         let released = self.runs.iter().flat_map(|r| &r.releases).map(|(_, r)| r.total_minor).fold(0, i128::saturating_add);
-        let returned = |p: &Payout| p.settlements.iter().map(|(_, s)| s.returned_minor).fold(0, i128::saturating_add);
+        let back = |s: &Settlement| s.returned_minor.saturating_add(s.reversed_minor);
+        let returned = |p: &Payout| p.settlements.iter().map(|(_, s)| back(s)).fold(0, i128::saturating_add);
         let standing = self.payouts.iter().filter(|p| !p.is_rejected());
         let paid = standing.map(|p| p.proposal.1.total_minor.saturating_sub(returned(p))).fold(0, i128::saturating_add);
         released.saturating_sub(paid)
@@ -131,10 +132,21 @@ impl State {
         let approved = payout.approval.as_ref().is_some_and(|(_, a)| a.outcome == "approved");
         rule!(index, "settlement-approved", approved, "proposal {} is not approved", e.proposal);
         let total = payout.proposal.1.total_minor;
-        let sum = e.settled_minor.checked_add(e.returned_minor).filter(|s| *s > 0 && e.settled_minor >= 0 && e.returned_minor >= 0);
-        let sum = some!(index, "settlement-amounts", sum, "{} settled, {} returned", e.settled_minor, e.returned_minor);
+        let none_below_zero = e.settled_minor >= 0 && e.returned_minor >= 0 && e.reversed_minor >= 0;
+        let sum = e.settled_minor.checked_add(e.returned_minor).filter(|s| none_below_zero && (*s > 0 || e.reversed_minor > 0));
+        let sum = some!(
+            index,
+            "settlement-amounts",
+            sum,
+            "{} settled, {} returned, {} reversed",
+            e.settled_minor,
+            e.returned_minor,
+            e.reversed_minor
+        );
         let left = total.saturating_sub(payout.reported());
         rule!(index, "settlement-amounts", sum <= left, "{sum} reported, {left} of {total} are open");
+        let arrived = payout.arrived();
+        rule!(index, "settlement-amounts", e.reversed_minor <= arrived, "{} reversed, {arrived} had arrived", e.reversed_minor);
         payout.settlements.push((index, e));
         Ok(())
     }

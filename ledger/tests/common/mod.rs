@@ -363,7 +363,9 @@ impl World {
             settled_minor,
             returned_minor,
             transfers: 1,
+            reversed_minor: 0,
             returned: digest("returned"),
+            reversed: digest("reversed"),
             report: digest("report"),
             time: TIME,
         }

@@ -177,15 +177,20 @@ impl History {
         let approved: Vec<u64> = self.in_flight.keys().filter(|at| !self.proposed.contains(at)).copied().collect();
         let Some(at) = approved.first().copied() else { return };
         let amounts = self.in_flight.remove(&at).unwrap();
-        let (mut settled, mut returned) = (0, Vec::new());
+        let (mut settled, mut returned, mut reversed) = (0, Vec::new(), Vec::new());
         for (who, amount) in amounts {
             if self.n.below(4) == 0 {
                 returned.push((who, amount));
             } else {
                 settled += amount;
+                // Sent back after all, with the same report or a later one.
+                if self.n.below(6) == 0 {
+                    reversed.push((who, amount));
+                }
             }
         }
-        self.book(Movement::Post(books::report(at, settled, &returned)));
+        self.book(Movement::Post(books::report(at, settled, &returned, &[])));
+        self.book(Movement::Post(books::report(at, 0, &[], &reversed)));
         assert_eq!(self.books.balance(Account::InFlight(at)), 0);
     }
 
