@@ -1,6 +1,7 @@
-//! What people type: the commands; `groups` has the commands of groups.
+//! What people type: the commands; `groups` has the commands of groups, `money` those about money.
 
 mod groups;
+mod money;
 mod reading;
 
 use std::path::PathBuf;
@@ -14,9 +15,8 @@ use crate::stages::jobs::LEASE_MS;
 
 pub use reading::{Columned, Reading};
 
-pub use groups::{
-    Attribution, Books, Contributor, Dispute, Epoch, Format, Index, Key, Payout, Statement, SubmissionCommand, TrainLook, Witness,
-};
+pub use groups::{Attribution, Contributor, Epoch, Format, Index, Key, SubmissionCommand, TrainLook, Witness};
+pub use money::{Books, Dispute, Payout, Statement};
 
 /// Provenance and payment for training data: submissions under signature, a model, credit, statements, an audit.
 ///

@@ -105,6 +105,8 @@ pub struct ToJudge<'a> {
 const BATCH: usize = 4096;
 /// Documents that are kept in memory before they are written to the index.
 const KEPT: u32 = 1 << 17;
+/// Words of theirs: long documents fill the memory before they are many.
+const KEPT_WORDS: u64 = 1 << 25;
 
 /// A judge whose kept documents move to an index on disk as they become many.
 pub struct Keeper {
@@ -114,12 +116,14 @@ pub struct Keeper {
     options: Options,
     /// Documents that the index held when the judge was put on it.
     base: u32,
+    /// Words of documents that were judged or kept since.
+    words: u64,
 }
 
 impl Keeper {
     /// A judge over what an index holds.
     pub fn over(judge: Judge, index: Option<(Index, u64)>, options: Options) -> Keeper {
-        Keeper { base: judge.len(), judge, index, options }
+        Keeper { base: judge.len(), judge, index, options, words: 0 }
     }
 
     /// The same, computing on `device`.
@@ -135,9 +139,10 @@ impl Keeper {
     /// Writes what is in memory to the index, once it is much, or if it is `all`.
     fn flush(&mut self, all: bool) -> Result<()> {
         let Some((index, at)) = &mut self.index else { return Ok(()) };
-        if !all && self.judge.len() - self.base < KEPT {
+        if !all && self.judge.len() - self.base < KEPT && self.words < KEPT_WORDS {
             return Ok(());
         }
+        self.words = 0;
         let judge = std::mem::replace(&mut self.judge, Judge::new(self.options.clone()));
         let delta = judge.into_delta();
         index.append(&delta, *at)?;
@@ -163,6 +168,7 @@ impl Keeper {
         while documents.peek().is_some() {
             let batch = documents.by_ref().take(BATCH);
             let (names, mut features): (Vec<Name>, Vec<Features>) = batch.map(|(d, outline)| (name(d), features(outline))).unzip();
+            self.words += features.iter().map(|f| f.words.len() as u64).sum::<u64>();
             self.judge.prepare(&mut features)?;
             for (name, features) in names.into_iter().zip(&features) {
                 self.judge.keep(name, features)?;
@@ -274,6 +280,7 @@ pub fn judge(
         }
         let mut all: Vec<Features> = batch.par_iter().map(|(.., number, i, _)| features(words.outline(*i, *number))).collect();
         words.forget();
+        keeper.words += all.iter().map(|f| f.words.len() as u64).sum::<u64>();
         keeper.judge.prepare(&mut all)?;
         let named: Vec<(Name, Features)> = named.into_iter().zip(all).collect();
         if batch[0].5 {
