@@ -543,3 +543,51 @@ fn chains_and_people_who_pay_by_hand_get_their_files_too() {
     assert_eq!(home.balance("in-flight:"), 100_000);
     home.clean();
 }
+
+#[test]
+fn killed_at_any_point_a_payout_goes_on_to_books_that_balance() {
+    let home = settled("control_gap_ppm = 100000000\n");
+    let due = (SETTLED + 10 * DAY).to_string();
+    let begun = std::time::Instant::now();
+    home.ok(SETTLED, &["payout", "list"]);
+    let whole = begun.elapsed().max(std::time::Duration::from_millis(20));
+    let mut kills = 0;
+    // Killed earlier and later, until it ends by itself; whatever it had done, it can be told again.
+    let mut tell = |args: &[&str]| {
+        for i in 1..=40u32 {
+            let mut command = home.world.command(&[args, &["--home", "h", "--now", &due]].concat());
+            let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+            std::thread::sleep(whole * i / 10);
+            if child.try_wait().unwrap().is_some() {
+                return;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+        }
+        home.world.run(&[args, &["--home", "h", "--now", &due]].concat());
+    };
+    tell(&["payout", "propose", "bank.toml"]);
+    let now: u64 = due.parse().unwrap();
+    let payouts = || home.ok(now, &["payout", "list"])["payouts"].as_array().unwrap().clone();
+    // One proposal has all of it; a second one found nothing left.
+    assert_eq!((payouts().len(), &payouts()[0]["total_minor"]), (1, &"100000".into()), "{:?}", payouts());
+    let payout = payouts()[0]["payout"].to_string();
+    tell(&["payout", "approve", &payout]);
+    tell(&["payout", "export", &payout, "--out", "pay.xml"]);
+    let xml = fs::read_to_string(home.world.path("pay.xml")).unwrap();
+    let mut rows = String::from("reference,status,amount,reason\r\n");
+    for transfer in xml.split("<EndToEndId>").skip(1) {
+        let reference = transfer.split_once('<').unwrap().0;
+        let amount = transfer.split_once("<InstdAmt Ccy=\"EUR\">").unwrap().1.split_once('<').unwrap().0;
+        rows += &format!("{reference},settled,{amount},\r\n");
+    }
+    home.world.write("settled.csv", rows);
+    tell(&["payout", "reconcile", &payout, "settled.csv"]);
+    tell(&["books", "close", "0"]);
+    assert!(kills >= 5, "only {kills} kills in {whole:?}");
+    assert_eq!((home.balance("paid"), home.balance("held:"), home.balance("in-flight:")), (100_000, 0, 0));
+    home.clean();
+    let rebuilt = home.ok(now, &["index", "rebuild"]);
+    assert_eq!((&rebuilt["same"], &rebuilt["matches_log"]), (&true.into(), &true.into()), "{rebuilt}");
+}
