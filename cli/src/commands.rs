@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ::ingest::filter;
 use anyhow::{Context, Result};
 use corpus::bundle::Submitted;
 use corpus::canonical;
@@ -57,12 +58,27 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
         }
         Command::Key(key) => keys::command(key, now).await,
-        Command::Epoch(Epoch::Open { home, target, target_weight, strata, weights, filters, pay, pool_minor, hold_days, purpose }) => {
+        Command::Epoch(Epoch::Open {
+            home,
+            target,
+            target_weight,
+            strata,
+            weights,
+            filters,
+            pay,
+            pool_minor,
+            hold_days,
+            grant_hold_days,
+            unknown_reservations,
+            purpose,
+        }) => {
             let mut home = Home::open(&home.home, now).await?;
             let (targets, target_weights) = targets(&target, &target_weight)?;
             let mut policy = Policy::new(pool_minor, &home.genesis().currency.clone(), home.genesis().currency_exponent);
             policy.target_weights = target_weights;
             policy.hold_days = hold_days;
+            policy.grant_hold_days = grant_hold_days;
+            policy.unknown_reservations = unknown_reservations;
             if let Some(path) = pay {
                 let text = String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?;
                 policy.pay = toml::from_str(&text).map_err(|e| usage(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
@@ -104,7 +120,7 @@ pub async fn run(args: Args) -> Result<Output> {
         }
         Command::Ingest { home, tokenizer, vocabulary, device } => {
             let mut home = Home::open(&home.home, now).await?;
-            let tokenizer = tokenizer.map(|p| files::read(&p)).transpose()?;
+            let tokenizer = tokenizer.as_deref().map(ingest::given_tokenizer).transpose()?;
             let (device, name) = device.open()?;
             note(&format!("documents are compared on {name}"));
             ingest::run(&mut home, tokenizer, vocabulary, device).await?;
@@ -220,6 +236,12 @@ pub async fn run(args: Args) -> Result<Output> {
             let mut home = Home::open(&home.home, now).await?;
             let at = notices::claim(&mut home, &contributor, &document, &files::read(&evidence)?, kind, key.as_ref()).await?;
             Ok(Output::new(format!("claim of {} documents, entry {at}", document.len()), json!({ "claim": at })))
+        }
+        Command::Grant { home, contributor, submission, document, purpose, terms, key } => {
+            let key = key.map(|k| read_key(&k)).transpose()?;
+            let mut home = Home::open(&home.home, now).await?;
+            let at = notices::grant(&mut home, &contributor, submission, &document, purpose, &files::read(&terms)?, key.as_ref()).await?;
+            Ok(Output::new(format!("grant for submission {submission}, entry {at}"), json!({ "grant": at })))
         }
         Command::Resolve { home, claim, outcome, reasons } => {
             let mut home = Home::open(&home.home, now).await?;
@@ -395,9 +417,26 @@ async fn submit_command(home: &Path, now: u64, name: &str, given: ToSubmit) -> R
     if read.problems.len() > SHOWN {
         note(&format!("not read: {} more, which --json lists", read.problems.len() - SHOWN));
     }
-    let mut json = json!({ "contributor": name, "documents": read.documents, "bytes": read.bytes, "licence": read.evidence.licence, "licence_evidence": read.evidence.kind, "origin": read.origin, "masked": read.masked, "unread": read.unread(), "problems": read.problems });
-    let mut summary =
-        format!("{} documents, {} bytes, under {} ({})", read.documents, read.bytes, read.evidence.licence, read.evidence.kind);
+    for s in read.licence.statements.iter().filter(|s| s.expression.contains("LicenseRef-unknown")) {
+        let text =
+            "not the text of a licence that is known; documents under it are used for nothing unless who holds the rights licenses them";
+        note(&format!("{}: {text} (assay grant)", filter::shown(&s.place)));
+    }
+    for (one, other) in preview::conflicts(&read.licence) {
+        note(&format!("licences differ, and both count: {one}; {other}"));
+    }
+    if !read.fields_not_read.is_empty() {
+        let names: Vec<String> = read.fields_not_read.iter().map(|name| filter::shown(name)).collect();
+        note(&format!("fields that are not read: {}", names.join(", ")));
+    }
+    let mut json = json!({ "contributor": name, "documents": read.documents, "bytes": read.bytes, "licence": read.licence.expression, "licence_evidence": preview::sources_of(&read.licence), "licence_conflicts": preview::conflicts(&read.licence), "fields_not_read": read.fields_not_read, "origin": read.origin, "masked": read.masked, "unread": read.unread(), "problems": read.problems });
+    let mut summary = format!(
+        "{} documents, {} bytes, under {} ({})",
+        read.documents,
+        read.bytes,
+        read.licence.expression,
+        preview::sources_of(&read.licence)
+    );
     if read.masked > 0 {
         summary += &format!(", {} pieces of personal data masked", read.masked);
     }

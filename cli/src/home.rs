@@ -19,6 +19,9 @@ use crate::failure::{Kind, failure, usage};
 use crate::keys::{self, read as read_key};
 use crate::money::accounting::Accounting;
 
+/// What entries move in the books, by index.
+type Moved = BTreeMap<u64, Movement>;
+
 /// `assay.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -320,16 +323,16 @@ impl Home {
             }
         }
         // What the books refuse is not logged.
-        let booked = self.movements(self.sequencer.size(), &entries).map(drop);
-        let first = match booked.and_then(|()| Ok(self.sequencer.append(&bytes, self.now)?)) {
-            Ok(first) => first,
+        let moved = self.movements(self.sequencer.size(), &entries);
+        let (first, moved) = match moved.and_then(|moved| Ok((self.sequencer.append(&bytes, self.now)?, moved))) {
+            Ok(appended) => appended,
             Err(e) => {
                 self.archive.state = replayed(&self.sequencer)?;
                 return Err(e);
             }
         };
         self.after_append(&entries)?;
-        self.apply_to_index(first, &bytes, entries).await?;
+        self.apply_to_index(first, &bytes, entries, moved).await?;
         Ok(first)
     }
 
@@ -363,7 +366,8 @@ impl Home {
 
     /// Brings what was admitted into the index.
     pub async fn index_admitted(&mut self, first: u64, new: Admitted) -> Result<()> {
-        self.apply_to_index(first, &new.bytes, new.entries).await
+        let moved = self.movements(first, &new.entries)?;
+        self.apply_to_index(first, &new.bytes, new.entries, moved).await
     }
 
     /// The leaf hashes of all entries.
@@ -406,8 +410,7 @@ impl Home {
         Ok(String::from_utf8(files::read(&path)?)?)
     }
 
-    async fn apply_to_index(&mut self, first: u64, bytes: &[Vec<u8>], entries: Vec<Entry>) -> Result<()> {
-        let mut moved = self.movements(first, &entries)?;
+    async fn apply_to_index(&mut self, first: u64, bytes: &[Vec<u8>], entries: Vec<Entry>, mut moved: Moved) -> Result<()> {
         let applied = |((index, bytes), entry): ((u64, &Vec<u8>), Entry)| Applied {
             index,
             digest: Digest::of(bytes),
@@ -419,7 +422,7 @@ impl Home {
     }
 
     /// What entries from `first` on move, which the state has already.
-    fn movements(&self, first: u64, entries: &[Entry]) -> Result<BTreeMap<u64, Movement>> {
+    fn movements(&self, first: u64, entries: &[Entry]) -> Result<Moved> {
         // Most entries move nothing, and the books before them need not be looked at.
         if !entries.iter().any(Entry::moves_money) {
             return Ok(BTreeMap::new());
@@ -443,7 +446,8 @@ impl Home {
         for start in (known..self.state.size).step_by(4096) {
             let bytes = self.sequencer.entries(start..self.state.size.min(start + 4096))?;
             let entries = (start..).zip(&bytes).map(|(index, b)| Ok(parse(index, b)?.1)).collect::<Result<Vec<_>>>()?;
-            self.apply_to_index(start, &bytes, entries).await?;
+            let moved = self.movements(start, &entries)?;
+            self.apply_to_index(start, &bytes, entries, moved).await?;
         }
         Ok(())
     }

@@ -84,9 +84,9 @@ fn main() -> ExitCode {
         Err(error) => {
             let exit = failure::exit_code(&error);
             if as_json {
-                println!("{}", output::error_json(command, &error, exit));
+                println!("{}", output::json_text(&output::error_json(command, &error, exit)));
             }
-            eprintln!("assay {command}: {error:#}");
+            output::note(&format!("assay {command}: {error:#}"));
             ExitCode::from(exit)
         }
     }

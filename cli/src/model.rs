@@ -125,7 +125,14 @@ pub fn export(archive: &Archive, run: u32, out: &Path) -> Result<Output> {
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     files::write(&out.join("model.safetensors"), &write_weights(&engine.layout, &theta)?, 0o644)?;
     files::write(&out.join("config.json"), config_json(&model.config.model, model.vocabulary).as_bytes(), 0o644)?;
-    files::write(&out.join("tokenizer.json"), &archive.objects.get(Class::Public, &tokenizer)?, 0o644)?;
-    let text = format!("{}: model.safetensors, config.json, tokenizer.json of run {run} after step {}", out.display(), model.step);
+    let json = archive.objects.get(Class::Public, &tokenizer)?;
+    files::write(&out.join("tokenizer.json"), &json, 0o644)?;
+    let tokenizer_config = ::ingest::transformers_config(&json, model.config.model.context)?;
+    files::write(&out.join("tokenizer_config.json"), serde_json::to_string_pretty(&tokenizer_config)?.as_bytes(), 0o644)?;
+    let text = format!(
+        "{}: model.safetensors, config.json, tokenizer.json, tokenizer_config.json of run {run} after step {}",
+        out.display(),
+        model.step
+    );
     Ok(Output::new(text, json!({ "run": run, "step": model.step, "out": out.display().to_string(), "parameters": theta.len() })))
 }

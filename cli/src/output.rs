@@ -1,5 +1,6 @@
 //! What a command says: text for people or one JSON object, on stdout; progress goes to stderr.
 
+use corpus::text::{shown, shown_lines};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
 
@@ -25,9 +26,9 @@ impl Output {
     /// Prints it.
     pub fn print(&self, command: &str, as_json: bool) {
         if as_json {
-            println!("{}", with_header(command, &self.json));
+            println!("{}", json_text(&with_header(command, &self.json)));
         } else if !self.text.is_empty() {
-            println!("{}", self.text.trim_end());
+            println!("{}", shown_lines(self.text.trim_end()));
         }
     }
 }
@@ -45,6 +46,28 @@ fn with_header(command: &str, fields: &Value) -> Value {
 /// The JSON object of a command that failed.
 pub fn error_json(command: &str, error: &anyhow::Error, exit: u8) -> Value {
     with_header(command, &serde_json::json!({ "error": format!("{error:#}"), "exit": exit }))
+}
+
+/// A value as JSON, in whose texts what could change how other text looks is an escape: programs read the same.
+pub fn json_text(value: &Value) -> String {
+    let text = value.to_string();
+    let safe = shown(&text);
+    if safe == text {
+        return text;
+    }
+    // JSON has four digits for an escape; no such character has more.
+    text.chars().fold(String::with_capacity(text.len() + 16), |mut out, c| {
+        match shown(c.encode_utf8(&mut [0; 4])) {
+            escaped if escaped.len() > c.len_utf8() => out += &format!("\\u{:04x}", c as u32),
+            _ => out.push(c),
+        }
+        out
+    })
+}
+
+/// Text in HTML.
+pub fn escape(text: &str) -> String {
+    shown_lines(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// An amount with its decimals, for example `12.50 XTS`.
@@ -67,7 +90,7 @@ pub fn progress(what: &'static str, count: u64) -> ProgressBar {
 
 /// A note for people on stderr.
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", shown_lines(text));
 }
 
 #[cfg(test)]

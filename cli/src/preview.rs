@@ -10,8 +10,8 @@ use corpus::bundle::Bundle;
 use corpus::outline::Outlines;
 use corpus::verdict::{Verdict, VerdictRow};
 use corpus::{Digest, DocumentRef};
-use ingest::Filters;
-use ledger::entry::Rights;
+use ingest::filter::shown;
+use ingest::{Filters, Stated};
 use ledger::entry::rights::date_of;
 use polars::prelude::*;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
     let folder = temporary.path();
     let master = home.secret(&submit::salts_label(name, e.open.1.epoch))?;
     let read = gather(name, source, &master, &policy.filters, &Outlining { folder, filters: &policy.filters })?;
-    let rights = read.stated.apply(Rights::of_license(&read.evidence.licence, &read.evidence.kind, read.evidence.digest, "contributor"));
+    let rights = submit::rights(&read, false)?;
 
     let key = Digest::of_parts(&[b"assay dry run v1", &read.root.0, &master]).0;
     let parameters = JudgeParameters::new(&policy, e.open.1.purpose, e.open.1.dedup_key, Digest(key));
@@ -70,6 +70,7 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
         yields: Default::default(),
         exclusion: rights.exclusion(e.open.1.purpose, &date_of(e.open.1.time)),
         withdrawn: Default::default(),
+        granted: Default::default(),
         given: Default::default(),
         gone: Default::default(),
     });
@@ -93,10 +94,21 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
     output(name, &read, &table.rows, &sources, &counts, clusters.novel_words, of)
 }
 
+/// Statements that differ, as they may be shown.
+pub fn conflicts(licence: &Stated) -> Vec<(String, String)> {
+    licence.conflicts.iter().map(|(one, other)| (shown(one), shown(other))).collect()
+}
+
+/// What a licence was read from.
+pub fn sources_of(licence: &Stated) -> String {
+    licence.statements.iter().map(|s| s.source.name()).collect::<Vec<_>>().join(", ")
+}
+
 /// What a row's verdict rests on.
 pub fn evidence(row: &VerdictRow) -> String {
     match (row.verdict, &row.filtered) {
         (Verdict::Near, _) => format!("{} of {} shingles", row.intersection, row.union),
+        (Verdict::Reserved | Verdict::ReservationUnknown, Some(measure)) => measure.rule.clone(),
         (Verdict::Contained, _) => format!("{} of {} words", row.intersection, row.union),
         (_, Some(measure)) => measure.to_string(),
         _ => String::new(),
@@ -116,7 +128,11 @@ fn output(
     let words: u64 = rows.iter().map(|r| r.words).sum();
     let mut text = format!(
         "{name}: {} records: {} documents, {} bytes, under {} ({}); nothing was sent\n",
-        all, read.documents, read.bytes, read.evidence.licence, read.evidence.kind
+        all,
+        read.documents,
+        read.bytes,
+        read.licence.expression,
+        sources_of(&read.licence)
     );
     let width = counts.keys().map(String::len).max().unwrap_or(0);
     for (reason, n) in counts {
@@ -126,12 +142,31 @@ fn output(
     if read.masked > 0 {
         text += &format!("  {} pieces of personal data are masked\n", read.masked);
     }
+    if !read.personal.is_empty() {
+        let kinds: Vec<String> = read.personal.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        text += &format!(
+            "  personal data was found: {}; the epoch's policy says whether it is accepted, redacted or excluded\n",
+            kinds.join(", ")
+        );
+    }
+    if !read.fields_not_read.is_empty() {
+        let names: Vec<String> = read.fields_not_read.iter().map(|name| shown(name)).collect();
+        text += &format!("  fields that are not read: {}\n", names.join(", "));
+    }
+    for (one, other) in read.licence.conflicts.iter().map(|(one, other)| (shown(one), shown(other))) {
+        text += &format!("  licences differ, and both count: {one}; {other}\n");
+    }
+    let signals = read.signals.summary()?;
+    for s in &signals {
+        let counts = format!("{} reserved, {} unknown of {} documents", s.reserved, s.unknown, s.documents);
+        text += &format!("  {} ({}): {counts}\n", s.signal, s.revision);
+    }
     text += "  held-out text is not compared before the close\n";
     let left_out: Vec<(String, String, String, String)> = rows
         .iter()
         .zip(sources)
         .filter(|(row, _)| row.verdict != Verdict::Accepted)
-        .map(|(row, source)| (source.clone(), row.verdict.code().to_string(), row.of.map_or(String::new(), &of), evidence(row)))
+        .map(|(row, source)| (shown(source), row.verdict.code().to_string(), row.of.map_or(String::new(), &of), evidence(row)))
         .chain(read.problems.iter().map(|p| (p.place.clone(), format!("unread/{}", p.code.name()), String::new(), p.reason.clone())))
         .collect();
     if !left_out.is_empty() {
@@ -147,13 +182,14 @@ fn output(
     }
     let json_row = |(row, source): (&VerdictRow, &String)| -> Value {
         json!({
-            "source": source, "verdict": row.verdict.code(), "reason": row.reason(), "of": row.of.map(&of), "intersection": row.intersection,
+            "source": shown(source), "verdict": row.verdict.code(), "reason": row.reason(), "of": row.of.map(&of), "intersection": row.intersection,
             "union": row.union, "words": row.words, "novel_words": row.novel_words, "filtered": row.filtered,
         })
     };
     let json = json!({
-        "contributor": name, "records": all, "documents": read.documents, "bytes": read.bytes, "licence": read.evidence.licence,
-        "licence_evidence": read.evidence.kind, "origin": read.origin, "masked": read.masked, "counts": counts, "unread": read.unread(),
+        "contributor": name, "records": all, "documents": read.documents, "bytes": read.bytes, "licence": read.licence.expression,
+        "licence_evidence": sources_of(&read.licence), "licence_conflicts": conflicts(&read.licence), "personal_data": read.personal,
+        "fields_not_read": read.fields_not_read.iter().map(|name| shown(name)).collect::<Vec<_>>(), "opt_out_signals": signals, "origin": read.origin, "masked": read.masked, "counts": counts, "unread": read.unread(),
         "novel_words": novel_words, "words": words, "rows": rows.iter().zip(sources).map(json_row).collect::<Vec<_>>(),
         "problems": read.problems,
     });

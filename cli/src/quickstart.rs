@@ -121,7 +121,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     stage("submit");
     epoch::close(&mut home).await?;
     stage("close");
-    let tokenizer = options.tokenizer.as_ref().map(|p| files::read(p)).transpose()?;
+    let tokenizer = options.tokenizer.as_deref().map(ingest::given_tokenizer).transpose()?;
     ingest::run(&mut home, tokenizer, VOCABULARY, Device::Cpu).await?;
     stage("ingest");
     let run = train::run(&mut home, &config, None, false).await?;
@@ -240,7 +240,13 @@ pub fn epoch_targets(path: &Path) -> Result<Vec<Submitted>> {
 }
 
 fn submitted(r: Record, licence: &str) -> Submitted {
-    Submitted { licence: r.licence.unwrap_or_else(|| licence.into()), source: r.source, text: r.text, answer_at: r.answer_at }
+    Submitted {
+        licence: r.licence.unwrap_or_else(|| licence.into()),
+        source: r.source,
+        text: r.text,
+        answer_at: r.answer_at,
+        reservation: None,
+    }
 }
 
 fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
@@ -261,7 +267,9 @@ fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
 
 fn crate_source(c: &registry::Crate) -> Contribution {
     let manifest = Some((c.licence.clone(), c.manifest.clone()));
-    let source = Source { path: c.path.clone(), manifest, keep: Some(registry::is_source), ..Source::default() };
+    // A crate's licence files count beside its manifest.
+    let reading = ReadOptions { licence_is_evidence: true, ..ReadOptions::default() };
+    let source = Source { path: c.path.clone(), options: reading, manifest, keep: Some(registry::is_source), ..Source::default() };
     Contribution { name: c.name.clone(), source }
 }
 

@@ -9,17 +9,12 @@ use trainer::Accounts;
 
 use crate::audit::Report;
 use crate::home::Home;
-use crate::output::money;
+use crate::output::{escape, money};
 use crate::stages::{epoch, replay};
 use crate::tables::{ContributorRow, run_facts};
 use crate::weighting;
 
 const STYLE: &str = include_str!("report.css");
-
-/// Text as HTML.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
 
 /// Writes the page of a run and returns its path.
 pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -> Result<PathBuf> {

@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use corpus::Digest;
 use corpus::licence::Purpose;
 use ledger::entry::Rights;
-use ledger::entry::rights::OptOutSignal;
 use serde::Deserialize;
 use store::files;
 
@@ -27,16 +26,6 @@ struct File {
     synthetic: bool,
     generating_model: Option<String>,
     personal_data: Option<String>,
-    #[serde(default)]
-    opt_out_signals: Vec<Signal>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Signal {
-    signal: String,
-    found: String,
-    file: Option<PathBuf>,
 }
 
 /// What is stated beside the licence.
@@ -44,7 +33,6 @@ struct Signal {
 pub struct StatedRights {
     file: File,
     consent_documentation: Option<Digest>,
-    opt_out_signals: Vec<OptOutSignal>,
 }
 
 impl StatedRights {
@@ -53,11 +41,7 @@ impl StatedRights {
         let text = String::from_utf8(files::read(path)?).with_context(|| path.display().to_string())?;
         let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
         let digest = |named: &PathBuf| -> Result<Digest> { Ok(Digest::of(&files::read(&path.with_file_name(named))?)) };
-        let signal = |s: &Signal| -> Result<OptOutSignal> {
-            Ok(OptOutSignal { signal: s.signal.clone(), found: s.found.clone(), digest: s.file.as_ref().map(digest).transpose()? })
-        };
-        let opt_out_signals = file.opt_out_signals.iter().map(signal).collect::<Result<_>>()?;
-        Ok(StatedRights { consent_documentation: file.consent_documentation.as_ref().map(digest).transpose()?, opt_out_signals, file })
+        Ok(StatedRights { consent_documentation: file.consent_documentation.as_ref().map(digest).transpose()?, file })
     }
 
     /// `rights` with what is stated.
@@ -75,7 +59,6 @@ impl StatedRights {
             synthetic: file.synthetic,
             generating_model: file.generating_model,
             personal_data: file.personal_data.unwrap_or(rights.personal_data),
-            opt_out_signals: self.opt_out_signals.clone(),
             ..rights
         }
     }

@@ -174,7 +174,8 @@ pub fn contributor_table(rows: &[ContributorRow], currency: &str, exponent: u8) 
 pub fn render(frame: &DataFrame, last: Option<Vec<String>>) -> Result<String> {
     let mut cells: Vec<Vec<String>> = vec![frame.get_column_names().iter().map(ToString::to_string).collect()];
     for i in 0..frame.height() {
-        cells.push(frame.columns().iter().map(|c| Ok(c.get(i)?.str_value().to_string())).collect::<PolarsResult<_>>()?);
+        let cell = |c: &Column| -> PolarsResult<String> { Ok(corpus::text::shown(&c.get(i)?.str_value()).into_owned()) };
+        cells.push(frame.columns().iter().map(cell).collect::<PolarsResult<_>>()?);
     }
     cells.extend(last);
     let numeric: Vec<bool> = frame

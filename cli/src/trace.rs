@@ -20,7 +20,7 @@ use trainer::{read_documents, read_order};
 use crate::audit;
 use crate::failure::{Kind, failure, usage};
 use crate::home::Archive;
-use crate::money::lines::{self, Amount};
+use crate::money::lines;
 use crate::output::{Output, money};
 use crate::stages::{epoch, ingest, replay, reward};
 use crate::withdrawn::Withdrawn;
@@ -171,9 +171,16 @@ impl Trace<'_> {
             *at,
             format!(
                 "{document} under {licence}; the dataset under {} ({}, verified by {})",
-                rights.license_to_use, rights.license_evidence, rights.license_verified_by
+                rights.license_to_use,
+                rights.license_statements.iter().map(|s| s.source.as_str()).collect::<Vec<_>>().join(", "),
+                rights.license_verified_by
             ),
         );
+        for (granted, grant) in &submitted.grants {
+            let purposes = grant.purposes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let what = format!("{} documents are licensed for {purposes} too, under the terms {}", grant.documents, grant.terms);
+            self.hop("grant", *granted, what);
+        }
         let Some((judged, _)) = &submitted.acceptance else { return Ok(()) };
         let row = row_of(archive, submitted, document)?;
         let of = row.of.map_or(String::new(), |of| format!(" of {of}, {} of {} shingles", row.intersection, row.union));
@@ -268,7 +275,7 @@ impl Trace<'_> {
         self.hop("statement", *at, text);
         for payout in &self.archive.state.payouts {
             let (index, proposal) = &payout.proposal;
-            let list: Vec<Amount> = lines::read(&self.archive.objects.get(Class::Public, &proposal.list)?)?;
+            let list = lines::amounts(self.archive, &proposal.list)?;
             if let Some(paid) = list.iter().find(|a| a.contributor == *contributor && *index > *at) {
                 let text =
                     format!("{} proposed over {}, {}", amount(paid.amount_minor), proposal.rail, paid.reference.as_deref().unwrap_or(""));

@@ -172,7 +172,7 @@ fn bad_input_is_named_with_its_place() {
     // One bad row is no reason to leave out the others.
     let partly = world.run(&["dedup", "--input", &world.path("bad.jsonl").display().to_string()]).ok();
     assert_eq!((&partly["documents"], &partly["problems"][0]["place"]), (&json!(1), &json!("bad.jsonl:2")));
-    assert!(partly["problems"][0]["reason"].as_str().unwrap().contains("expected one of the fields text"), "{partly}");
+    assert!(partly["problems"][0]["reason"].as_str().unwrap().contains("expected a text or a prompt"), "{partly}");
     fails(&["dedup", "--input", "id.jsonl"], 2, &["found none: id.jsonl:1: expected text in the field id, found a list"]);
     fails(&["dedup", "--input", "torn.jsonl.gz"], 2, &["torn.jsonl.gz"]);
     fails(&["dedup", "--input", "torn.parquet"], 2, &["torn.parquet"]);

@@ -165,7 +165,11 @@ fn bad_datasets_are_refused_with_their_place_and_the_home_stays_valid() {
     submit("bare", &["--licence", "All rights reserved"]).fails(2, &["All rights reserved", "SPDX"]);
     world.write("odd/a.txt", "text");
     world.write("odd/LICENSE", "You may look at it.");
-    submit("odd", &[]).fails(2, &["LICENSE", "--licence"]);
+    // A licence that is not known permits nothing, whatever the uploader says; the author can grant what it does not.
+    let odd = submit("odd", &["--licence", "MIT", "--dry-run"]).ok();
+    assert_eq!((&odd["counts"]["licence-unknown"], &odd["licence"]), (&1.into(), &"LicenseRef-unknown".into()));
+    let odd = submit("odd", &["--licence", "MIT"]);
+    assert!(odd.stderr.contains("LICENSE: not the text of a licence that is known") && odd.code == Some(0), "{}", odd.stderr);
     world.run(&["submit", "--home", "h", "nobody", "bare", "--licence", "MIT"]).fails(2, &["\"nobody\" is unknown", "anna"]);
     // Wrong signature: another key than the registered one.
     world.run(&["key", "new", "mallory", "--out", "mallory.key"]).ok();

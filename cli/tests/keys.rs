@@ -112,14 +112,16 @@ fn rights_are_stated_in_a_file_and_kept_to() {
     for name in ["anna", "bert", "cleo"] {
         world.run(&["contributor", "add", name, "--home", "h"]).ok();
     }
-    world.write("robots.txt", "User-agent: *\nDisallow: /\n");
-    world.write("rights.toml", "method = \"web-scraping-crawling\"\npersonal_data = \"none\"\ndata_origin_geography = [\"AT\", \"DE\"]\nintended_data_use = [\"research\"]\n[[opt_out_signals]]\nsignal = \"robots\"\nfound = \"reserves\"\nfile = \"robots.txt\"\n");
+    world.write("rights.toml", "method = \"web-scraping-crawling\"\npersonal_data = \"none\"\ndata_origin_geography = [\"AT\", \"DE\"]\nintended_data_use = [\"research\"]\n");
     world.write("expired.toml", "license_expires = \"2001-01-01\"\n");
     world.write("bad.toml", "method = \"by hand\"\n");
     world.write("unknown.toml", "owner = \"Jane\"\n");
+    // What publishers reserve is read from the data, and not typed in.
+    world.write("typed.toml", "[[opt_out_signals]]\nsignal = \"robots\"\nfound = \"permits\"\n");
     let submit = |name: &str, rights: &str| world.run(&["submit", "--home", "h", name, &format!("from/{name}"), "--rights", rights]);
     submit("anna", "bad.toml").fails(2, &["by hand", "web-scraping-crawling"]);
     submit("anna", "unknown.toml").fails(1, &["owner"]);
+    submit("anna", "typed.toml").fails(1, &["opt_out_signals"]);
     submit("anna", "rights.toml").ok();
     submit("bert", "expired.toml").ok();
     world.run(&["submit", "--home", "h", "cleo", "from/cleo"]).ok();

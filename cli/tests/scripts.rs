@@ -14,7 +14,7 @@ use common::{NOW, World};
 use serde_json::{Value, json};
 
 /// Every filter with its defaults.
-const FILTERS: &str = "[length]\n[gopher_quality]\n[gopher_repetition]\n[c4]\n[fineweb]\n[lines]\n[personal_data]\nemail = \"drop\"\nip = \"drop\"\nphone = \"drop\"\nsecret = \"drop\"\n";
+const FILTERS: &str = "[length]\n[gopher_quality]\n[gopher_repetition]\n[c4]\n[fineweb]\n[lines]\n[personal_data]\nemail = \"drop\"\nip = \"drop\"\nphone = \"drop\"\naccount = \"exclude\"\n";
 
 /// Prose by language, in more than ten scripts; the tests of the filters say where it is from.
 fn prose() -> BTreeMap<String, String> {

@@ -1,6 +1,6 @@
 //! A submission's documents as they came: text, licence and the salts' secret, in sealed files of bounded size.
 //!
-//! A bundle is Parquet with one row a document: `number`, `source`, `licence`, `text`, `answer_at`. The secret is in the
+//! A bundle is Parquet with one row a document: `number`, `source`, `licence`, `text`, `answer_at`, `reservation`. The secret is in the
 //! footer. A submission has as many as it needs, each with a secret of its own, and a list of them ([`Parts`]) whose digest is in
 //! the log; since the secrets are in them, the digests tell nothing about a text.
 //!
@@ -29,6 +29,8 @@ pub struct Submitted {
     pub text: String,
     /// The byte of `text` at which the answer begins, if only that is to be learned.
     pub answer_at: Option<u64>,
+    /// What its publisher's machine-readable statements say about training, such as `reserves/robots`; none if it is of no web page.
+    pub reservation: Option<String>,
 }
 
 /// The bundles of a submission, in order.
@@ -135,6 +137,8 @@ pub struct Prepared {
     pub text: String,
     /// The byte of it at which the answer begins, if only that is to be learned.
     pub answer_at: Option<u64>,
+    /// What its publisher's machine-readable statements say about training.
+    pub reservation: Option<String>,
     /// Its salt.
     pub salt: Digest,
     /// What is committed to.
@@ -158,6 +162,13 @@ impl Bundle {
             }
             content.update(&d.answer_at.map_or([0xff; 8], u64::to_be_bytes));
         }
+        // Few bundles have pages; these are behind all documents, with their numbers.
+        for (place, reservation) in documents.iter().enumerate().filter_map(|(i, d)| Some((i, d.reservation.as_ref()?))) {
+            content.update(b"reservation");
+            content.update(&(place as u64).to_be_bytes());
+            content.update(&(reservation.len() as u64).to_be_bytes());
+            content.update(reservation.as_bytes());
+        }
         Bundle { secret: text::part_secret(master, &content.finish()), first, documents, redaction: None }
     }
 
@@ -167,12 +178,13 @@ impl Bundle {
     /// If it has no documents.
     pub fn encode(&self) -> Result<Vec<u8>, ParquetError> {
         let d = &self.documents;
-        let columns: [(&str, ArrayRef); 5] = [
+        let columns: [(&str, ArrayRef); 6] = [
             ("number", Arc::new(UInt32Array::from_iter_values((self.first..).take(d.len())))),
             ("source", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.source)))),
             ("licence", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.licence)))),
             ("text", Arc::new(LargeStringArray::from_iter_values(d.iter().map(|d| &d.text)))),
             ("answer_at", Arc::new(d.iter().map(|d| d.answer_at).collect::<UInt64Array>())),
+            ("reservation", Arc::new(d.iter().map(|d| d.reservation.as_ref()).collect::<StringArray>())),
         ];
         let Some(r) = &self.redaction else {
             let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
@@ -206,11 +218,13 @@ impl Bundle {
             let licence: &StringArray = column(batch, "licence")?;
             let text: &LargeStringArray = column(batch, "text")?;
             let answer_at: &UInt64Array = column(batch, "answer_at")?;
+            let reservation: &StringArray = column(batch, "reservation")?;
             documents.extend((0..batch.num_rows()).map(|i| Submitted {
                 source: source.value(i).into(),
                 licence: licence.value(i).into(),
                 text: text.value(i).into(),
                 answer_at: answer_at.is_valid(i).then(|| answer_at.value(i)),
+                reservation: reservation.is_valid(i).then(|| reservation.value(i).to_string()),
             }));
             if batch.schema().column_with_name("withdrawn").is_some() {
                 let r = redaction.get_or_insert_with(|| Redaction { salts: Vec::new(), commitments: Vec::new(), withdrawn: Vec::new() });
@@ -265,7 +279,17 @@ impl Bundle {
         let withdrawn = kept.is_some_and(|(.., withdrawn)| withdrawn);
         // Of what is there the commitment is computed, whatever the file says.
         let commitment = kept.filter(|_| withdrawn).map_or_else(|| text::commitment(&salt, &text, answer_at), |(_, c, _)| c);
-        Prepared { number, source: d.source.clone(), licence: d.licence.clone(), text, answer_at, salt, commitment, withdrawn }
+        Prepared {
+            number,
+            source: d.source.clone(),
+            licence: d.licence.clone(),
+            text,
+            answer_at,
+            reservation: d.reservation.clone(),
+            salt,
+            commitment,
+            withdrawn,
+        }
     }
 
     /// The root over the documents' commitments.
@@ -294,7 +318,13 @@ mod tests {
         let bundle = Bundle {
             secret: [7; 32],
             first: 40,
-            documents: vec![Submitted { source: "a.txt".into(), licence: "MIT".into(), text: "cafe\u{301}".into(), answer_at: None }],
+            documents: vec![Submitted {
+                source: "a.txt".into(),
+                licence: "MIT".into(),
+                text: "cafe\u{301}".into(),
+                answer_at: None,
+                reservation: None,
+            }],
             redaction: None,
         };
         let bytes = bundle.encode().unwrap();
@@ -308,7 +338,7 @@ mod tests {
     #[test]
     fn an_answer_begins_at_the_same_place_in_the_normal_form_and_is_committed_to() {
         let (text, at) = crate::text::prompt_and_answer("cafe\u{301}?", "e\u{301}s");
-        let documents = vec![Submitted { source: "a".into(), licence: "MIT".into(), text, answer_at: Some(at) }];
+        let documents = vec![Submitted { source: "a".into(), licence: "MIT".into(), text, answer_at: Some(at), reservation: None }];
         let bundle = Bundle { secret: [7; 32], first: 0, documents, redaction: None };
         let prepared = bundle.prepare().next().unwrap();
         assert_eq!(prepared.text.split_at(prepared.answer_at.unwrap() as usize), ("café?\n", "és"));
@@ -322,7 +352,13 @@ mod tests {
 
     #[test]
     fn what_is_withdrawn_leaves_its_commitment_and_the_root_stays() {
-        let document = |text: &str| Submitted { source: format!("{text}.txt"), licence: "MIT".into(), text: text.into(), answer_at: None };
+        let document = |text: &str| Submitted {
+            source: format!("{text}.txt"),
+            licence: "MIT".into(),
+            text: text.into(),
+            answer_at: None,
+            reservation: None,
+        };
         let bundle = Bundle { secret: [7; 32], first: 0, documents: ["one", "two", "three"].map(document).into(), redaction: None };
         let left = bundle.without(&BTreeSet::from([1])).without(&BTreeSet::from([0]));
         let read = Bundle::decode(&left.encode().unwrap()).unwrap();
@@ -346,7 +382,13 @@ mod tests {
         let bytes = Bundle {
             secret: [0; 32],
             first: 0,
-            documents: vec![Submitted { source: "a".into(), licence: "MIT".into(), text: "x".into(), answer_at: Some(1) }],
+            documents: vec![Submitted {
+                source: "a".into(),
+                licence: "MIT".into(),
+                text: "x".into(),
+                answer_at: Some(1),
+                reservation: Some("absent".into()),
+            }],
             redaction: None,
         }
         .encode()

@@ -1,4 +1,4 @@
-//! What an SPDX licence expression permits, and which licence a text is.
+//! What an SPDX licence expression permits.
 //!
 //! Rights are enforced: a purpose is permitted only where this table says so, and a licence that is not
 //! in it permits nothing. It is the operator's reading, logged with the policy, and not legal advice.
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use spdx::{Expression, ParseMode};
 
 /// What a run is for, as the epoch declares it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// Research whose results are published; weights stay with the operator.
@@ -157,46 +157,6 @@ pub fn permission(expression: &str, purpose: Purpose) -> Permission {
     }
 }
 
-/// The licence of a LICENSE file: its `SPDX-License-Identifier`, or a phrase that only that licence's text has.
-pub fn detect(text: &str) -> Option<String> {
-    if let Some(tag) = text.lines().find_map(|line| line.split_once("SPDX-License-Identifier:")) {
-        return parse(tag.1.trim().trim_end_matches("*/").trim()).ok();
-    }
-    let line = text.trim();
-    if line.lines().count() == 1
-        && let Ok(expression) = parse(line)
-    {
-        return Some(expression);
-    }
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    // Longer titles first: the AGPL and the LGPL name the GPL too.
-    let phrases = [
-        ("gnu affero general public license version 3", "AGPL-3.0-only"),
-        ("gnu lesser general public license version 3", "LGPL-3.0-only"),
-        ("gnu lesser general public license version 2.1", "LGPL-2.1-only"),
-        ("gnu general public license version 3", "GPL-3.0-only"),
-        ("gnu general public license version 2", "GPL-2.0-only"),
-        ("attribution-noncommercial-noderivatives 4.0", "CC-BY-NC-ND-4.0"),
-        ("attribution-noncommercial-sharealike 4.0", "CC-BY-NC-SA-4.0"),
-        ("attribution-noderivatives 4.0", "CC-BY-ND-4.0"),
-        ("attribution-noncommercial 4.0", "CC-BY-NC-4.0"),
-        ("attribution-sharealike 4.0", "CC-BY-SA-4.0"),
-        ("attribution 4.0 international", "CC-BY-4.0"),
-        ("cc0 1.0 universal", "CC0-1.0"),
-        ("mozilla public license version 2.0", "MPL-2.0"),
-        ("apache license version 2.0", "Apache-2.0"),
-        ("boost software license - version 1.0", "BSL-1.0"),
-        ("this is free and unencumbered software released into the public domain", "Unlicense"),
-        ("permission to use, copy, modify, and/or distribute this software for any purpose with or without fee", "ISC"),
-        ("permission is hereby granted, free of charge, to any person obtaining a copy", "MIT"),
-        ("neither the name of", "BSD-3-Clause"),
-        ("redistributions in binary form must reproduce the above copyright notice", "BSD-2-Clause"),
-        ("this software is provided 'as-is', without any express or implied warranty", "Zlib"),
-    ];
-    let words = words.replace(", version", " version");
-    phrases.iter().find(|(phrase, _)| words.contains(phrase)).map(|(_, id)| (*id).to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,13 +188,5 @@ mod tests {
         assert_eq!(parse("MIT/Apache-2.0").unwrap(), "MIT OR Apache-2.0");
         assert!(parse("").is_err());
         assert!(parse("All rights reserved").unwrap_err().to_string().contains("All rights reserved"));
-    }
-
-    #[test]
-    fn licence_files_are_recognised() {
-        assert_eq!(detect("Permission is hereby granted, free of charge, to any\nperson obtaining a copy of this").as_deref(), Some("MIT"));
-        assert_eq!(detect("  Apache License\n   Version 2.0, January 2004").as_deref(), Some("Apache-2.0"));
-        assert_eq!(detect("CC-BY-4.0\n").as_deref(), Some("CC-BY-4.0"));
-        assert_eq!(detect("All rights reserved."), None);
     }
 }

@@ -19,6 +19,8 @@ pub struct Outline {
     pub commitment: Digest,
     /// Its SPDX expression.
     pub licence: String,
+    /// What its publisher's machine-readable statements say about training.
+    pub reservation: Option<String>,
     /// Digest of the normalised text.
     pub text_digest: Digest,
     /// Bytes of the normalised text.
@@ -56,10 +58,11 @@ impl Outlines {
         );
         let measured =
             |pick: fn(&Measure) -> u64| -> ArrayRef { Arc::new(d.iter().map(|d| d.filtered.as_ref().map(pick)).collect::<UInt64Array>()) };
-        let columns: [(&str, ArrayRef, bool); 10] = [
+        let columns: [(&str, ArrayRef, bool); 11] = [
             ("number", Arc::new(UInt32Array::from_iter_values((self.first..).take(d.len()))), false),
             ("commitment", Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.commitment.0))), false),
             ("licence", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.licence))), false),
+            ("reservation", Arc::new(d.iter().map(|d| d.reservation.as_ref()).collect::<StringArray>()), true),
             ("text_digest", Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.text_digest.0))), false),
             ("text_bytes", Arc::new(UInt64Array::from_iter_values(d.iter().map(|d| d.text_bytes))), false),
             ("withdrawn", Arc::new(BooleanArray::from_iter(d.iter().map(|d| Some(d.withdrawn)))), false),
@@ -95,6 +98,7 @@ impl Outlines {
             let number: &UInt32Array = column(&batch, "number")?;
             let commitment: &BinaryArray = column(&batch, "commitment")?;
             let licence: &StringArray = column(&batch, "licence")?;
+            let reservation: &StringArray = column(&batch, "reservation")?;
             let text_digest: &BinaryArray = column(&batch, "text_digest")?;
             let text_bytes: &UInt64Array = column(&batch, "text_bytes")?;
             let withdrawn: &BooleanArray = column(&batch, "withdrawn")?;
@@ -114,6 +118,7 @@ impl Outlines {
                 outlines.documents.push(Outline {
                     commitment: digest(commitment.value(i))?,
                     licence: licence.value(i).into(),
+                    reservation: reservation.is_valid(i).then(|| reservation.value(i).to_string()),
                     text_digest: digest(text_digest.value(i))?,
                     text_bytes: text_bytes.value(i),
                     withdrawn: withdrawn.value(i),

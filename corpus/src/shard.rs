@@ -32,7 +32,7 @@ pub struct TokenizedDocument {
     pub text: String,
     /// The byte of the text at which the answer begins, if only that is learned.
     pub answer_at: Option<u64>,
-    /// Its tokens.
+    /// Its tokens; none if the tokenizer refused it.
     pub tokens: Vec<u32>,
     /// The first token of the answer, if only that is learned.
     pub learned_from: Option<u32>,
@@ -98,6 +98,8 @@ pub struct Footer {
     pub rows: u64,
     /// Tokens of all.
     pub tokens: u64,
+    /// Documents without a token: the tokenizer refused them.
+    pub refused: u64,
     /// Root over their records.
     pub document_root: Digest,
 }
@@ -116,7 +118,8 @@ impl Footer {
         };
         let tokens = meta("assay.tokens")?.parse().map_err(|e| failed(format!("footer: tokens: {e}")))?;
         let document_root = meta("assay.document_root")?.parse().map_err(|e| failed(format!("footer: {e}")))?;
-        Ok(Footer { rows, tokens, document_root })
+        let refused = meta("assay.refused")?.parse().map_err(|e| failed(format!("footer: refused: {e}")))?;
+        Ok(Footer { rows, tokens, refused, document_root })
     }
 }
 
@@ -166,6 +169,7 @@ impl Shard {
             ("assay.tokenizer", self.tokenizer.to_string()),
             ("assay.document_root", self.document_root().to_string()),
             ("assay.tokens", self.tokens().to_string()),
+            ("assay.refused", d.iter().filter(|d| d.tokens.is_empty()).count().to_string()),
         ];
         parquet_file::encode(&[batch], &footer)
     }

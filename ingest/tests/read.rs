@@ -9,7 +9,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, DictionaryArray, Int64Array, LargeStringArray, StringArray, StringViewArray};
 use arrow::datatypes::Int32Type;
 use common::{arrow_file, arrow_stream, batch, gzip, parquet, tar, warc, zip};
-use ingest::read::{Code, Columns, EvidenceKind, Limits, Options, Scanned, read_all};
+use ingest::licence::Source;
+use ingest::read::{Code, Columns, Limits, Options, Scanned, read_all};
 use ingest::{Problem, Record};
 
 fn options() -> Options {
@@ -137,9 +138,12 @@ fn hugging_face_folders_are_read_with_their_card() {
     put("data/train-00000-of-00001.parquet", &parquet(&rows("learn this")));
     put("data/test-00000-of-00001.parquet", &parquet(&rows("not this")));
     let (records, problems, scanned) = read_all(dir.path(), &Options { split: Some("train".into()), ..options() }).unwrap();
-    assert_eq!((pairs(&records), problems), (vec![("data/train-00000-of-00001.parquet#1 wiki", "learn this")], vec![]));
-    let evidence = scanned.evidence.unwrap();
-    assert_eq!((evidence.kind, evidence.licence().as_deref()), (EvidenceKind::DatasetCard, Some("CC-BY-4.0")));
+    assert_eq!(pairs(&records), [("data/train-00000-of-00001.parquet#1 wiki", "learn this")]);
+    assert_eq!((problems[0].place.as_str(), problems[0].code, problems.len()), ("data/test-00000-of-00001.parquet", Code::NotSelected, 1));
+    let statement = &scanned.statements[0].statement;
+    assert_eq!((statement.source, statement.expression.as_str()), (Source::DatasetCard, "CC-BY-4.0"));
+    let unknown = read_all(dir.path(), &Options { split: Some("dev".into()), ..options() }).unwrap_err().to_string();
+    assert!(unknown.contains("this dataset has test, train"), "{unknown}");
     assert_eq!(read(dir.path()).0.len(), 2);
     // What `save_to_disk` writes.
     let saved = tempfile::tempdir().unwrap();
@@ -175,7 +179,7 @@ fn a_repository_is_read_at_its_head() {
     assert_eq!(pairs(&records), [("README.md", "# Mine\n"), ("src/main.rs", "fn main() {}\n")]);
     let found: Vec<(&str, Code)> = problems.iter().map(|p| (p.place.as_str(), p.code)).collect();
     assert_eq!(found, [(".hidden", Code::Hidden), ("link", Code::Link), ("model.bin", Code::Unsupported)]);
-    assert_eq!(scanned.evidence.unwrap().licence().as_deref(), Some("MIT"));
+    assert_eq!(scanned.statements[0].statement.expression, "MIT");
     let origin = scanned.origin.unwrap();
     assert!(origin.starts_with("git:") && origin.len() == 44, "{origin}");
 }
@@ -218,14 +222,14 @@ fn bad_inputs() -> Vec<Bad> {
         ("a.jsonl", b(b"[1]\n"), "a.jsonl:1", Code::Damaged, "expected a JSON object", 0),
         ("a.jsonl", b(b"{\"text\":\"a\"} {\"text\":\"b\"}\n"), "a.jsonl:1", Code::Damaged, "trailing", 0),
         ("a.jsonl", b(b"{\"text\":\"cut of"), "a.jsonl:1", Code::Damaged, "EOF", 0),
-        ("a.jsonl", b(b"{\"id\": 3}\n"), "a.jsonl:1", Code::NoText, "one of the fields text, content", 0),
+        ("a.jsonl", b(b"{\"id\": 3}\n"), "a.jsonl:1", Code::NoText, "expected a text or a prompt", 0),
         ("a.jsonl", b(b"{\"text\": null}\n"), "a.jsonl:1", Code::NoText, "found none", 0),
         ("a.jsonl", b(b"{\"text\": 5}\n"), "a.jsonl:1", Code::BadField, "expected text in the field text, found a number", 0),
         ("a.jsonl", b(b"{\"text\": [\"a\"]}\n"), "a.jsonl:1", Code::BadField, "found a list", 0),
         ("a.jsonl", b(b"{\"text\": \"a\", \"text\": \"b\"}\n"), "a.jsonl:1", Code::BadField, "stands twice", 0),
         ("a.jsonl", b(b"{\"text\": \"a\", \"license\": [\"MIT\"]}\n"), "a.jsonl:1", Code::BadLicence, "expected an SPDX expression", 0),
         ("a.jsonl", b(b"{\"text\": \"a\", \"id\": \"x\\ny\"}\n"), "a.jsonl:1", Code::BadField, "without control characters", 0),
-        ("a.jsonl", b(b"{\"text\": \"\\ud800\"}\n"), "a.jsonl:1", Code::Damaged, "hex escape", 0),
+        ("a.jsonl", b(b"{\"text\": \"\\ud800\"}\n"), "a.jsonl:1", Code::Encoding, "surrogate", 0),
         ("a.jsonl", b(b"{\"text\": \"a\\u0000b\"}\n"), "a.jsonl:1", Code::Nul, "NUL byte at offset 1", 0),
         ("a.jsonl", b(b"{\"text\": \"\"}\n"), "a.jsonl:1", Code::Empty, "empty", 0),
         ("a.jsonl", b(b"{\"text\": \" \\n\\t\"}\n"), "a.jsonl:1", Code::Empty, "white space", 0),
@@ -248,7 +252,24 @@ fn bad_inputs() -> Vec<Bad> {
         ("a.jsonl.zst", damaged_zstd, "a.jsonl.zst:", Code::Damaged, "", usize::MAX),
         ("a.jsonl.gz", gzip(&vec![b' '; 200 << 20]), "a.jsonl.gz:", Code::Bomb, "times as many", 0),
         ("a.txt", b(b"caf\xe9"), "a.txt", Code::Encoding, "byte 0xe9 at offset 3", 0),
-        ("a.txt", b(b"\xff\xfea\0b\0"), "a.txt", Code::Encoding, "UTF-16", 0),
+        ("a.txt", b(b"\xff\xfea\0b\0c"), "a.txt", Code::Encoding, "UTF-16", 0),
+        ("a.txt", b(b"a\0b\0c\0d\0e\0"), "a.txt", Code::Encoding, "--encoding UTF-16LE", 0),
+        ("a.json", b(b"{\"text\": \"a\", oops}"), "a.json:1", Code::Damaged, "expected JSON", 0),
+        ("a.json", b(b"no JSON at all"), "a.json:1", Code::Damaged, "found 'n'", 0),
+        ("a.json", b(b"[{\"text\": \"good\"}, {\"text\": \"cut"), "a.json:1", Code::Damaged, "ends inside record 2", 1),
+        ("a.json", b(b"[{\"text\": \"good\"} {\"text\": \"b\"}]"), "a.json:1", Code::Damaged, "expected a comma", 1),
+        (
+            "a.json",
+            b(b"{\"train\": [{\"text\": \"a\"}], \"test\": [{\"text\": \"b\"}]}"),
+            "a.json",
+            Code::Unsupported,
+            "name one with --split",
+            0,
+        ),
+        ("a.json", b(b"[]"), "a.json", Code::Empty, "without records", 0),
+        ("a.jsonl", b(b"{\"text\": NaN}\n"), "a.jsonl:1", Code::BadField, "NaN", 0),
+        ("a.jsonl", b(b"{\"messages\": [{\"role\": \"user\"}]}\n"), "a.jsonl:1", Code::NoText, "a conversation", 0),
+        ("a.jsonl", b(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"), "a.jsonl", Code::Unsupported, "Git LFS", 0),
         ("a.txt", b(b"ok \xf0\x9f\x98 \xc3\xa9"), "a.txt", Code::Encoding, "offset 3", 0),
         ("a.txt", b(b"ab\0c"), "a.txt", Code::Nul, "offset 2", 0),
         ("a.txt", b(b""), "a.txt", Code::Empty, "empty", 0),
@@ -281,7 +302,7 @@ fn bad_inputs() -> Vec<Bad> {
             "found none",
             1,
         ),
-        ("a.arrow", b(b"ARROW1\0\0"), "a.arrow", Code::Empty, "no rows", 0),
+        ("a.arrow", b(b"ARROW1\0\0"), "a.arrow", Code::Damaged, "first bytes", 0),
         ("a.arrow", stream[..stream.len() - 200].to_vec(), "a.arrow", Code::Damaged, "", 0),
         ("a.arrow", b(b"\xff\xff\xff\xff\xff\xff\xff\x7f"), "a.arrow", Code::TooLong, "2147483647 bytes", 0),
         ("a.tar", tar(&[("../out.txt", b"x"), ("in.txt", b"good")]), "a.tar/../out.txt", Code::BadName, "leads out", 1),
@@ -320,6 +341,140 @@ fn every_bad_input_has_its_message_and_nothing_else_is_lost() {
 }
 
 #[test]
+fn json_is_read_by_its_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.json");
+    let texts = |content: &str| -> Vec<String> {
+        fs::write(&path, content).unwrap();
+        let (records, problems, _) = read(&path);
+        assert_eq!(problems, [], "{content}");
+        records.into_iter().map(|r| r.text).collect()
+    };
+    assert_eq!(texts("{\"text\": \"a\"}\n{\"text\": \"b\"}\n"), ["a", "b"]);
+    assert_eq!(texts("[{\"text\": \"a\"},\n {\"text\": \"b]\"}]"), ["a", "b]"]);
+    assert_eq!(texts("{\n \"text\": \"a\"\n}\n{\n \"text\": \"b\"\n}"), ["a", "b"]);
+    assert_eq!(texts("{\"version\": 1, \"data\": [{\"text\": \"a\"}, {\"text\": \"b\"}]}"), ["a", "b"]);
+    assert_eq!(texts("{\"text\": \"one\", \"score\": NaN, \"low\": -Infinity}"), ["one"]);
+    assert_eq!(texts("[{\"text\": \"NaN is a word\", \"x\": NaN}]"), ["NaN is a word"]);
+    // More than one block, with brackets and quotes in texts.
+    let many: Vec<String> = (0..40_000).map(|i| format!("{{\"text\": \"[{i}] \\\"}}{{ {}\"}}", "x".repeat(300))).collect();
+    assert_eq!(texts(&format!("[{}]", many.join(",\n"))).len(), many.len());
+    // Ids stay as they are written.
+    fs::write(&path, "{\"id\": 123456789012345678901234, \"text\": \"a\"}\n{\"id\": 1.50, \"text\": \"b\"}\n").unwrap();
+    let mut ids = Vec::new();
+    ingest::scan(&path, &options(), &mut |item| {
+        if let ingest::read::Item::Block(block) = item {
+            ids.extend(block.map(|row| row.id.map(|id| id.to_string())).into_iter().flatten().flatten());
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(ids, ["123456789012345678901234", "1.50"]);
+}
+
+#[test]
+fn rows_of_several_fields_keep_them_or_name_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.jsonl");
+    fs::write(
+        &path,
+        "{\"instruction\": \"Add.\", \"input\": \"2, 3\", \"output\": \"5\"}\n{\"instruction\": \"Say x.\", \"input\": \"\", \"output\": \"x\"}\n\
+         {\"system_prompt\": \"Be brief.\", \"question\": \"Why?\", \"response\": \"So.\", \"category\": \"q\"}\n{\"text\": \"t\", \"title\": \"T\", \"answer\": {}}\n",
+    )
+    .unwrap();
+    let mut unused = std::collections::BTreeSet::new();
+    let mut texts = Vec::new();
+    ingest::scan(&path, &options(), &mut |item| {
+        if let ingest::read::Item::Block(block) = item {
+            texts.extend(block.map(|row| row.text.to_string()).into_iter().map(Result::unwrap));
+            unused.extend(block.unused());
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(texts, ["Add.\n2, 3\n5", "Say x.\nx", "Be brief.\nWhy?\nSo.", "t"]);
+    assert_eq!(unused.into_iter().collect::<Vec<_>>(), ["answer", "category", "title"]);
+}
+
+#[test]
+fn licence_files_at_any_depth_and_in_archives_say_something_about_their_folders() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| {
+        fs::create_dir_all(dir.path().join(name).parent().unwrap()).unwrap();
+        fs::write(dir.path().join(name), bytes).unwrap();
+    };
+    put("a/LICENSE", b"CC-BY-NC-4.0");
+    put("a/b.txt", b"text");
+    put("c.rs", b"// SPDX-License-Identifier: MIT\nfn main() {}\n");
+    put("d.txt", b"more text");
+    put("d.txt.license", b"SPDX-License-Identifier: Apache-2.0\n");
+    put("e.tar", &tar(&[("x/y.txt", b"in tar"), ("x/COPYING", b"GPL-3.0-only")]));
+    let (records, problems, scanned) = read(dir.path());
+    assert_eq!(problems, []);
+    assert_eq!(pairs(&records).iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["a/b.txt", "c.rs", "d.txt", "e.tar/x/y.txt"]);
+    let mut said: Vec<(&str, &str)> = scanned.statements.iter().map(|s| (s.scope.as_str(), s.statement.expression.as_str())).collect();
+    said.sort_unstable();
+    assert_eq!(said, [("a", "CC-BY-NC-4.0"), ("d.txt", "Apache-2.0"), ("e.tar/x", "GPL-3.0-only")]);
+    assert_eq!(records[1].tag.as_deref(), Some("MIT"));
+}
+
+#[test]
+fn a_repository_that_leads_out_of_itself_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let git = dir.path().join(".git");
+    let reason = || read_all(dir.path(), &options()).unwrap_err().to_string();
+    fs::write(&git, "gitdir: /somewhere/else\n").unwrap();
+    assert!(reason().contains("expected a folder .git"), "{}", reason());
+    fs::remove_file(&git).unwrap();
+    std::os::unix::fs::symlink("/tmp", &git).unwrap();
+    assert!(reason().contains("expected a folder .git"), "{}", reason());
+    fs::remove_file(&git).unwrap();
+    fs::create_dir_all(git.join("objects/info")).unwrap();
+    fs::create_dir_all(git.join("refs")).unwrap();
+    fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    fs::write(git.join("objects/info/alternates"), "/elsewhere/objects\n").unwrap();
+    assert!(reason().contains("alternates"), "{}", reason());
+    fs::remove_file(git.join("objects/info/alternates")).unwrap();
+    fs::write(git.join("config"), "[core]\n\tbare = false\n[ Include ]\n\tpath = /etc/gitconfig\n").unwrap();
+    assert!(reason().contains("includes others"), "{}", reason());
+    fs::write(git.join("config"), "[core] worktree = /home\n").unwrap();
+    assert!(reason().contains("worktree"), "{}", reason());
+    fs::write(git.join("config"), "[core]\n\tbare = false\n").unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", git.join("refs/main")).unwrap();
+    assert!(reason().contains("link"), "{}", reason());
+    fs::remove_file(git.join("refs/main")).unwrap();
+    fs::write(git.join("commondir"), "/elsewhere\n").unwrap();
+    assert!(reason().contains("commondir"), "{}", reason());
+}
+
+#[test]
+fn tables_become_no_more_than_their_size_allows() {
+    let dir = tempfile::tempdir().unwrap();
+    // One value that a million rows share: a small file, and 100 GB of text.
+    let value = "x".repeat(100_000);
+    let keys = arrow::array::Int32Array::from(vec![0; 1_000_000]);
+    let shared = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(StringArray::from(vec![value.as_str()]))).unwrap();
+    let table = batch(vec![("text", Arc::new(shared) as ArrayRef)]);
+    for (name, bytes) in [("a.arrow", arrow_file(&table)), ("b.arrow", arrow_stream(&table)), ("c.parquet", parquet(&table))] {
+        let path = dir.path().join(name);
+        let limits = Limits { ratio: 10, ..Limits::default() };
+        fs::write(&path, &bytes).unwrap();
+        let (mut rows, mut problems) = (0, Vec::new());
+        ingest::scan(&path, &Options { limits, ..options() }, &mut |item| {
+            match item {
+                ingest::read::Item::Block(block) => rows += block.rows(),
+                ingest::read::Item::Problem(problem) => problems.push(problem),
+                ingest::read::Item::Scanned(_) => {}
+            }
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), [Code::Bomb], "{name}");
+        assert!(problems[0].reason.contains("--max-ratio") && rows < 2_000, "{name}: {rows} rows, {}", problems[0].reason);
+    }
+}
+
+#[test]
 fn folders_have_their_own_problems() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("a.md"), "# fine\n").unwrap();
@@ -336,7 +491,7 @@ fn folders_have_their_own_problems() {
     fs::write(deep.join("e.txt"), "x").unwrap();
     let (records, problems, scanned) = read(dir.path());
     assert_eq!(pairs(&records), [("a.md", "# fine\n")]);
-    assert_eq!(scanned.evidence.unwrap().licence().as_deref(), Some("MIT"));
+    assert_eq!(scanned.statements[0].statement.expression, "MIT");
     let mut found: Vec<(&str, Code)> = problems.iter().map(|p| (p.place.rsplit('/').next().unwrap(), p.code)).collect();
     found.sort();
     let expected =

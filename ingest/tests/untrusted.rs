@@ -34,6 +34,11 @@ fn damaged_files_of_every_form_are_rows_and_problems() {
         [warc("warcinfo", "", "x"), warc("response", "Content-Type: application/http\r\n", http), warc("conversion", "", "plain")].concat();
     let whole: Vec<(&str, Vec<u8>)> = vec![
         ("a.jsonl", lines.clone()),
+        ("a.json", lines.clone()),
+        ("b.json", b"[{\"text\": \"one\", \"x\": NaN},\n {\"text\": \"[two}\"}]".repeat(1)),
+        ("c.json", b"{\"v\": 1, \"data\": [{\"text\": \"one\"}, {\"prompt\": \"a\", \"answer\": \"b\"}]}".to_vec()),
+        ("d.json", "\u{feff}{\n\"text\": \"one\"\n}".encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        ("b.csv", "\u{feff}id\ttext\n1\tone\n".encode_utf16().flat_map(u16::to_be_bytes).collect()),
         ("a.jsonl.gz", gzip(&lines)),
         ("a.jsonl.zst", zstd::encode_all(&lines[..], 1).unwrap()),
         ("a.csv", b"id,text\r\n1,\"a\nb\"\r\n2,c\r\n".repeat(4)),
@@ -72,6 +77,29 @@ fn damaged_files_of_every_form_are_rows_and_problems() {
         }
     }
     let _ = std::panic::take_hook();
+}
+
+#[test]
+fn damaged_cards_licences_and_statements_say_something_or_nothing() {
+    let card =
+        b"---\nlicense: [mit, &a cc-by-4.0]\nconfigs:\n- config_name: x\n  data_files:\n  - split: train\n    path: \"data/*\"\n---\n"
+            .to_vec();
+    let licence = spdx::text::LICENSE_TEXTS.iter().find(|(id, _)| *id == "MIT").unwrap().1.as_bytes().to_vec();
+    let robots = b"User-agent: GPTBot\nDisallow: /x*y$\nContent-Usage: train-ai=n\nLicense: /rsl.xml\n\ntdm-reservation: 1, noai <meta name=robots content=noai>".to_vec();
+    let targets: [(Vec<u8>, fn(&[u8]), usize); 3] =
+        [(card, targets::card, 300), (licence, targets::licence, 40), (robots, targets::reservation, 600)];
+    let mut random = Random(3);
+    for (whole, target, times) in targets {
+        target(&whole);
+        for _ in 0..times {
+            let mut damaged = whole.clone();
+            for _ in 0..1 + random.below(6) {
+                let at = random.below(damaged.len());
+                damaged[at] = random.below(256) as u8;
+            }
+            target(&damaged);
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use corpus::{ContributorId, Digest, merkle};
 
 use crate::entry::{
-    Acceptance, Attribution, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen, PayoutApproval,
+    Acceptance, Attribution, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen, Grant, PayoutApproval,
     PayoutProposal, Registration, Release, Replay, Resolution, Reveal, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements,
     Submission, Withdrawal, WithdrawalEffect,
 };
@@ -65,11 +65,13 @@ pub struct Submitted {
     pub(crate) sharded: u32,
     /// What was taken back of it.
     pub withdrawals: Vec<Withdrawn>,
+    /// Uses that its contributor licenses beside its public licence.
+    pub grants: Vec<At<Grant>>,
 }
 
 impl Submitted {
     pub(crate) fn new(submission: At<Submission>) -> Submitted {
-        Submitted { submission, acceptance: None, shards: Vec::new(), sharded: 0, withdrawals: Vec::new() }
+        Submitted { submission, acceptance: None, shards: Vec::new(), sharded: 0, withdrawals: Vec::new(), grants: Vec::new() }
     }
 
     /// Documents that the verdicts accepted.

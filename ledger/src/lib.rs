@@ -35,6 +35,8 @@ pub mod witness;
 pub mod witness_policy;
 // Used by rewards alone.
 mod wide;
+// Days of rights and of bank files.
+mod date;
 
 pub use document_proof::DocumentProof;
 pub use entry::Entry;

@@ -10,10 +10,11 @@ use common::{
     STORY, World, attribution, books_close, commitment, digest, epoch_open, id, policy_change, registration, replay, reveal, revocation,
     rotation, signed, statements, tokenizer,
 };
+use corpus::licence::Purpose;
 use ledger::entry::{
-    Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, Genesis, Holder,
-    KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, Registration, Release, Replay, Resolution, Reveal, RunClose, RunIntent,
-    RunProgress, Settlement, Shard, Statements, Submission, Withdrawal, WithdrawalEffect, WitnessChange,
+    Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, Genesis, Grant,
+    Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, Registration, Release, Replay, Resolution, Reveal, RunClose,
+    RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Withdrawal, WithdrawalEffect, WitnessChange,
 };
 use ledger::key::Algorithm;
 use ledger::{Entry, Envelope, SecretKey, WitnessPolicy};
@@ -244,6 +245,20 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("resolution-claim", "claim", |w| w.by_operator(Resolution { claim: 0, ..w.resolution() })),
     ("resolution-once", "resolution", |w| w.by_operator(w.resolution())),
     ("resolution-outcome", "claim", |w| w.by_operator(Resolution { outcome: "postponed".to_string(), ..w.resolution() })),
+    ("grant-own-key", "archive submits", |w| {
+        let grant = Grant { contributor: id(&w.archive), submission: w.index("submission", 1), documents: 2, ..w.grant() };
+        signed(grant, &[&w.archive])
+    }),
+    ("grant-epoch", "archive submits", |w| signed(Grant { submission: 0, ..w.grant() }, &[&w.ada])),
+    ("grant-epoch", "epoch closes", |w| signed(w.grant(), &[&w.ada])),
+    ("grant-submission", "archive submits", |w| signed(Grant { submission: w.index("submission", 1), ..w.grant() }, &[&w.ada])),
+    ("grant-documents", "archive submits", |w| signed(Grant { documents: 2, ..w.grant() }, &[&w.ada])),
+    ("grant-documents", "archive submits", |w| signed(Grant { documents: 0, list: Some(digest("list")), ..w.grant() }, &[&w.ada])),
+    ("grant-purposes", "archive submits", |w| signed(Grant { purposes: Vec::new(), ..w.grant() }, &[&w.ada])),
+    ("grant-purposes", "archive submits", |w| {
+        signed(Grant { purposes: vec![Purpose::Commercial, Purpose::Research], ..w.grant() }, &[&w.ada])
+    }),
+    ("grant-statement", "archive submits", |w| signed(Grant { statement: "I agree".into(), ..w.grant() }, &[&w.ada])),
     ("withdrawal-submission", "archive submits", |w| signed(Withdrawal { submission: 0, ..w.withdrawal() }, &[&w.ada])),
     ("withdrawal-submission", "archive submits", |w| {
         signed(Withdrawal { submission: w.index("submission", 1), ..w.withdrawal() }, &[&w.ada])

@@ -2,6 +2,7 @@
 
 use corpus::{ContributorId, Digest};
 use ledger::books::{Account, Movement, Transfer};
+use ledger::entry::rights::LicenseStatement;
 use ledger::entry::{Acceptance, EpochClose, Rights, Shard, Statements, Submission};
 use ledger::key::Algorithm;
 use ledger::{Entry, SecretKey};
@@ -55,7 +56,11 @@ fn entries() -> Vec<(Entry, Option<Movement>)> {
         unread: Default::default(),
         problems: None,
         origin: None,
-        rights: Rights::of_license("MIT", "declared", d, "importer"),
+        rights: Rights::of_license(
+            "MIT",
+            vec![LicenseStatement { source: "declared".into(), license: "MIT".into(), digest: d }],
+            "importer",
+        ),
         time: 1,
     };
     let counts = [("accepted".to_string(), 2), ("near".to_string(), 1)].into();

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use corpus::licence::Purpose;
 
+use crate::rules::UnknownReservations;
+
 use super::HomeArg;
 use crate::attribution::{By, Sort};
 
@@ -230,6 +232,12 @@ pub enum Epoch {
         /// Days between settlement and payment, for disputes.
         #[arg(long, default_value_t = 30)]
         hold_days: u32,
+        /// The same for contributors whose documents are used under a grant, if these are more days.
+        #[arg(long, default_value_t = 0)]
+        grant_hold_days: u32,
+        /// What becomes of a page whose publisher's word on training is not known; default: accept for research, exclude otherwise.
+        #[arg(long, value_name = "WHAT")]
+        unknown_reservations: Option<UnknownReservations>,
         /// research, commercial or weights-released.
         #[arg(long, default_value = "research")]
         purpose: Purpose,

@@ -437,6 +437,28 @@ pub enum Command {
         #[arg(long)]
         key: Option<PathBuf>,
     },
+    /// License your documents for more than their public licence permits: "I hold the rights in these documents and license PURPOSE under TERMS".
+    ///
+    /// It is signed with a key of your own, stands beside the public licence, and can be disputed. Before the epoch closes.
+    Grant {
+        #[command(flatten)]
+        home: HomeArg,
+        /// The contributor's name.
+        contributor: String,
+        /// Entry of the submission.
+        submission: u64,
+        /// Numbers of the documents; all if none is given.
+        document: Vec<u32>,
+        /// What they may be used for: research, commercial or weights-released. Several are given one by one.
+        #[arg(long, required = true)]
+        purpose: Vec<Purpose>,
+        /// A file with the terms, which are public.
+        #[arg(long)]
+        terms: PathBuf,
+        /// The contributor's secret key, if it is not in the home.
+        #[arg(long)]
+        key: Option<PathBuf>,
+    },
     /// Say what became of a claim.
     Resolve {
         #[command(flatten)]
@@ -594,6 +616,7 @@ impl Command {
             Command::Status { .. } => "status",
             Command::Audit { .. } => "audit",
             Command::Claim { .. } => "claim",
+            Command::Grant { .. } => "grant",
             Command::Resolve { .. } => "resolve",
             Command::Policy { .. } => "policy",
             Command::Trace { .. } => "trace",

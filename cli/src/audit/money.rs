@@ -7,7 +7,7 @@ use store::Class;
 use super::Report;
 use crate::home::Archive;
 use crate::money::accounting::{Accounting, disputed_contributor};
-use crate::money::disputes::{cap, expected_balances};
+use crate::money::disputes::{balances, cap};
 use crate::money::holds::{disputed, releasable};
 use crate::money::lines::{self, Amount};
 use crate::stages::epoch;
@@ -32,7 +32,7 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
     }
     for run in &state.runs {
         for (at, release) in &run.releases {
-            let list: Vec<Amount> = lines::read(&archive.objects.get(Class::Public, &release.list)?)?;
+            let list = lines::amounts(archive, &release.list)?;
             let expected = releasable(archive, &Accounting::of(archive, *at)?, run, *at, release.time)?;
             report.expect(list == expected, "release-list", *at, || {
                 format!("{} contributors are released, {} had nothing that holds them", list.len(), expected.len())
@@ -60,7 +60,7 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
         }
         // Each payment comes back once, whatever reports say.
         let mut open: std::collections::HashSet<&Amount> = list.iter().collect();
-        let read = |digest| -> Result<Vec<Amount>> { lines::read(&archive.objects.get(Class::Public, digest)?) };
+        let read = |list| lines::amounts(archive, list);
         let reports: Vec<(Vec<Amount>, Vec<Amount>)> =
             payout.settlements.iter().map(|(_, s)| Ok((read(&s.returned)?, read(&s.reversed)?))).collect::<Result<_>>()?;
         for ((returned, reversed), (at, s)) in reports.iter().zip(&payout.settlements) {
@@ -82,7 +82,7 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
             .expect(r.amount_minor <= cap, "clawback-cap", *at, || format!("{} are clawed back, the policy allows {cap}", r.amount_minor));
     }
     for (at, close) in &state.closes {
-        let (bytes, accounts) = expected_balances(archive, *at)?;
+        let (bytes, accounts) = balances(&Accounting::of(archive, *at)?)?;
         let same = archive.objects.get(Class::Public, &close.balances)? == bytes && accounts == close.accounts;
         report.expect(same, "close-balances", *at, || "the balances are not those that the log gives".into());
     }

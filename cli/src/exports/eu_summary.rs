@@ -22,7 +22,7 @@ const SOURCES: [(&str, &str); 7] = [
     ("### 2.6. Other sources of data", "A description of these sources"),
 ];
 /// What a line in the list of sources says of a submission.
-const SAID: &str = "license_to_use license_evidence license_verified_by rights_basis method data_generation_from data_generation_to \
+const SAID: &str = "license_to_use license_statements license_verified_by rights_basis method data_generation_from data_generation_to \
     data_origin_geography generating_model";
 
 /// A draft of the public summary of training content, in Markdown: what the runs of epoch `number` used.

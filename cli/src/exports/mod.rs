@@ -127,7 +127,12 @@ fn quoted(text: &str) -> String {
 fn terms(r: &Rights, field: &str) -> Vec<String> {
     let term = |v: &Value| match v {
         Value::String(text) => quoted(text),
-        Value::Object(signal) => format!("{} {}", signal["signal"], signal["found"]).replace('"', ""),
+        Value::Object(object) => {
+            // A signal and what was found, or a source and the licence that it states.
+            let of = |name: &str| object.get(name).and_then(Value::as_str).map(quoted);
+            let pair = of("signal").zip(of("found")).or_else(|| of("source").zip(of("license")));
+            pair.map_or_else(|| v.to_string(), |(what, said)| format!("{what} {said}"))
+        }
         other => other.to_string(),
     };
     match &serde_json::to_value(r).expect("rights are plain JSON")[field] {

@@ -11,7 +11,7 @@ use ledger::payee::PayeeId;
 use ledger::settlement::{Carried, add_vintage};
 use store::Class;
 
-use super::lines::{self, Amount};
+use super::lines::{Amount, amounts};
 use crate::home::Archive;
 use crate::rules::Rewards;
 use crate::stages::epoch;
@@ -105,7 +105,7 @@ impl Accounting {
 
     fn movement(&mut self, archive: &Archive, at: u64, event: &Event) -> Result<Movement> {
         let state = &archive.state;
-        let amounts = |digest| -> Result<Vec<Amount>> { lines::read(&archive.objects.get(Class::Public, digest)?) };
+        let pairs = |list| Ok::<_, anyhow::Error>(amounts(archive, list)?.iter().map(Amount::pair).collect::<Vec<_>>());
         Ok(match event {
             Event::Statements(e) => {
                 let rewards = Rewards::from_bytes(&archive.objects.get(Class::Public, &e.rewards)?)?;
@@ -118,7 +118,7 @@ impl Accounting {
                 Movement::Post(transfers)
             }
             Event::Release(e) => {
-                let list = amounts(&e.list)?;
+                let list = amounts(archive, &e.list)?;
                 let held = self.held.get_mut(&e.statements).context("statements that were not settled")?;
                 for a in &list {
                     let left = held.get_mut(&a.contributor).filter(|left| **left >= a.amount_minor);
@@ -127,14 +127,10 @@ impl Accounting {
                 held.retain(|_, left| *left > 0);
                 Movement::Post(books::release(&list.iter().map(Amount::pair).collect::<Vec<_>>()))
             }
-            Event::Proposal(e) => Movement::Reserve(books::propose(at, &amounts(&e.list)?.iter().map(Amount::pair).collect::<Vec<_>>())),
+            Event::Proposal(e) => Movement::Reserve(books::propose(at, &pairs(&e.list)?)),
             Event::Approval(e) if e.outcome == "approved" => Movement::Confirm(e.proposal),
             Event::Approval(e) => Movement::Void(e.proposal),
-            Event::Report(e) => {
-                let returned: Vec<_> = amounts(&e.returned)?.iter().map(Amount::pair).collect();
-                let reversed: Vec<_> = amounts(&e.reversed)?.iter().map(Amount::pair).collect();
-                Movement::Post(books::report(e.proposal, e.settled_minor, &returned, &reversed))
-            }
+            Event::Report(e) => Movement::Post(books::report(e.proposal, e.settled_minor, &pairs(&e.returned)?, &pairs(&e.reversed)?)),
             Event::Dispute(e) => match disputed_contributor(state, e) {
                 Some(id) => {
                     let payable = self.books.available(Account::Payable(id));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use corpus::ContributorId;
 use ledger::books::Account;
 use ledger::entry::{BooksClose, Dispute, DisputeResolution, amount};
@@ -130,9 +130,4 @@ pub async fn show(home: &Home) -> Result<Output> {
     let balances: serde_json::Map<String, serde_json::Value> =
         logged.into_iter().map(|(account, balance)| (account, balance.to_string().into())).collect();
     Ok(Output::new(text, json!({ "balances_minor": balances, "trial_balance_minor": accounting.books.trial_balance().to_string() })))
-}
-
-/// The balances that a close has to list.
-pub fn expected_balances(archive: &Archive, at: u64) -> Result<(Vec<u8>, u64)> {
-    balances(&Accounting::of(archive, at).context("the books before a close")?)
 }

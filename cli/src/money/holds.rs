@@ -61,6 +61,13 @@ pub fn holds(archive: &Archive, run: &Run, statements: &Statements, at: u64, now
             holds.by.entry(id).or_default().push(format!("claim {}: disputed rights", claimed.claim.0));
         }
     }
+    // Who licenses its own documents is easier to pay later than to ask back.
+    let due = statements.time.saturating_add(u64::from(policy.grant_hold_days) * DAY);
+    for s in e.submissions.iter().filter(|s| now < due && s.grants.iter().any(|(granted, _)| *granted < at)) {
+        let left = (due - now).div_ceil(DAY);
+        let reason = format!("grant {}: {left} of {} days left", s.grants[0].0, policy.grant_hold_days);
+        holds.by.entry(s.submission.1.contributor).or_default().push(reason);
+    }
     for s in &e.submissions {
         let waits = s.acceptance.as_ref().is_some_and(|(_, a)| a.held_for_review) && !reviewed.contains(&s.submission.0);
         if waits {

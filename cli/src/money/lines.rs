@@ -5,6 +5,9 @@ use corpus::{ContributorId, Digest, canonical, merkle};
 use ledger::entry::amount;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use store::Class;
+
+use crate::home::Archive;
 
 /// A contributor and an amount.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,6 +54,11 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>> {
     };
     let line = |(i, line): (usize, &[u8])| canonical::from_slice(line).with_context(|| format!("line {}", i + 1));
     body.split(|b| *b == b'\n').enumerate().map(line).collect()
+}
+
+/// The list with this digest.
+pub fn amounts(archive: &Archive, list: &Digest) -> Result<Vec<Amount>> {
+    read(&archive.objects.get(Class::Public, list)?)
 }
 
 /// The RFC 6962 root over lines.

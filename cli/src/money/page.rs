@@ -2,19 +2,10 @@
 
 use std::fmt::Write;
 
+use ledger::entry::rights::date_of;
 use ledger::statement::Statement;
 
-use crate::output::money;
-
-/// Text in HTML.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// The day of a time in seconds since 1970.
-fn day(time: u64) -> String {
-    ledger::entry::rights::date_of(time)
-}
+use crate::output::{escape, money};
 
 /// 10⁻⁹ nats as nats.
 fn nats(nano: i64) -> String {
@@ -36,7 +27,7 @@ fn grouped(n: impl ToString) -> String {
     out
 }
 
-/// A table with its first columns as text and `numbers` columns of numbers.
+/// A table whose first columns are text, and the others numbers.
 fn table(out: &mut String, head: &[&str], texts: usize, rows: &[Vec<String>]) {
     let class = |i: usize| if i < texts { "" } else { " class=n" };
     out.push_str("<table><thead><tr>");
@@ -70,7 +61,7 @@ pub fn html(s: &Statement, name: &str) -> String {
         escape(&s.origin),
         s.epoch,
         s.run,
-        day(s.time),
+        date_of(s.time),
         s.payee
     );
     let _ = writeln!(
@@ -199,7 +190,7 @@ pub fn csv(s: &Statement) -> String {
         "kind,submission,what,tokens,credit_nano_nats,spread_nano_nats,weight,weights_sum,floor_minor,remainder,amount_minor,currency\r\n",
     );
     let mut row = |cells: [String; 11]| {
-        // No cell has a comma, a quote or a line end: names of targets, strata and reasons are checked or are ours.
+        // Names of targets and strata are the operator's.
         let safe = cells.map(|c| if c.contains([',', '"', '\r', '\n']) { format!("\"{}\"", c.replace('"', "\"\"")) } else { c });
         let _ = write!(out, "{},{}\r\n", safe.join(","), s.currency);
     };

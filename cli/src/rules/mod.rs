@@ -10,6 +10,7 @@ mod verdicts;
 use std::collections::BTreeMap;
 
 use corpus::bundle::{Bundle, Prepared};
+use corpus::licence::Purpose;
 use corpus::{ContributorId, Digest, merkle};
 use dedup::Threshold;
 use ingest::Filters;
@@ -21,7 +22,7 @@ use crate::strata::Stratum;
 
 pub use pay::{CreditUnit, Follows, Measured, Pay, PoolHead, PoolPart, Work, pools};
 pub use rewards::{Member, Rewards};
-pub use verdicts::{Clusters, JudgeParameters, Keeper, Opening, ToJudge, hit_salt, judge, name, outlines};
+pub use verdicts::{Clusters, Granted, JudgeParameters, Keeper, Opening, ToJudge, hit_salt, judge, name, outlines};
 
 /// What an epoch binds the operator to, as a public object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,9 +58,29 @@ pub struct Policy {
     /// What is left out for what it is like.
     #[serde(default, skip_serializing_if = "Filters::is_empty")]
     pub filters: Filters,
+    /// Whether documents are excluded whose publisher's word on training is not known; none for the purpose's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_reservations: Option<UnknownReservations>,
+    /// Days between settlement and payment of contributors whose documents are used under a grant, if these are more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub grant_hold_days: u32,
     /// How pools become amounts.
     #[serde(default)]
     pub pay: Pay,
+}
+
+fn is_zero(days: &u32) -> bool {
+    *days == 0
+}
+
+/// What is done about a page whose publisher's word on training is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownReservations {
+    /// It is left out.
+    Exclude,
+    /// It is used.
+    Accept,
 }
 
 /// The target that held-out documents are of if nobody says otherwise.
@@ -88,7 +109,17 @@ impl Policy {
             strata: Vec::new(),
             weight_tables: Vec::new(),
             filters: Filters::default(),
+            unknown_reservations: None,
+            grant_hold_days: 0,
             pay: Pay::default(),
+        }
+    }
+
+    /// Whether a page is left out whose publisher's word on training is not known: if nothing else is said, for every purpose but research.
+    pub fn excludes_unknown_reservations(&self, purpose: Purpose) -> bool {
+        match self.unknown_reservations {
+            Some(said) => said == UnknownReservations::Exclude,
+            None => purpose != Purpose::Research,
         }
     }
 }
@@ -166,7 +197,9 @@ pub fn target_corpora(
             let (tokens, first) = encode(&p.text, p.answer_at)?;
             Ok(trainer::Document::answering(tokens, p.commitment.0, first))
         };
-        Ok(trainer::Corpus { documents: own.map(document).collect::<anyhow::Result<_>>()?, buckets: 1 })
+        let mut documents: Vec<trainer::Document> = own.map(document).collect::<anyhow::Result<_>>()?;
+        documents.retain(|d| !d.tokens.is_empty());
+        Ok(trainer::Corpus { documents, buckets: 1 })
     };
     let target = |(name, weight): (&String, &u64)| -> anyhow::Result<TargetCorpus> {
         Ok(TargetCorpus { name: name.clone(), weight: *weight, pricing: of(name, &targets.pricing)?, control: of(name, &targets.control)? })

@@ -6,7 +6,7 @@ use anyhow::Result;
 use corpus::bundle::{Bundle, Part};
 use corpus::licence::{Permission, Purpose, permission};
 use corpus::outline::{Outline, Outlines};
-use corpus::verdict::{Cover, Verdict, VerdictRow, VerdictTable};
+use corpus::verdict::{Cover, Measure, Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef};
 use dedup::{Decision, Device, Features, Guard, Index, Judge, Key, Name, Options, Ruling, Threshold};
 use ingest::Filters;
@@ -35,6 +35,8 @@ pub struct JudgeParameters {
     /// What is left out for what it is like.
     #[serde(default, skip_serializing_if = "Filters::is_empty")]
     pub filters: Filters,
+    /// Whether documents are left out whose publisher's word on training is not known.
+    pub exclude_unknown_reservations: bool,
 }
 
 impl JudgeParameters {
@@ -48,6 +50,7 @@ impl JudgeParameters {
             jaccard_numerator: policy.jaccard_numerator,
             jaccard_denominator: policy.jaccard_denominator,
             filters: policy.filters.clone(),
+            exclude_unknown_reservations: policy.excludes_unknown_reservations(purpose),
         }
     }
 
@@ -69,6 +72,7 @@ pub fn outlines(bundle: &Bundle, filters: &Filters) -> Outlines {
         Outline {
             commitment: p.commitment,
             licence: p.licence,
+            reservation: p.reservation,
             text_digest: Digest::of(p.text.as_bytes()),
             text_bytes: p.text.len() as u64,
             withdrawn: p.withdrawn,
@@ -93,12 +97,23 @@ pub struct ToJudge<'a> {
     pub yields: BTreeMap<u32, u64>,
     /// Why the manifest's rights keep it out of the epoch.
     pub exclusion: Option<Exclusion>,
+    /// Documents that their contributor licensed for the epoch's purpose, whatever their public licence says.
+    pub granted: Granted,
     /// Documents that were taken back before.
     pub withdrawn: BTreeSet<u32>,
     /// What the log says of documents that cannot be judged again, since their text or that of what they have in common with is destroyed.
     pub given: BTreeMap<u32, VerdictRow>,
     /// Documents whose text is destroyed.
     pub gone: BTreeSet<u32>,
+}
+
+/// Documents that grants are about.
+#[derive(Clone, Debug, Default)]
+pub struct Granted {
+    /// Whether all are.
+    pub all: bool,
+    /// Otherwise which.
+    pub documents: BTreeSet<u32>,
 }
 
 /// Documents that are judged at once.
@@ -262,7 +277,7 @@ pub fn judge(
                     rows.push(given.clone());
                     continue;
                 }
-                let row = first_row(s, number, outline, hit.as_ref(), parameters.purpose);
+                let row = first_row(s, number, outline, hit.as_ref(), parameters);
                 order.extend((row.verdict == Verdict::Accepted).then(|| due(true)));
                 openings.extend(hit);
                 rows.push(row);
@@ -299,7 +314,7 @@ pub fn judge(
 }
 
 /// The row of a document before it is compared with others.
-fn first_row(s: &ToJudge<'_>, number: u32, outline: &Outline, hit: Option<&Opening>, purpose: Purpose) -> VerdictRow {
+fn first_row(s: &ToJudge<'_>, number: u32, outline: &Outline, hit: Option<&Opening>, parameters: &JudgeParameters) -> VerdictRow {
     let words = outline.words.len() as u64;
     let mut row = VerdictRow {
         number,
@@ -315,19 +330,28 @@ fn first_row(s: &ToJudge<'_>, number: u32, outline: &Outline, hit: Option<&Openi
         filtered: None,
     };
     // Neither a document without rights nor a held-out or filtered one stands in the way of others.
-    row.verdict = match (permission(&outline.licence, purpose), s.exclusion) {
+    let granted = s.granted.all || s.granted.documents.contains(&number);
+    let permission = if granted { Permission::Permitted } else { permission(&outline.licence, parameters.purpose) };
+    let (reservation, protocol) = outline.reservation.as_deref().and_then(|r| r.split_once('/')).unwrap_or_default();
+    row.verdict = match (permission, s.exclusion) {
         _ if s.withdrawn.contains(&number) => Verdict::Withdrawn,
         (Permission::Forbidden, _) => Verdict::Forbidden,
         (Permission::Unknown, _) => Verdict::UnknownLicence,
         (Permission::Permitted, Some(Exclusion::Expired)) => Verdict::Expired,
         (Permission::Permitted, Some(Exclusion::Purpose)) => Verdict::PurposeNotPermitted,
         (Permission::Permitted, Some(Exclusion::UnknownRights)) => Verdict::UnknownRights,
+        // A grant is about a licence. What a publisher reserves stays reserved: who holds the rights can submit the text itself.
+        _ if reservation == "reserves" => Verdict::Reserved,
+        _ if reservation == "unknown" && parameters.exclude_unknown_reservations => Verdict::ReservationUnknown,
         _ if hit.is_some_and(|h| Guard::excludes(h.matched, h.total)) => Verdict::HeldOut,
         _ if outline.filtered.is_some() => Verdict::Filtered,
         _ => Verdict::Accepted,
     };
     if row.verdict == Verdict::Filtered {
         row.filtered = outline.filtered.clone();
+    }
+    if matches!(row.verdict, Verdict::Reserved | Verdict::ReservationUnknown) {
+        row.filtered = Some(Measure { rule: protocol.to_string(), measured: 0, limit: 0 });
     }
     row
 }

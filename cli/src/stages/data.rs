@@ -53,7 +53,8 @@ pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunCon
     for file in epoch.files_before(intent) {
         let bytes = archive.objects.get(Class::Sealed, &file.file)?;
         let shard = Shard::decode(&bytes).with_context(|| format!("shard of entry {}", file.entry))?;
-        for d in shard.documents {
+        // What the tokenizer refused has nothing to train on.
+        for d in shard.documents.into_iter().filter(|d| !d.tokens.is_empty()) {
             let known = contributors.binary_search(&d.contributor).ok();
             let owner = known.with_context(|| format!("document {}: contributor {} has no shard", d.document, d.contributor))?;
             tokens[owner] += d.tokens.len() as u64;
@@ -73,8 +74,8 @@ pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunCon
     let pool = epoch::pool(archive, epoch)?;
     let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
     let targets = target_corpora(&pool, &drawn, &policy.target_weights, |text, answer_at| {
-        let encoded = tokenizer.encode_document(text, answer_at)?;
-        Ok((encoded.tokens, encoded.learned_from))
+        // A held-out document that the tokenizer refuses measures nothing.
+        Ok(tokenizer.encode_document(text, answer_at).map_or((Vec::new(), None), |e| (e.tokens, e.learned_from)))
     })?;
     owners.targets = targets.iter().map(|t| t.name.clone()).collect();
     for corpus in targets.iter().flat_map(|t| [&t.pricing, &t.control]).chain([&corpus]) {

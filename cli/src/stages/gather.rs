@@ -1,6 +1,6 @@
 //! Reading a dataset into bundles: streamed, so that its size does not matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -8,9 +8,13 @@ use corpus::bundle::{Bundle, PART_BYTES, PART_DOCUMENTS, Part, Parts, Submitted}
 use corpus::merkle::{Frontier, leaf_hash};
 use corpus::{Digest, canonical};
 use indicatif::ProgressBar;
+use ingest::filter::{count, secrets_in};
 use ingest::read::{Code, Item, Options, Record, Stream};
-use ingest::{Evidence, Filters, Licences, Problem};
+use ingest::reservation::{Finding, Protocol, Signal};
+use ingest::{Filters, Licences, Problem, Stated};
+use ledger::entry::rights::OptOutSignal;
 use rayon::prelude::*;
+use serde::Serialize;
 use store::{Class, Objects};
 
 use crate::failure::usage;
@@ -51,8 +55,14 @@ pub struct Gathered {
     pub problems: Vec<Problem>,
     /// Personal data that was masked.
     pub masked: u64,
-    /// The licence of the whole.
-    pub evidence: Evidence,
+    /// Personal data that was found, by kind; nothing of what it is.
+    pub personal: BTreeMap<&'static str, u64>,
+    /// Names of fields that rows have and that are not read.
+    pub fields_not_read: BTreeSet<String>,
+    /// What publishers say about training, by protocol.
+    pub signals: Signals,
+    /// The licence of the whole, and what says so.
+    pub licence: Stated,
     /// What else is said of its rights.
     pub stated: StatedRights,
     /// Where all of it comes from.
@@ -104,23 +114,24 @@ pub fn gather(name: &str, source: &Source, master: &[u8; 32], filters: &Filters,
         match item {
             Item::Scanned(scanned) => {
                 origin = scanned.origin.or(origin.take());
-                licences = Some(Licences::new(name, scanned.evidence.as_ref(), manifest, source.declared.as_deref())?);
+                licences = Some(Licences::new(name, scanned.statements, manifest, source.declared.as_deref())?);
             }
             Item::Problem(problem) => gatherer.problems.extend(wanted(&problem.place).then_some(problem)),
+            Item::Block(_) if gatherer.problems.len() >= PROBLEMS => {
+                let text = format!("{PROBLEMS} records are no documents; what follows was not read: is this the right column?");
+                gatherer.problems.push(Problem::new(&source.path.display().to_string(), Code::TooMany, &text));
+                break;
+            }
             Item::Block(block) => {
                 let licences = licences.as_mut().context("a scan begins with what it found")?;
-                for row in block.map(|row| Record::of(&row)) {
+                for row in block.map(|row| Screened::of(Record::of(&row))) {
                     match row {
-                        Ok(mut record) if wanted(&record.source) => {
-                            if let Some(prefix) = &source.prefix {
-                                record.source.insert_str(0, prefix);
-                            }
-                            gatherer.record(record, licences)?;
-                        }
+                        Ok(screened) if wanted(&screened.record.source) => gatherer.record(screened, source.prefix.as_deref(), licences)?,
                         Err(problem) if wanted(&problem.place) => gatherer.problems.push(problem),
                         _ => {}
                     }
                 }
+                gatherer.fields_not_read.extend(block.unused());
                 bar.set_message(format!("{} documents, {} MB read", gatherer.documents, gatherer.bytes / 1_000_000));
                 bar.tick();
             }
@@ -129,13 +140,13 @@ pub fn gather(name: &str, source: &Source, master: &[u8; 32], filters: &Filters,
     stream.finish()?;
     gatherer.flush(true)?;
     bar.finish_and_clear();
-    let Gatherer { parts, frontier, documents, bytes, problems, masked, .. } = gatherer;
+    let Gatherer { parts, frontier, documents, bytes, problems, masked, personal, fields_not_read, signals, .. } = gatherer;
     if documents == 0 {
         return Err(nothing_read(&source.path, &problems));
     }
-    let evidence = licences.context("a scan begins with what it found")?.finish()?;
+    let licence = licences.context("a scan begins with what it found")?.finish()?;
     let (parts, root, stated) = (Parts::new(parts), frontier.root(), source.stated.clone());
-    Ok(Gathered { parts, root, documents, bytes, problems, masked, evidence, stated, origin })
+    Ok(Gathered { parts, root, documents, bytes, problems, masked, personal, fields_not_read, signals, licence, stated, origin })
 }
 
 /// A dataset without a document, with the first reasons why.
@@ -144,6 +155,9 @@ pub fn nothing_read(path: &Path, problems: &[Problem]) -> anyhow::Error {
     let colon = if found.is_empty() { "" } else { ": " };
     usage(format!("{}: expected at least one readable document, found none{colon}{found}", path.display()))
 }
+
+/// Problems that are listed, in memory and in an object; a dataset with more is read no further.
+const PROBLEMS: usize = 500_000;
 
 /// Bundles that are made at once.
 const AT_ONCE: usize = 4;
@@ -163,6 +177,115 @@ struct Gatherer<'a> {
     bytes: u64,
     problems: Vec<Problem>,
     masked: u64,
+    personal: BTreeMap<&'static str, u64>,
+    fields_not_read: BTreeSet<String>,
+    signals: Signals,
+}
+
+/// A record, and what was found in its text.
+struct Screened {
+    record: Record,
+    secrets: u64,
+    personal: BTreeMap<&'static str, u64>,
+}
+
+impl Screened {
+    fn of(record: Record) -> Screened {
+        let beside = [Some(record.source.as_str()), record.licence.as_deref(), record.person.as_deref()];
+        let secrets = secrets_in(&record.text) + beside.into_iter().flatten().map(secrets_in).sum::<u64>();
+        let personal = count(&record.text, record.person.as_deref());
+        Screened { record, secrets, personal }
+    }
+}
+
+/// What publishers of a dataset's pages say about training: one finding after the other, with the number of documents.
+#[derive(Clone, Debug, Default)]
+pub struct Signals(BTreeMap<(Protocol, Finding, String, Digest), u64>, BTreeMap<Protocol, [u64; 3]>);
+
+/// One of the findings, in the list that is an object of its contributor's.
+#[derive(Serialize)]
+struct FindingRow<'a> {
+    protocol: Protocol,
+    revision: &'static str,
+    finding: Finding,
+    place: &'a str,
+    evidence: &'a Digest,
+    documents: u64,
+}
+
+/// Findings that are listed; of more, the counts by protocol stay right.
+const FINDINGS: usize = 1 << 20;
+
+impl Signals {
+    /// Counts what is said about one page; returns what it comes to, such as `reserves/robots`.
+    fn add(&mut self, signals: &[Signal]) -> String {
+        let mut protocols: BTreeMap<Protocol, Finding> = BTreeMap::new();
+        for s in signals {
+            let strictest = protocols.entry(s.protocol).or_insert(s.finding);
+            *strictest = s.finding.max(*strictest);
+            let key = (s.protocol, s.finding, s.place.clone(), s.evidence);
+            if self.0.len() < FINDINGS || self.0.contains_key(&key) {
+                *self.0.entry(key).or_default() += 1;
+            }
+        }
+        for (protocol, finding) in &protocols {
+            let [documents, reserved, unknown] = self.1.entry(*protocol).or_default();
+            *documents += 1;
+            *reserved += u64::from(*finding == Finding::Reserves);
+            *unknown += u64::from(*finding == Finding::Unknown);
+        }
+        let whole = protocols.values().max().copied().unwrap_or(Finding::Absent);
+        let by = protocols.iter().find(|(_, finding)| **finding == whole).map(|(protocol, _)| protocol.name());
+        match (whole, by) {
+            (Finding::Reserves, Some(by)) => format!("reserves/{by}"),
+            (Finding::Unknown, Some(by)) => format!("unknown/{by}"),
+            (Finding::Permits, _) => "permits".into(),
+            _ => "absent".into(),
+        }
+    }
+
+    /// The list of findings as an object; none if there are none.
+    pub fn object(&self) -> Result<Option<Vec<u8>>> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let row = |((protocol, finding, place, evidence), documents): (&'_ (Protocol, Finding, String, Digest), &u64)| {
+            serde_json::to_value(FindingRow {
+                protocol: *protocol,
+                revision: protocol.revision(),
+                finding: *finding,
+                place,
+                evidence,
+                documents: *documents,
+            })
+        };
+        let findings = self.0.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(canonical::to_vec(&serde_json::json!({ "version": 1, "findings": findings }))?))
+    }
+
+    /// What the manifest says of them, by protocol.
+    pub fn summary(&self) -> Result<Vec<OptOutSignal>> {
+        let findings = self.object()?.map(|list| Digest::of(&list)).unwrap_or_default();
+        let strictest = |protocol: Protocol| {
+            let of = self.0.keys().filter(|(p, ..)| *p == protocol).map(|(_, finding, ..)| *finding);
+            of.max().unwrap_or(Finding::Absent)
+        };
+        let one = |(protocol, [documents, reserved, unknown]): (&Protocol, &[u64; 3])| -> Result<OptOutSignal> {
+            let found = if *reserved > 0 { Finding::Reserves } else { strictest(*protocol) };
+            Ok(OptOutSignal {
+                signal: protocol.name().into(),
+                revision: protocol.revision().into(),
+                found: serde_json::to_value(found)?.as_str().unwrap_or_default().into(),
+                documents: *documents,
+                reserved: *reserved,
+                unknown: *unknown,
+                findings,
+            })
+        };
+        let mut summary = self.1.iter().map(one).collect::<Result<Vec<_>>>()?;
+        summary.sort_by(|a, b| a.signal.cmp(&b.signal));
+        Ok(summary)
+    }
 }
 
 impl<'a> Gatherer<'a> {
@@ -180,22 +303,59 @@ impl<'a> Gatherer<'a> {
             bytes: 0,
             problems: Vec::new(),
             masked: 0,
+            personal: BTreeMap::new(),
+            fields_not_read: BTreeSet::new(),
+            signals: Signals::default(),
         }
     }
 
-    fn record(&mut self, record: Record, licences: &mut Licences) -> Result<()> {
-        let licence = match licences.of(record.licence.as_deref()) {
-            Ok(licence) => licence.unwrap_or_default(),
-            Err(e) => {
-                self.problems.push(Problem { place: record.source, code: Code::BadLicence, reason: e.to_string() });
-                return Ok(());
+    fn record(&mut self, screened: Screened, prefix: Option<&str>, licences: &mut Licences) -> Result<()> {
+        let Screened { mut record, secrets, personal } = screened;
+        // Who gives a secret away by mistake is told before anything is committed to.
+        if secrets > 0 {
+            let reason = format!("found {secrets} of what looks like a private key or an access token: take it out, and revoke it");
+            self.problems.push(Problem::new(&record.source, Code::Secret, &reason));
+            return Ok(());
+        }
+        if let Some(person) = record.person.take() {
+            match self.filters.mask_names(&record.text, &person) {
+                // The answer's begin moves with what is masked before it.
+                Ok(Some(_)) => {
+                    let at = record.answer_at.and_then(|at| usize::try_from(at).ok()).filter(|at| record.text.is_char_boundary(*at));
+                    let (before, after) = record.text.split_at(at.unwrap_or(0));
+                    let masked = |part: &str| self.filters.mask_names(part, &person).ok().flatten();
+                    let (first, second) = (masked(before), masked(after));
+                    self.masked += first.iter().chain(&second).map(|(_, n)| n).sum::<u64>();
+                    let (before, after) = (first.map_or(before.to_string(), |(t, _)| t), second.map_or(after.to_string(), |(t, _)| t));
+                    record.answer_at = record.answer_at.map(|_| before.len() as u64);
+                    record.text = before + &after;
+                }
+                Ok(None) => {}
+                Err(names) => {
+                    let reason =
+                        format!("found {names} names of whom the row says that it is of; the epoch's policy leaves such documents out");
+                    self.problems.push(Problem::new(&record.source, Code::PersonalData, &reason));
+                    return Ok(());
+                }
             }
-        };
+        }
+        for (kind, n) in personal {
+            *self.personal.entry(kind).or_default() += n;
+        }
+        let licence = licences.of(record.file(), record.licence.as_deref(), record.tag.as_deref());
+        let reservation = record.signals.as_deref().map(|signals| self.signals.add(signals));
+        if let Some(prefix) = prefix {
+            record.source.insert_str(0, prefix);
+        }
+        // What is masked in a text is not told by the name of its file.
+        if let Some((masked, _)) = self.filters.mask(&record.source) {
+            record.source = masked;
+        }
         let (text, answer_at) = self.mask(record.text, record.answer_at);
         self.documents += 1;
         self.bytes += text.len() as u64;
         self.filled += text.len();
-        self.filling.push(Submitted { source: record.source, licence, text, answer_at });
+        self.filling.push(Submitted { source: record.source, licence, text, answer_at, reservation });
         if self.filled >= PART_BYTES || self.filling.len() >= PART_DOCUMENTS { self.flush(false) } else { Ok(()) }
     }
 

@@ -1,6 +1,7 @@
 //! Submissions to verdicts, the tokenizer, and shards.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use corpus::bundle::{Bundle, Part, Parts};
@@ -9,7 +10,7 @@ use corpus::shard::Footer;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef, canonical};
 use dedup::Device;
-use ingest::{Filters, TextTokenizer, TokenizerError, cut};
+use ingest::{Beside, Filters, TextTokenizer, TokenizerError, cut};
 use ledger::entry::{Acceptance, Shard, Tokenizer};
 use ledger::history::Submitted;
 use rayon::prelude::*;
@@ -225,6 +226,20 @@ async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usiz
     Ok(tokenizer)
 }
 
+/// The tokenizer at `path`, a `tokenizer.json` or the folder that it is in, as it is used; says what was changed.
+pub fn given_tokenizer(path: &Path) -> Result<Vec<u8>> {
+    let (file, folder) = if path.is_dir() { (path.join("tokenizer.json"), Some(path)) } else { (path.to_path_buf(), path.parent()) };
+    let named = file.file_name().is_some_and(|name| name == "tokenizer.json");
+    // Beside a file of another name lie things that may be of other tokenizers.
+    let beside = match folder.filter(|_| named) {
+        Some(folder) => Beside::read(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?,
+        None => Beside::default(),
+    };
+    let prepared = ::ingest::prepare(&store::files::read(&file)?, &beside).map_err(|e| usage(format!("{}: {e}", file.display())))?;
+    prepared.changes.iter().for_each(|change| note(&format!("{}: {change}", file.display())));
+    Ok(prepared.json)
+}
+
 /// Text that a tokenizer is tried on, in bytes: all of it is cut into tokens later, and each document says whether they give it back.
 const TRIED_BYTES: usize = 1 << 20;
 
@@ -239,13 +254,20 @@ fn fits(tokenizer: &TextTokenizer, texts: &[String]) -> std::result::Result<(), 
         bytes += text.len();
         tried.push(text);
     }
-    let given_back = |text: &&String| Ok::<_, TokenizerError>(tokenizer.gives_back(&tokenizer.encode(text)?, text));
-    let given_back: Vec<bool> = tried.par_iter().map(given_back).collect::<std::result::Result<_, _>>().map_err(|e| e.to_string())?;
-    let changed = given_back.iter().filter(|same| !**same).count();
+    let given_back: Vec<Result<bool, TokenizerError>> =
+        tried.par_iter().map(|text| Ok(tokenizer.gives_back(&tokenizer.encode(text)?, text))).collect();
+    let refused = given_back.iter().filter_map(|r| r.as_ref().err()).collect::<Vec<_>>();
+    if let Some(first) = refused.first() {
+        if refused.len() == tried.len() {
+            return Err(format!("it takes none of {} texts: {first}", tried.len()));
+        }
+        note(&format!("the tokenizer refuses {} of {} texts, which have no tokens then: {first}", refused.len(), tried.len()));
+    }
+    let changed = given_back.iter().filter(|r| matches!(r, Ok(false))).count();
     if changed > 0 {
         note(&format!(
             "the tokenizer does not give back {changed} of {} texts letter by letter; shards say of which documents",
-            texts.len()
+            tried.len()
         ));
     }
     Ok(())
@@ -294,7 +316,11 @@ async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
     for (work, file) in work.iter().zip(outputs) {
         let Work::Shard { submission, contributor, first, end, .. } = work else { continue };
         // Read back, and its bytes compared with its name, before the log says that it exists.
-        let footer = Footer::read(&home.objects.get(Class::Sealed, &file)?)?;
+        let bytes = home.objects.get(Class::Sealed, &file)?;
+        let footer = Footer::read(&bytes)?;
+        if footer.refused > 0 {
+            name_refused(home, &bytes)?;
+        }
         entries.push(
             Shard {
                 submission: *submission,
@@ -313,6 +339,25 @@ async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
     }
     if !entries.is_empty() {
         home.append(entries).await?;
+    }
+    Ok(())
+}
+
+/// Documents of a shard that are named in full; of more, their number.
+const NAMED: usize = 20;
+
+/// Says which documents of a shard the tokenizer refused, whose they are, and why.
+fn name_refused(home: &Home, bytes: &[u8]) -> Result<()> {
+    let (_, tokenizer) = tokenizer(home)?;
+    let shard = corpus::shard::Shard::decode(bytes)?;
+    let refused: Vec<_> = shard.documents.iter().filter(|d| d.tokens.is_empty()).collect();
+    for d in refused.iter().take(NAMED) {
+        let encoded = tokenizer.encode_document(&d.text, d.answer_at);
+        let reason = encoded.map_or_else(|e| e.to_string(), |_| "its text gives no token".into());
+        note(&format!("document {} of {}: {reason}; it has no tokens and is not trained on", d.document, home.name_of(&d.contributor)));
+    }
+    if refused.len() > NAMED {
+        note(&format!("{} more documents have no tokens", refused.len() - NAMED));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use store::Class;
 
 use crate::home::{Archive, Home};
 use crate::output::note;
-use crate::rules::{Keeper, ToJudge, name};
+use crate::rules::{Granted, Keeper, ToJudge, name};
 use crate::stages::epoch;
 use crate::stages::ingest::{loading, outlines_of, parts, verdicts};
 use crate::withdrawn::{DocumentList, Withdrawn};
@@ -57,11 +57,28 @@ impl<'a> Seen<'a> {
             outlines: Box::new(move |place| outlines(&parts[place])),
             yields: self.yields.range(own.clone()).map(|(d, after)| (d.number, *after)).collect(),
             exclusion: submission.rights.exclusion(self.epoch.open.1.purpose, &date_of(self.epoch.open.1.time)),
+            granted: self.granted(s)?,
             // Verdicts are what they are: what is taken back later changes none.
             withdrawn: self.withdrawn.before(s, self.at),
             given: self.given(s)?,
             gone: self.gone.range(own).map(|d| d.number).collect(),
         })
+    }
+
+    /// Documents of a submission that were licensed for the epoch's purpose before the verdicts.
+    fn granted(&self, s: &Submitted) -> Result<Granted> {
+        let mut granted = Granted::default();
+        let purpose = self.epoch.open.1.purpose;
+        for (_, grant) in s.grants.iter().filter(|(at, g)| *at < self.at && g.purposes.contains(&purpose)) {
+            match &grant.list {
+                None => granted.all = true,
+                Some(list) => {
+                    let list: DocumentList = canonical::from_slice(&self.archive.objects.get(Class::Public, list)?)?;
+                    granted.documents.extend(list.documents.iter().filter(|d| d.submission == s.submission.0).map(|d| d.number));
+                }
+            }
+        }
+        Ok(granted)
     }
 
     /// Verdicts that cannot be given again: on documents whose text was destroyed after them, and on those that duplicate such a one or

@@ -1,13 +1,15 @@
 //! What somebody gives notice of: claims and their resolutions, policies to come, other witnesses.
 
 use anyhow::{Context, Result};
+use corpus::licence::Purpose;
 use corpus::{DocumentRef, canonical};
-use ledger::entry::{Claim, PolicyChange, Resolution, WitnessChange};
+use ledger::entry::rights::grant_sentence;
+use ledger::entry::{Claim, Grant, PolicyChange, Resolution, WitnessChange};
 use ledger::{SecretKey, WitnessPolicy};
 use store::Class;
 
 use crate::failure::{Kind, failure, usage};
-use crate::home::Home;
+use crate::home::{ContributorKey, Home};
 use crate::rules::Policy;
 use crate::withdrawn::DocumentList;
 
@@ -40,6 +42,42 @@ pub async fn claim(
         evidence: home.objects.put(Class::Sealed, evidence)?,
         time: home.now,
     };
+    home.append_for(name, key, entry.into()).await
+}
+
+/// Licenses documents of a submission of the contributor `name` for more than their public licence permits; returns the entry.
+///
+/// No numbers mean all of its documents.
+pub async fn grant(
+    home: &mut Home,
+    name: &str,
+    submission: u64,
+    numbers: &[u32],
+    mut purposes: Vec<Purpose>,
+    terms: &[u8],
+    key: Option<&SecretKey>,
+) -> Result<u64> {
+    let contributor = home.contributor_id(name)?;
+    if matches!(home.contributor_key(name)?, ContributorKey::Custodial(_)) {
+        let text = format!("{name}: a grant is signed with a key of the contributor's own; the operator holds the key of what it imports");
+        return Err(failure(Kind::Check, text));
+    }
+    let submitted = home.state.submission(submission).ok_or_else(|| usage(format!("submission {submission}: there is none")))?;
+    let all = submitted.submission.1.documents;
+    if let Some(number) = numbers.iter().find(|n| u64::from(**n) >= all) {
+        return Err(usage(format!("document {submission}/{number}: the submission has {all} documents, from 0 on")));
+    }
+    let mut documents: Vec<DocumentRef> = numbers.iter().map(|number| DocumentRef { submission, number: *number }).collect();
+    documents.sort();
+    documents.dedup();
+    purposes.sort();
+    purposes.dedup();
+    let count = if documents.is_empty() { all } else { documents.len() as u64 };
+    let list = DocumentList { documents };
+    let list = (!list.documents.is_empty()).then(|| -> Result<_> { Ok(home.objects.put(Class::Public, &canonical::to_vec(&list)?)?) });
+    let terms = home.objects.put(Class::Public, terms)?;
+    let statement = grant_sentence(&purposes, &terms);
+    let entry = Grant { contributor, submission, documents: count, list: list.transpose()?, purposes, terms, statement, time: home.now };
     home.append_for(name, key, entry.into()).await
 }
 

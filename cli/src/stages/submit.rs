@@ -3,6 +3,7 @@
 use anyhow::Result;
 use corpus::canonical;
 use ledger::SecretKey;
+use ledger::entry::rights::LicenseStatement;
 use ledger::entry::{Commitment, Rights, Submission};
 use store::Class;
 
@@ -67,6 +68,8 @@ pub async fn submit(
     let sequence = home.state.contributors.get(&contributor).map_or(0, |c| c.submissions);
     let bundle = home.objects.put(Class::Sealed, &canonical::to_vec(&gathered.parts)?)?;
     home.remember_secret(&bundle, &salts_label(name, number))?;
+    // What the signals' digests name; a crash here leaves an object that nothing refers to.
+    gathered.signals.object()?.map(|list| home.objects.put(Class::Party, &list)).transpose()?;
     let problems = gathered.problems_object()?.map(|list| home.objects.put(Class::Party, &list)).transpose()?;
     let entry = Submission {
         epoch: number,
@@ -86,11 +89,17 @@ pub async fn submit(
     Ok(Submitting::Submitted(home.append_for(name, key, entry.into()).await?))
 }
 
-/// The manifest's rights: the licence that was read, and what the submitter states.
-fn rights(gathered: &Gathered, custodial: bool) -> Result<Rights> {
-    let evidence = &gathered.evidence;
+/// The manifest's rights: what was read, and what the submitter states.
+pub fn rights(gathered: &Gathered, custodial: bool) -> Result<Rights> {
     let verified_by = if custodial { "importer" } else { "contributor" };
-    let rights = gathered.stated.apply(Rights::of_license(&evidence.licence, &evidence.kind, evidence.digest, verified_by));
+    let statement = |s: &ingest::licence::Statement| LicenseStatement {
+        source: s.source.name().into(),
+        license: s.expression.clone(),
+        digest: s.digest,
+    };
+    let statements = gathered.licence.statements.iter().map(statement).collect();
+    let read = Rights::of_license(&gathered.licence.expression, statements, verified_by);
+    let rights = Rights { opt_out_signals: gathered.signals.summary()?, ..gathered.stated.apply(read) };
     rights.check().map_err(usage)?;
     Ok(rights)
 }

@@ -6,11 +6,12 @@
 //! - `plain`: length, repeated lines, runs of one character
 //! - `gopher`, `repetition`, `c4`, `fineweb`: the filters of the papers with these names
 //! - `language`: which language it is
-//! - `personal`: e-mail and IP addresses, telephone numbers, secrets; `addresses`, `phones` and `secrets` find them
+//! - `personal`: e-mail and IP addresses, telephone and account numbers, names, secrets; `addresses`, `phones`, `accounts` and `secrets` find them
 //!
 //! They count `words` and `ngrams`, which `seen` compares, and ask `writing` what a script allows to be asked. All of it is integers:
 //! a ratio is compared as a product, so that one at its limit passes, and every machine comes to the same verdict.
 
+mod accounts;
 mod addresses;
 mod c4;
 mod fineweb;
@@ -35,7 +36,7 @@ pub use c4::{C4, sentences};
 pub use fineweb::FineWeb;
 pub use gopher::GopherQuality;
 pub use language::{Language, is_english};
-pub use personal::{Action, PersonalData};
+pub use personal::{Action, PersonalData, count, secrets_in, shown};
 pub use plain::{Length, LineRepetition};
 pub use repetition::GopherRepetition;
 pub use words::words;
@@ -78,6 +79,14 @@ impl Filters {
     /// Whether none is asked.
     pub fn is_empty(&self) -> bool {
         *self == Filters::default()
+    }
+
+    /// The text without the names of `person` that are to be masked, and how many; none if there were none.
+    ///
+    /// # Errors
+    /// The number of names, if documents with one are left out.
+    pub fn mask_names(&self, text: &str, person: &str) -> Result<Option<(String, u64)>, u64> {
+        self.personal_data.as_ref().map_or(Ok(None), |p| p.mask_names(text, person))
     }
 
     /// The text without the personal data that is to be masked, and how many pieces were; none if there were none.
@@ -250,7 +259,8 @@ mod tests {
             "😀",
         ];
         let mut filters = all();
-        filters.personal_data = Some(PersonalData { email: Action::Mask, ip: Action::Mask, phone: Action::Mask, secret: Action::Mask });
+        filters.personal_data =
+            Some(PersonalData { email: Action::Mask, ip: Action::Mask, phone: Action::Mask, account: Action::Mask, name: Action::Mask });
         let mut state = 11u64;
         for length in (0..3000).map(|i| i % 40) {
             let mut text = String::new();

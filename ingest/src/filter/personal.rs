@@ -1,10 +1,11 @@
 //! Personal data and secrets: found, masked, or a reason to leave a document out.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, addresses, more, phones, secrets};
+use super::{Measure, accounts, addresses, more, phones, secrets};
 
 /// What is done about a document with something of a kind in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,10 +13,13 @@ use super::{Measure, addresses, more, phones, secrets};
 pub enum Action {
     /// Nothing.
     #[default]
+    #[serde(alias = "accept")]
     Keep,
     /// It is replaced by its placeholder; a document in which that has not been done is left out.
+    #[serde(alias = "redact")]
     Mask,
     /// The document is left out.
+    #[serde(alias = "exclude")]
     Drop,
 }
 
@@ -31,8 +35,10 @@ pub struct PersonalData {
     pub ip: Action,
     /// Telephone numbers in international or North American form; `<phone>`.
     pub phone: Action,
-    /// Private keys, and tokens of AWS, GitHub and Slack; `<secret>`.
-    pub secret: Action,
+    /// Account numbers: IBANs, and numbers of payment cards, whose check digits are right; `<account>`.
+    pub account: Action,
+    /// The name of whoever a row says that it is of, where the text has it; `<name>`. It is known while a dataset is read, and not later.
+    pub name: Action,
 }
 
 /// A kind of personal data.
@@ -41,24 +47,108 @@ pub(super) enum Kind {
     Email,
     Ip,
     Phone,
+    Account,
+    /// Keys and tokens that open something: documents with one are always refused.
     Secret,
 }
 
 impl Kind {
-    const ALL: [Kind; 4] = [Kind::Email, Kind::Ip, Kind::Phone, Kind::Secret];
+    const ALL: [Kind; 5] = [Kind::Email, Kind::Ip, Kind::Phone, Kind::Account, Kind::Secret];
+
+    fn name(self) -> &'static str {
+        ["email", "ip", "phone", "account", "secret"][self as usize]
+    }
 
     fn placeholder(self) -> &'static str {
-        ["<email>", "<ip>", "<phone>", "<secret>"][self as usize]
+        ["<email>", "<ip>", "<phone>", "<account>", "<secret>"][self as usize]
     }
 
     fn rule(self) -> &'static str {
-        ["personal-data/email", "personal-data/ip", "personal-data/phone", "personal-data/secret"][self as usize]
+        ["personal-data/email", "personal-data/ip", "personal-data/phone", "personal-data/account", "personal-data/secret"][self as usize]
     }
+}
+
+/// How many there are of each kind in `text`, secrets too; nothing of what they are.
+pub fn count(text: &str, person: Option<&str>) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for (kind, _) in find(text) {
+        *counts.entry(kind.name()).or_default() += 1;
+    }
+    let names = person.map_or(0, |person| names(text, person).len() as u64);
+    if names > 0 {
+        counts.insert("name", names);
+    }
+    counts
+}
+
+/// How many secrets there are in `text`.
+pub fn secrets_in(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let (mut found, mut at) = (0, 0);
+    while at < bytes.len() {
+        at += bytes[at..].iter().position(|b| secrets::BEGINS[*b as usize]).unwrap_or(bytes.len() - at);
+        match if at < bytes.len() { secrets::secret(bytes, at) } else { None } {
+            Some(end) => (found, at) = (found + 1, end),
+            None => at += 1,
+        }
+    }
+    found
+}
+
+/// `text` as it may be shown to anybody: each thing that is personal data or a secret as its placeholder.
+pub fn shown(text: &str) -> String {
+    let all = PersonalData { email: Action::Mask, ip: Action::Keep, phone: Action::Mask, account: Action::Mask, name: Action::Keep };
+    let masked = all.mask(text).map_or_else(|| text.to_string(), |(masked, _)| masked);
+    let mut shown = String::with_capacity(masked.len());
+    let mut at = 0;
+    for (kind, range) in find(&masked).into_iter().filter(|(kind, _)| *kind == Kind::Secret) {
+        shown.push_str(&masked[at..range.start]);
+        shown.push_str(kind.placeholder());
+        at = range.end;
+    }
+    shown + &masked[at..]
+}
+
+/// Shortest name that is looked for, in letters.
+const NAME_LETTERS: usize = 3;
+
+/// Where `text` has the name of a person, as words of its own.
+fn names(text: &str, person: &str) -> Vec<Range<usize>> {
+    let person = person.trim();
+    if person.chars().filter(|c| c.is_alphabetic()).count() < NAME_LETTERS {
+        return Vec::new();
+    }
+    let apart = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    let alone = |at: usize| apart(text[..at].chars().next_back()) && apart(text[at + person.len()..].chars().next());
+    text.match_indices(person).map(|(at, _)| at).filter(|at| alone(*at)).map(|at| at..at + person.len()).collect()
 }
 
 impl PersonalData {
     fn action(&self, kind: Kind) -> Action {
-        [self.email, self.ip, self.phone, self.secret][kind as usize]
+        // Documents with a secret never come so far.
+        [self.email, self.ip, self.phone, self.account, Action::Keep][kind as usize]
+    }
+
+    /// `text` with a placeholder for each name of `person`, if that is to be masked, and how many; an error if documents with one are left out.
+    ///
+    /// # Errors
+    /// The number of names.
+    pub fn mask_names(&self, text: &str, person: &str) -> Result<Option<(String, u64)>, u64> {
+        let found = if self.name == Action::Keep { Vec::new() } else { names(text, person) };
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let count = found.len() as u64;
+        if self.name == Action::Drop {
+            return Err(count);
+        }
+        let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
+        for range in found {
+            masked.push_str(&text[at..range.start]);
+            masked.push_str("<name>");
+            at = range.end;
+        }
+        Ok(Some((masked + &text[at..], count)))
     }
 
     fn any(&self, action: Action) -> bool {
@@ -106,10 +196,16 @@ impl PersonalData {
 /// Bytes with which something other than an e-mail address can begin.
 const BEGINS: [bool; 256] = {
     let mut begins = [false; 256];
-    let bytes = b"0123456789+(-Agx";
+    // IBANs begin with a capital letter.
+    let bytes = b"0123456789+(-ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let mut i = 0;
     while i < bytes.len() {
         begins[bytes[i] as usize] = true;
+        i += 1;
+    }
+    i = 0;
+    while i < 256 {
+        begins[i] = begins[i] || secrets::BEGINS[i];
         i += 1;
     }
     begins
@@ -137,7 +233,8 @@ pub(super) fn find(text: &str) -> Vec<(Kind, Range<usize>)> {
         let email = || email.filter(|_| at == until).map(|e| (Kind::Email, e.end));
         let ip = || addresses::ip(bytes, at).map(|end| (Kind::Ip, end));
         let phone = || phones::phone(bytes, at).map(|end| (Kind::Phone, end));
-        let rest = || ip().or_else(phone).filter(|(_, end)| *end <= until);
+        let account = || accounts::account(bytes, at).map(|end| (Kind::Account, end));
+        let rest = || ip().or_else(account).or_else(phone).filter(|(_, end)| *end <= until);
         match secret.or_else(email).or_else(rest) {
             Some((kind, end)) => {
                 found.push((kind, at..end));
@@ -154,13 +251,19 @@ mod tests {
     use super::super::{golden, words};
     use super::*;
 
-    const MASK: PersonalData = PersonalData { email: Action::Mask, ip: Action::Mask, phone: Action::Mask, secret: Action::Mask };
+    const MASK: PersonalData =
+        PersonalData { email: Action::Mask, ip: Action::Mask, phone: Action::Mask, account: Action::Mask, name: Action::Mask };
 
     #[test]
     fn each_kind_has_its_placeholder() {
-        let text = "Write to a@b.cd, c@d.ef or 8.8.8.8, call +49 30 1234567, use AKIAIOSFODNN7EXAMPLE.";
-        let masked = "Write to <email>, <email> or <ip>, call <phone>, use <secret>.";
+        let text = "Write to a@b.cd, c@d.ef or 8.8.8.8, call +49 30 1234567, pay to DE89 3704 0044 0532 0130 00.";
+        let masked = "Write to <email>, <email> or <ip>, call <phone>, pay to <account>.";
         assert_eq!(MASK.mask(text), Some((masked.to_string(), 5)));
+        assert_eq!(secrets_in("use AKIAIOSFODNN7EXAMPLE, and xoxb-1234567890abcdefghij"), 2);
+        assert_eq!(shown("key AKIAIOSFODNN7EXAMPLE of a@b.cd"), "key <secret> of <email>");
+        assert_eq!(count("a@b.cd, Anna Kaur said to Anna Kaurova", Some("Anna Kaur")), BTreeMap::from([("email", 1), ("name", 1)]));
+        assert_eq!(MASK.mask_names("Anna: hi, Annas", "Anna"), Ok(Some(("<name>: hi, Annas".into(), 1))));
+        assert_eq!(PersonalData { name: Action::Drop, ..Default::default() }.mask_names("by Anna", "Anna"), Err(1));
         assert_eq!(MASK.mask(masked), None);
         assert_eq!(PersonalData::default().mask(text), None);
         let ips = PersonalData { ip: Action::Mask, email: Action::Drop, ..Default::default() };
@@ -201,6 +304,9 @@ mod tests {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 text.push_str(parts[(state >> 33) as usize % parts.len()]);
             }
+            if secrets_in(&text) > 0 {
+                continue;
+            }
             if let Some((masked, count)) = MASK.mask(&text) {
                 assert!(count > 0);
                 assert_eq!(MASK.mask(&masked), None, "{text:?}");
@@ -225,7 +331,7 @@ mod tests {
             Some(("personal-data/ip".into(), 1_000_000, 0))
         );
         assert_eq!(measure(MASK), Some(("personal-data/unmasked".into(), 3_000_000, 0)));
-        assert_eq!(measure(PersonalData { phone: Action::Drop, secret: Action::Mask, ..Default::default() }), None);
+        assert_eq!(measure(PersonalData { phone: Action::Drop, account: Action::Mask, ..Default::default() }), None);
     }
 
     #[test]
@@ -237,7 +343,7 @@ mod tests {
 
     #[test]
     fn placeholders_are_single_pieces_of_no_kind() {
-        for placeholder in ["<email>", "<ip>", "<phone>", "<secret>"] {
+        for placeholder in ["<email>", "<ip>", "<phone>", "<account>", "<secret>", "<name>"] {
             assert!(find(placeholder).is_empty());
             assert_eq!(words(placeholder).len(), 3);
         }

@@ -2,13 +2,30 @@
 
 use std::ops::RangeInclusive;
 
+/// Bytes that a secret can begin with.
+pub(super) const BEGINS: [bool; 256] = {
+    let mut begins = [false; 256];
+    let bytes = b"-AGSdeghnprswx";
+    let mut i = 0;
+    while i < bytes.len() {
+        begins[bytes[i] as usize] = true;
+        i += 1;
+    }
+    begins
+};
+
 /// Where the secret that begins at `at` ends: a private key with its lines, or a token of a service that marks its tokens.
 ///
-/// Tokens are those of AWS (`AKIA`, `ASIA`), GitHub (`ghp_` and its relatives, `github_pat_`) and Slack (`xoxb-` and its relatives).
-/// What only looks random is none.
+/// Tokens are those of AWS (`AKIA`, `ASIA`), Google (`AIza`), GitHub (`ghp_` and its relatives, `github_pat_`), GitLab (`glpat-`), Slack (`xoxb-` and
+/// its relatives), Stripe (`sk_live_`, `rk_live_`), OpenAI and Anthropic (`sk-proj-`, `sk-ant-`), Hugging Face (`hf_`), npm (`npm_`), PyPI (`pypi-`),
+/// SendGrid (`SG.`), and signed JSON web tokens (`eyJ`). What only looks random is none.
 pub(super) fn secret(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
-    let apart = at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
+    let apart = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
+    // Most letters are inside of words.
+    if rest.first() != Some(&b'-') && !apart {
+        return None;
+    }
     let token = |prefixes: &[&str], length: RangeInclusive<usize>, of: fn(&u8) -> bool| {
         let prefix = prefixes.iter().find(|prefix| apart && rest.starts_with(prefix.as_bytes()))?;
         let found = rest[prefix.len()..].iter().take(length.end() + 1).take_while(|b| of(b)).count();
@@ -17,14 +34,55 @@ pub(super) fn secret(bytes: &[u8], at: usize) -> Option<usize> {
     let in_name = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
     match rest.first()? {
         b'-' if rest.starts_with(b"-----BEGIN ") => private_key(rest).map(|length| at + length),
+        b'A' if rest.starts_with(b"AIza") => token(&["AIza"], 35..=35, |b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-'),
         b'A' => {
             let end = token(&["AKIA", "ASIA"], 16..=16, in_name)?;
             bytes[at..end].iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()).then_some(end)
         }
+        b'S' => token(&["SG."], 60..=80, |b| b.is_ascii_alphanumeric() || b"_-.".contains(b)),
+        b'e' => web_token(rest).filter(|_| apart).map(|length| at + length),
+        b'h' => token(&["hf_"], 34..=40, |b| b.is_ascii_alphanumeric()),
+        b'n' => token(&["npm_"], 36..=36, |b| b.is_ascii_alphanumeric()),
+        b'p' => token(&["pypi-AgE"], 50..=255, |b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-'),
+        b'r' => token(&["rk_live_"], 24..=255, |b| b.is_ascii_alphanumeric()),
+        b'G' => token(&["GOCSPX-"], 28..=28, |b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-'),
+        b'd' => token(&["dop_v1_"], 64..=64, u8::is_ascii_hexdigit),
+        b'w' => token(&["whsec_"], 32..=64, |b| b.is_ascii_alphanumeric() || b"+/=".contains(b)),
+        b'x' if rest.starts_with(b"xai-") => token(&["xai-"], 64..=100, |b| b.is_ascii_alphanumeric()),
+        b'g' if rest.starts_with(b"gsk_") => token(&["gsk_"], 40..=64, |b| b.is_ascii_alphanumeric()),
+        b's' if rest.starts_with(b"shpat_") => token(&["shpat_"], 32..=32, u8::is_ascii_hexdigit),
+        // The older form has a mark in its middle.
+        b's' if rest.starts_with(b"sk-") && rest.get(23..31) == Some(b"T3BlbkFJ") => {
+            token(&["sk-"], 48..=48, |b| b.is_ascii_alphanumeric())
+        }
+        b's' if rest.starts_with(b"sk-") => token(&["sk-proj-", "sk-ant-", "sk-svcacct-", "sk-admin-", "sk-or-v1-"], 40..=255, |b| {
+            b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-'
+        }),
+        b's' => token(&["sk_live_"], 24..=255, |b| b.is_ascii_alphanumeric()),
+        b'g' if rest.starts_with(b"glpat-") => token(&["glpat-"], 20..=64, |b| b.is_ascii_alphanumeric() || b"_-.".contains(b)),
         b'g' => token(&["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"], 36..=255, in_name),
-        b'x' => token(&["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xoxe-"], 20..=255, |b| b.is_ascii_alphanumeric() || *b == b'-'),
+        b'x' => {
+            token(&["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xoxe-", "xapp-"], 20..=255, |b| b.is_ascii_alphanumeric() || *b == b'-')
+        }
         _ => None,
     }
+}
+
+/// Length of the signed JSON web token that `bytes` begin with: three parts of at least 16 letters, the first and second of which are objects.
+///
+/// Source: RFC 7519, section 3; RFC 7515, section 7.1.
+fn web_token(bytes: &[u8]) -> Option<usize> {
+    let is_letter = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-';
+    let mut length = 0;
+    for part in 0..3 {
+        let rest = &bytes[length..];
+        let letters = rest.iter().take(4096).take_while(|b| is_letter(b)).count();
+        if letters < 16 || part < 2 && (!rest.starts_with(b"eyJ") || rest.get(letters) != Some(&b'.')) {
+            return None;
+        }
+        length += letters + usize::from(part < 2);
+    }
+    Some(length)
 }
 
 /// Length of the private key that `bytes` begin with: to its last line or, if that is missing, to the last that looks like a line of a key.

@@ -4,13 +4,86 @@ use std::cell::Cell;
 use std::io::Read;
 use std::rc::Rc;
 
-use super::kind::{Source, Whole as Bytes};
-use super::limits::Exceeded;
-use super::problem::{Code, Refusal};
+use super::card::{self, Card};
+use super::kind::{self, Kind, Source, Whole as Bytes};
+use super::problem::{Carried, Code, Refusal};
 use super::{Scan, Stopped};
+use crate::licence::Source as Said;
 
 /// Bytes of headers that one file of a tar archive may have; long names are read into memory.
 const HEADER_BYTES: u64 = 1 << 20;
+
+/// Longest licence file.
+const LICENCE_BYTES: u64 = 1 << 20;
+
+/// Remembers what licence files in the archive `name` say, which may come behind what they are about; `open` gives its bytes.
+///
+/// What cannot be read is named when the archive is read for its files.
+pub(super) fn evidence<'a>(name: &str, open: impl FnOnce() -> Result<Source<'a>, Refusal>, scan: &mut Scan<'_, '_>) {
+    let (mut found, mut cards) = (Vec::new(), Vec::new());
+    let mut take = |path: &[u8], size: u64, reader: &mut dyn Read| {
+        let Ok(inner) = inner_name(path, scan.options.limits.depth) else { return };
+        let (folder, own) = inner.rsplit_once('/').unwrap_or(("", &inner));
+        let (is_card, beside) = (own.eq_ignore_ascii_case("README.md"), inner.strip_suffix(".license"));
+        let (in_folder, by_name) = (card::is_evidence_folder(folder), card::is_evidence_name(own) && beside.is_none());
+        if !(is_card || in_folder || by_name || beside.is_some()) {
+            return;
+        }
+        let mut text = Vec::new();
+        let short = size <= LICENCE_BYTES && reader.take(LICENCE_BYTES).read_to_end(&mut text).is_ok();
+        let text = short.then(|| super::encoding::decode(text, None).ok()).flatten();
+        let scope = match beside {
+            Some(beside) => beside,
+            None if in_folder => folder.rsplit_once('/').map_or("", |(above, _)| above),
+            None => folder,
+        };
+        let scope = if scope.is_empty() { name.to_string() } else { format!("{name}/{scope}") };
+        if is_card {
+            let said = text.as_deref().and_then(Card::read).and_then(|card| card.licence);
+            cards.extend(said.map(|expression| (scope, format!("{name}/{inner}"), expression, text.unwrap_or_default())));
+        } else {
+            found.push((scope, format!("{name}/{inner}"), text));
+        }
+    };
+    match kind::of(name) {
+        Kind::Tar(compression) => {
+            let Ok(reader) = open().and_then(|source| source.stream(compression, &scan.meter)) else { return };
+            let allowed = Rc::new(Cell::new(u64::MAX));
+            let mut archive = tar::Archive::new(Allowance { inner: reader, left: allowed.clone() });
+            let Ok(mut entries) = archive.entries() else { return };
+            loop {
+                allowed.set(HEADER_BYTES);
+                let Some(Ok(mut entry)) = entries.next() else { break };
+                allowed.set(u64::MAX);
+                let (path, kind, size) = (entry.path_bytes().into_owned(), entry.header().entry_type(), entry.size());
+                if kind.is_file() || kind.is_contiguous() {
+                    take(&path, size, &mut entry);
+                }
+                if !kind.is_gnu_sparse() && std::io::copy(&mut entry, &mut std::io::sink()).is_err() {
+                    break;
+                }
+            }
+        }
+        Kind::Zip => {
+            let Ok(source) = open().and_then(|source| source.seekable(&scan.meter)) else { return };
+            let Ok(mut archive) = zip::ZipArchive::new(source.reader()) else { return };
+            for i in 0..archive.len() {
+                let Ok(mut file) = archive.by_index(i) else { continue };
+                let (path, size) = (file.name_raw().to_vec(), file.size());
+                if !file.is_dir() && !file.is_symlink() {
+                    take(&path, size, &mut file);
+                }
+            }
+        }
+        _ => {}
+    }
+    for (scope, place, expression, text) in cards {
+        scan.statement(&scope, Said::DatasetCard, &place, expression, text.as_bytes());
+    }
+    for (folder, place, text) in found {
+        scan.licence_file(&folder, &place, text);
+    }
+}
 
 /// Hands out the files of a tar archive, in its order.
 pub(super) fn read_tar(name: &str, reader: impl Read, scan: &mut Scan<'_, '_>) -> Result<(), Stopped> {
@@ -42,9 +115,8 @@ pub(super) fn read_tar(name: &str, reader: impl Read, scan: &mut Scan<'_, '_>) -
                 Ok(inner) if !file => {
                     scan.problem(format!("{name}/{inner}"), Refusal::new(Code::Link, "a link or a special file: left out"))?
                 }
-                Ok(inner) => {
-                    scan.file(&format!("{name}/{inner}"), Source::Nested(&mut Whole { inner: &mut entry, left: size, cut: &cut }, size))?
-                }
+                Ok(inner) if scan.is_statement(&format!("{name}/{inner}")) => {}
+                Ok(inner) => scan.nested(&format!("{name}/{inner}"), &mut Whole { inner: &mut entry, left: size, cut: &cut }, size)?,
             }
         }
         // What is left of it, before the allowance for the next header counts. An archive that ends inside of it has said so.
@@ -93,9 +165,10 @@ pub(super) fn read_zip(name: &str, source: Bytes, scan: &mut Scan<'_, '_>) -> Re
         match inner_name(&path, scan.options.limits.depth) {
             Err(refusal) => scan.problem(format!("{name}/{}", String::from_utf8_lossy(&path)), refusal)?,
             Ok(inner) if link => scan.problem(format!("{name}/{inner}"), Refusal::new(Code::Link, "a link or a special file: left out"))?,
+            Ok(inner) if scan.is_statement(&format!("{name}/{inner}")) => {}
             Ok(inner) => {
                 let mut guarded = scan.meter.guarded(&mut file, Rc::new(Cell::new(compressed)));
-                scan.file(&format!("{name}/{inner}"), Source::Nested(&mut guarded, size))?;
+                scan.nested(&format!("{name}/{inner}"), &mut guarded, size)?;
             }
         }
     }
@@ -114,7 +187,7 @@ impl<R: Read> Read for Allowance<R> {
         match self.left.get() {
             u64::MAX => {}
             left if left < read as u64 => {
-                return Err(std::io::Error::other(Exceeded(format!("headers of a file of more than {HEADER_BYTES} bytes"))));
+                return Err(Carried(Code::Bomb, format!("headers of a file of more than {HEADER_BYTES} bytes")).into());
             }
             left => self.left.set(left - read as u64),
         }

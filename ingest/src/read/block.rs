@@ -1,16 +1,18 @@
 //! Rows that were read together, taken in parallel.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 
-use super::columns::{Columns, SLOTS, Slot};
+use super::columns::{Columns, PROMPT, SLOTS, Slot, Unused};
 use super::limits::Limits;
 use super::problem::{Code, Problem, Refusal};
 use super::{lines, table};
+use crate::reservation::Signal;
 
 /// Bytes that are handed out at once.
 pub(super) const BLOCK_BYTES: usize = 8 << 20;
@@ -44,6 +46,12 @@ pub struct Row<'a> {
     pub origin: Option<Cow<'a, str>>,
     /// Its licence, if it says one.
     pub licence: Option<Cow<'a, str>>,
+    /// The expression of a licence tag in its file, if there is one.
+    pub tag: Option<&'a str>,
+    /// What its publisher says about training, if it is a page.
+    pub signals: Option<&'a [Signal]>,
+    /// Whose words it says that they are.
+    pub person: Option<Cow<'a, str>>,
     /// The text as it came.
     pub text: Cow<'a, str>,
     /// The byte of the text at which the answer begins, if it came as prompt and answer.
@@ -67,6 +75,10 @@ pub(super) struct Loose {
     pub file: Option<String>,
     pub row: Option<u64>,
     pub origin: Option<String>,
+    /// The expression of a licence tag in the file.
+    pub tag: Option<String>,
+    /// What its publisher says about training, if it is a page.
+    pub signals: Option<Vec<Signal>>,
     pub fields: Fields<'static>,
 }
 
@@ -74,8 +86,8 @@ pub(super) struct Loose {
 pub(super) type Fields<'a> = [Option<Cow<'a, str>>; SLOTS];
 
 pub(super) enum Rows {
-    /// JSON lines, the number of the first, and where each ends.
-    Lines { first: u64, bytes: Vec<u8>, ends: Vec<usize> },
+    /// JSON values, the number of the first, where each ends, and whether each is a line.
+    Json { first: u64, bytes: Vec<u8>, ends: Vec<usize>, by_line: bool },
     /// Rows of a table and the number of the first.
     Table { first: u64, batch: RecordBatch },
     /// Rows one by one.
@@ -88,13 +100,14 @@ pub struct Block {
     pub(super) rows: Rows,
     pub(super) columns: Columns,
     pub(super) limits: Limits,
+    pub(super) unused: Unused,
 }
 
 impl Block {
     /// At most so many rows; lines may be empty.
     pub fn rows(&self) -> u64 {
         match &self.rows {
-            Rows::Lines { ends, .. } => ends.len() as u64,
+            Rows::Json { ends, .. } => ends.len() as u64,
             Rows::Table { batch, .. } => batch.num_rows() as u64,
             Rows::Loose(rows) => rows.len() as u64,
         }
@@ -103,21 +116,23 @@ impl Block {
     /// Bytes in memory.
     pub fn bytes(&self) -> u64 {
         match &self.rows {
-            Rows::Lines { bytes, .. } => bytes.len() as u64,
-            Rows::Table { batch, .. } => {
-                let columns = batch.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(0) as u64);
-                columns.sum()
-            }
+            Rows::Json { bytes, .. } => bytes.len() as u64,
+            Rows::Table { batch, .. } => table::lengths(batch).iter().sum(),
             Rows::Loose(rows) => rows.iter().flat_map(|r| r.fields.iter().flatten()).map(|f| f.len() as u64).sum(),
         }
+    }
+
+    /// Names of fields that the rows which were taken have and that are not read.
+    pub fn unused(&self) -> BTreeSet<String> {
+        self.unused.names()
     }
 
     /// Where its first row stands.
     pub(super) fn place(&self) -> String {
         let file = self.file.to_string();
         match &self.rows {
-            Rows::Lines { first, .. } => format!("{file}:{first}"),
-            Rows::Table { first, .. } => format!("{file}#{first}"),
+            Rows::Json { first, by_line: true, .. } => format!("{file}:{first}"),
+            Rows::Json { first, .. } | Rows::Table { first, .. } => format!("{file}#{first}"),
             Rows::Loose(rows) => rows.first().map_or(file.clone(), |r| {
                 let file = r.file.as_deref().unwrap_or(&file);
                 Place { file, row: r.row }.to_string()
@@ -129,26 +144,27 @@ impl Block {
     pub fn map<T: Send>(&self, each: impl Fn(Row<'_>) -> T + Sync) -> Vec<Result<T, Problem>> {
         let take = |place: Place<'_>, at: fn(&Place<'_>) -> String, fields: Result<Fields<'_>, Refusal>| {
             let row = fields.and_then(|f| row_of(place, f, &self.columns, &self.limits));
-            row.map(&each).map_err(|r| Problem { place: at(&place), code: r.code, reason: r.reason })
+            row.map(&each).map_err(|r| Problem::new(&at(&place), r.code, &r.reason))
         };
         let by_row: fn(&Place<'_>) -> String = |p| p.to_string();
         let by_line: fn(&Place<'_>) -> String = |p| format!("{}:{}", p.file, p.row.unwrap_or_default());
         match &self.rows {
-            Rows::Lines { first, bytes, ends } => {
+            Rows::Json { first, bytes, ends, by_line: is_line } => {
+                let at = if *is_line { by_line } else { by_row };
                 let line = |i: usize| &bytes[if i == 0 { 0 } else { ends[i - 1] }..ends[i]];
                 let lines: Vec<usize> = (0..ends.len()).filter(|i| !line(*i).trim_ascii().is_empty()).collect();
                 let one = |i: &usize| {
                     let place = Place { file: &self.file, row: Some(first + *i as u64) };
-                    take(place, by_line, lines::fields(line(*i), &self.columns))
+                    take(place, at, lines::fields(line(*i), &self.columns, &self.unused))
                 };
                 lines.par_iter().with_min_len(8).map(one).collect()
             }
-            Rows::Table { first, batch } => match table::Strings::of(batch, &self.columns) {
-                Err(refusal) => vec![Err(Problem { place: self.file.to_string(), code: refusal.code, reason: refusal.reason })],
-                Ok(strings) => {
+            Rows::Table { first, batch } => match table::Texts::of(batch, &self.columns, &self.unused) {
+                Err(refusal) => vec![Err(Problem::new(&self.file, refusal.code, &refusal.reason))],
+                Ok(texts) => {
                     let one = |i: usize| {
                         let place = Place { file: &self.file, row: Some(first + i as u64) };
-                        take(place, by_row, Ok(strings.fields(i)))
+                        take(place, by_row, texts.fields(i))
                     };
                     (0..batch.num_rows()).into_par_iter().with_min_len(8).map(one).collect()
                 }
@@ -160,7 +176,9 @@ impl Block {
                     if let Some(origin) = &r.origin {
                         fields[Slot::Origin as usize] = Some(origin.into());
                     }
-                    take(place, by_row, Ok(fields))
+                    let tagged = |row: Row<'_>| each(Row { tag: r.tag.as_deref(), signals: r.signals.as_deref(), ..row });
+                    let row = row_of(place, fields, &self.columns, &self.limits).map(tagged);
+                    row.map_err(|refusal| Problem::new(&by_row(&place), refusal.code, &refusal.reason))
                 };
                 rows.par_iter().with_min_len(8).map(one).collect()
             }
@@ -170,15 +188,20 @@ impl Block {
 
 /// The row of some fields, or why they are none.
 fn row_of<'a>(place: Place<'a>, mut fields: Fields<'a>, columns: &Columns, limits: &Limits) -> Result<Row<'a>, Refusal> {
+    let found: [bool; SLOTS] = std::array::from_fn(|slot| fields[slot].is_some());
     let mut take = |slot: Slot| fields[slot as usize].take();
-    let (text, answer_at) = match (take(Slot::Text), take(Slot::Prompt), take(Slot::Answer)) {
-        (Some(text), ..) => (text, None),
-        (None, Some(prompt), Some(answer)) => {
+    let text = take(Slot::Text);
+    let prompt = PROMPT.map(&mut take);
+    let (text, answer_at) = match (text, take(Slot::Answer)) {
+        (Some(text), _) => (text, None),
+        (None, Some(answer)) if prompt.iter().any(Option::is_some) => {
             check(&answer, "the answer", limits)?;
-            let (text, at) = corpus::text::prompt_and_answer(&prompt, &answer);
+            // Parts that are empty, such as most inputs of Alpaca, leave no line.
+            let parts: Vec<&str> = prompt.iter().flatten().map(AsRef::as_ref).filter(|part| !part.trim().is_empty()).collect();
+            let (text, at) = corpus::text::prompt_and_answer(&parts.join("\n"), &answer);
             (text.into(), Some(at))
         }
-        _ => return Err(Refusal::new(Code::NoText, format!("expected {}, found none", columns.expected()))),
+        _ => return Err(Refusal::new(Code::NoText, columns.missing(|slot| found[slot as usize]))),
     };
     check(&text, "text", limits)?;
     let clean = |what: &str, value: Option<Cow<'a, str>>| match value {
@@ -188,7 +211,7 @@ fn row_of<'a>(place: Place<'a>, mut fields: Fields<'a>, columns: &Columns, limit
         v => Ok(v),
     };
     let (id, origin) = (clean("an id", take(Slot::Id))?, clean("a source", take(Slot::Origin))?);
-    Ok(Row { place, id, origin, licence: take(Slot::Licence), text, answer_at })
+    Ok(Row { place, id, origin, licence: take(Slot::Licence), tag: None, signals: None, person: take(Slot::Person), text, answer_at })
 }
 
 /// Whether a text may be a document, or an answer.

@@ -1,55 +1,142 @@
 //! A Git repository at its HEAD: what is committed, and nothing else that lies in the folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use git2::{Commit, Odb, Oid, Repository, RepositoryOpenFlags};
+use git2::{Commit, ConfigLevel, Odb, Oid, Repository, RepositoryOpenFlags};
 
-use super::archive::inner_name;
-use super::card::{self, EvidenceKind};
-use super::kind::Source;
+use super::archive::{self, inner_name};
+use super::card::{self, Card};
+use super::kind::{self, Kind, Source};
 use super::problem::{Code, Refusal};
-use super::{Ended, Evidence, Scan};
-
-/// What a file that Git LFS keeps elsewhere begins with.
-const LFS: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
+use super::{Ended, Scan};
+use crate::licence::Source as Said;
 
 const FOLDER: i32 = 0o040000;
 const LINK: i32 = 0o120000;
 const SUBMODULE: i32 = 0o160000;
 /// Largest object that lists a folder.
 const TREE_BYTES: usize = 64 << 20;
+/// Longest licence file or card.
+const LICENCE_BYTES: usize = 4 << 20;
 
 /// Whether a folder is a repository: one with a working tree, or a bare one.
 pub(super) fn is_repository(folder: &Path) -> bool {
-    folder.join(".git").exists() || folder.join("HEAD").is_file() && folder.join("objects").is_dir() && folder.join("refs").is_dir()
+    folder.join(".git").symlink_metadata().is_ok()
+        || folder.join("HEAD").is_file() && folder.join("objects").is_dir() && folder.join("refs").is_dir()
+}
+
+/// Files with which a repository reads objects of another place.
+const ELSEWHERE: [&str; 3] = ["commondir", "objects/info/alternates", "objects/info/http-alternates"];
+/// Most files and folders of `.git`.
+const GIT_ENTRIES: usize = 1 << 20;
+
+/// The folder with the objects of a repository, once nothing in it leads out of it.
+///
+/// A repository that was sent by somebody else may name any folder of this machine as its own: by a file in place of `.git`, by links, by
+/// `commondir`, by alternates, or by what its config includes.
+fn own_folder(folder: &Path) -> Result<PathBuf, String> {
+    let git = if folder.join(".git").symlink_metadata().is_ok() { folder.join(".git") } else { folder.to_path_buf() };
+    let kind = git.symlink_metadata().map_err(|e| e.to_string())?.file_type();
+    if !kind.is_dir() {
+        return Err("expected a folder .git, found a file or a link that names another place: clone it instead".into());
+    }
+    if let Some(name) = ELSEWHERE.iter().find(|name| git.join(name).symlink_metadata().is_ok()) {
+        return Err(format!("expected all objects in the repository, found .git/{name}, which names another place: clone it instead"));
+    }
+    let mut folders = vec![git.clone()];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))? {
+            let entry = entry.map_err(|e| e.to_string())?;
+            seen += 1;
+            if seen > GIT_ENTRIES {
+                return Err(format!("more than {GIT_ENTRIES} files in .git: pack it with git gc"));
+            }
+            let kind = entry.file_type().map_err(|e| e.to_string())?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if !kind.is_file() {
+                let name = entry.path();
+                let name = name.strip_prefix(&git).unwrap_or(&name);
+                return Err(format!("expected files and folders in .git, found the link or special file {}", name.display()));
+            }
+        }
+    }
+    for name in ["config", "config.worktree"] {
+        let Ok(text) = std::fs::read(git.join(name)) else { continue };
+        // Whatever the file's syntax makes of it: a name of a section that begins so is enough.
+        let text = String::from_utf8_lossy(&text).to_ascii_lowercase();
+        let sections = text.match_indices('[').map(|(at, _)| text[at + 1..].trim_start());
+        if sections.into_iter().any(|section| section.starts_with("include")) {
+            return Err(format!("expected a config of its own, found one that includes others in .git/{name}"));
+        }
+        let keys = text.lines().map(str::trim_start).chain(text.split(']').map(str::trim_start));
+        if keys.into_iter().any(|line| line.starts_with("worktree")) {
+            return Err(format!("expected its files beside .git, found core.worktree in .git/{name}"));
+        }
+    }
+    Ok(git)
+}
+
+/// Keeps the configs of machine and user out: what is read of a repository follows from its own files.
+fn no_other_configs() -> Result<(), git2::Error> {
+    static ONCE: std::sync::OnceLock<Result<(), String>> = std::sync::OnceLock::new();
+    let levels = [ConfigLevel::ProgramData, ConfigLevel::System, ConfigLevel::XDG, ConfigLevel::Global];
+    // SAFETY: these options are global to libgit2 and have to be set while no other thread uses it; this is its only user, and waits here.
+    let set =
+        || levels.into_iter().try_for_each(|level| unsafe { git2::opts::set_search_path(level, "") }).map_err(|e| e.message().to_string());
+    ONCE.get_or_init(set).clone().map_err(|e| git2::Error::from_str(&e))
 }
 
 /// Reads the files of the commit that HEAD names.
 pub(super) fn read(folder: &Path, scan: &mut Scan<'_, '_>) -> Result<(), Ended> {
     let failed = |e: git2::Error| Ended::Failed(format!("Git repository: {}", e.message()));
-    // A repository further up is not what was named.
-    let repository = Repository::open_ext(folder, RepositoryOpenFlags::NO_SEARCH, &[] as &[&std::ffi::OsStr]).map_err(failed)?;
+    let own = own_folder(folder).map_err(|reason| Ended::Failed(format!("Git repository: {reason}")))?;
+    no_other_configs().map_err(failed)?;
+    // A repository further up is not what was named, nor what the environment names.
+    let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
+    let repository = Repository::open_ext(&own, flags, &[] as &[&std::ffi::OsStr]).map_err(failed)?;
     let head = repository.head().and_then(|head| head.peel_to_commit()).map_err(failed)?;
     scan.scanned.origin = Some(format!("git:{}", head.id()));
     let objects = repository.odb().map_err(failed)?;
     let mut entries = walk(&repository, &objects, &head, scan)?;
     entries.sort();
-    let mut left_out = None;
     if scan.options.licence_is_evidence {
         let names = entries.iter().filter_map(|(path, mode, id)| Some((std::str::from_utf8(path).ok()?, *mode, *id)));
-        for (name, _, id) in names.filter(|(name, mode, _)| *mode != LINK && !name.contains('/') && card::is_evidence_name(name)) {
-            let text = repository.find_blob(id).ok().and_then(|b| String::from_utf8(b.content().to_vec()).ok());
-            if let Some(text) = text {
-                scan.scanned.evidence = Some(Evidence { file: name.to_string(), text, kind: EvidenceKind::LicenceFile });
-                left_out = Some(name.as_bytes().to_vec());
-                break;
+        let files: Vec<_> = names.filter(|(_, mode, _)| *mode != LINK && *mode != SUBMODULE).collect();
+        let text = |id: Oid| {
+            let short = objects.read_header(id).is_ok_and(|(size, _)| size <= LICENCE_BYTES);
+            let blob = short.then(|| repository.find_blob(id).ok()).flatten()?;
+            super::encoding::decode(blob.content().to_vec(), None).ok()
+        };
+        for (name, _, id) in &files {
+            let (folder, own) = name.rsplit_once('/').unwrap_or(("", name));
+            if let Some(beside) = name.strip_suffix(".license").filter(|beside| files.iter().any(|(n, ..)| n == beside)) {
+                scan.licence_beside(beside, name, text(*id));
+            } else if card::is_evidence_folder(folder) {
+                scan.licence_file(folder.rsplit_once('/').map_or("", |(above, _)| above), name, text(*id));
+            } else if card::is_evidence_name(own) {
+                scan.licence_file(folder, name, text(*id));
+            } else if own.eq_ignore_ascii_case("README.md")
+                && let Some(text) = text(*id)
+                && let Some(expression) = Card::read(&text).and_then(|card| card.licence)
+            {
+                scan.statement(folder, Said::DatasetCard, name, expression, text.as_bytes());
+            } else if matches!(kind::of(name), Kind::Tar(_) | Kind::Zip) {
+                let fits = objects.read_header(*id).is_ok_and(|(size, _)| size as u64 <= scan.options.limits.text_bytes);
+                let Some(blob) = fits.then(|| repository.find_blob(*id).ok()).flatten() else { continue };
+                let mut content = blob.content();
+                let size = content.len() as u64;
+                archive::evidence(name, || Ok(Source::Nested(&mut content, size)), scan);
             }
         }
     }
     scan.begin()?;
-    entries.retain(|(path, ..)| Some(path) != left_out.as_ref());
     for (path, mode, id) in entries {
         let lossy = String::from_utf8_lossy(&path).into_owned();
+        if scan.is_statement(&lossy) {
+            continue;
+        }
         let refusal = match (mode, inner_name(&path, scan.options.limits.depth)) {
             (_, Err(refusal)) => Some(refusal),
             (LINK, _) => Some(Refusal::new(Code::Link, "a link: left out")),
@@ -79,12 +166,8 @@ pub(super) fn read(folder: &Path, scan: &mut Scan<'_, '_>) -> Result<(), Ended> 
             }
         };
         let content = blob.content();
-        if content.starts_with(LFS) {
-            scan.problem(lossy, Refusal::new(Code::Unsupported, "a Git LFS pointer: left out; its content is not in the repository"))?;
-            continue;
-        }
         let size = content.len() as u64;
-        scan.file(&lossy, Source::Nested(&mut { content }, size))?;
+        scan.nested(&lossy, &mut { content }, size)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::Read;
 use std::rc::Rc;
 
-use super::problem::{Code, Refusal};
+use super::problem::{Carried, Code, Refusal};
 
 /// What is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,15 +15,17 @@ pub struct Limits {
     pub records: u64,
     /// Most bytes of text that a dataset may be.
     pub text_bytes: u64,
-    /// Most bytes that a compressed file becomes for each byte of it, beyond the first 64 MiB.
+    /// Most bytes that a compressed file or a table becomes for each byte of it, beyond the first 64 MiB.
     pub ratio: u64,
     /// Deepest folder below the dataset.
     pub depth: usize,
+    /// Whether a zstd frame may have a window of more than 128 MiB, up to 2 GiB, which is what its decoder then takes of memory.
+    pub long_window: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { document_bytes: 64 << 20, records: 1 << 30, text_bytes: 1 << 40, ratio: 250, depth: 32 }
+        Limits { document_bytes: 64 << 20, records: 1 << 30, text_bytes: 1 << 40, ratio: 250, depth: 32, long_window: false }
     }
 }
 
@@ -34,6 +36,28 @@ impl Limits {
     /// Longest line: its document with every byte escaped, and its other fields.
     pub(super) fn line_bytes(&self) -> u64 {
         self.document_bytes.saturating_mul(6).saturating_add(1 << 20)
+    }
+
+    /// The base-2 logarithm of the largest window of a zstd frame.
+    pub(super) fn window_log(&self) -> u32 {
+        if self.long_window { 31 } else { 27 }
+    }
+
+    /// Most bytes that `compressed` ones may become.
+    pub(super) fn allowed(&self, compressed: u64) -> u64 {
+        FREE_BYTES.saturating_add(compressed.saturating_mul(self.ratio))
+    }
+
+    /// Whether `compressed` bytes may become `expanded`.
+    pub(super) fn expansion(&self, compressed: u64, expanded: u64) -> Result<(), Refusal> {
+        if expanded <= self.allowed(compressed) {
+            return Ok(());
+        }
+        let text = format!(
+            "{compressed} bytes become {expanded}, expected at most {FREE_BYTES} and {} for each; allow more with --max-ratio",
+            self.ratio
+        );
+        Err(Refusal::new(Code::Bomb, text))
     }
 
     /// Whether a document of `bytes` may be.
@@ -105,11 +129,6 @@ pub(super) struct Guarded<R> {
     ratio: u64,
 }
 
-/// A limit, carried through an error of the standard library.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Exceeded(pub String);
-
 impl<R: Read> Read for Guarded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.inner.read(buffer)?;
@@ -117,11 +136,11 @@ impl<R: Read> Read for Guarded<R> {
         let allowed = FREE_BYTES.saturating_add(self.compressed.get().saturating_mul(self.ratio));
         if self.expanded > allowed {
             let text = format!(
-                "{} compressed bytes became more than {allowed}, expected at most {} times as many; what follows was not read",
+                "{} compressed bytes became more than {allowed}, expected at most {} times as many; allow more with --max-ratio; what follows was not read",
                 self.compressed.get(),
                 self.ratio
             );
-            return Err(std::io::Error::other(Exceeded(text)));
+            return Err(Carried(Code::Bomb, text).into());
         }
         Ok(read)
     }

@@ -9,39 +9,54 @@
 //! - `block`: rows, taken in parallel
 //! - `kind`: what a file is, by its name
 //! - `folder`, `archive`, `git`: where files come from
-//! - `lines`, `delimited`, `table`, `web`, `text`: what is in them
-//! - `html`: the text of pages
-//! - `card`: licences of dataset cards, licence files
+//! - `json`, `lines`, `delimited`, `table` with `pages`, `web`, `text`: what is in them
+//! - `encoding`: texts that are not in UTF-8
+//! - `html`: the text of pages; `sites`: what says whether pages may be trained on
+//! - `card` with `yaml`, `splits`: what a dataset's card, its files' names and `save_to_disk` say; which names are those of licence files
 
 mod archive;
 mod block;
 mod card;
 mod columns;
 mod delimited;
+mod encoding;
 mod folder;
 mod git;
 mod html;
+mod json;
 mod kind;
 mod limits;
 mod lines;
+mod pages;
 mod problem;
+mod sites;
+mod splits;
 mod table;
 mod text;
 mod web;
+mod yaml;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 pub use block::{Block, Place, Row};
-pub use card::{Evidence, EvidenceKind, is_licence_name};
+pub use card::is_licence_name;
 pub use columns::Columns;
+pub use encoding::Encoding;
 pub use limits::Limits;
 pub use problem::{Code, Problem};
 
+use columns::Unused;
+use corpus::Digest;
 use kind::{Kind, Source};
 use limits::Meter;
 use problem::Refusal;
+use sites::Sites;
+
+use crate::licence::{self, Scoped, Statement};
+use crate::reservation::Signal;
 
 /// What is read, and how.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +67,11 @@ pub struct Options {
     pub limits: Limits,
     /// Only files of this split of a Hugging Face dataset, such as `train`.
     pub split: Option<String>,
-    /// Whether a licence file or a dataset card at the top is evidence and no row.
+    /// Only files of this config of a Hugging Face dataset.
+    pub config: Option<String>,
+    /// The encoding of texts, JSON and tables of text, where no byte order mark says it.
+    pub encoding: Option<Encoding>,
+    /// Whether licence files and the dataset card are evidence and no rows.
     pub licence_is_evidence: bool,
 }
 
@@ -69,13 +88,15 @@ pub struct ReadError {
 /// What a path is, beside its rows.
 #[derive(Clone, Debug, Default)]
 pub struct Scanned {
-    /// What says which licence the whole has.
-    pub evidence: Option<Evidence>,
+    /// What its files say of licences, and about which of its paths.
+    pub statements: Vec<Scoped>,
     /// Where it comes from, if it says so: `git:` and a commit.
     pub origin: Option<String>,
 }
 
 /// What a scan hands out.
+// Blocks are what nearly all are, and a box for each would be one more thing to follow.
+#[allow(clippy::large_enum_variant)]
 pub enum Item {
     /// What the path is: once, before everything else but problems.
     Scanned(Scanned),
@@ -102,12 +123,25 @@ pub fn scan(path: &Path, options: &Options, sink: &mut Sink<'_>) -> Result<Scann
     let error = |reason: String| ReadError { path: path.to_path_buf(), reason };
     let metadata = std::fs::metadata(path).map_err(|e| error(e.to_string()))?;
     let meter = Meter::new(options.limits.clone());
-    let mut scan = Scan { options, meter, sink, scanned: Scanned::default(), pending: Vec::new(), pending_bytes: 0 };
+    let mut scan = Scan {
+        options,
+        meter,
+        sink,
+        scanned: Scanned::default(),
+        pending: Vec::new(),
+        pending_bytes: 0,
+        unused: Unused::default(),
+        sites: Sites::default(),
+    };
     let result = if metadata.is_dir() {
         if git::is_repository(path) { git::read(path, &mut scan) } else { folder::read(path, &mut scan) }
     } else if metadata.is_file() {
-        scan.begin().map_err(|Stopped| error("stopped".into()))?;
         let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+        if options.licence_is_evidence {
+            archive::evidence(&name, || Ok(Source::File(path)), &mut scan);
+        }
+        scan.look_for_sites(&name, Source::File(path));
+        scan.begin().map_err(|Stopped| error("stopped".into()))?;
         scan.file(&name, Source::File(path)).map_err(Ended::from)
     } else {
         return Err(error("expected a file or a folder, found a special file".into()));
@@ -184,6 +218,14 @@ pub struct Record {
     pub answer_at: Option<u64>,
     /// The licence in its row, if there is one.
     pub licence: Option<String>,
+    /// The expression of a licence tag in its file, if there is one.
+    pub tag: Option<String>,
+    /// What its publisher says about training, if it is a page.
+    pub signals: Option<Vec<Signal>>,
+    /// Whose words it says that they are.
+    pub person: Option<String>,
+    /// Bytes of the source that are the file's path.
+    pub file_bytes: usize,
 }
 
 impl Record {
@@ -194,7 +236,16 @@ impl Record {
             text: row.text.to_string(),
             answer_at: row.answer_at,
             licence: row.licence.as_ref().map(ToString::to_string),
+            tag: row.tag.map(str::to_string),
+            signals: row.signals.map(<[Signal]>::to_vec),
+            person: row.person.as_ref().map(ToString::to_string),
+            file_bytes: row.place.file.len(),
         }
+    }
+
+    /// The path of its file.
+    pub fn file(&self) -> &str {
+        &self.source[..self.file_bytes]
     }
 }
 
@@ -221,6 +272,10 @@ struct Scan<'a, 's> {
     /// Rows that wait for others to be handed out with.
     pending: Vec<block::Loose>,
     pending_bytes: usize,
+    /// Names of fields that they have and that are not read.
+    unused: Unused,
+    /// What the sites of pages say about training.
+    sites: Sites,
 }
 
 impl Scan<'_, '_> {
@@ -230,7 +285,7 @@ impl Scan<'_, '_> {
     }
 
     fn problem(&mut self, place: impl Into<String>, refusal: Refusal) -> Result<(), Stopped> {
-        (self.sink)(Item::Problem(Problem { place: place.into(), code: refusal.code, reason: refusal.reason }))
+        (self.sink)(Item::Problem(Problem::new(&place.into(), refusal.code, &refusal.reason)))
     }
 
     /// Hands out a block behind the rows that wait, unless the dataset then has more rows or bytes than it may.
@@ -248,11 +303,57 @@ impl Scan<'_, '_> {
         (self.sink)(Item::Block(block))
     }
 
+    /// Remembers what `bytes` at `place` say of the licence of everything at or below `scope`.
+    fn statement(&mut self, scope: &str, source: licence::Source, place: &str, expression: String, bytes: &[u8]) {
+        let statement = Statement { source, place: place.into(), expression, digest: Digest::of(bytes) };
+        self.scanned.statements.push(Scoped { scope: scope.into(), statement });
+    }
+
+    /// Remembers what a file of pages says about their sites.
+    fn look_for_sites(&mut self, name: &str, source: Source<'_>) {
+        if let Kind::Web(compression) = kind::of(name)
+            && let Ok(reader) = source.stream(compression, &self.meter)
+        {
+            web::look_for_sites(reader, &self.options.limits, &mut self.sites);
+        }
+    }
+
+    /// Whether a file says which licence others have, and is no document.
+    fn is_statement(&self, place: &str) -> bool {
+        self.scanned.statements.iter().any(|s| s.statement.place == place && s.statement.source != licence::Source::DatasetCard)
+    }
+
+    /// Remembers what a licence file says of its folder; one that is no text says something that is not known.
+    fn licence_file(&mut self, folder: &str, name: &str, text: Option<String>) {
+        let expression = text.as_deref().map_or(licence::UNKNOWN.into(), licence::of_file);
+        self.statement(folder, licence::Source::LicenceFile, name, expression, text.unwrap_or_default().as_bytes());
+    }
+
+    /// Remembers what `FILE.license` says of the file beside it, as the REUSE specification has it.
+    fn licence_beside(&mut self, file: &str, name: &str, text: Option<String>) {
+        let expression = text.as_deref().map_or(licence::UNKNOWN.into(), licence::of_file);
+        self.statement(file, licence::Source::File, name, expression, text.unwrap_or_default().as_bytes());
+    }
+
+    /// Reads one file of an archive or a repository, of `size` bytes.
+    fn nested(&mut self, name: &str, mut reader: &mut dyn Read, size: u64) -> Result<(), Stopped> {
+        let mut head = Vec::new();
+        let looked = (&mut reader).take(kind::LFS_BYTES).read_to_end(&mut head);
+        match looked {
+            Ok(_) if kind::is_lfs_pointer(&head) => self.problem(name, kind::lfs_refusal()),
+            Ok(_) => self.file(name, Source::Nested(&mut std::io::Cursor::new(head).chain(reader), size)),
+            Err(e) => self.problem(name, Refusal::of_io(&e)),
+        }
+    }
+
     /// Reads one file; what is wrong with it as a whole is a problem at its place.
     fn file(&mut self, name: &str, source: Source<'_>) -> Result<(), Stopped> {
+        let encoding = self.options.encoding;
         let result = match kind::of(name) {
-            Kind::Lines(c) => source.stream(c, &self.meter).map(|r| lines::read(name, r, self)),
-            Kind::Delimited(delimiter, c) => source.stream(c, &self.meter).map(|r| delimited::read(name, delimiter, r, self)),
+            _ if source.is_lfs_pointer() => Err(kind::lfs_refusal()),
+            Kind::Json(c) => source.utf8(c, encoding, &self.meter).map(|r| json::read(name, false, r, self)),
+            Kind::Lines(c) => source.utf8(c, encoding, &self.meter).map(|r| json::read(name, true, r, self)),
+            Kind::Delimited(delimiter, c) => source.utf8(c, encoding, &self.meter).map(|r| delimited::read(name, delimiter, r, self)),
             Kind::Web(c) => source.stream(c, &self.meter).map(|r| web::read(name, r, self)),
             Kind::Parquet => source.seekable(&self.meter).map(|s| table::read_parquet(name, s, self)),
             Kind::Arrow => source.seekable(&self.meter).map(|s| table::read_arrow(name, s, self)),

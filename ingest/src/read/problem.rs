@@ -20,8 +20,12 @@ pub enum Code {
     NoText,
     /// A field of another kind than it has to be.
     BadField,
-    /// A licence that is no SPDX expression.
+    /// A licence that is no text.
     BadLicence,
+    /// A key or a token that opens something.
+    Secret,
+    /// Personal data that the epoch's policy leaves out.
+    PersonalData,
     /// A name that begins with a dot.
     Hidden,
     /// A link or a special file.
@@ -36,13 +40,15 @@ pub enum Code {
     TooMany,
     /// A form that is not read.
     Unsupported,
+    /// A file that the dataset does not use, or that was not asked for.
+    NotSelected,
     /// What the operating system says.
     Io,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Code; 16] = [
+    pub const ALL: [Code; 19] = [
         Code::Damaged,
         Code::Encoding,
         Code::Nul,
@@ -51,6 +57,8 @@ impl Code {
         Code::NoText,
         Code::BadField,
         Code::BadLicence,
+        Code::Secret,
+        Code::PersonalData,
         Code::Hidden,
         Code::Link,
         Code::BadName,
@@ -58,6 +66,7 @@ impl Code {
         Code::Bomb,
         Code::TooMany,
         Code::Unsupported,
+        Code::NotSelected,
         Code::Io,
     ];
 
@@ -72,6 +81,8 @@ impl Code {
             Code::NoText => "no-text",
             Code::BadField => "bad-field",
             Code::BadLicence => "bad-licence",
+            Code::Secret => "secret",
+            Code::PersonalData => "personal-data",
             Code::Hidden => "hidden",
             Code::Link => "link",
             Code::BadName => "bad-name",
@@ -79,8 +90,17 @@ impl Code {
             Code::Bomb => "bomb",
             Code::TooMany => "too-many",
             Code::Unsupported => "unsupported",
+            Code::NotSelected => "not-selected",
             Code::Io => "io",
         }
+    }
+}
+
+impl Problem {
+    /// A problem, whose texts show no personal data and no control characters, whatever the dataset has.
+    pub fn new(place: &str, code: Code, reason: &str) -> Problem {
+        let shown = |text: &str| corpus::text::shown(&crate::filter::shown(text)).into_owned();
+        Problem { place: shown(place), code, reason: shown(reason) }
     }
 }
 
@@ -93,6 +113,17 @@ pub struct Problem {
     pub code: Code,
     /// The expected and the found.
     pub reason: String,
+}
+
+/// A refusal, carried through an error of the standard library.
+#[derive(Debug, thiserror::Error)]
+#[error("{1}")]
+pub(super) struct Carried(pub Code, pub String);
+
+impl From<Carried> for std::io::Error {
+    fn from(carried: Carried) -> std::io::Error {
+        std::io::Error::other(carried)
+    }
 }
 
 /// Why something is no row, before its place is known.
@@ -113,8 +144,13 @@ impl Refusal {
 
     /// The refusal that a reader carried through an error of the standard library, or what the system says.
     pub fn of_io(error: &std::io::Error) -> Refusal {
-        if let Some(carried) = error.get_ref().and_then(|e| e.downcast_ref::<super::limits::Exceeded>()) {
-            return Refusal::new(Code::Bomb, carried.0.clone());
+        if let Some(Carried(code, reason)) = error.get_ref().and_then(|e| e.downcast_ref::<Carried>()) {
+            return Refusal::new(*code, reason.clone());
+        }
+        // What the decoder of zstd says of a frame that needs more memory than it was given.
+        if error.to_string().contains("too much memory") {
+            let text = "a zstd frame whose window is larger than 128 MiB; allow up to 2 GiB of memory for it with --long-window";
+            return Refusal::new(Code::TooLong, text);
         }
         use std::io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
         // Decoders say "other" where they mean that the bytes are wrong.

@@ -1,36 +1,45 @@
 //! Files that are one text each; small ones are handed out together.
 
+use std::collections::BTreeSet;
+
 use super::block::{BLOCK_BYTES, Block, Fields, Loose, Rows};
-use super::columns::Slot;
-use super::problem::{Code, Refusal};
-use super::{Scan, Stopped};
+use super::columns::{Slot, Unused};
+use super::{Scan, Stopped, encoding, kind};
+use crate::licence;
+use crate::reservation::{Page, of_page};
 
 /// Hands out a file as one row.
 pub(super) fn read(name: &str, bytes: Vec<u8>, scan: &mut Scan<'_, '_>) -> Result<(), Stopped> {
-    match decode(bytes) {
+    match encoding::decode(bytes, scan.options.encoding) {
+        Ok(text) if kind::is_lfs_pointer(text.as_bytes()) => scan.problem(name, kind::lfs_refusal()),
         Ok(text) => {
+            let tag = tags_of(&text);
+            // A page that was saved says by its own marks what its publisher reserves; of its site nothing is known.
+            let is_page = [".html", ".htm", ".xhtml"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
+            let signals =
+                is_page.then(|| of_page(&Page { url: "", headers: &[], html: Some(&text) })).filter(|signals| !signals.is_empty());
             let mut fields = Fields::default();
             fields[Slot::Text as usize] = Some(text.into());
-            scan.loose(Loose { file: Some(name.to_string()), row: None, origin: None, fields })
+            scan.loose(Loose { file: Some(name.to_string()), row: None, origin: None, tag, signals, fields })
         }
         Err(refusal) => scan.problem(name, refusal),
     }
 }
 
-/// The text of bytes, without a byte order mark.
-pub(super) fn decode(bytes: Vec<u8>) -> Result<String, Refusal> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(Refusal::new(Code::Encoding, "expected UTF-8, found the byte order mark of UTF-16"));
+/// Lines of a file in which a licence tag is looked for.
+const TAG_LINES: usize = 40;
+
+/// The expression of the licence tags in a file's first lines, as its comments have them.
+fn tags_of(text: &str) -> Option<String> {
+    let mut tags = BTreeSet::new();
+    for (expression, behind) in text.lines().take(TAG_LINES).filter_map(licence::tag) {
+        tags.insert(licence::named(expression));
+        // A condition on the same line is part of what is said.
+        if behind.chars().filter(|c| c.is_alphanumeric()).count() > 0 {
+            tags.insert(licence::UNKNOWN.to_string());
+        }
     }
-    let wrong = |e: std::string::FromUtf8Error| {
-        let at = e.utf8_error().valid_up_to();
-        Refusal::new(Code::Encoding, format!("expected UTF-8, found byte 0x{:02x} at offset {at}", e.as_bytes()[at]))
-    };
-    let mut text = String::from_utf8(bytes).map_err(wrong)?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..3);
-    }
-    Ok(text)
+    (!tags.is_empty()).then(|| licence::joined(&tags))
 }
 
 impl Scan<'_, '_> {
@@ -50,6 +59,13 @@ impl Scan<'_, '_> {
         self.pending_bytes = 0;
         let rows = Rows::Loose(std::mem::take(&mut self.pending));
         let (columns, limits) = (self.options.columns.clone(), self.options.limits.clone());
-        self.hand_out(Block { file: "".into(), rows, columns, limits })
+        let unused = std::mem::take(&mut self.unused);
+        self.hand_out(Block { file: "".into(), rows, columns, limits, unused })
+    }
+
+    /// Hands out rows of the file `name`, behind those that wait.
+    pub(super) fn rows(&mut self, name: &str, rows: Rows) -> Result<(), Stopped> {
+        let (columns, limits) = (self.options.columns.clone(), self.options.limits.clone());
+        self.block(Block { file: name.into(), rows, columns, limits, unused: Unused::default() })
     }
 }

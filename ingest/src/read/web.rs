@@ -10,8 +10,11 @@ use std::io::{BufRead, BufReader, Read};
 use super::block::{Fields, Loose};
 use super::columns::Slot;
 use super::html;
+use super::limits::Limits;
 use super::problem::{Code, Refusal};
+use super::sites::{self, FILE_BYTES, Sites};
 use super::{Scan, Stopped};
+use crate::reservation::Page;
 
 /// Longest line of a header.
 const LINE_BYTES: u64 = 1 << 16;
@@ -28,6 +31,40 @@ struct Header {
     length: u64,
     content_type: String,
     uri: Option<String>,
+    date: String,
+}
+
+impl Header {
+    /// The address without its brackets, or nothing.
+    fn address(&self) -> &str {
+        self.uri.as_deref().unwrap_or_default().trim_matches(['<', '>'])
+    }
+}
+
+/// Remembers what the sites of `reader`'s pages say about training; what cannot be read is named when its pages are.
+pub(super) fn look_for_sites(reader: impl Read, limits: &Limits, sites: &mut Sites) {
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    while let Ok(Some(header)) = read_header(&mut reader) {
+        let taken = matches!(header.kind.as_str(), "response" | "resource") && header.length <= FILE_BYTES as u64 * 4;
+        // What a licence file is, its media type alone says; so every short page is looked at, and no text is made of it.
+        let block = if taken { read_block(&mut reader, header.length) } else { pass(&mut reader, header.length) };
+        let Ok(block) = block.and_then(|block| end_of_record(&mut reader).map(|()| block)) else { return };
+        if !taken {
+            continue;
+        }
+        let (status, media, body) = if header.content_type.starts_with("application/http") {
+            match response(block, limits) {
+                Ok(r) => (r.status, r.content_type, r.body),
+                Err(_) => continue,
+            }
+        } else {
+            (200, header.content_type.clone(), block)
+        };
+        let media = media.split(';').next().unwrap_or_default().trim().to_string();
+        if let Some(kind) = sites::Kind::of(header.address(), &media) {
+            sites.add(kind, header.address(), &header.date, status, body);
+        }
+    }
 }
 
 /// Hands out the pages of `reader`.
@@ -54,6 +91,10 @@ pub(super) fn read(name: &str, reader: impl Read, scan: &mut Scan<'_, '_>) -> Re
             continue;
         }
         pages += 1;
+        // What is about a site is no page of it.
+        if matches!(sites::Kind::of(header.address(), ""), Some(sites::Kind::Robots | sites::Kind::Tdmrep)) {
+            continue;
+        }
         if !page {
             let text = format!("a record of type {:?}, expected one that WARC knows", header.kind);
             scan.problem(place, Refusal::new(Code::Unsupported, text))?;
@@ -62,14 +103,16 @@ pub(super) fn read(name: &str, reader: impl Read, scan: &mut Scan<'_, '_>) -> Re
         let text = if header.length > most {
             Err(Refusal::new(Code::TooLong, format!("a record of {} bytes, expected at most {most}", header.length)))
         } else {
-            text_of(&header, block, most)
+            text_of(&header, block, &scan.options.limits)
         };
         match text {
-            Ok(text) => {
+            Ok(content) => {
+                let page = Page { url: header.address(), headers: &content.headers, html: content.html.as_deref() };
+                let signals = Some(scan.sites.of(&page, &header.date));
                 let mut fields = Fields::default();
-                fields[Slot::Text as usize] = Some(text.into());
-                let origin = header.uri.map(|uri| uri.trim_matches(['<', '>']).to_string());
-                scan.loose(Loose { file: Some(name.to_string()), row: Some(number), origin, fields })?;
+                fields[Slot::Text as usize] = Some(content.text.into());
+                let origin = header.uri.as_ref().map(|_| header.address().to_string());
+                scan.loose(Loose { file: Some(name.to_string()), row: Some(number), origin, tag: None, signals, fields })?;
             }
             Err(refusal) => scan.problem(place, refusal)?,
         }
@@ -118,6 +161,7 @@ fn read_header(reader: &mut impl BufRead) -> Result<Option<Header>, Refusal> {
                 length = Some(value.parse().map_err(|_| Refusal::damaged(format!("Content-Length {value:?}, expected a number")))?);
             }
             "content-type" => header.content_type = value.to_ascii_lowercase(),
+            "warc-date" => header.date = value.to_string(),
             "warc-target-uri" => header.uri = Some(value.to_string()),
             _ => {}
         }
@@ -156,14 +200,44 @@ fn end_of_record(reader: &mut impl BufRead) -> Result<(), Refusal> {
     }
 }
 
+/// A page's text, and what says something about it.
+struct Content {
+    text: String,
+    headers: Vec<(String, String)>,
+    /// Its HTML, if it is a page of that kind.
+    html: Option<String>,
+}
+
+/// An HTTP response.
+struct Response {
+    status: u16,
+    headers: Vec<(String, String)>,
+    /// In small letters.
+    content_type: String,
+    body: Vec<u8>,
+}
+
 /// The text of a record.
-fn text_of(header: &Header, mut block: Vec<u8>, most: u64) -> Result<String, Refusal> {
+fn text_of(header: &Header, block: Vec<u8>, limits: &Limits) -> Result<Content, Refusal> {
+    let plain = |text: String| Content { text, headers: Vec::new(), html: None };
     if header.kind == "conversion" {
-        return super::text::decode(block);
+        return super::encoding::decode(block, None).map(plain);
     }
     if !header.content_type.starts_with("application/http") {
-        return page(&header.content_type, &block);
+        let (text, html) = page(&header.content_type, &block)?;
+        return Ok(Content { html, ..plain(text) });
     }
+    let response = response(block, limits)?;
+    if !(200..300).contains(&response.status) {
+        let text = format!("an HTTP response with status {}, expected 200 to 299", response.status);
+        return Err(Refusal::new(Code::Unsupported, text));
+    }
+    let (text, html) = page(&response.content_type, &response.body)?;
+    Ok(Content { text, headers: response.headers, html })
+}
+
+/// A response as it was received, its body without chunks and encodings.
+fn response(mut block: Vec<u8>, limits: &Limits) -> Result<Response, Refusal> {
     // Pages that were fetched by HTTP/2 are written down in the form of HTTP/1.1, but for the version.
     if let Some(rest) = block.strip_prefix(b"HTTP/2 ").map(<[u8]>::to_vec) {
         block = [b"HTTP/1.1 ", &rest[..]].concat();
@@ -178,45 +252,86 @@ fn text_of(header: &Header, mut block: Vec<u8>, most: u64) -> Result<String, Ref
         Ok(httparse::Status::Partial) => return Err(Refusal::damaged("an HTTP response whose header does not end")),
         Err(e) => return Err(Refusal::damaged(format!("expected an HTTP response, found {e}"))),
     };
+    let headers: Vec<(String, String)> =
+        response.headers.iter().map(|h| (h.name.to_string(), String::from_utf8_lossy(h.value).trim().to_string())).collect();
     let field = |name: &str| {
-        let found = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
-        found.map_or(String::new(), |h| String::from_utf8_lossy(h.value).trim().to_ascii_lowercase())
+        let found: Vec<&str> = headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect();
+        found.join(",").to_ascii_lowercase()
     };
-    let code = response.code.unwrap_or_default();
-    if !(200..300).contains(&code) {
-        return Err(Refusal::new(Code::Unsupported, format!("an HTTP response with status {code}, expected 200 to 299")));
-    }
+    let status = response.code.unwrap_or_default();
     let mut body = block[head..].to_vec();
     // Crawlers undo encodings and leave their headers: a body that is not encoded as its header says is taken as it is.
-    if field("transfer-encoding").contains("chunked")
-        && let Ok(content) = unchunked(&body)
-    {
-        body = content;
-    }
-    match field("content-encoding").as_str() {
-        "" | "identity" => {}
-        _ if !body.starts_with(&[0x1f, 0x8b]) && std::str::from_utf8(&body).is_ok() => {}
-        "gzip" | "x-gzip" => {
-            let mut decoded = Vec::new();
-            let decoder = flate2::read::GzDecoder::new(&body[..]);
-            decoder.take(most + 1).read_to_end(&mut decoded).map_err(|e| Refusal::of_io(&e))?;
-            if decoded.len() as u64 > most {
-                return Err(Refusal::new(Code::TooLong, format!("a page of more than {most} bytes")));
-            }
-            body = decoded;
+    let transfer = field("transfer-encoding");
+    if transfer.contains("chunked") {
+        match unchunked(&body) {
+            Ok(content) => body = content,
+            Err(refusal) if begins_a_chunk(&body) => return Err(refusal),
+            Err(_) => {}
         }
-        other => return Err(Refusal::new(Code::Unsupported, format!("content encoding {other:?}, expected gzip or none"))),
     }
-    page(&field("content-type"), &body)
+    // The last that was applied is undone first.
+    let codings = format!("{},{transfer}", field("content-encoding"));
+    let codings = codings.split(',').map(str::trim).filter(|c| !["", "identity", "chunked"].contains(c)).rev();
+    for (i, coding) in codings.enumerate() {
+        match uncoded(coding, &body, limits) {
+            Ok(content) => body = content,
+            Err(refusal) if i == 0 && refusal.code == Code::Damaged && is_plain(&body) => break,
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    let content_type = headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("content-type")).map_or("", |(_, v)| v).to_ascii_lowercase();
+    Ok(Response { status, content_type, body, headers })
 }
 
-/// The text of a page.
-fn page(content_type: &str, body: &[u8]) -> Result<String, Refusal> {
+/// Whether a body that should be encoded is a text as it stands.
+fn is_plain(body: &[u8]) -> bool {
+    let control = |b: &u8| *b < 0x20 && !b.is_ascii_whitespace();
+    std::str::from_utf8(body).is_ok() || !body[..body.len().min(512)].iter().any(control)
+}
+
+/// A body without its outermost encoding.
+///
+/// Source: RFC 9110, section 8.4.1; RFC 7932 for `br`; RFC 8878 for `zstd`.
+fn uncoded(coding: &str, body: &[u8], limits: &Limits) -> Result<Vec<u8>, Refusal> {
+    let most = limits.line_bytes();
+    let all = |reader: &mut dyn Read| -> Result<Vec<u8>, Refusal> {
+        let mut content = Vec::new();
+        let allowed = limits.allowed(body.len() as u64).min(most);
+        let read = reader.take(allowed + 1).read_to_end(&mut content);
+        limits.expansion(body.len() as u64, content.len() as u64)?;
+        read.map_err(|e| Refusal::damaged(format!("expected a body in {coding}, found {e}")))?;
+        if content.len() as u64 > most {
+            return Err(Refusal::new(Code::TooLong, format!("a page of more than {most} bytes")));
+        }
+        Ok(content)
+    };
+    match coding {
+        // Servers that compress piece by piece make several members.
+        "gzip" | "x-gzip" => all(&mut flate2::read::MultiGzDecoder::new(body)),
+        // Meant as zlib's form, and sent without its frame by some.
+        "deflate" => all(&mut flate2::read::ZlibDecoder::new(body)).or_else(|e| match e.code {
+            Code::Damaged => all(&mut flate2::read::DeflateDecoder::new(body)),
+            _ => Err(e),
+        }),
+        "br" => all(&mut brotli::Decompressor::new(body, 1 << 16)),
+        "zstd" => all(&mut zstd::Decoder::new(body).map_err(|e| Refusal::of_io(&e))?),
+        other => {
+            let text = format!("content encoding {other:?}, expected gzip, deflate, br, zstd or none");
+            Err(Refusal::new(Code::Unsupported, text))
+        }
+    }
+}
+
+/// The text of a page, and its HTML.
+fn page(content_type: &str, body: &[u8]) -> Result<(String, Option<String>), Refusal> {
     let media = content_type.split(';').next().unwrap_or_default().trim();
     let charset = content_type.split(';').skip(1).find_map(|p| p.trim().strip_prefix("charset=")).map(|c| c.trim_matches(['"', '\'']));
     match media {
-        "text/html" | "application/xhtml+xml" => html::text_of(&decode(body, charset, true)?),
-        "text/plain" | "text/markdown" => decode(body, charset, false),
+        "text/html" | "application/xhtml+xml" => {
+            let html = decode(body, charset, true)?;
+            Ok((html::text_of(&html)?, Some(html)))
+        }
+        "text/plain" | "text/markdown" => Ok((decode(body, charset, false)?, None)),
         "" => Err(Refusal::new(Code::Unsupported, "no content type, expected text")),
         other => Err(Refusal::new(Code::Unsupported, format!("{other}: expected HTML or plain text"))),
     }
@@ -235,9 +350,20 @@ fn decode(body: &[u8], charset: Option<&str>, html: bool) -> Result<String, Refu
     };
     let (text, used, wrong) = encoding.decode(body);
     if wrong {
+        if label.is_none() {
+            let at = std::str::from_utf8(body).err().map_or(0, |e| e.valid_up_to());
+            return Err(super::encoding::no_text(body, at));
+        }
         return Err(Refusal::new(Code::Encoding, format!("expected {}, found bytes that are none of it", used.name())));
     }
     Ok(text.into_owned())
+}
+
+/// Whether a body begins with the size of a chunk on a line of its own.
+fn begins_a_chunk(body: &[u8]) -> bool {
+    let end = memchr::memmem::find(&body[..body.len().min(64)], b"\r\n");
+    let size = end.map(|end| &body[..end]).and_then(|line| line.split(|b| *b == b';').next()).map(<[u8]>::trim_ascii);
+    size.is_some_and(|size| !size.is_empty() && size.len() <= 16 && size.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// The content of a body in chunks.

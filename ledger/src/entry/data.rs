@@ -200,6 +200,27 @@ records! {
         /// Seconds since 1970.
         time: u64,
     }
+    /// Whoever holds the rights in documents licenses a use of them that their public licence does not permit.
+    ///
+    /// It is signed with a key of the contributor's own: an operator cannot grant what it imported.
+    Grant {
+        /// Who.
+        contributor: ContributorId,
+        /// Index of the submission.
+        submission: u64,
+        /// Number of documents.
+        documents: u64,
+        /// The list of their numbers, in order; none for all of the submission.
+        list: Option<Digest>,
+        /// What they may be used for, in order, each once.
+        purposes: Vec<Purpose>,
+        /// Digest of the terms, a public text.
+        terms: Digest,
+        /// The sentence that is signed; see `rights::grant_sentence`.
+        statement: String,
+        /// Seconds since 1970.
+        time: u64,
+    }
     /// A contributor takes documents back.
     Withdrawal {
         /// Who.

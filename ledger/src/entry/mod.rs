@@ -114,6 +114,7 @@ kinds! {
     Compaction = "compaction",
     Claim = "claim",
     Resolution = "resolution",
+    Grant = "grant",
     Withdrawal = "withdrawal",
     WithdrawalEffect = "withdrawal-effect",
     RunIntent = "run-intent",
@@ -233,6 +234,7 @@ impl Entry {
             Entry::PolicyChange(e) => vec![("public/policy.json", e.policy), ("public/announcement", e.announcement)],
             Entry::Claim(e) => vec![("public/claim.json", e.list), ("sealed/evidence", e.evidence)],
             Entry::Resolution(e) => vec![("party/reasons", e.reasons)],
+            Entry::Grant(e) => [("public/terms", e.terms)].into_iter().chain(e.list.map(|list| ("public/grant.json", list))).collect(),
             Entry::Withdrawal(e) => vec![("public/withdrawal.json", e.list)],
             Entry::WithdrawalEffect(e) => {
                 let bundle = e.bundle.iter().map(|b| ("sealed/bundles.json", *b));

@@ -7,8 +7,10 @@ use corpus::Digest;
 use corpus::licence::Purpose;
 use serde::{Deserialize, Serialize};
 
-/// Terms for [`Rights::license_evidence`].
-pub const LICENSE_EVIDENCE: &[&str] = &["cargo-manifest", "row-field", "licence-file", "dataset-card", "declared"];
+use crate::date;
+
+/// Terms for [`LicenseStatement::source`].
+pub const LICENSE_SOURCES: &[&str] = &["row-field", "file", "licence-file", "dataset-card", "cargo-manifest", "declared"];
 /// Terms for [`Rights::license_verified_by`].
 pub const VERIFIED_BY: &[&str] = &["contributor", "importer"];
 /// Terms for [`Rights::rights_basis`].
@@ -27,10 +29,16 @@ pub const METHODS: &[&str] = &[
 ];
 /// Terms for [`Rights::personal_data`].
 pub const PERSONAL_DATA: &[&str] = &["none", "possible", "contained", "unknown"];
-/// Terms for [`OptOutSignal::signal`].
-pub const OPT_OUT_SIGNALS: &[&str] = &["robots", "aipref", "tdmrep", "rsl"];
 /// Terms for [`OptOutSignal::found`].
-pub const OPT_OUT_FINDINGS: &[&str] = &["absent", "permits", "reserves"];
+pub const OPT_OUT_FINDINGS: &[&str] = &["absent", "permits", "unknown", "reserves"];
+/// Most statements of licences, and most signals: one for each source and protocol that is known, and room for more.
+pub const MOST_STATEMENTS: usize = 32;
+
+/// The sentence that a grant signs.
+pub fn grant_sentence(purposes: &[Purpose], terms: &Digest) -> String {
+    let purposes = purposes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    format!("I hold the rights in these documents and license {purposes} under the terms {terms}")
+}
 
 /// What a submission says of its rights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,10 +46,8 @@ pub const OPT_OUT_FINDINGS: &[&str] = &["absent", "permits", "reserves"];
 pub struct Rights {
     /// SPDX expression of the dataset; documents may have their own.
     pub license_to_use: String,
-    /// What it was read from: one of [`LICENSE_EVIDENCE`].
-    pub license_evidence: String,
-    /// Digest of that evidence's bytes.
-    pub license_evidence_digest: Digest,
+    /// What it was read from, one for each source; what all of them permit is permitted.
+    pub license_statements: Vec<LicenseStatement>,
     /// Who verified it against the evidence: one of [`VERIFIED_BY`].
     pub license_verified_by: String,
     /// The last day on which the licence holds.
@@ -66,20 +72,40 @@ pub struct Rights {
     pub generating_model: Option<String>,
     /// One of [`PERSONAL_DATA`].
     pub personal_data: String,
-    /// What was seen where it was collected, in the order of the signals.
+    /// What publishers of its pages say about training, as it was read from its bytes, in the order of the protocols' names.
     pub opt_out_signals: Vec<OptOutSignal>,
 }
 
-/// What a publisher says about training, as it was seen.
+/// Something that says which licence documents have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LicenseStatement {
+    /// One of [`LICENSE_SOURCES`].
+    pub source: String,
+    /// The SPDX expression that it is read as.
+    pub license: String,
+    /// Digest of the bytes that say it.
+    pub digest: Digest,
+}
+
+/// What publishers say about training by one protocol. The list of protocols is open: one that is not known to a reader is one more signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptOutSignal {
-    /// One of [`OPT_OUT_SIGNALS`].
+    /// The protocol, such as `robots`.
     pub signal: String,
-    /// One of [`OPT_OUT_FINDINGS`].
+    /// Its revision, such as `RFC 9309`.
+    pub revision: String,
+    /// The strictest that was found: one of [`OPT_OUT_FINDINGS`].
     pub found: String,
-    /// Digest of the bytes that say so; none if there were none.
-    pub digest: Option<Digest>,
+    /// Documents with a finding of this protocol, and those of them that it reserves, or whose finding is not known.
+    pub documents: u64,
+    /// Documents that it reserves.
+    pub reserved: u64,
+    /// Documents whose finding is not known.
+    pub unknown: u64,
+    /// Digest of the list of findings with place and digest of each, an object of its contributor's.
+    pub findings: Digest,
 }
 
 /// Why a manifest keeps its documents out of an epoch.
@@ -95,11 +121,10 @@ pub enum Exclusion {
 
 impl Rights {
     /// Rights that only a licence is known of.
-    pub fn of_license(expression: &str, evidence: &str, digest: Digest, verified_by: &str) -> Rights {
+    pub fn of_license(expression: &str, statements: Vec<LicenseStatement>, verified_by: &str) -> Rights {
         Rights {
             license_to_use: expression.to_string(),
-            license_evidence: evidence.to_string(),
-            license_evidence_digest: digest,
+            license_statements: statements,
             license_verified_by: verified_by.to_string(),
             license_expires: None,
             rights_basis: "license".into(),
@@ -138,7 +163,15 @@ impl Rights {
         if self.license_to_use.is_empty() || self.license_to_use.len() > 1000 || self.license_to_use.contains('@') {
             return Err(format!("license_to_use {:?}, expected an SPDX expression", self.license_to_use));
         }
-        term("license_evidence", &self.license_evidence, LICENSE_EVIDENCE)?;
+        if self.license_statements.is_empty() || self.license_statements.len() > MOST_STATEMENTS {
+            return Err(format!("license_statements of {} statements, expected 1 to {MOST_STATEMENTS}", self.license_statements.len()));
+        }
+        for s in &self.license_statements {
+            term("license_statements.source", &s.source, LICENSE_SOURCES)?;
+            if s.license.is_empty() || s.license.len() > 1000 || s.license.contains('@') {
+                return Err(format!("license_statements.license {:?}, expected an SPDX expression", s.license));
+            }
+        }
         term("license_verified_by", &self.license_verified_by, VERIFIED_BY)?;
         term("rights_basis", &self.rights_basis, RIGHTS_BASES)?;
         term("method", &self.method, METHODS)?;
@@ -176,19 +209,20 @@ impl Rights {
         if self.rights_basis == "consent" && self.consent_documentation.is_none() {
             return Err("rights_basis consent, expected the digest of consent_documentation".into());
         }
-        let place = |s: &OptOutSignal| OPT_OUT_SIGNALS.iter().position(|known| *known == s.signal);
-        if !self.opt_out_signals.is_sorted_by(|a, b| place(a) < place(b)) {
-            return Err(format!("opt_out_signals, expected each of {} at most once, in this order", OPT_OUT_SIGNALS.join(", ")));
+        let signals = &self.opt_out_signals;
+        if signals.len() > MOST_STATEMENTS || !signals.is_sorted_by(|a, b| a.signal < b.signal) {
+            return Err(format!("opt_out_signals, expected at most {MOST_STATEMENTS} in the order of their names, each once"));
         }
-        for s in &self.opt_out_signals {
-            term("opt_out_signals.signal", &s.signal, OPT_OUT_SIGNALS)?;
+        for s in signals {
+            let word = |text: &str| !text.is_empty() && text.len() <= 60 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+            if !word(&s.signal) || !word(&s.revision) {
+                return Err(format!("opt_out_signals {:?} of revision {:?}, expected at most 60 visible characters", s.signal, s.revision));
+            }
             term("opt_out_signals.found", &s.found, OPT_OUT_FINDINGS)?;
-            if (s.found == "absent") != s.digest.is_none() {
+            if s.reserved.saturating_add(s.unknown) > s.documents || (s.reserved > 0) != (s.found == "reserves") {
                 return Err(format!(
-                    "opt_out_signals {}: {} {} a digest",
-                    s.signal,
-                    s.found,
-                    if s.digest.is_some() { "with" } else { "without" }
+                    "opt_out_signals {}: {} reserved and {} unknown of {} documents, found {}",
+                    s.signal, s.reserved, s.unknown, s.documents, s.found
                 ));
             }
         }
@@ -198,31 +232,13 @@ impl Rights {
 
 /// The day, in UTC, of a time in seconds since 1970.
 pub fn date_of(time: u64) -> String {
-    // Days are counted from 0000-03-01, in eras of 400 years, so that a leap day ends its year.
-    let days = i64::try_from(time / 86_400).unwrap_or(i64::MAX / 2) + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let (d, m) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    format!("{:04}-{m:02}-{d:02}", year + era * 400 + i64::from(m <= 2))
+    let (year, month, day) = date::civil(i64::try_from(time / 86_400).unwrap_or(i64::MAX));
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// A day of the Gregorian calendar as YYYY-MM-DD.
 pub fn is_date(text: &str) -> bool {
-    let part = |range: std::ops::Range<usize>| {
-        text.get(range).filter(|t| t.bytes().all(|b| b.is_ascii_digit())).and_then(|t| t.parse::<u32>().ok())
-    };
-    let shape = text.len() == 10 && text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-';
-    let (Some(year), Some(month), Some(day)) = (part(0..4), part(5..7), part(8..10)) else { return false };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + u32::from(leap),
-        1..=12 => 31,
-        _ => return false,
-    };
-    shape && (1..=days).contains(&day)
+    date::parse_date(text).is_some()
 }
 
 #[cfg(test)]
@@ -231,20 +247,25 @@ mod tests {
 
     #[test]
     fn rights_are_terms_dates_and_digests_and_nothing_else() {
-        let good = Rights::of_license("MIT", "declared", Digest::of(b"x"), "contributor");
+        let statement = LicenseStatement { source: "declared".into(), license: "MIT".into(), digest: Digest::of(b"x") };
+        let good = Rights::of_license("MIT", vec![statement], "contributor");
         assert_eq!(good.check(), Ok(()));
-        let signal =
-            |signal: &str, found: &str, digest: Option<Digest>| OptOutSignal { signal: signal.into(), found: found.into(), digest };
+        let signal = |signal: &str, found: &str, reserved: u64| OptOutSignal {
+            signal: signal.into(),
+            revision: "RFC 9309".into(),
+            found: found.into(),
+            documents: 3,
+            reserved,
+            unknown: 0,
+            findings: Digest::of(b"y"),
+        };
         let with = |change: &dyn Fn(&mut Rights)| {
             let mut rights = good.clone();
             change(&mut rights);
             rights.check()
         };
-        assert!(
-            with(&|r| r.opt_out_signals = vec![signal("robots", "absent", None), signal("rsl", "reserves", Some(Digest::of(b"y")))])
-                .is_ok()
-        );
-        let bad: [&dyn Fn(&mut Rights); 12] = [
+        assert!(with(&|r| r.opt_out_signals = vec![signal("robots", "absent", 0), signal("rsl", "reserves", 2)]).is_ok());
+        let bad: [&dyn Fn(&mut Rights); 14] = [
             &|r| r.license_to_use = "jane@example.org".into(),
             &|r| r.method = "by hand".into(),
             &|r| r.license_expires = Some("2026-02-30".into()),
@@ -255,8 +276,10 @@ mod tests {
             &|r| r.rights_basis = "consent".into(),
             &|r| r.personal_data = "yes".into(),
             &|r| r.intended_data_use = Some(Vec::new()),
-            &|r| r.opt_out_signals = vec![signal("robots", "reserves", None)],
-            &|r| r.opt_out_signals = vec![signal("tdmrep", "absent", None), signal("robots", "absent", None)],
+            &|r| r.opt_out_signals = vec![signal("robots", "reserves", 0)],
+            &|r| r.opt_out_signals = vec![signal("tdmrep", "absent", 0), signal("robots", "absent", 0)],
+            &|r| r.license_statements.clear(),
+            &|r| r.license_statements[0].source = "by heart".into(),
         ];
         for (i, change) in bad.iter().enumerate() {
             assert!(with(change).is_err(), "change {i} was accepted");

@@ -3,7 +3,7 @@
 //! A [`Payment`] goes out by one of four rails:
 //!
 //! - [`pain001`] writes orders for banks; [`pain001_check`] reads them again and compares them with the books before anybody signs;
-//!   [`pain002`] reads what the bank says became of them. They rest on `iban`, `date`, `text` and `xml`
+//!   [`pain002`] reads what the bank says became of them. They rest on `iban`, `text` and `xml`
 //! - [`merkle_distributor`] makes claims on a chain: one amount per account below a root that `contracts/Distributor.sol` is started with,
 //!   and one [`claim_proof`] per contributor, with which anybody can have it paid; `merkle_dump` is the tree as OpenZeppelin writes it
 //! - [`near`] makes batches for a token on NEAR
@@ -15,7 +15,6 @@ pub mod address;
 pub mod amount;
 pub mod claim_proof;
 pub mod csv;
-pub mod date;
 pub mod hex;
 pub mod iban;
 pub mod merkle_distributor;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use corpus::Digest;
 
 use super::{State, Violation, rule, some};
+use crate::entry::rights::grant_sentence;
 use crate::entry::{
-    Acceptance, Claim, Commitment, Compaction, Draw, EpochClose, EpochOpen, Resolution, Reveal, Shard, Submission, Tokenizer, Withdrawal,
-    WithdrawalEffect,
+    Acceptance, Claim, Commitment, Compaction, Draw, EpochClose, EpochOpen, Grant, Holder, Resolution, Reveal, Shard, Submission,
+    Tokenizer, Withdrawal, WithdrawalEffect,
 };
 use crate::history::{Claimed, Epoch, Withdrawn};
 
@@ -269,6 +270,31 @@ impl State {
         let known = ["upheld", "rejected", "withdrawn"].contains(&e.outcome.as_str());
         rule!(index, "resolution-outcome", known, "outcome {:?}, expected upheld, rejected or withdrawn", e.outcome);
         claim.resolution = Some((index, e));
+        Ok(())
+    }
+
+    pub(super) fn grant(&mut self, index: u64, e: Grant) -> Result<(), Violation> {
+        let holder = Holder::Contributor(e.contributor);
+        rule!(
+            index,
+            "grant-own-key",
+            !self.is_custodial(&holder),
+            "a grant of {holder}, whose key the operator holds, expected a key of its own"
+        );
+        let epoch = self.epochs.iter().find(|x| x.submissions.iter().any(|s| s.submission.0 == e.submission));
+        let open = epoch.is_some_and(|x| x.close.is_none());
+        rule!(index, "grant-epoch", open, "submission {} is of no epoch that is open", e.submission);
+        let submitted = some!(index, "grant-submission", self.submission_mut(e.submission), "submission {} is unknown", e.submission);
+        let (owner, documents) = (submitted.submission.1.contributor, submitted.submission.1.documents);
+        rule!(index, "grant-submission", owner == e.contributor, "submission {} is of {owner}, not {}", e.submission, e.contributor);
+        let right = if e.list.is_some() { (1..=documents).contains(&e.documents) } else { e.documents == documents };
+        rule!(index, "grant-documents", right, "{} documents of {documents}", e.documents);
+        let purposes = &e.purposes;
+        let in_order = purposes.is_sorted_by(|a, b| a < b) && !purposes.is_empty();
+        rule!(index, "grant-purposes", in_order, "purposes {purposes:?}, expected at least one, in order, each once");
+        let sentence = grant_sentence(purposes, &e.terms);
+        rule!(index, "grant-statement", e.statement == sentence, "statement {:?}, expected {sentence:?}", e.statement);
+        submitted.grants.push((index, e));
         Ok(())
     }
 

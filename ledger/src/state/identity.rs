@@ -67,7 +67,7 @@ impl State {
         Ok(held.key)
     }
 
-    fn is_custodial(&self, holder: &Holder) -> bool {
+    pub(super) fn is_custodial(&self, holder: &Holder) -> bool {
         matches!(holder, Holder::Contributor(id) if self.contributors.get(id).is_some_and(|c| c.registration.1.custodial))
     }
 
@@ -96,6 +96,7 @@ impl State {
             Entry::Submission(e) => self.contributing(&e.contributor),
             Entry::Claim(e) => self.contributing(&e.claimant),
             Entry::Withdrawal(e) => self.contributing(&e.contributor),
+            Entry::Grant(e) => Ok(vec![("contributor", self.signing(&Holder::Contributor(e.contributor))?)]),
             Entry::KeyRotation(e) if e.recovery => {
                 // Operator and approver answer for each other's lost keys.
                 let second = if e.holder == Holder::Operator { Holder::Approver } else { Holder::Operator };

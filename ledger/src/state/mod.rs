@@ -143,6 +143,7 @@ impl State {
             Entry::Compaction(e) => self.compact(index, e),
             Entry::Claim(e) => self.claim(index, e),
             Entry::Resolution(e) => self.resolve(index, e),
+            Entry::Grant(e) => self.grant(index, e),
             Entry::Withdrawal(e) => self.withdraw(index, e),
             Entry::WithdrawalEffect(e) => self.take_effect(index, e),
             Entry::RunIntent(e) => self.intend(index, e),

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use corpus::licence::Purpose;
 use corpus::merkle::{self, Tree};
 use corpus::{ContributorId, Digest};
+use ledger::entry::rights::{LicenseStatement, grant_sentence};
 use ledger::entry::{
     Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen, Genesis,
-    Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PolicyChange, Registration, Release, Replay, Resolution, Reveal,
-    Rights, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Tokenizer, Withdrawal, WithdrawalEffect,
+    Grant, Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PolicyChange, Registration, Release, Replay, Resolution,
+    Reveal, Rights, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Tokenizer, Withdrawal, WithdrawalEffect,
     WitnessChange,
 };
 use ledger::key::Algorithm;
@@ -138,7 +139,11 @@ impl World {
             unread: BTreeMap::new(),
             problems: None,
             origin: None,
-            rights: Rights::of_license("MIT", "declared", digest("licence"), verified_by),
+            rights: Rights::of_license(
+                "MIT",
+                vec![LicenseStatement { source: "declared".into(), license: "MIT".into(), digest: digest("licence") }],
+                verified_by,
+            ),
             time: TIME,
         }
     }
@@ -196,6 +201,21 @@ impl World {
             list: digest("claimed"),
             evidence_kind: "contract".to_string(),
             evidence: digest("evidence"),
+            time: TIME,
+        }
+    }
+
+    /// Ada licenses her documents for more than their licence permits.
+    pub fn grant(&self) -> Grant {
+        let purposes = vec![Purpose::Research, Purpose::Commercial];
+        Grant {
+            contributor: id(&self.ada),
+            submission: self.index("submission", 0),
+            documents: 3,
+            list: None,
+            statement: grant_sentence(&purposes, &digest("terms")),
+            purposes,
+            terms: digest("terms"),
             time: TIME,
         }
     }
@@ -500,6 +520,7 @@ pub const STORY: &[Event] = &[
     ("archive commits", |w| signed(commitment(&w.archive, 2), &[&w.archive, &w.operator])),
     ("ada submits", |w| signed(w.submission(0), &[&w.ada])),
     ("archive submits", |w| signed(w.submission(1), &[&w.archive, &w.operator])),
+    ("ada grants", |w| signed(w.grant(), &[&w.ada])),
     ("epoch closes", |w| w.by_operator(w.epoch_close(0))),
     ("draw", |w| w.by_operator(w.draw(0))),
     ("ada's verdicts", |w| w.by_operator(w.acceptance(0))),

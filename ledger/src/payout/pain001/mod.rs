@@ -13,8 +13,9 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
+use crate::date;
+
 use super::amount::{self, AmountError};
-use super::date;
 use super::iban::{BicError, IbanError, check_bic, check_iban, in_sepa, is_country};
 use super::text::{self, TextError};
 use super::{Payee, Payment};

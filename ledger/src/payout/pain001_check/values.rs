@@ -1,11 +1,11 @@
 //! Rules of one text, and those that the whole file has to keep.
 
 use super::super::amount;
-use super::super::date;
 use super::super::iban::{IbanError, check_bic, check_iban, is_country};
 use super::super::text::{self, TextError};
 use super::decimal::{Decimal, DecimalError, units_of};
 use super::{Checker, Leaf, Rule};
+use crate::date;
 
 impl Checker<'_> {
     /// The text of `leaf`; empty if the element is missing, which is a fault of its own.

@@ -1,10 +1,19 @@
 //! Tokenizers: byte-level BPE trained on accepted text, or any Hugging Face `tokenizer.json`.
+//!
+//! - `controls`: which added tokens are control tokens, which letters never become
+//! - `config`: the file with which `transformers` reads an exported tokenizer as it was used
+
+mod config;
+mod controls;
 
 use std::collections::BTreeMap;
 
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer, TokenizerImpl};
+
+pub use config::transformers_config;
+pub use controls::{Beside, PreparedTokenizer, prepare};
 
 /// A tokenizer that cannot be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +59,8 @@ pub struct TextTokenizer {
     vocabulary: usize,
     /// Control tokens with their letters.
     controls: BTreeMap<u32, String>,
+    /// The token that stands for what the model has no token for.
+    unknown: Option<u32>,
     /// The bytes of every token, if tokens are bytes one behind the other.
     bytes: Option<Vec<Vec<u8>>>,
 }
@@ -77,7 +88,9 @@ impl TextTokenizer {
         tokenizer.with_truncation(None).map_err(failed)?;
         tokenizer.with_padding(None);
         let added = tokenizer.get_added_tokens_decoder();
-        let controls = added.into_iter().filter(|(_, t)| t.special).map(|(id, t)| (id, t.content)).collect();
+        let unknown = unknown_token(bytes).and_then(|token| tokenizer.token_to_id(&token));
+        // It marks nothing: any letter that is not known becomes it.
+        let controls = added.into_iter().filter(|(id, t)| t.special && Some(*id) != unknown).map(|(id, t)| (id, t.content)).collect();
         let tokens = tokenizer.get_vocab(true);
         // Ids may have gaps.
         let vocabulary = tokens.values().max().map_or(0, |id| *id as usize + 1);
@@ -90,7 +103,7 @@ impl TextTokenizer {
             }
             table
         });
-        Ok(TextTokenizer { tokenizer, vocabulary, controls, bytes })
+        Ok(TextTokenizer { tokenizer, vocabulary, controls, unknown, bytes })
     }
 
     /// One more than the largest id of a token, added ones included.
@@ -103,7 +116,12 @@ impl TextTokenizer {
     /// # Errors
     /// [`TokenizerError`] if the tokenizer refuses the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let plain = |text: &str| Ok(self.tokenizer.encode_fast(text, false).map_err(failed)?.get_ids().to_vec());
+        let plain = |text: &str| {
+            // The library may panic where its parts contradict each other; that is of this text alone.
+            let encoded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.tokenizer.encode_fast(text, false)));
+            let encoded = encoded.map_err(|_| failed("its parts contradict each other on this text"))?;
+            Ok(encoded.map_err(failed)?.get_ids().to_vec())
+        };
         let is_control = |tokens: &[u32]| tokens.iter().any(|t| self.controls.contains_key(t));
         let tokens = plain(text)?;
         if self.controls.is_empty() || !is_control(&tokens) {
@@ -151,6 +169,9 @@ impl TextTokenizer {
 
     /// Whether `tokens` are the text again, letter by letter.
     pub fn gives_back(&self, tokens: &[u32], text: &str) -> bool {
+        if self.unknown.is_some_and(|unknown| tokens.contains(&unknown)) {
+            return false;
+        }
         let Some(table) = &self.bytes else { return self.decode(tokens).is_ok_and(|decoded| decoded == text) };
         let mut rest = text.as_bytes();
         let same = |token: &u32| {
@@ -159,6 +180,23 @@ impl TextTokenizer {
         };
         tokens.iter().all(same) && rest.is_empty()
     }
+}
+
+/// The token of a `tokenizer.json` for what its model does not know.
+fn unknown_token(json: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        model: Model,
+    }
+    #[derive(serde::Deserialize)]
+    struct Model {
+        unk_token: Option<String>,
+        unk_id: Option<usize>,
+        // A list with pieces in order, or a mapping.
+        vocab: serde_json::Value,
+    }
+    let File { model } = serde_json::from_slice(json).ok()?;
+    model.unk_token.or_else(|| Some(model.vocab.get(model.unk_id?)?.get(0)?.as_str()?.to_string()))
 }
 
 /// The letters that byte-level tokens write bytes with: printable ones stand for themselves, others for letters from 256 on.
@@ -199,6 +237,18 @@ mod tests {
         }
         assert!(TextTokenizer::from_json(b"{}").is_err());
         assert!(train(["a"].into_iter(), 100).is_err());
+    }
+
+    #[test]
+    fn what_is_unknown_is_not_given_back_and_stops_nothing() {
+        let json = r###"{"version":"1.0","truncation":null,"padding":null,
+            "added_tokens":[{"id":0,"content":"[UNK]","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}],
+            "normalizer":null,"pre_tokenizer":{"type":"Whitespace"},"post_processor":null,"decoder":{"type":"WordPiece","prefix":"##","cleanup":false},
+            "model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":100,"vocab":{"[UNK]":0,"a":1,"b":2}}}"###;
+        let tokenizer = TextTokenizer::from_json(json.as_bytes()).unwrap();
+        assert_eq!(tokenizer.encode("a \u{1f600} b").unwrap(), [1, 0, 2]);
+        assert!(!tokenizer.gives_back(&[1, 0, 2], "a \u{1f600} b") && tokenizer.gives_back(&[1, 2], "a b"));
+        assert!(!tokenizer.gives_back(&tokenizer.encode("[UNK]").unwrap(), "[UNK]"));
     }
 
     /// A tokenizer whose control token is a word of its model too, and that makes letters small.

@@ -25,7 +25,7 @@ fn days_of(year: i64, month: i64, day: i64) -> Option<i64> {
 }
 
 /// Year, month and day of a day since 1970-01-01.
-fn date_of(days: i64) -> (i64, i64, i64) {
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let from_march = days + 719_468;
     // 400 years have 146 097 days; the first guess is at most one year too late.
     let mut year = from_march.div_euclid(146_097) * 400 + from_march.rem_euclid(146_097) * 400 / 146_097;
@@ -44,7 +44,7 @@ fn date_of(days: i64) -> (i64, i64, i64) {
 
 /// `YYYY-MM-DD` of a Unix time; `None` outside the years 0 to 9999, which the text cannot hold.
 pub fn date(unix_s: i64) -> Option<String> {
-    let (year, month, day) = date_of(unix_s.div_euclid(DAY_S));
+    let (year, month, day) = civil(unix_s.div_euclid(DAY_S));
     (0..=9999).contains(&year).then(|| format!("{year:04}-{month:02}-{day:02}"))
 }
 
@@ -110,9 +110,9 @@ mod tests {
 
     #[test]
     fn every_day_of_twelve_centuries_follows_the_one_before() {
-        let (mut year, mut month, mut day) = date_of(-400 * 366);
+        let (mut year, mut month, mut day) = civil(-400 * 366);
         for days in -400 * 366 + 1..800 * 366 {
-            let next = date_of(days);
+            let next = civil(days);
             let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
             let length = [31, 28 + i64::from(leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month as usize - 1];
             day += 1;
