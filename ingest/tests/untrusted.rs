@@ -35,7 +35,7 @@ fn damaged_files_of_every_form_are_rows_and_problems() {
     let whole: Vec<(&str, Vec<u8>)> = vec![
         ("a.jsonl", lines.clone()),
         ("a.json", lines.clone()),
-        ("b.json", b"[{\"text\": \"one\", \"x\": NaN},\n {\"text\": \"[two}\"}]".repeat(1)),
+        ("b.json", b"[{\"text\": \"one\", \"x\": NaN},\n {\"text\": \"[two}\"}]".to_vec()),
         ("c.json", b"{\"v\": 1, \"data\": [{\"text\": \"one\"}, {\"prompt\": \"a\", \"answer\": \"b\"}]}".to_vec()),
         ("d.json", "\u{feff}{\n\"text\": \"one\"\n}".encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("b.csv", "\u{feff}id\ttext\n1\tone\n".encode_utf16().flat_map(u16::to_be_bytes).collect()),
@@ -86,8 +86,8 @@ fn damaged_cards_licences_and_statements_say_something_or_nothing() {
             .to_vec();
     let licence = spdx::text::LICENSE_TEXTS.iter().find(|(id, _)| *id == "MIT").unwrap().1.as_bytes().to_vec();
     let robots = b"User-agent: GPTBot\nDisallow: /x*y$\nContent-Usage: train-ai=n\nLicense: /rsl.xml\n\ntdm-reservation: 1, noai <meta name=robots content=noai>".to_vec();
-    let targets: [(Vec<u8>, fn(&[u8]), usize); 3] =
-        [(card, targets::card, 300), (licence, targets::licence, 40), (robots, targets::reservation, 600)];
+    type Target = (Vec<u8>, fn(&[u8]), usize);
+    let targets: [Target; 3] = [(card, targets::card, 300), (licence, targets::licence, 40), (robots, targets::reservation, 600)];
     let mut random = Random(3);
     for (whole, target, times) in targets {
         target(&whole);

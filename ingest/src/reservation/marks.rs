@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(marks("<link rel='License nofollow' type='application/RSL+xml; v=1' href=/l.xml>"), [link]);
         assert!(marks("<link rel=license href=/l.xml><link rel=alternate type=application/rsl+xml href=/l.xml>").is_empty());
         let inline = Mark::Inline { text: "<rsl>&amp;</rsl>".to_string() };
-        assert_eq!(marks("<script type=application/rsl+xml><rsl>&amp;</rsl></script>x</script>"), [inline.clone()]);
+        assert_eq!(marks("<script type=application/rsl+xml><rsl>&amp;</rsl></script>x</script>"), std::slice::from_ref(&inline));
         assert_eq!(marks("<script>x</script><script type=application/rsl+xml><rsl>&amp;</rsl>"), [inline]);
     }
 
