@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ::ingest::filter;
+use ::ingest::licence::UNKNOWN;
 use anyhow::{Context, Result};
 use corpus::bundle::Submitted;
 use corpus::canonical;
@@ -417,7 +418,7 @@ async fn submit_command(home: &Path, now: u64, name: &str, given: ToSubmit) -> R
     if read.problems.len() > SHOWN {
         note(&format!("not read: {} more, which --json lists", read.problems.len() - SHOWN));
     }
-    for s in read.licence.statements.iter().filter(|s| s.expression.contains("LicenseRef-unknown")) {
+    for s in read.licence.statements.iter().filter(|s| s.expression.contains(UNKNOWN)) {
         let text =
             "not the text of a licence that is known; documents under it are used for nothing unless who holds the rights licenses them";
         note(&format!("{}: {text} (assay grant)", filter::shown(&s.place)));
@@ -425,11 +426,11 @@ async fn submit_command(home: &Path, now: u64, name: &str, given: ToSubmit) -> R
     for (one, other) in preview::conflicts(&read.licence) {
         note(&format!("licences differ, and both count: {one}; {other}"));
     }
-    if !read.fields_not_read.is_empty() {
-        let names: Vec<String> = read.fields_not_read.iter().map(|name| filter::shown(name)).collect();
-        note(&format!("fields that are not read: {}", names.join(", ")));
+    let fields_not_read = preview::fields_not_read(&read);
+    if !fields_not_read.is_empty() {
+        note(&format!("fields that are not read: {}", fields_not_read.join(", ")));
     }
-    let mut json = json!({ "contributor": name, "documents": read.documents, "bytes": read.bytes, "licence": read.licence.expression, "licence_evidence": preview::sources_of(&read.licence), "licence_conflicts": preview::conflicts(&read.licence), "fields_not_read": read.fields_not_read, "origin": read.origin, "masked": read.masked, "unread": read.unread(), "problems": read.problems });
+    let mut json = json!({ "contributor": name, "documents": read.documents, "bytes": read.bytes, "licence": read.licence.expression, "licence_evidence": preview::sources_of(&read.licence), "licence_conflicts": preview::conflicts(&read.licence), "fields_not_read": fields_not_read, "origin": read.origin, "masked": read.masked, "unread": read.unread(), "problems": read.problems });
     let mut summary = format!(
         "{} documents, {} bytes, under {} ({})",
         read.documents,

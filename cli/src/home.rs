@@ -19,7 +19,7 @@ use crate::failure::{Kind, failure, usage};
 use crate::keys::{self, read as read_key};
 use crate::money::accounting::Accounting;
 
-/// What entries move in the books, by index.
+/// Movements in the books, by the index of their entry.
 type Moved = BTreeMap<u64, Movement>;
 
 /// `assay.toml`.

@@ -50,6 +50,7 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
     let temporary = tempfile::tempdir()?;
     let folder = temporary.path();
     let master = home.secret(&submit::salts_label(name, e.open.1.epoch))?;
+    let source = &Source { counts_personal: true, ..source.clone() };
     let read = gather(name, source, &master, &policy.filters, &Outlining { folder, filters: &policy.filters })?;
     let rights = submit::rights(&read, false)?;
 
@@ -99,7 +100,12 @@ pub fn conflicts(licence: &Stated) -> Vec<(String, String)> {
     licence.conflicts.iter().map(|(one, other)| (shown(one), shown(other))).collect()
 }
 
-/// What a licence was read from.
+/// The names of fields that were not read, as they may be shown.
+pub fn fields_not_read(read: &Gathered) -> Vec<String> {
+    read.fields_not_read.iter().map(|name| shown(name)).collect()
+}
+
+/// The kinds of places that a licence was read from.
 pub fn sources_of(licence: &Stated) -> String {
     licence.statements.iter().map(|s| s.source.name()).collect::<Vec<_>>().join(", ")
 }
@@ -149,11 +155,11 @@ fn output(
             kinds.join(", ")
         );
     }
-    if !read.fields_not_read.is_empty() {
-        let names: Vec<String> = read.fields_not_read.iter().map(|name| shown(name)).collect();
-        text += &format!("  fields that are not read: {}\n", names.join(", "));
+    let fields_not_read = fields_not_read(read);
+    if !fields_not_read.is_empty() {
+        text += &format!("  fields that are not read: {}\n", fields_not_read.join(", "));
     }
-    for (one, other) in read.licence.conflicts.iter().map(|(one, other)| (shown(one), shown(other))) {
+    for (one, other) in conflicts(&read.licence) {
         text += &format!("  licences differ, and both count: {one}; {other}\n");
     }
     let signals = read.signals.summary()?;
@@ -189,7 +195,7 @@ fn output(
     let json = json!({
         "contributor": name, "records": all, "documents": read.documents, "bytes": read.bytes, "licence": read.licence.expression,
         "licence_evidence": sources_of(&read.licence), "licence_conflicts": conflicts(&read.licence), "personal_data": read.personal,
-        "fields_not_read": read.fields_not_read.iter().map(|name| shown(name)).collect::<Vec<_>>(), "opt_out_signals": signals, "origin": read.origin, "masked": read.masked, "counts": counts, "unread": read.unread(),
+        "fields_not_read": fields_not_read, "opt_out_signals": signals, "origin": read.origin, "masked": read.masked, "counts": counts, "unread": read.unread(),
         "novel_words": novel_words, "words": words, "rows": rows.iter().zip(sources).map(json_row).collect::<Vec<_>>(),
         "problems": read.problems,
     });

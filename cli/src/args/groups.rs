@@ -235,7 +235,7 @@ pub enum Epoch {
         /// The same for contributors whose documents are used under a grant, if these are more days.
         #[arg(long, default_value_t = 0)]
         grant_hold_days: u32,
-        /// What becomes of a page whose publisher's word on training is not known; default: accept for research, exclude otherwise.
+        /// Verdict on a page whose publisher's word on training is not known; default: accept for research, exclude otherwise.
         #[arg(long, value_name = "WHAT")]
         unknown_reservations: Option<UnknownReservations>,
         /// research, commercial or weights-released.

@@ -449,7 +449,7 @@ pub enum Command {
         submission: u64,
         /// Numbers of the documents; all if none is given.
         document: Vec<u32>,
-        /// What they may be used for: research, commercial or weights-released. Several are given one by one.
+        /// Permitted use: research, commercial or weights-released. Several are given one by one.
         #[arg(long, required = true)]
         purpose: Vec<Purpose>,
         /// A file with the terms, which are public.

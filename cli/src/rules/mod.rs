@@ -73,7 +73,7 @@ fn is_zero(days: &u32) -> bool {
     *days == 0
 }
 
-/// What is done about a page whose publisher's word on training is not known.
+/// The verdict on a page whose publisher's word on training is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnknownReservations {

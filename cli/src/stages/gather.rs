@@ -39,6 +39,8 @@ pub struct Source {
     pub prefix: Option<String>,
     /// Which places are part of it; all if none is given.
     pub keep: Option<fn(&str) -> bool>,
+    /// Whether personal data is counted by kind, which a preview shows.
+    pub counts_personal: bool,
 }
 
 /// A dataset as bundles.
@@ -55,11 +57,11 @@ pub struct Gathered {
     pub problems: Vec<Problem>,
     /// Personal data that was masked.
     pub masked: u64,
-    /// Personal data that was found, by kind; nothing of what it is.
+    /// Personal data that was found, by kind, if it was to be counted; nothing of what it is.
     pub personal: BTreeMap<&'static str, u64>,
     /// Names of fields that rows have and that are not read.
     pub fields_not_read: BTreeSet<String>,
-    /// What publishers say about training, by protocol.
+    /// Statements of publishers about training, by protocol.
     pub signals: Signals,
     /// The licence of the whole, and what says so.
     pub licence: Stated,
@@ -124,7 +126,7 @@ pub fn gather(name: &str, source: &Source, master: &[u8; 32], filters: &Filters,
             }
             Item::Block(block) => {
                 let licences = licences.as_mut().context("a scan begins with what it found")?;
-                for row in block.map(|row| Screened::of(Record::of(&row))) {
+                for row in block.map(|row| Screened::of(Record::of(&row), source.counts_personal)) {
                     match row {
                         Ok(screened) if wanted(&screened.record.source) => gatherer.record(screened, source.prefix.as_deref(), licences)?,
                         Err(problem) if wanted(&problem.place) => gatherer.problems.push(problem),
@@ -190,15 +192,16 @@ struct Screened {
 }
 
 impl Screened {
-    fn of(record: Record) -> Screened {
+    /// Secrets are always looked for; all kinds of personal data, which takes longer, only where their counts are shown.
+    fn of(record: Record, counts_personal: bool) -> Screened {
         let beside = [Some(record.source.as_str()), record.licence.as_deref(), record.person.as_deref()];
         let secrets = secrets_in(&record.text) + beside.into_iter().flatten().map(secrets_in).sum::<u64>();
-        let personal = count(&record.text, record.person.as_deref());
+        let personal = if counts_personal { count(&record.text, record.person.as_deref()) } else { BTreeMap::new() };
         Screened { record, secrets, personal }
     }
 }
 
-/// What publishers of a dataset's pages say about training: one finding after the other, with the number of documents.
+/// Statements of the publishers of a dataset's pages about training: one finding after the other, with the number of documents.
 #[derive(Clone, Debug, Default)]
 pub struct Signals(BTreeMap<(Protocol, Finding, String, Digest), u64>, BTreeMap<Protocol, [u64; 3]>);
 
@@ -263,7 +266,7 @@ impl Signals {
         Ok(Some(canonical::to_vec(&serde_json::json!({ "version": 1, "findings": findings }))?))
     }
 
-    /// What the manifest says of them, by protocol.
+    /// Their summary in the manifest, by protocol.
     pub fn summary(&self) -> Result<Vec<OptOutSignal>> {
         let findings = self.object()?.map(|list| Digest::of(&list)).unwrap_or_default();
         let strictest = |protocol: Protocol| {
@@ -286,6 +289,24 @@ impl Signals {
         summary.sort_by(|a, b| a.signal.cmp(&b.signal));
         Ok(summary)
     }
+}
+
+/// Masks `text` by `masked`, and returns how many pieces that were; the prompt and the answer, which begins at `answer_at`, each for itself, and the
+/// answer's begin moves.
+fn mask(text: &mut String, answer_at: &mut Option<u64>, masked: impl Fn(&str) -> Option<(String, u64)>) -> u64 {
+    let parts = answer_at.and_then(|at| text.split_at_checked(usize::try_from(at).ok()?));
+    let (prompt, answer) = parts.unwrap_or(("", text));
+    let (prompt_masked, answer_masked) = (masked(prompt), masked(answer));
+    let count = prompt_masked.iter().chain(&answer_masked).map(|(_, count)| count).sum();
+    if count > 0 {
+        let whole = |part: &str, masked: Option<(String, u64)>| masked.map_or_else(|| part.to_string(), |(masked, _)| masked);
+        let prompt = whole(prompt, prompt_masked);
+        if parts.is_some() {
+            *answer_at = Some(prompt.len() as u64);
+        }
+        *text = prompt + &whole(answer, answer_masked);
+    }
+    count
 }
 
 impl<'a> Gatherer<'a> {
@@ -319,16 +340,9 @@ impl<'a> Gatherer<'a> {
         }
         if let Some(person) = record.person.take() {
             match self.filters.mask_names(&record.text, &person) {
-                // The answer's begin moves with what is masked before it.
                 Ok(Some(_)) => {
-                    let at = record.answer_at.and_then(|at| usize::try_from(at).ok()).filter(|at| record.text.is_char_boundary(*at));
-                    let (before, after) = record.text.split_at(at.unwrap_or(0));
-                    let masked = |part: &str| self.filters.mask_names(part, &person).ok().flatten();
-                    let (first, second) = (masked(before), masked(after));
-                    self.masked += first.iter().chain(&second).map(|(_, n)| n).sum::<u64>();
-                    let (before, after) = (first.map_or(before.to_string(), |(t, _)| t), second.map_or(after.to_string(), |(t, _)| t));
-                    record.answer_at = record.answer_at.map(|_| before.len() as u64);
-                    record.text = before + &after;
+                    let names = |part: &str| self.filters.mask_names(part, &person).ok().flatten();
+                    self.masked += mask(&mut record.text, &mut record.answer_at, names);
                 }
                 Ok(None) => {}
                 Err(names) => {
@@ -351,32 +365,14 @@ impl<'a> Gatherer<'a> {
         if let Some((masked, _)) = self.filters.mask(&record.source) {
             record.source = masked;
         }
-        let (text, answer_at) = self.mask(record.text, record.answer_at);
+        // Nothing else is committed to, or leaves this machine.
+        self.masked += mask(&mut record.text, &mut record.answer_at, |part| self.filters.mask(part));
+        let Record { source, text, answer_at, .. } = record;
         self.documents += 1;
         self.bytes += text.len() as u64;
         self.filled += text.len();
-        self.filling.push(Submitted { source: record.source, licence, text, answer_at, reservation });
+        self.filling.push(Submitted { source, licence, text, answer_at, reservation });
         if self.filled >= PART_BYTES || self.filling.len() >= PART_DOCUMENTS { self.flush(false) } else { Ok(()) }
-    }
-
-    /// The text without what has to be masked: nothing else is committed to, or leaves this machine.
-    fn mask(&mut self, text: String, answer_at: Option<u64>) -> (String, Option<u64>) {
-        let mut one = |text: &str| match self.filters.mask(text) {
-            Some((masked, count)) => {
-                self.masked += count;
-                masked
-            }
-            None => text.to_string(),
-        };
-        let parts = answer_at.and_then(|at| text.split_at_checked(usize::try_from(at).ok()?));
-        match parts {
-            Some((prompt, answer)) => {
-                let prompt = one(prompt);
-                let at = prompt.len() as u64;
-                (prompt + &one(answer), Some(at))
-            }
-            None => (one(&text), answer_at),
-        }
     }
 
     /// Closes the bundle that is filled; makes those that wait, once there are enough or if it is `all`.

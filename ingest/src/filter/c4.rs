@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::words::{count, is_space, lines, separates, trim};
 use super::writing::{Writing, ends_sentence, is_terminal};
-use super::{Measure, fewer, more};
+use super::{Measure, bytes_of, fewer, more};
 
 /// Which lines of a page count, and how many sentences they must have.
 ///
@@ -190,16 +190,7 @@ fn may_have_phrases(text: &str) -> bool {
 }
 
 /// Rare letters of the phrases.
-const RARE: [bool; 256] = {
-    let mut rare = [false; 256];
-    let letters = b"JjKkMmVv";
-    let mut i = 0;
-    while i < letters.len() {
-        rare[letters[i] as usize] = true;
-        i += 1;
-    }
-    rare
-};
+const RARE: [bool; 256] = bytes_of(&[b"JjKkMmVv"]);
 
 /// Whether `phrase` is in `line`, in upper or lower case.
 fn contains(line: &str, phrase: &str) -> bool {

@@ -137,6 +137,21 @@ fn fewer(rule: &str, count: u64, least: u64) -> Option<Measure> {
     (count < least).then(|| counted(rule, count, least))
 }
 
+/// Which bytes are in one of `lists`, by their value.
+const fn bytes_of(lists: &[&[u8]]) -> [bool; 256] {
+    let mut among = [false; 256];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut i = 0;
+        while i < lists[list].len() {
+            among[lists[list][i] as usize] = true;
+            i += 1;
+        }
+        list += 1;
+    }
+    among
+}
+
 fn counted(rule: &str, count: u64, limit: u64) -> Measure {
     Measure { rule: rule.to_string(), measured: count.saturating_mul(PPM), limit: limit.saturating_mul(PPM) }
 }

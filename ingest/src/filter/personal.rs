@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, accounts, addresses, more, phones, secrets};
+use super::{Measure, accounts, addresses, bytes_of, more, phones, secrets};
 
 /// What is done about a document with something of a kind in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ pub fn secrets_in(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let (mut found, mut at) = (0, 0);
     while at < bytes.len() {
-        at += bytes[at..].iter().position(|b| secrets::BEGINS[*b as usize]).unwrap_or(bytes.len() - at);
+        at += bytes[at..].iter().position(|b| SECRETS_BEGIN[*b as usize]).unwrap_or(bytes.len() - at);
         match if at < bytes.len() { secrets::secret(bytes, at) } else { None } {
             Some(end) => (found, at) = (found + 1, end),
             None => at += 1,
@@ -99,14 +99,8 @@ pub fn secrets_in(text: &str) -> u64 {
 pub fn shown(text: &str) -> String {
     let all = PersonalData { email: Action::Mask, ip: Action::Keep, phone: Action::Mask, account: Action::Mask, name: Action::Keep };
     let masked = all.mask(text).map_or_else(|| text.to_string(), |(masked, _)| masked);
-    let mut shown = String::with_capacity(masked.len());
-    let mut at = 0;
-    for (kind, range) in find(&masked).into_iter().filter(|(kind, _)| *kind == Kind::Secret) {
-        shown.push_str(&masked[at..range.start]);
-        shown.push_str(kind.placeholder());
-        at = range.end;
-    }
-    shown + &masked[at..]
+    let secrets = find(&masked).into_iter().filter(|(kind, _)| *kind == Kind::Secret);
+    replaced(&masked, secrets.map(|(kind, range)| (kind.placeholder(), range)))
 }
 
 /// Shortest name that is looked for, in letters.
@@ -142,13 +136,7 @@ impl PersonalData {
         if self.name == Action::Drop {
             return Err(count);
         }
-        let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
-        for range in found {
-            masked.push_str(&text[at..range.start]);
-            masked.push_str("<name>");
-            at = range.end;
-        }
-        Ok(Some((masked + &text[at..], count)))
+        Ok(Some((replaced(text, found.into_iter().map(|range| ("<name>", range))), count)))
     }
 
     fn any(&self, action: Action) -> bool {
@@ -168,14 +156,8 @@ impl PersonalData {
             if found.is_empty() {
                 break;
             }
-            let (mut replaced, mut at) = (String::with_capacity(text.len()), 0);
-            for (kind, range) in &found {
-                replaced.push_str(&text[at..range.start]);
-                replaced.push_str(kind.placeholder());
-                at = range.end;
-            }
-            replaced.push_str(&text[at..]);
-            masked = Some((replaced, masked.map_or(0, |(_, count)| count) + found.len() as u64));
+            let count = masked.as_ref().map_or(0, |(_, count)| *count) + found.len() as u64;
+            masked = Some((replaced(text, found.into_iter().map(|(kind, range)| (kind.placeholder(), range))), count));
         }
         masked
     }
@@ -193,23 +175,21 @@ impl PersonalData {
     }
 }
 
-/// Bytes with which something other than an e-mail address can begin.
-const BEGINS: [bool; 256] = {
-    let mut begins = [false; 256];
-    // IBANs begin with a capital letter.
-    let bytes = b"0123456789+(-ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let mut i = 0;
-    while i < bytes.len() {
-        begins[bytes[i] as usize] = true;
-        i += 1;
+/// Bytes with which a secret can begin.
+const SECRETS_BEGIN: [bool; 256] = bytes_of(&[secrets::FIRST]);
+/// Bytes with which something other than an e-mail address can begin; IBANs begin with a capital letter.
+const BEGINS: [bool; 256] = bytes_of(&[b"0123456789+(-ABCDEFGHIJKLMNOPQRSTUVWXYZ", secrets::FIRST]);
+
+/// `text` with other text in place of some ranges, which are in order and apart.
+fn replaced(text: &str, ranges: impl IntoIterator<Item = (&'static str, Range<usize>)>) -> String {
+    let (mut replaced, mut at) = (String::with_capacity(text.len()), 0);
+    for (placeholder, range) in ranges {
+        replaced.push_str(&text[at..range.start]);
+        replaced.push_str(placeholder);
+        at = range.end;
     }
-    i = 0;
-    while i < 256 {
-        begins[i] = begins[i] || secrets::BEGINS[i];
-        i += 1;
-    }
-    begins
-};
+    replaced + &text[at..]
+}
 
 /// Everything of any kind in `text`, in order and without overlaps: a secret before an e-mail address, and that before the rest.
 ///

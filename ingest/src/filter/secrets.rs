@@ -3,16 +3,7 @@
 use std::ops::RangeInclusive;
 
 /// Bytes that a secret can begin with.
-pub(super) const BEGINS: [bool; 256] = {
-    let mut begins = [false; 256];
-    let bytes = b"-AGSdeghnprswx";
-    let mut i = 0;
-    while i < bytes.len() {
-        begins[bytes[i] as usize] = true;
-        i += 1;
-    }
-    begins
-};
+pub(super) const FIRST: &[u8] = b"-AGSdeghnprswx";
 
 /// Where the secret that begins at `at` ends: a private key with its lines, or a token of a service that marks its tokens.
 ///
