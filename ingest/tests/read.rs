@@ -419,6 +419,67 @@ fn licence_files_at_any_depth_and_in_archives_say_something_about_their_folders(
 }
 
 #[test]
+fn a_dataset_has_one_licence_however_it_is_packed() {
+    let files: [(&str, &[u8]); 9] = [
+        ("data/a.txt", b"text"),
+        ("data/a.txt.license", b"SPDX-License-Identifier: Apache-2.0\n"),
+        ("data/b.txt.license", b"CC-BY-ND-4.0"),
+        ("data/LICENSES/README.md", b"all of it is ours"),
+        ("info/dataset_info.json", br#"{"license": "cc-by-4.0"}"#),
+        ("more/c.txt", b"more text"),
+        ("more/README.md", b"---\nlicense: mit\n---\nMore\n"),
+        ("reuse/REUSE.toml", b"[[annotations]]\nSPDX-License-Identifier = \"GPL-3.0-only\"\n"),
+        ("reuse/d.txt", b"other text"),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for (name, bytes) in files {
+        fs::create_dir_all(at("folder").join(name).parent().unwrap()).unwrap();
+        fs::write(at("folder").join(name), bytes).unwrap();
+    }
+    fs::write(at("x.tar"), tar(&files)).unwrap();
+    fs::write(at("x.zip"), zip(&files)).unwrap();
+    let said = |path: &Path, below: &str| {
+        let (records, _, scanned) = read(path);
+        let own = |name: &str| name.strip_prefix(below).unwrap_or_else(|| panic!("{name} is below {below}")).to_string();
+        let mut said: Vec<_> = scanned
+            .statements
+            .iter()
+            .map(|s| (own(&s.scope), own(&s.statement.place), s.statement.source, s.statement.expression.clone(), s.statement.digest))
+            .collect();
+        said.sort();
+        (said, records.iter().map(|r| own(&r.source)).collect::<std::collections::BTreeSet<_>>())
+    };
+    let folder = said(&at("folder"), "");
+    let list: Vec<_> = folder.0.iter().map(|(scope, _, source, expression, _)| (scope.as_str(), *source, expression.as_str())).collect();
+    assert_eq!(
+        list,
+        [
+            ("data", Source::LicenceFile, "LicenseRef-unknown"),
+            ("data", Source::LicenceFile, "CC-BY-ND-4.0"),
+            ("data/a.txt", Source::File, "Apache-2.0"),
+            ("info", Source::DatasetCard, "CC-BY-4.0"),
+            ("more", Source::DatasetCard, "MIT"),
+            ("reuse", Source::LicenceFile, "GPL-3.0-only"),
+        ]
+    );
+    assert_eq!(folder.1.iter().collect::<Vec<_>>(), ["data/a.txt", "more/README.md", "more/c.txt", "reuse/d.txt"]);
+    assert_eq!(said(&at("x.tar"), "x.tar/"), folder);
+    assert_eq!(said(&at("x.zip"), "x.zip/"), folder);
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git").current_dir(at("folder")).args(arguments).output();
+        output.is_ok_and(|o| o.status.success())
+    };
+    if !git(&["init", "-q"]) {
+        eprintln!("SKIPPED for a repository: there is no git to make one with");
+        return;
+    }
+    assert!(git(&["add", "-A"]));
+    assert!(git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "first"]));
+    assert_eq!(said(&at("folder"), ""), folder);
+}
+
+#[test]
 fn a_repository_that_leads_out_of_itself_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let git = dir.path().join(".git");

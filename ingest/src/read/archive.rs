@@ -1,49 +1,34 @@
 //! Tar and zip archives: their files, read where they lie; nothing is unpacked.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::rc::Rc;
 
-use super::card::{self, Card};
 use super::kind::{self, Kind, Source, Whole as Bytes};
 use super::problem::{Carried, Code, Refusal};
-use super::{Scan, Stopped};
-use crate::licence::Source as Said;
+use super::{Scan, Stopped, evidence};
 
 /// Bytes of headers that one file of a tar archive may have; long names are read into memory.
 const HEADER_BYTES: u64 = 1 << 20;
 
-/// Longest licence file.
+/// Longest licence file or card.
 const LICENCE_BYTES: u64 = 1 << 20;
 
-/// Remembers what licence files in the archive `name` say, which may come behind what they are about; `open` gives its bytes.
+/// Remembers what files in the archive `name` say of licences, which may come behind what they are about; `open` gives its bytes.
 ///
 /// What cannot be read is named when the archive is read for its files.
 pub(super) fn evidence<'a>(name: &str, open: impl FnOnce() -> Result<Source<'a>, Refusal>, scan: &mut Scan<'_, '_>) {
-    let (mut found, mut cards) = (Vec::new(), Vec::new());
+    let (mut found, mut names) = (Vec::new(), BTreeSet::new());
     let mut take = |path: &[u8], size: u64, reader: &mut dyn Read| {
         let Ok(inner) = inner_name(path, scan.options.limits.depth) else { return };
-        let (folder, own) = inner.rsplit_once('/').unwrap_or(("", &inner));
-        let (is_card, beside) = (own.eq_ignore_ascii_case("README.md"), inner.strip_suffix(".license"));
-        let (in_folder, by_name) = (card::is_evidence_folder(folder), card::is_evidence_name(own) && beside.is_none());
-        if !(is_card || in_folder || by_name || beside.is_some()) {
-            return;
+        let place = format!("{name}/{inner}");
+        if evidence::of(&place, |_| false).is_some() {
+            let mut text = Vec::new();
+            let short = size <= LICENCE_BYTES && reader.take(LICENCE_BYTES).read_to_end(&mut text).is_ok();
+            found.push((place.clone(), short.then(|| super::encoding::decode(text, None).ok()).flatten()));
         }
-        let mut text = Vec::new();
-        let short = size <= LICENCE_BYTES && reader.take(LICENCE_BYTES).read_to_end(&mut text).is_ok();
-        let text = short.then(|| super::encoding::decode(text, None).ok()).flatten();
-        let scope = match beside {
-            Some(beside) => beside,
-            None if in_folder => folder.rsplit_once('/').map_or("", |(above, _)| above),
-            None => folder,
-        };
-        let scope = if scope.is_empty() { name.to_string() } else { format!("{name}/{scope}") };
-        if is_card {
-            let said = text.as_deref().and_then(Card::read).and_then(|card| card.licence);
-            cards.extend(said.map(|expression| (scope, format!("{name}/{inner}"), expression, text.unwrap_or_default())));
-        } else {
-            found.push((scope, format!("{name}/{inner}"), text));
-        }
+        names.insert(place);
     };
     match kind::of(name) {
         Kind::Tar(compression) => {
@@ -77,11 +62,10 @@ pub(super) fn evidence<'a>(name: &str, open: impl FnOnce() -> Result<Source<'a>,
         }
         _ => {}
     }
-    for (scope, place, expression, text) in cards {
-        scan.statement(&scope, Said::DatasetCard, &place, expression, text.as_bytes());
-    }
-    for (folder, place, text) in found {
-        scan.licence_file(&folder, &place, text);
+    for (place, text) in found {
+        if let Some((form, scope)) = evidence::of(&place, |name| names.contains(name)) {
+            scan.evidence(form, scope, &place, text);
+        }
     }
 }
 

@@ -1,41 +1,15 @@
 //! Folders: their files in the order of their paths; Hugging Face dataset folders, and snapshots in the hub's cache.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::card::{self, Card};
+use super::card::Card;
 use super::kind::{self, Kind, Source};
 use super::problem::{Code, Refusal};
 use super::splits::{self, Assigned};
-use super::{Ended, Scan, Stopped, archive};
-use std::collections::BTreeSet;
-
-use crate::licence::{Source as Said, UNKNOWN, joined, named};
-
-/// Files in which `datasets` writes what it knows of a dataset.
-const DATASET_INFO: [&str; 2] = ["dataset_info.json", "dataset_infos.json"];
-
-/// The licence that such a file says; none if it says none.
-fn said_by_info(text: &str) -> Option<String> {
-    fn find(value: &serde_json::Value, said: &mut BTreeSet<String>) {
-        for (name, value) in value.as_object().into_iter().flatten() {
-            match value {
-                serde_json::Value::String(s) if name.eq_ignore_ascii_case("license") && !s.trim().is_empty() => drop(said.insert(named(s))),
-                other => find(other, said),
-            }
-        }
-    }
-    let mut said = BTreeSet::new();
-    find(&serde_json::from_str(text).ok()?, &mut said);
-    (!said.is_empty()).then(|| joined(&said))
-}
-
-/// The tags that a REUSE file has for other files, as lines of their own: all of them count for its folder.
-fn tags_of(text: &str) -> String {
-    let values = text.lines().filter_map(|line| line.split_once("SPDX-License-Identifier").or_else(|| line.split_once("License:")));
-    let value = |(_, value): (&str, &str)| value.trim_matches(|c: char| c.is_whitespace() || "=:\"'".contains(c)).to_string();
-    values.map(value).filter(|v| !v.is_empty()).map(|v| format!("SPDX-License-Identifier: {v}\n")).collect()
-}
+use super::{Ended, Scan, Stopped, archive, evidence};
+use crate::licence::{Source as Said, UNKNOWN};
 
 /// Files of a Hugging Face dataset folder that are about the data.
 const ABOUT: [&str; 4] = ["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"];
@@ -65,7 +39,7 @@ pub(super) fn read(folder: &Path, scan: &mut Scan<'_, '_>) -> Result<(), Ended> 
     });
     let card = card.flatten();
     if scan.options.licence_is_evidence {
-        evidence(&folder, &files, card.as_ref(), &text, scan);
+        said_by_files(&folder, &files, card.as_ref(), &text, scan);
     }
     for name in &files {
         scan.look_for_sites(name, Source::File(&folder.join(name)));
@@ -79,10 +53,10 @@ pub(super) fn read(folder: &Path, scan: &mut Scan<'_, '_>) -> Result<(), Ended> 
         (Some(split), Some(assigned)) => Some(splits::find(split, assigned).map_err(Ended::Failed)?.to_string()),
         _ => None,
     };
-    let splits_of = |name: &str| -> Vec<&str> {
-        let own = assigned.iter().flatten().filter(|(file, _)| file == name);
-        own.filter_map(|(_, split)| split.as_deref()).collect()
-    };
+    let mut splits_of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (file, split) in assigned.iter().flatten() {
+        splits_of.entry(file).or_default().extend(split.as_deref());
+    }
     for name in &files {
         // What says the licence is no document.
         if scan.is_statement(name) {
@@ -93,7 +67,7 @@ pub(super) fn read(folder: &Path, scan: &mut Scan<'_, '_>) -> Result<(), Ended> 
             if about {
                 continue;
             }
-            let splits = splits_of(name);
+            let splits = splits_of.get(name.as_str()).map_or(&[][..], Vec::as_slice);
             let selected = match &wanted {
                 _ if splits.is_empty() => Err("left out: it is of no split of this dataset".to_string()),
                 Some(wanted) if !splits.contains(&wanted.as_str()) => Err(format!("left out: it is of the split {}", splits.join(", "))),
@@ -147,36 +121,22 @@ fn assign(
 }
 
 /// What says which licences the files have: licence files and tags beside files at any depth, in archives too, and the card.
-fn evidence(
+fn said_by_files(
     folder: &Path,
     files: &[String],
     card: Option<&(Card, String)>,
     text: &impl Fn(&str) -> Option<String>,
     scan: &mut Scan<'_, '_>,
 ) {
-    for name in files {
-        let (above, own) = name.rsplit_once('/').unwrap_or(("", name));
-        if let Some(beside) = name.strip_suffix(".license").filter(|beside| files.iter().any(|f| f == beside)) {
-            scan.licence_beside(beside, name, text(name));
-        } else if card::is_evidence_folder(above) {
-            scan.licence_file(above.rsplit_once('/').map_or("", |(folder, _)| folder), name, text(name));
-        } else if card::is_evidence_name(own) {
-            scan.licence_file(above, name, text(name));
-        } else if DATASET_INFO.contains(&own) {
-            let said = text(name).and_then(|text| Some((said_by_info(&text)?, text)));
-            if let Some((expression, text)) = said {
-                scan.statement(above, Said::DatasetCard, name, expression, text.as_bytes());
+    let has = |name: &str| files.binary_search_by(|f| f.as_str().cmp(name)).is_ok();
+    // The card of the whole has been read, and may be no text.
+    for name in files.iter().filter(|name| *name != "README.md") {
+        match evidence::of(name, has) {
+            Some((form, scope)) => scan.evidence(form, scope, name, text(name)),
+            None => {
+                let path = folder.join(name);
+                archive::evidence(name, || Ok(Source::File(&path)), scan);
             }
-        } else if own == "REUSE.toml" || name == ".reuse/dep5" {
-            scan.licence_file(above, name, text(name).map(|text| tags_of(&text)));
-        } else if own.eq_ignore_ascii_case("README.md") && name != "README.md" {
-            let said = text(name).and_then(|text| Some((Card::read(&text)?.licence?, text)));
-            if let Some((expression, text)) = said {
-                scan.statement(above, Said::DatasetCard, name, expression, text.as_bytes());
-            }
-        } else {
-            let path = folder.join(name);
-            archive::evidence(name, || Ok(Source::File(&path)), scan);
         }
     }
     if let Some((card, text)) = card

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use git2::{Commit, ConfigLevel, Odb, Oid, Repository, RepositoryOpenFlags};
 
 use super::archive::{self, inner_name};
-use super::card::{self, Card};
 use super::kind::{self, Kind, Source};
 use super::problem::{Code, Refusal};
-use super::{Ended, Scan};
-use crate::licence::Source as Said;
+use super::{Ended, Scan, evidence};
 
 const FOLDER: i32 = 0o040000;
 const LINK: i32 = 0o120000;
@@ -109,19 +107,10 @@ pub(super) fn read(folder: &Path, scan: &mut Scan<'_, '_>) -> Result<(), Ended> 
             let blob = short.then(|| repository.find_blob(id).ok()).flatten()?;
             super::encoding::decode(blob.content().to_vec(), None).ok()
         };
+        let has = |name: &str| files.binary_search_by(|(other, ..)| (*other).cmp(name)).is_ok();
         for (name, _, id) in &files {
-            let (folder, own) = name.rsplit_once('/').unwrap_or(("", name));
-            if let Some(beside) = name.strip_suffix(".license").filter(|beside| files.iter().any(|(n, ..)| n == beside)) {
-                scan.licence_beside(beside, name, text(*id));
-            } else if card::is_evidence_folder(folder) {
-                scan.licence_file(folder.rsplit_once('/').map_or("", |(above, _)| above), name, text(*id));
-            } else if card::is_evidence_name(own) {
-                scan.licence_file(folder, name, text(*id));
-            } else if own.eq_ignore_ascii_case("README.md")
-                && let Some(text) = text(*id)
-                && let Some(expression) = Card::read(&text).and_then(|card| card.licence)
-            {
-                scan.statement(folder, Said::DatasetCard, name, expression, text.as_bytes());
+            if let Some((form, scope)) = evidence::of(name, has) {
+                scan.evidence(form, scope, name, text(*id));
             } else if matches!(kind::of(name), Kind::Tar(_) | Kind::Zip) {
                 let fits = objects.read_header(*id).is_ok_and(|(size, _)| size as u64 <= scan.options.limits.text_bytes);
                 let Some(blob) = fits.then(|| repository.find_blob(*id).ok()).flatten() else { continue };

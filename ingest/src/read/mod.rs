@@ -20,6 +20,7 @@ mod card;
 mod columns;
 mod delimited;
 mod encoding;
+mod evidence;
 mod folder;
 mod git;
 mod html;
@@ -36,6 +37,7 @@ mod text;
 mod web;
 mod yaml;
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -128,6 +130,7 @@ pub fn scan(path: &Path, options: &Options, sink: &mut Sink<'_>) -> Result<Scann
         meter,
         sink,
         scanned: Scanned::default(),
+        licence_files: BTreeSet::new(),
         pending: Vec::new(),
         pending_bytes: 0,
         unused: Unused::default(),
@@ -269,6 +272,8 @@ struct Scan<'a, 's> {
     meter: Meter,
     sink: &'a mut Sink<'s>,
     scanned: Scanned,
+    /// Places of the files that say which licence others have, and are no documents.
+    licence_files: BTreeSet<String>,
     /// Rows that wait for others to be handed out with.
     pending: Vec<block::Loose>,
     pending_bytes: usize,
@@ -306,6 +311,10 @@ impl Scan<'_, '_> {
     /// Remembers what `bytes` at `place` say of the licence of everything at or below `scope`.
     fn statement(&mut self, scope: &str, source: licence::Source, place: &str, expression: String, bytes: &[u8]) {
         let statement = Statement { source, place: place.into(), expression, digest: Digest::of(bytes) };
+        // A card is a document all the same.
+        if source != licence::Source::DatasetCard {
+            self.licence_files.insert(place.to_string());
+        }
         self.scanned.statements.push(Scoped { scope: scope.into(), statement });
     }
 
@@ -320,19 +329,7 @@ impl Scan<'_, '_> {
 
     /// Whether a file says which licence others have, and is no document.
     fn is_statement(&self, place: &str) -> bool {
-        self.scanned.statements.iter().any(|s| s.statement.place == place && s.statement.source != licence::Source::DatasetCard)
-    }
-
-    /// Remembers what a licence file says of its folder; one that is no text says something that is not known.
-    fn licence_file(&mut self, folder: &str, name: &str, text: Option<String>) {
-        let expression = text.as_deref().map_or(licence::UNKNOWN.into(), licence::of_file);
-        self.statement(folder, licence::Source::LicenceFile, name, expression, text.unwrap_or_default().as_bytes());
-    }
-
-    /// Remembers what `FILE.license` says of the file beside it, as the REUSE specification has it.
-    fn licence_beside(&mut self, file: &str, name: &str, text: Option<String>) {
-        let expression = text.as_deref().map_or(licence::UNKNOWN.into(), licence::of_file);
-        self.statement(file, licence::Source::File, name, expression, text.unwrap_or_default().as_bytes());
+        self.licence_files.contains(place)
     }
 
     /// Reads one file of an archive or a repository, of `size` bytes.

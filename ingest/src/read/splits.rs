@@ -70,19 +70,18 @@ pub(super) fn by_config(config: &Config, files: &[String]) -> Result<Assigned, S
             files.iter().cloned().partition(|f| below == "/" || f.starts_with(below.trim_start_matches('/')));
         return Ok(by_names(&own).into_iter().chain(others.into_iter().map(|f| (f, None))).collect());
     };
-    let mut assigned: Assigned = files.iter().map(|f| (f.clone(), None)).collect();
+    // A file may be of several splits.
+    let mut splits_of: Vec<Vec<&String>> = vec![Vec::new(); files.len()];
     for (split, patterns) in splits {
         for pattern in patterns {
             let pattern = inside(pattern.trim_start_matches("./"));
             let glob = GlobBuilder::new(&pattern).literal_separator(true).build();
             let glob = glob.map_err(|e| format!("the card's pattern {pattern:?} of split {split}: {e}"))?.compile_matcher();
             let mut matched = false;
-            for file in files.iter().filter(|file| glob.is_match(file)) {
+            for (_, of) in files.iter().zip(&mut splits_of).filter(|(file, _)| glob.is_match(file)) {
                 matched = true;
-                // A file may be of several splits.
-                match assigned.iter_mut().find(|(name, of)| name == file && of.as_ref().is_none_or(|of| of == split)) {
-                    Some((_, of)) => *of = Some(split.clone()),
-                    None => assigned.push((file.clone(), Some(split.clone()))),
+                if !of.contains(&split) {
+                    of.push(split);
                 }
             }
             if !matched && !pattern.contains(['*', '?', '[', '{']) {
@@ -90,7 +89,11 @@ pub(super) fn by_config(config: &Config, files: &[String]) -> Result<Assigned, S
             }
         }
     }
-    Ok(assigned)
+    let each = |(file, of): (&String, Vec<&String>)| {
+        let none = of.is_empty().then(|| (file.clone(), None));
+        of.into_iter().map(|split| (file.clone(), Some(split.clone()))).chain(none).collect::<Vec<_>>()
+    };
+    Ok(files.iter().zip(splits_of).flat_map(each).collect())
 }
 
 /// Files by their names: shards that name their split, else a keyword as a word of a folder or a file, else all of them are `train`.
