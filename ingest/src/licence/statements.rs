@@ -198,22 +198,20 @@ impl Licences {
         }
         let covering = self.scoped.iter().filter(|s| s.covers(file)).map(|s| &s.statement);
         said.extend(covering.map(|s| (s.expression.clone(), format!("{} ({})", s.place, s.source.name()))));
-        if let Some(declared) = &self.declared {
-            if said.is_empty() {
-                self.used_declared = true;
-                return declared.expression.clone();
-            }
-            // It is shown where it differs, and changes nothing.
-            said.push((declared.expression.clone(), "--licence, which only fills what is absent".to_string()));
+        if let (Some(declared), true) = (&self.declared, said.is_empty()) {
+            self.used_declared = true;
+            return declared.expression.clone();
         }
+        let expression = joined(&said.iter().map(|(expression, _)| expression.clone()).collect());
+        // What is declared is shown where it differs, and changes nothing.
+        said.extend(self.declared.iter().map(|d| (d.expression.clone(), "--licence, which only fills what is absent".to_string())));
         let texts: Vec<(&String, String)> = said.iter().map(|(expression, what)| (expression, format!("{what}: {expression}"))).collect();
         for pair in texts.windows(2) {
             if pair[0].0 != pair[1].0 && self.conflicts.len() < LISTED {
                 self.conflicts.insert((pair[0].1.clone(), pair[1].1.clone()));
             }
         }
-        let counted = said.len() - usize::from(self.declared.is_some() && !said.is_empty());
-        joined(&said.into_iter().take(counted).map(|(expression, _)| expression).collect())
+        expression
     }
 
     /// What is said of the whole.

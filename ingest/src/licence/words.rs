@@ -21,7 +21,7 @@ pub(super) struct Word {
     pub name: bool,
 }
 
-/// Words that mean the same, by the guidelines' list; the first is what it becomes.
+/// Words that mean the same, by the guidelines' list; the second is what the first becomes.
 ///
 /// Source: <https://spdx.org/licenses/equivalentwords.txt>.
 const EQUIVALENT: &[(&str, &str)] = &[
@@ -51,7 +51,6 @@ const EQUIVALENT: &[(&str, &str)] = &[
     ("maximise", "maximize"),
     ("modelled", "modeled"),
     ("modelling", "modeling"),
-    ("noncommercial", "noncommercial"),
     ("offence", "offense"),
     ("optimise", "optimize"),
     ("organisation", "organization"),

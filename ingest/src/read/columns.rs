@@ -1,7 +1,10 @@
 //! Which field of a row is what.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::RwLock;
+
+use super::problem::{Code, Refusal};
 
 /// Names of fields or columns; where none is given, the usual ones are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,6 +115,34 @@ impl Columns {
         format!("one of the fields {}, or one of {prompts} with one of {}", names(Slot::Text), names(Slot::Answer))
     }
 
+    /// Whether some column of a table may be a text, or a part of a prompt.
+    pub(super) fn check<S: AsRef<str>>(&self, names: &[S]) -> Result<(), Refusal> {
+        let found: Vec<(Slot, usize)> = names.iter().filter_map(|f| self.slot(f.as_ref())).collect();
+        if let Some(i) = (1..found.len()).find(|i| found[*i].0 != Slot::Licence && found[..*i].contains(&found[*i])) {
+            let name = names.iter().find(|f| self.slot(f.as_ref()) == Some(found[i])).map_or("", AsRef::as_ref);
+            return Err(Refusal::new(Code::BadField, format!("the column {name:?} stands twice")));
+        }
+        let has = |slot: Slot| found.iter().any(|(other, _)| *other == slot);
+        if has(Slot::Text) || PROMPT.into_iter().any(has) && has(Slot::Answer) {
+            return Ok(());
+        }
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).take(64).collect();
+        Err(Refusal::new(Code::NoText, format!("{}; found the columns {names:?}", self.missing(has))))
+    }
+
+    /// The columns of a table that are not read.
+    pub(super) fn unused<'n, S: AsRef<str>>(&self, names: &'n [S]) -> impl Iterator<Item = &'n str> {
+        let slots: Vec<Option<(Slot, usize)>> = names.iter().map(|f| self.slot(f.as_ref())).collect();
+        let has_text = slots.iter().flatten().any(|(slot, _)| *slot == Slot::Text);
+        let read = move |i: usize| {
+            let Some((slot, rank)) = slots[i] else { return false };
+            let likeliest = slots.iter().flatten().all(|(other, r)| *other != slot || *r >= rank);
+            let of_text = PROMPT.contains(&slot) || slot == Slot::Answer;
+            (likeliest || slot == Slot::Licence) && slot != Slot::Chat && !(has_text && of_text)
+        };
+        names.iter().enumerate().filter(move |(i, _)| !read(*i)).map(|(_, name)| name.as_ref())
+    }
+
     /// What fields are missing; `found` are the slots that there are.
     pub(super) fn missing(&self, found: impl Fn(Slot) -> bool) -> String {
         if found(Slot::Chat) {
@@ -133,9 +164,12 @@ impl Columns {
     }
 }
 
-/// Two statements about a licence as one: what both permit is permitted, and what is no expression stays none.
-pub(super) fn both(one: &str, other: &str) -> String {
-    if one == other { one.to_string() } else { format!("({one}) AND ({other})") }
+/// A licence that is `said` and what was said `before` as one: what both permit is permitted, and what is no expression stays none.
+pub(super) fn both<'a>(before: Option<Cow<'a, str>>, said: Cow<'a, str>) -> Cow<'a, str> {
+    match before {
+        Some(before) if before != said => format!("({before}) AND ({said})").into(),
+        _ => said,
+    }
 }
 
 /// Names of fields that are not read, so that none is dropped without a word.

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use csv_core::ReadRecordResult;
 
 use super::block::{Fields, Loose};
-use super::columns::{Columns, PROMPT, SLOTS, Slot, both};
+use super::columns::{Columns, SLOTS, Slot, both};
 use super::encoding::not_utf8;
 use super::problem::{Code, Refusal};
 use super::{Scan, Stopped};
@@ -40,11 +40,10 @@ pub(super) fn read(name: &str, delimiter: u8, reader: impl Read, scan: &mut Scan
     let header: Vec<String> =
         records.fields().map(|f| String::from_utf8_lossy(f.strip_prefix(b"\xef\xbb\xbf").unwrap_or(f)).trim().to_string()).collect();
     let slots: Vec<_> = header.iter().map(|f| scan.options.columns.slot(f).map(|(slot, rank)| (slot as usize, rank))).collect();
-    if let Err(missing) = check(&header, &scan.options.columns) {
+    if let Err(missing) = scan.options.columns.check(&header) {
         return scan.problem(name, missing);
     }
-    let unused: Vec<usize> = unused(&header, &scan.options.columns);
-    unused.into_iter().for_each(|i| scan.unused.note(&header[i]));
+    scan.options.columns.unused(&header).for_each(|name| scan.unused.note(name));
     for number in 1.. {
         match records.next() {
             Ok(false) if number == 1 => return scan.problem(name, Refusal::new(Code::Empty, "a header without records")),
@@ -68,37 +67,9 @@ fn delimiter_of(head: &[u8], named: u8, columns: &Columns) -> u8 {
     let line = String::from_utf8_lossy(&head[..memchr::memchr(b'\n', head).unwrap_or(head.len())]).into_owned();
     let names_a_text = |delimiter: u8| {
         let names = line.split(char::from(delimiter)).map(|f| f.trim_matches(|c: char| c == '"' || c.is_whitespace()).to_string());
-        check(&names.collect::<Vec<_>>(), columns).is_ok()
+        columns.check(&names.collect::<Vec<_>>()).is_ok()
     };
     [named, b'\t', b';', b','].into_iter().find(|d| names_a_text(*d)).unwrap_or(named)
-}
-
-/// Whether some column may be a text, or a part of a prompt.
-pub(super) fn check<S: AsRef<str>>(names: &[S], columns: &Columns) -> Result<(), Refusal> {
-    let found: Vec<(Slot, usize)> = names.iter().filter_map(|f| columns.slot(f.as_ref())).collect();
-    if let Some(i) = (1..found.len()).find(|i| found[*i].0 != Slot::Licence && found[..*i].contains(&found[*i])) {
-        let name = names.iter().find(|f| columns.slot(f.as_ref()) == Some(found[i])).map_or("", AsRef::as_ref);
-        return Err(Refusal::new(Code::BadField, format!("the column {name:?} stands twice")));
-    }
-    let has = |slot: Slot| found.iter().any(|(other, _)| *other == slot);
-    if has(Slot::Text) || PROMPT.into_iter().any(has) && has(Slot::Answer) {
-        return Ok(());
-    }
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).take(64).collect();
-    Err(Refusal::new(Code::NoText, format!("{}; found the columns {names:?}", columns.missing(has))))
-}
-
-/// Places of the columns that are not read.
-pub(super) fn unused<S: AsRef<str>>(names: &[S], columns: &Columns) -> Vec<usize> {
-    let slots: Vec<Option<(Slot, usize)>> = names.iter().map(|f| columns.slot(f.as_ref())).collect();
-    let has_text = slots.iter().flatten().any(|(slot, _)| *slot == Slot::Text);
-    let read = |found: &Option<(Slot, usize)>| {
-        let Some((slot, rank)) = found else { return false };
-        let likeliest = slots.iter().flatten().all(|(other, r)| other != slot || r >= rank);
-        let of_text = PROMPT.contains(slot) || *slot == Slot::Answer;
-        (likeliest || *slot == Slot::Licence) && *slot != Slot::Chat && !(has_text && of_text)
-    };
-    (0..slots.len()).filter(|i| !read(&slots[*i])).collect()
 }
 
 /// The records of a file. `csv` itself bounds no record and counts lines wrongly where they end in two characters.
@@ -187,10 +158,7 @@ fn fields<R: Read>(record: &Records<R>, slots: &[Option<(usize, usize)>]) -> Res
         }
         ranks[slot] = rank;
         let text = String::from_utf8(field.to_vec()).map_err(|e| not_utf8(e.as_bytes(), e.utf8_error().valid_up_to()))?;
-        fields[slot] = Some(match fields[slot].take().filter(|_| licence) {
-            Some(before) => both(&before, &text).into(),
-            None => text.into(),
-        });
+        fields[slot] = Some(both(fields[slot].take().filter(|_| licence), text.into()));
     }
     Ok(fields)
 }

@@ -224,10 +224,7 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
             if slot == Slot::Licence
                 && let Field::Text(said) = &value
             {
-                fields[place] = Some(match fields[place].take() {
-                    Some(before) => both(&before, said).into(),
-                    None => said.clone(),
-                });
+                fields[place] = Some(both(fields[place].take(), said.clone()));
                 continue;
             }
             if rank == ranks[place] && fields[place].is_some() {

@@ -22,7 +22,7 @@ use super::encoding::no_text;
 use super::kind::Whole;
 use super::limits::Limits;
 use super::problem::{Code, Refusal};
-use super::{Scan, Stopped, delimited, pages};
+use super::{Scan, Stopped, pages};
 
 /// Rows of Parquet that are taken at once.
 const BLOCK_ROWS: usize = 1024;
@@ -40,8 +40,8 @@ fn wanted(schema: &Schema, columns: &Columns) -> Vec<usize> {
 /// Checks that some column may be a text, or a prompt, and remembers the names of those that are not read.
 fn check(schema: &Schema, columns: &Columns, unused: &Unused) -> Result<(), Refusal> {
     let names: Vec<&String> = schema.fields().iter().map(|f| f.name()).collect();
-    delimited::check(&names, columns)?;
-    delimited::unused(&names, columns).into_iter().for_each(|i| unused.note(names[i]));
+    columns.check(&names)?;
+    columns.unused(&names).for_each(|name| unused.note(name));
     Ok(())
 }
 
@@ -482,10 +482,7 @@ impl Texts {
         let licence = &mut fields[Slot::Licence as usize];
         for (name, column) in &self.1 {
             let Some(said) = column.text(name, i)? else { continue };
-            *licence = Some(match licence.take() {
-                Some(before) => both(&before, said).into(),
-                None => Cow::Borrowed(said),
-            });
+            *licence = Some(both(licence.take(), Cow::Borrowed(said)));
         }
         Ok(fields)
     }

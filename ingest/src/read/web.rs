@@ -52,16 +52,20 @@ pub(super) fn look_for_sites(reader: impl Read, limits: &Limits, sites: &mut Sit
         if !taken {
             continue;
         }
-        let (status, media, body) = if header.content_type.starts_with("application/http") {
-            match response(block, limits) {
-                Ok(r) => (r.status, r.content_type, r.body),
-                Err(_) => continue,
-            }
-        } else {
-            (200, header.content_type.clone(), block)
+        let mut body = block;
+        let response = match header.content_type.starts_with("application/http").then(|| Response::take(&mut body)).transpose() {
+            Ok(response) => response,
+            Err(_) => continue,
         };
-        let media = media.split(';').next().unwrap_or_default().trim().to_string();
-        if let Some(kind) = sites::Kind::of(header.address(), &media) {
+        let (status, media) = response.as_ref().map_or((200, &header.content_type), |r| (r.status, &r.content_type));
+        let media = media.split(';').next().unwrap_or_default().trim();
+        let Some(kind) = sites::Kind::of(header.address(), media) else { continue };
+        // Bodies of pages are as they came: only a file about a site is decoded here.
+        let body = match &response {
+            Some(response) => response.decoded(body, limits),
+            None => Ok(body),
+        };
+        if let Ok(body) = body {
             sites.add(kind, header.address(), &header.date, status, body);
         }
     }
@@ -208,13 +212,12 @@ struct Content {
     html: Option<String>,
 }
 
-/// An HTTP response.
+/// An HTTP response without its body.
 struct Response {
     status: u16,
     headers: Vec<(String, String)>,
     /// In small letters.
     content_type: String,
-    body: Vec<u8>,
 }
 
 /// The text of a record.
@@ -227,60 +230,70 @@ fn text_of(header: &Header, block: Vec<u8>, limits: &Limits) -> Result<Content, 
         let (text, html) = page(&header.content_type, &block)?;
         return Ok(Content { html, ..plain(text) });
     }
-    let response = response(block, limits)?;
+    let mut body = block;
+    let response = Response::take(&mut body)?;
+    let body = response.decoded(body, limits)?;
     if !(200..300).contains(&response.status) {
         let text = format!("an HTTP response with status {}, expected 200 to 299", response.status);
         return Err(Refusal::new(Code::Unsupported, text));
     }
-    let (text, html) = page(&response.content_type, &response.body)?;
+    let (text, html) = page(&response.content_type, &body)?;
     Ok(Content { text, headers: response.headers, html })
 }
 
-/// A response as it was received, its body without chunks and encodings.
-fn response(mut block: Vec<u8>, limits: &Limits) -> Result<Response, Refusal> {
-    // Pages that were fetched by HTTP/2 are written down in the form of HTTP/1.1, but for the version.
-    if let Some(rest) = block.strip_prefix(b"HTTP/2 ").map(<[u8]>::to_vec) {
-        block = [b"HTTP/1.1 ", &rest[..]].concat();
-    }
-    let mut lines = [httparse::EMPTY_HEADER; HEADER_LINES];
-    let mut response = httparse::Response::new(&mut lines);
-    let mut parser = httparse::ParserConfig::default();
-    parser.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
-    parser.ignore_invalid_headers_in_responses(true);
-    let head = match parser.parse_response(&mut response, &block) {
-        Ok(httparse::Status::Complete(head)) => head,
-        Ok(httparse::Status::Partial) => return Err(Refusal::damaged("an HTTP response whose header does not end")),
-        Err(e) => return Err(Refusal::damaged(format!("expected an HTTP response, found {e}"))),
-    };
-    let headers: Vec<(String, String)> =
-        response.headers.iter().map(|h| (h.name.to_string(), String::from_utf8_lossy(h.value).trim().to_string())).collect();
-    let field = |name: &str| {
-        let found: Vec<&str> = headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect();
-        found.join(",").to_ascii_lowercase()
-    };
-    let status = response.code.unwrap_or_default();
-    let mut body = block[head..].to_vec();
-    // Crawlers undo encodings and leave their headers: a body that is not encoded as its header says is taken as it is.
-    let transfer = field("transfer-encoding");
-    if transfer.contains("chunked") {
-        match unchunked(&body) {
-            Ok(content) => body = content,
-            Err(refusal) if begins_a_chunk(&body) => return Err(refusal),
-            Err(_) => {}
+impl Response {
+    /// The response that `block` is, of which the body as it was received stays.
+    fn take(block: &mut Vec<u8>) -> Result<Response, Refusal> {
+        // Pages that were fetched by HTTP/2 are written down in the form of HTTP/1.1, but for the version.
+        if block.starts_with(b"HTTP/2 ") {
+            block.splice(..b"HTTP/2 ".len(), *b"HTTP/1.1 ");
         }
+        let mut lines = [httparse::EMPTY_HEADER; HEADER_LINES];
+        let mut response = httparse::Response::new(&mut lines);
+        let mut parser = httparse::ParserConfig::default();
+        parser.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
+        parser.ignore_invalid_headers_in_responses(true);
+        let head = match parser.parse_response(&mut response, block) {
+            Ok(httparse::Status::Complete(head)) => head,
+            Ok(httparse::Status::Partial) => return Err(Refusal::damaged("an HTTP response whose header does not end")),
+            Err(e) => return Err(Refusal::damaged(format!("expected an HTTP response, found {e}"))),
+        };
+        let headers: Vec<(String, String)> =
+            response.headers.iter().map(|h| (h.name.to_string(), String::from_utf8_lossy(h.value).trim().to_string())).collect();
+        let content_type = headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("content-type")).map_or("", |(_, v)| v).to_ascii_lowercase();
+        let status = response.code.unwrap_or_default();
+        block.drain(..head);
+        Ok(Response { status, headers, content_type })
     }
-    // The last that was applied is undone first.
-    let codings = format!("{},{transfer}", field("content-encoding"));
-    let codings = codings.split(',').map(str::trim).filter(|c| !["", "identity", "chunked"].contains(c)).rev();
-    for (i, coding) in codings.enumerate() {
-        match uncoded(coding, &body, limits) {
-            Ok(content) => body = content,
-            Err(refusal) if i == 0 && refusal.code == Code::Damaged && is_plain(&body) => break,
-            Err(refusal) => return Err(refusal),
+
+    /// The response's `body` without chunks and encodings.
+    ///
+    /// Crawlers undo encodings and leave their headers: a body that is not encoded as its header says is taken as it is.
+    fn decoded(&self, mut body: Vec<u8>, limits: &Limits) -> Result<Vec<u8>, Refusal> {
+        let field = |name: &str| {
+            let found: Vec<&str> = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect();
+            found.join(",").to_ascii_lowercase()
+        };
+        let transfer = field("transfer-encoding");
+        if transfer.contains("chunked") {
+            match unchunked(&body) {
+                Ok(content) => body = content,
+                Err(refusal) if begins_a_chunk(&body) => return Err(refusal),
+                Err(_) => {}
+            }
         }
+        // The last that was applied is undone first.
+        let codings = format!("{},{transfer}", field("content-encoding"));
+        let codings = codings.split(',').map(str::trim).filter(|c| !["", "identity", "chunked"].contains(c)).rev();
+        for (i, coding) in codings.enumerate() {
+            match uncoded(coding, &body, limits) {
+                Ok(content) => body = content,
+                Err(refusal) if i == 0 && refusal.code == Code::Damaged && is_plain(&body) => break,
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(body)
     }
-    let content_type = headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("content-type")).map_or("", |(_, v)| v).to_ascii_lowercase();
-    Ok(Response { status, content_type, body, headers })
 }
 
 /// Whether a body that should be encoded is a text as it stands.
