@@ -28,8 +28,6 @@ struct Form {
 fn expected_refusal(name: &str) -> Option<&'static str> {
     match name {
         "sharegpt.json" | "sharegpt.jsonl" | "messages.jsonl" | "pyarrow-messages.parquet" => Some("conversation"),
-        // The library reads pages of one block; these have several, or several pieces in one.
-        "spark-lz4-blocks.parquet" | "spark-lz4-chunks.parquet" => Some("LZ4 of Hadoop"),
         _ => None,
     }
 }

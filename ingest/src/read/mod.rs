@@ -28,6 +28,7 @@ mod json;
 mod kind;
 mod limits;
 mod lines;
+mod lz4;
 mod pages;
 mod problem;
 mod sites;

@@ -17,18 +17,29 @@ const PAGE_BYTES: u64 = 1 << 30;
 /// Most bytes of a page's header, which has statistics with values in it.
 const HEADER_BYTES: u64 = 1 << 20;
 
-/// Checks the pages of the columns whose roots are `wanted`, of a file of `size` bytes.
+/// Bytes that the pages of column chunks become, by row group and leaf.
+pub(super) struct Expanded(Vec<Vec<u64>>);
+
+impl Expanded {
+    /// Bytes that the pages of a column chunk become; 0 for a column that was not asked for.
+    pub(super) fn of(&self, group: usize, leaf: usize) -> u64 {
+        self.0[group][leaf]
+    }
+}
+
+/// Checks the pages of the columns whose roots are `wanted`, of a file of `size` bytes; returns what they become.
 pub(super) fn check<R: ChunkReader>(
     source: &R,
     size: u64,
     metadata: &ParquetMetaData,
     wanted: &[usize],
     limits: &Limits,
-) -> Result<(), Refusal> {
+) -> Result<Expanded, Refusal> {
     let descriptor = metadata.file_metadata().schema_descr();
+    let mut chunks: Vec<Vec<u64>> = metadata.row_groups().iter().map(|group| vec![0; group.columns().len()]).collect();
     let mut expanded = 0u64;
-    for group in metadata.row_groups() {
-        for (leaf, column) in group.columns().iter().enumerate() {
+    for (group, chunks) in metadata.row_groups().iter().zip(&mut chunks) {
+        for ((leaf, column), chunk) in group.columns().iter().enumerate().zip(chunks) {
             if !wanted.contains(&descriptor.get_column_root_idx(leaf)) {
                 continue;
             }
@@ -39,6 +50,7 @@ pub(super) fn check<R: ChunkReader>(
             while at < end {
                 let page = header(source, at, end)?;
                 expanded = expanded.saturating_add(page.uncompressed);
+                *chunk = chunk.saturating_add(page.uncompressed);
                 if page.uncompressed > PAGE_BYTES {
                     let text = format!("a page that becomes {} bytes, expected at most {PAGE_BYTES}", page.uncompressed);
                     return Err(Refusal::new(Code::Bomb, text));
@@ -50,7 +62,7 @@ pub(super) fn check<R: ChunkReader>(
             }
         }
     }
-    Ok(())
+    Ok(Expanded(chunks))
 }
 
 struct Page {

@@ -12,8 +12,8 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, FieldRef, Fields, Schema};
 use arrow::ipc::Block;
 use arrow::ipc::reader::{FileDecoder, StreamDecoder};
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::reader::ChunkReader;
 
 use super::block::{self, BLOCK_BYTES, Rows};
@@ -22,7 +22,7 @@ use super::encoding::no_text;
 use super::kind::Whole;
 use super::limits::Limits;
 use super::problem::{Code, Refusal};
-use super::{Scan, Stopped, pages};
+use super::{Scan, Stopped, lz4, pages};
 
 /// Rows of Parquet that are taken at once.
 const BLOCK_ROWS: usize = 1024;
@@ -65,19 +65,10 @@ pub(super) fn read_parquet(name: &str, source: Whole, scan: &mut Scan<'_, '_>) -
         Whole::Bytes(bytes) => guarded(|| parquet(bytes, size, &columns, &limits, unused)),
     };
     match reader {
-        Ok((mut reader, hadoop)) => {
-            let refused = |e: arrow::error::ArrowError| match hadoop {
-                true => Refusal::new(Code::Unsupported, format!("{HADOOP}: {e}")),
-                false => Refusal::damaged(e),
-            };
-            batches(name, size, || reader.next().transpose().map_err(refused), scan)
-        }
+        Ok(mut reader) => batches(name, size, || reader.next().transpose().map_err(Refusal::damaged), scan),
         Err(refusal) => scan.problem(name, refusal),
     }
 }
-
-/// What is said of a page that the library does not take apart.
-const HADOOP: &str = "pages in the LZ4 of Hadoop, which is read only where each is one block; write the table with LZ4_RAW, Snappy or zstd";
 
 fn parquet<R: ChunkReader + 'static>(
     source: R,
@@ -85,7 +76,7 @@ fn parquet<R: ChunkReader + 'static>(
     columns: &Columns,
     limits: &Limits,
     unused: &Unused,
-) -> Result<(ParquetRecordBatchReader, bool), Refusal> {
+) -> Result<ParquetRecordBatchReader, Refusal> {
     // What another program wrote about its own types is left aside: the file's are read, and texts as views.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let metadata = ArrowReaderMetadata::load(&source, options.clone()).map_err(Refusal::damaged)?;
@@ -99,19 +90,22 @@ fn parquet<R: ChunkReader + 'static>(
         }
     };
     let fields: Fields = metadata.schema().fields().iter().enumerate().map(view).collect();
-    let schema = Schema::new_with_metadata(fields, metadata.schema().metadata().clone());
+    let schema = Schema::new_with_metadata(fields.clone(), metadata.schema().metadata().clone());
     let metadata =
         ArrowReaderMetadata::try_new(metadata.metadata().clone(), options.with_schema(Arc::new(schema))).map_err(Refusal::damaged)?;
-    pages::check(&source, size, metadata.metadata(), &wanted, limits)?;
+    let expanded = pages::check(&source, size, metadata.metadata(), &wanted, limits)?;
     let mask = ProjectionMask::roots(metadata.parquet_schema(), wanted);
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, metadata);
-    let columns_of = || builder.metadata().row_groups().iter().flat_map(|group| group.columns());
+    let columns_of = || metadata.metadata().row_groups().iter().flat_map(|group| group.columns());
     // Values that begin like the one before take little in the file and all of it in memory.
     let shared = columns_of().any(|column| column.encodings().any(|e| e == parquet::basic::Encoding::DELTA_BYTE_ARRAY));
     let rows = if shared { SHARED_ROWS } else { BLOCK_ROWS };
-    let hadoop = columns_of().any(|column| column.compression() == parquet::basic::Compression::LZ4);
-    let reader = builder.with_projection(mask).with_batch_size(rows).build().map_err(Refusal::damaged)?;
-    Ok((reader, hadoop))
+    if columns_of().any(|column| column.compression() == parquet::basic::Compression::LZ4) {
+        let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(&fields)).map_err(Refusal::damaged)?;
+        let groups = lz4::Groups { source: Arc::new(source), metadata: metadata.metadata().clone(), expanded: Arc::new(expanded) };
+        return ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, rows, None).map_err(Refusal::damaged);
+    }
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, metadata);
+    builder.with_projection(mask).with_batch_size(rows).build().map_err(Refusal::damaged)
 }
 
 /// Most bytes of one Arrow message.
