@@ -60,8 +60,20 @@ async fn interrupts() {
     }
 }
 
+/// Arguments that are not understood may hold text that changes how other text looks; help does not.
+fn refused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    eprint!("{}", corpus::text::shown_lines(&error.to_string()));
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return refused(&error),
+    };
     keys::passphrase_from(args.passphrase_file.clone());
     let (command, as_json) = (args.command.name(), args.json);
     if let Some(threads) = args.threads {
