@@ -6,26 +6,25 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use corpus::ContributorId;
+use pipeline::Home;
 use polars::prelude::*;
+use rules::run_data::{self, Engine};
 use serde_json::json;
 use store::Class;
 use trainer::read_documents;
 
 use crate::failure::{Kind, failure};
-use crate::home::Home;
 use crate::model::run_of;
 use crate::output::Output;
-use crate::stages::data::{self, Engine};
-use crate::stages::replay;
 use crate::tables::render;
 
 /// Pairs among the `most` documents with the largest credit, by size, at the run's last weights.
 pub fn show(home: &Home, run: u32, least: f64, most: usize, tokens: usize) -> Result<Output> {
     let this = run_of(home, run)?;
     let (_, attribution) = this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;
-    let tables = replay::tables(home, this)?;
-    let config = replay::config(home, this)?;
-    let data = data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
+    let tables = rules::replay::tables(home, this)?;
+    let config = rules::replay::config(home, this)?;
+    let data = run_data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, this.intent.1.steps)?;

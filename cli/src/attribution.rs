@@ -6,19 +6,18 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use corpus::ContributorId;
 use kernels::Backend;
+use pipeline::Home;
 use polars::prelude::*;
+use rules::earned::Draws;
+use rules::run_data::{self, Engine};
 use serde_json::json;
 use store::Class;
 use trainer::{Batch, Piece, read_documents};
 
 use crate::failure::{Kind, failure, usage};
-use crate::home::Home;
 use crate::model::run_of;
 use crate::output::Output;
-use crate::stages::data::{self, Engine};
-use crate::stages::{ingest, replay};
 use crate::tables::render;
-use crate::weighting::{self, Draws};
 
 /// What a row of `assay attribution show` is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -73,7 +72,7 @@ impl Sum {
 
 /// Sums of the tables of a run.
 pub fn show(home: &Home, run: u32, by: By, sort: Sort, limit: usize) -> Result<Output> {
-    let tables = replay::tables(home, run_of(home, run)?)?;
+    let tables = rules::replay::tables(home, run_of(home, run)?)?;
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     let name = |id: &str| id.parse::<ContributorId>().map_or_else(|_| id.to_string(), |id| home.name_of(&id));
     // Tokens are the same for every target; they are counted once.
@@ -137,10 +136,10 @@ pub fn inspect(home: &Home, run: u32, step: u64) -> Result<Output> {
     if step >= this.intent.1.steps {
         return Err(usage(format!("step {step}: run {run} has {}", this.intent.1.steps)));
     }
-    let config = replay::config(home, this)?;
-    let data = data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
+    let config = rules::replay::config(home, this)?;
+    let data = run_data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
     let order = data.order(&config)?;
-    let weights = weighting::weights_of(home, this)?.map_or_else(|| data.weights(home, &config), Ok)?;
+    let weights = rules::earned::weights_of(home, this)?.map_or_else(|| data.weights(home, &config), Ok)?;
     let (mut at, mut rows) = (0, Vec::new());
     for Piece { document, range } in order.step(step, &weights) {
         let owner: ContributorId = data.owners.contributors[data.owners.document_owners[document]].parse()?;
@@ -168,7 +167,7 @@ pub fn inspect(home: &Home, run: u32, step: u64) -> Result<Output> {
 
 /// How often the strata of a run were drawn, beside what their weights planned.
 pub fn draws(home: &Home, run: u32) -> Result<Output> {
-    let draws = weighting::draws(home, run_of(home, run)?)?;
+    let draws = rules::earned::draws(home, run_of(home, run)?)?;
     let percent = |share: &dyn Fn(&Draws) -> f64| draws.iter().map(|d| format!("{:.2} %", 100.0 * share(d))).collect::<Vec<_>>();
     let frame = df!(
         "stratum" => draws.iter().map(|d| d.stratum.clone()).collect::<Vec<_>>(),
@@ -196,8 +195,8 @@ pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
     let most = windows.iter().filter(|(_, (_, tokens))| *tokens > 0).max_by(|a, b| a.1.0.abs().total_cmp(&b.1.0.abs()));
     let (&window, &(nats, _)) =
         most.ok_or_else(|| usage(format!("document {document}: has no credit in run {run}; names are as in `assay attribution show`")))?;
-    let config = replay::config(home, this)?;
-    let data = data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
+    let config = rules::replay::config(home, this)?;
+    let data = run_data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, this.intent.1.steps)?;
@@ -234,7 +233,7 @@ pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
     if sum != 0.0 {
         values.iter_mut().for_each(|v| *v *= nats / sum);
     }
-    let (_, tokenizer) = ingest::tokenizer(home)?;
+    let (_, tokenizer) = rules::bundles::tokenizer(home)?;
     let words = whole.tokens.iter().map(|t| Ok(tokenizer.decode(std::slice::from_ref(t))?)).collect::<Result<Vec<String>>>()?;
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));

@@ -3,11 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ::ingest::filter;
-use ::ingest::licence::UNKNOWN;
 use anyhow::{Context, Result};
 use corpus::bundle::Submitted;
 use corpus::canonical;
+use filters::shown;
+use pipeline::Home;
+use pipeline::config::config_of_home;
+use pipeline::config::database_url;
+use pipeline::disputes::Subject;
+use pipeline::gather::Source;
+use pipeline::keys::read as read_key;
+use pipeline::submit::Submitting;
+use pipeline::witnesses::WitnessChoice;
+use pipeline::{
+    compact, contributor, epoch, estimate, exports, ingest, notices, replay, reward, strata, submit, train, weighting, withdraw,
+};
+use rights::licence::UNKNOWN;
+use rules::policy::{Policy, TARGET, pool_source};
 use serde_json::json;
 use store::{Class, Index as Database, files};
 use trainer::{Drawing, RunConfig, Sampling, Start, Weighting, read_config};
@@ -16,18 +28,18 @@ use crate::args::{
     Args, Attribution, Books, Command, Contributor, Dispute, Epoch, Format, Index, Payout, Statement, SubmissionCommand, TrainLook, Witness,
 };
 use crate::failure::{Kind, failure, usage};
-use crate::home::{Home, WitnessChoice, config_of_home, database_url};
-use crate::keys::{self, read as read_key};
-use crate::money::{disputes, payouts, statement};
-use crate::output::{Output, note};
-use crate::rules::{Policy, TARGET, pool_source};
-use crate::stages::gather::Source;
-use crate::stages::submit::Submitting;
-use crate::stages::{compact, contributor, data, epoch, exact, ingest, notices, replay, reward, submit, train, withdraw};
+use crate::keys;
+use crate::money::{disputes, page, payouts, statement};
+use crate::output::{Bars, Output, note};
 use crate::{
-    alike, attribution, audit, deduplicate, exports, model, preview, prove, queue, quickstart, report, serve, status, strata, submission,
-    tables, trace, weighting, witness,
+    alike, attribution, audited, deduplicate, exact, model, preview, prove, queue, quickstart, report, serve, status, submission, tables,
+    trace, witness,
 };
+
+/// Opens a home whose progress is shown on stderr.
+async fn opened(dir: &Path, now: u64) -> Result<Home> {
+    Ok(Home::open(dir, now).await?.listening(Bars))
+}
 
 /// Carries out a command.
 pub async fn run(args: Args) -> Result<Output> {
@@ -42,7 +54,7 @@ pub async fn run(args: Args) -> Result<Output> {
                 return Err(usage(format!("{}: is a home already", home.home.display())));
             }
             let witnesses = match witness_policy {
-                Some(path) => WitnessChoice::Policy(String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?),
+                Some(path) => WitnessChoice::Policy(files::read_text(&path)?),
                 None => remote_witnesses(&witness)?,
             };
             let made =
@@ -53,8 +65,8 @@ pub async fn run(args: Args) -> Result<Output> {
         }
         Command::Contributor(Contributor::Add { home, name, key, payee }) => {
             let key = key.map(|k| read_key(&k)).transpose()?;
-            let mut home = Home::open(&home.home, now).await?;
-            let payee = payee.map(|p| Ok::<_, anyhow::Error>(String::from_utf8(files::read(&p)?)?)).transpose()?;
+            let mut home = opened(&home.home, now).await?;
+            let payee = payee.map(|p| Ok::<_, anyhow::Error>(files::read_text(&p)?)).transpose()?;
             let id = contributor::add(&mut home, &name, key.as_ref(), payee.as_deref()).await?;
             Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
         }
@@ -73,20 +85,20 @@ pub async fn run(args: Args) -> Result<Output> {
             unknown_reservations,
             purpose,
         }) => {
-            let mut home = Home::open(&home.home, now).await?;
+            let mut home = opened(&home.home, now).await?;
             let (targets, target_weights) = targets(&target, &target_weight)?;
             let mut policy = Policy::new(pool_minor, &home.genesis().currency.clone(), home.genesis().currency_exponent);
             policy.target_weights = target_weights;
             policy.hold_days = hold_days;
             policy.grant_hold_days = grant_hold_days;
-            policy.unknown_reservations = unknown_reservations;
+            policy.unknown_reservations = unknown_reservations.map(Into::into);
             if let Some(path) = pay {
-                let text = String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?;
+                let text = files::read_text(&path)?;
                 policy.pay = toml::from_str(&text).map_err(|e| usage(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
             }
             policy.strata = strata.map(|path| strata::read(&home, &path)).transpose()?.unwrap_or_default();
             if let Some(path) = filters {
-                let text = String::from_utf8(files::read(&path)?).with_context(|| path.display().to_string())?;
+                let text = files::read_text(&path)?;
                 policy.filters = toml::from_str(&text).map_err(|e| usage(format!("{}: {e}", path.display())))?;
             }
             for path in &weights {
@@ -103,7 +115,7 @@ pub async fn run(args: Args) -> Result<Output> {
             Ok(Output::new(format!("epoch {number} is open for {purpose}"), json!({ "epoch": number })))
         }
         Command::Epoch(Epoch::Close { home }) => {
-            let mut home = Home::open(&home.home, now).await?;
+            let mut home = opened(&home.home, now).await?;
             let seed = epoch::close(&mut home).await?;
             Ok(Output::new(format!("closed; the witnesses' cosignatures drew the seed {seed}"), json!({ "seed": seed })))
         }
@@ -113,47 +125,47 @@ pub async fn run(args: Args) -> Result<Output> {
         }
         Command::Import { home, reading, source, commons, contributor, dry_run } => {
             let name = commons.or(contributor).unwrap_or_else(|| source.clone());
-            let mut opened = Home::open(&home.home, now).await?;
+            let mut opened = opened(&home.home, now).await?;
             contributor::add(&mut opened, &name, None, None).await?;
             drop(opened);
             let given = ToSubmit { source: reading.source(Some(&source))?, key: None, commitment: None, commit_only: false, dry_run };
             submit_command(&home.home, now, &name, given).await
         }
         Command::Ingest { home, tokenizer, vocabulary, device } => {
-            let mut home = Home::open(&home.home, now).await?;
-            let tokenizer = tokenizer.as_deref().map(ingest::given_tokenizer).transpose()?;
+            let mut home = opened(&home.home, now).await?;
+            let tokenizer = tokenizer.as_deref().map(quickstart::given_tokenizer).transpose()?;
             let (device, name) = device.open()?;
             note(&format!("documents are compared on {name}"));
             ingest::run(&mut home, tokenizer, vocabulary, device).await?;
             status::run(&home, None).await
         }
         Command::Submission(SubmissionCommand::Show { home, submission, documents, replay }) => {
-            submission::show(&Home::open(&home.home, now).await?, submission, submission::Detail { documents, replay }).await
+            submission::show(&opened(&home.home, now).await?, submission, submission::Detail { documents, replay }).await
         }
         Command::Dedup { input, columned, clusters, verdicts, held_out, threshold, no_verify, no_spans, device, key } => {
             let (verify, spans, reading) = (!no_verify, !no_spans, columned.options(false));
             deduplicate::run(&deduplicate::Request { input, reading, clusters, verdicts, held_out, threshold, verify, spans, device, key })
         }
         Command::Train { look: Some(TrainLook::Inspect { home, step, run }), .. } => {
-            attribution::inspect(&Home::open(&home.home, now).await?, run, step)
+            attribution::inspect(&opened(&home.home, now).await?, run, step)
         }
-        Command::Train { look: Some(TrainLook::Draws { home, run }), .. } => attribution::draws(&Home::open(&home.home, now).await?, run),
+        Command::Train { look: Some(TrainLook::Draws { home, run }), .. } => attribution::draws(&opened(&home.home, now).await?, run),
         Command::Attribution(Attribution::Show { home, run, by, sort, limit }) => {
-            attribution::show(&Home::open(&home.home, now).await?, run, by, sort, limit)
+            attribution::show(&opened(&home.home, now).await?, run, by, sort, limit)
         }
         Command::Attribution(Attribution::Alike { home, run, least, documents, tokens }) => {
-            alike::show(&Home::open(&home.home, now).await?, run, least, documents, tokens)
+            alike::show(&opened(&home.home, now).await?, run, least, documents, tokens)
         }
-        Command::Explain { home, document, run } => attribution::explain(&Home::open(&home.home, now).await?, run, &document),
+        Command::Explain { home, document, run } => attribution::explain(&opened(&home.home, now).await?, run, &document),
         Command::Generate { home, prompt, run, tokens, temperature, top, seed } => {
             let drawing = Drawing { temperature, top, seed };
-            model::generate_text(&*Home::open(&home.home, now).await?, run, &prompt, tokens, drawing)
+            model::generate_text(&*opened(&home.home, now).await?, run, &prompt, tokens, drawing)
         }
-        Command::Eval { home, file, run } => model::evaluate(&*Home::open(&home.home, now).await?, run, file.as_deref()),
-        Command::Export { home, format: Format::Llama, out, run, .. } => model::export(&*Home::open(&home.home, now).await?, run, &out),
+        Command::Eval { home, file, run } => model::evaluate(&*opened(&home.home, now).await?, run, file.as_deref()),
+        Command::Export { home, format: Format::Llama, out, run, .. } => model::export(&*opened(&home.home, now).await?, run, &out),
         Command::Export { home, format, out, epoch, .. } => export(&home.home, format, epoch, &out),
         Command::Train { look: None, home, run, epoch, dry_run, weights, pilot, weights_from_run, abort } => {
-            let mut home = Home::open(&home.home, now).await?;
+            let mut home = opened(&home.home, now).await?;
             if let Some(reason) = abort {
                 let number = train::abort(&mut home, epoch, &reason).await?;
                 return Ok(Output::new(
@@ -179,7 +191,7 @@ pub async fn run(args: Args) -> Result<Output> {
                 }
             }
             if dry_run {
-                let e = data::estimate(&home, &config, epoch)?;
+                let e = estimate::estimate(&home, &config, epoch)?;
                 let json = json!({ "parameters": e.parameters, "tokens": e.tokens, "steps": e.steps, "buckets": e.buckets, "memory_bytes": e.memory_bytes, "seconds": e.seconds });
                 return Ok(Output::new(
                     format!(
@@ -203,54 +215,55 @@ pub async fn run(args: Args) -> Result<Output> {
         }
         Command::Replay { home, run, window, sample, documents } => replay_command(&home.home, now, run, window, sample, documents).await,
         Command::Reward { home, run, dry_run } => {
-            let mut home = Home::open(&home.home, now).await?;
+            let mut home = opened(&home.home, now).await?;
             if !dry_run {
-                reward::run(&mut home, run).await?;
+                let settled = reward::run(&mut home, run).await?;
+                page::write(&home, &settled)?;
             }
             statement::rewards(&home, run)
         }
-        Command::Status { home, contributor } => status::run(&Home::open(&home.home, now).await?, contributor.as_deref()).await,
-        Command::Prove { home, document, open, out } => prove::document(&Home::open(&home.home, now).await?, document, open, out),
+        Command::Status { home, contributor } => status::run(&opened(&home.home, now).await?, contributor.as_deref()).await,
+        Command::Prove { home, document, open, out } => prove::document(&opened(&home.home, now).await?, document, open, out),
         Command::VerifyProof { file, vkey, witness, entry } => prove::verify(&file, &vkey, &witness, entry.as_deref()),
         Command::Audit { home, url, mirror, from, replay_verdicts, replay, receipts } => {
             if !(0.0..=1.0).contains(&replay_verdicts) {
                 return Err(usage(format!("--replay-verdicts {replay_verdicts}: expected a share from 0 to 1")));
             }
-            let options = audit::Options { replay, verdicts: replay_verdicts, receipts, from };
+            let options = audit::Options { now, replay, verdicts: replay_verdicts, receipts, from };
             let report = match url {
-                None => audit::run(&home.home, &options)?,
+                None => audit::run(&audited::files(&home.home)?, &options, &Bars)?,
                 Some(base) => {
                     let temporary = tempfile::tempdir()?;
                     let dir = mirror.unwrap_or_else(|| temporary.path().to_path_buf());
-                    let absent = audit::mirror::mirror(&base, &dir)?;
+                    let absent = audit::mirror::mirror(&base, &dir, &Bars)?;
                     if absent > 0 {
                         note(&format!("{base}: {absent} objects are not given"));
                     }
-                    audit::run(&dir, &options)?
+                    audit::run(&audited::files(&dir)?, &options, &Bars)?
                 }
             };
             let exit = if report.ok { 0 } else { Kind::Verification as u8 };
-            Ok(Output { text: audit::text(&report)?, json: json!({ "audit": report }), exit })
+            Ok(Output { text: audited::text(&report)?, json: json!({ "audit": report }), exit })
         }
         Command::Claim { home, contributor, document, evidence, kind, key } => {
             let key = key.map(|k| read_key(&k)).transpose()?;
-            let mut home = Home::open(&home.home, now).await?;
+            let mut home = opened(&home.home, now).await?;
             let at = notices::claim(&mut home, &contributor, &document, &files::read(&evidence)?, kind, key.as_ref()).await?;
             Ok(Output::new(format!("claim of {} documents, entry {at}", document.len()), json!({ "claim": at })))
         }
         Command::Grant { home, contributor, submission, document, purpose, terms, key } => {
             let key = key.map(|k| read_key(&k)).transpose()?;
-            let mut home = Home::open(&home.home, now).await?;
+            let mut home = opened(&home.home, now).await?;
             let at = notices::grant(&mut home, &contributor, submission, &document, purpose, &files::read(&terms)?, key.as_ref()).await?;
             Ok(Output::new(format!("grant for submission {submission}, entry {at}"), json!({ "grant": at })))
         }
         Command::Resolve { home, claim, outcome, reasons } => {
-            let mut home = Home::open(&home.home, now).await?;
+            let mut home = opened(&home.home, now).await?;
             let at = notices::resolve(&mut home, claim, outcome.clone(), &files::read(&reasons)?).await?;
             Ok(Output::new(format!("claim {claim}: {outcome}, entry {at}"), json!({ "resolution": at, "outcome": outcome })))
         }
         Command::Policy { home, policy, from_epoch, announcement } => {
-            let mut home = Home::open(&home.home, now).await?;
+            let mut home = opened(&home.home, now).await?;
             let (at, from) = notices::change_policy(&mut home, &files::read(&policy)?, from_epoch, &files::read(&announcement)?).await?;
             Ok(Output::new(format!("policy from epoch {from} on, entry {at}"), json!({ "policy_change": at, "from_epoch": from })))
         }
@@ -267,7 +280,7 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Serve { home, listen, sealed } => serve::run(&home.home, listen, sealed, args.now).await,
         Command::Withdraw { home, submission, document, consent, key } => {
             let key = key.map(|k| read_key(&k)).transpose()?;
-            let mut home = Home::open(&home.home, now).await?;
+            let mut home = opened(&home.home, now).await?;
             let done = withdraw::withdraw(&mut home, submission, &document, consent, key.as_ref()).await?;
             let runs = &done.consequences.runs;
             let mut text = format!("entry {}: {} documents of submission {submission} are taken back\n", done.withdrawal, done.documents);
@@ -288,8 +301,8 @@ pub async fn run(args: Args) -> Result<Output> {
         }
         Command::Witness(Witness::Key { name, out }) => witness::key(&name, &out),
         Command::Witness(Witness::Change { home, policy }) => {
-            let mut home = Home::open(&home.home, now).await?;
-            let at = notices::change_witnesses(&mut home, &String::from_utf8(files::read(&policy)?)?).await?;
+            let mut home = opened(&home.home, now).await?;
+            let at = notices::change_witnesses(&mut home, &files::read_text(&policy)?).await?;
             Ok(Output::new(format!("other witnesses from entry {} on", at + 1), json!({ "witness_change": at })))
         }
         Command::Witness(Witness::Serve { listen, what }) => witness::serve(listen, &what.key, &what.log, &what.state).await,
@@ -298,30 +311,31 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Payout(command) => payout_command(command, now).await,
         Command::Dispute(Dispute::Open { home, contributor, submission, run, code, evidence }) => {
             let subject = match (contributor, submission, run) {
-                (Some(name), _, _) => disputes::Subject::Contributor(name),
-                (_, Some(at), _) => disputes::Subject::Submission(at),
-                (_, _, run) => disputes::Subject::Run(run.context("one of the three is required")?),
+                (Some(name), _, _) => Subject::Contributor(name),
+                (_, Some(at), _) => Subject::Submission(at),
+                (_, _, run) => Subject::Run(run.context("one of the three is required")?),
             };
-            disputes::open(&mut Home::open(&home.home, now).await?, subject, code, &evidence).await
+            disputes::open(&mut opened(&home.home, now).await?, subject, code, &evidence).await
         }
         Command::Dispute(Dispute::Resolve { home, dispute, clawback_minor, reasons }) => {
-            disputes::resolve(&mut Home::open(&home.home, now).await?, dispute, clawback_minor, &reasons).await
+            disputes::resolve(&mut opened(&home.home, now).await?, dispute, clawback_minor, &reasons).await
         }
-        Command::Books(Books::Close { home, period }) => disputes::close(&mut Home::open(&home.home, now).await?, period).await,
-        Command::Books(Books::Show { home }) => disputes::show(&Home::open(&home.home, now).await?).await,
+        Command::Books(Books::Close { home, period }) => disputes::close(&mut opened(&home.home, now).await?, period).await,
+        Command::Books(Books::Show { home }) => disputes::show(&opened(&home.home, now).await?).await,
         Command::Report { home, run } => {
-            let opened = Home::open(&home.home, now).await?;
-            let this =
-                opened.state.runs.get(run as usize).ok_or_else(|| usage(format!("run {run}: there are {}", opened.state.runs.len())))?;
+            let opened = opened(&home.home, now).await?;
+            let this = opened.state.run(run)?;
             let rows = tables::contributors(&opened, this.intent.1.epoch, Some(run), |id| opened.name_of(id))?;
-            let path = report::write(&opened, run, &rows, &audit::run(&home.home, &audit::Options::default())?)?;
+            let path = report::write(&opened, run, &rows, &audit::run(&audited::files(&home.home)?, &audit::Options::new(now), &Bars)?)?;
             Ok(Output::new(path.display().to_string(), json!({ "report": path.display().to_string() })))
         }
         Command::Index(Index::Rebuild { home }) => rebuild(&home.home, now).await,
         Command::Jobs { home, watch, retry, all } => queue::show(&home.home, watch, retry, all).await,
         Command::Worker { place, lease_ms, exit_when_idle } => queue::work(&place, lease_ms, exit_when_idle).await,
         Command::Compact { home, epoch, documents_bytes } => {
-            compact::run(&mut Home::open(&home.home, now).await?, epoch, documents_bytes).await
+            let c = compact::run(&mut opened(&home.home, now).await?, epoch, documents_bytes).await?;
+            let text = format!("epoch {}: {} shards are in {} files now", c.epoch, c.shards, c.files);
+            Ok(Output::new(text, serde_json::to_value(c)?))
         }
     }
 }
@@ -375,10 +389,16 @@ fn targets(paths: &[String], weights: &[String]) -> Result<(Vec<Submitted>, BTre
 
 /// Writes what the log says of an epoch's corpus.
 fn export(dir: &Path, format: Format, number: Option<u32>, out: &Path) -> Result<Output> {
-    let archive = audit::archive(dir)?;
-    let number = epoch::find(&archive, number)?.open.1.epoch;
+    let verified = audited::archive(dir)?;
+    let archive = exports::Signed { archive: &verified.archive, head: &verified.head };
+    let number = archive.epoch(number)?.open.1.epoch;
     if format == Format::HuggingFace {
-        return exports::hugging_face::write(&archive, number, out);
+        let w = exports::hugging_face::write(&archive, number, out, &Bars)?;
+        let folder = out.display().to_string();
+        return Ok(Output::new(
+            format!("epoch {number}: {} documents, {} tokens in {} files below {folder}", w.documents, w.tokens, w.files),
+            json!({ "epoch": number, "documents": w.documents, "tokens": w.tokens, "files": w.files, "bytes": w.bytes, "folder": folder }),
+        ));
     }
     let text = match format {
         Format::EuSummary => exports::eu_summary(&archive, number)?,
@@ -405,7 +425,7 @@ struct ToSubmit {
 }
 
 async fn submit_command(home: &Path, now: u64, name: &str, given: ToSubmit) -> Result<Output> {
-    let mut home = Home::open(home, now).await?;
+    let mut home = opened(home, now).await?;
     home.contributor_key(name)?;
     let key = given.key.as_deref().map(read_key).transpose()?;
     if given.dry_run {
@@ -421,7 +441,7 @@ async fn submit_command(home: &Path, now: u64, name: &str, given: ToSubmit) -> R
     for s in read.licence.statements.iter().filter(|s| s.expression.contains(UNKNOWN)) {
         let text =
             "not the text of a licence that is known; documents under it are used for nothing unless who holds the rights licenses them";
-        note(&format!("{}: {text} (assay grant)", filter::shown(&s.place)));
+        note(&format!("{}: {text} (assay grant)", shown(&s.place)));
     }
     for (one, other) in preview::conflicts(&read.licence) {
         note(&format!("licences differ, and both count: {one}; {other}"));
@@ -485,12 +505,11 @@ fn remote_witnesses(given: &[String]) -> Result<WitnessChoice> {
 }
 
 async fn replay_command(dir: &Path, now: u64, run: u32, window: Option<u64>, sample: usize, documents: bool) -> Result<Output> {
-    let mut home = Home::open(dir, now).await?;
-    let this =
-        home.state.runs.get(run as usize).cloned().ok_or_else(|| usage(format!("run {run}: there are {}", home.state.runs.len())))?;
+    let mut home = opened(dir, now).await?;
+    let this = home.state.run(run)?.clone();
     let logged = !this.replays.is_empty();
     let result = if window.is_some() || logged {
-        replay::replay(&home, &this, sample, window)?
+        rules::replay::replay(&home, &this, sample, window)?
     } else {
         replay::run(&mut home, run, sample).await?
     };
@@ -512,14 +531,14 @@ async fn replay_command(dir: &Path, now: u64, run: u32, window: Option<u64>, sam
 
 async fn payout_command(command: Payout, now: u64) -> Result<Output> {
     match command {
-        Payout::Propose { home, rail, dry_run } => payouts::propose(&mut Home::open(&home.home, now).await?, &rail, dry_run).await,
+        Payout::Propose { home, rail, dry_run } => payouts::propose(&mut opened(&home.home, now).await?, &rail, dry_run).await,
         Payout::Approve { home, payout, reject, key } => {
             let key = key.map(|k| read_key(&k)).transpose()?;
-            payouts::approve(&mut Home::open(&home.home, now).await?, payout, reject, key.as_ref()).await
+            payouts::approve(&mut opened(&home.home, now).await?, payout, reject, key.as_ref()).await
         }
-        Payout::Export { home, payout, out } => payouts::export(&Home::open(&home.home, now).await?, payout, &out),
-        Payout::Reconcile { home, payout, report } => payouts::reconcile(&mut Home::open(&home.home, now).await?, payout, &report).await,
-        Payout::List { home } => payouts::list(&Home::open(&home.home, now).await?),
+        Payout::Export { home, payout, out } => payouts::export(&opened(&home.home, now).await?, payout, &out),
+        Payout::Reconcile { home, payout, report } => payouts::reconcile(&mut opened(&home.home, now).await?, payout, &report).await,
+        Payout::List { home } => payouts::list(&opened(&home.home, now).await?),
     }
 }
 
@@ -545,7 +564,7 @@ async fn rebuild(dir: &Path, now: u64) -> Result<Output> {
             Some(dump)
         }
     };
-    let home = Home::open(dir, now).await?;
+    let home = opened(dir, now).await?;
     let after = home.index.dump().await?;
     let same = before.as_ref().map(|b| *b == after);
     let text = format!(

@@ -14,11 +14,11 @@ use dedup::{Decision, Device, Features, Guard, Judge, Key, Name, Options, Ruling
 use indicatif::ProgressBar;
 use ingest::Problem;
 use ingest::read::{Item, Options as Reading, Stream};
+use pipeline::gather::nothing_read;
 use serde_json::json;
 
 use crate::failure::usage;
 use crate::output::{Output, note};
-use crate::stages::gather::nothing_read;
 
 /// What is asked for.
 pub struct Request {
@@ -146,7 +146,7 @@ pub fn run(request: &Request) -> Result<Output> {
     stream.finish()?;
     bar.finish_and_clear();
     if totals.documents == 0 {
-        return Err(nothing_read(&request.input, &problems));
+        return Err(nothing_read(&request.input, &problems).into());
     }
     writers.finish()?;
     Ok(totals.output(&problems, &device_name, request))

@@ -2,18 +2,7 @@
 
 use std::fmt;
 
-/// What kind of failure ended the command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Something that was asked for does not hold, or is not possible now.
-    Check = 1,
-    /// The command or its input is not what it should be.
-    Usage = 2,
-    /// A digest, signature or proof does not verify.
-    Verification = 3,
-    /// The operating system refused.
-    Io = 4,
-}
+pub use pipeline::Kind;
 
 /// An error with its exit code.
 #[derive(Debug)]
@@ -42,47 +31,46 @@ pub fn usage(text: impl Into<String>) -> anyhow::Error {
 
 /// The exit code of an error, from the first of its causes that has one.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    use store::StoreError as S;
-    let kind = |cause: &(dyn std::error::Error + 'static)| -> Option<Kind> {
-        if let Some(f) = cause.downcast_ref::<Failure>() {
-            return Some(f.kind);
-        }
-        if let Some(s) = cause.downcast_ref::<S>() {
-            return Some(match s {
-                S::Io { .. } | S::Sql(_) => Kind::Io,
-                S::Corrupt { .. } | S::Log { .. } | S::Fork { .. } | S::Witness { .. } | S::Absent(_) => Kind::Verification,
-                _ => Kind::Check,
-            });
-        }
-        if let Some(e) = cause.downcast_ref::<dedup::DedupError>() {
-            use dedup::DedupError as D;
-            return Some(match e {
-                D::File { .. } | D::Spill(_) => Kind::Io,
-                D::Damaged { .. } | D::OtherKeys { .. } => Kind::Verification,
-                D::Device(_) => Kind::Check,
-            });
-        }
-        if cause.is::<std::io::Error>() || cause.is::<ingest::ReadError>() {
-            return Some(Kind::Io);
-        }
-        if let Some(e) = cause.downcast_ref::<trainer::TrainError>() {
-            use trainer::TrainError as T;
-            let stored = matches!(e, T::Checkpoint(_) | T::Table(_) | T::Token { .. });
-            return Some(if stored { Kind::Verification } else { Kind::Usage });
-        }
-        if cause.is::<ledger::Violation>()
-            || cause.is::<corpus::shard::ShardError>()
-            || cause.is::<corpus::parquet_file::ParquetError>()
-            || cause.is::<corpus::canonical::CanonicalError>()
-            || cause.is::<ledger::envelope::EnvelopeError>()
-            || cause.is::<ledger::NoteError>()
-        {
-            return Some(Kind::Verification);
-        }
-        if cause.is::<ingest::RightsError>() || cause.is::<corpus::licence::LicenceError>() {
-            return Some(Kind::Usage);
-        }
-        None
-    };
-    error.chain().find_map(kind).unwrap_or(Kind::Check) as u8
+    error.chain().find_map(kind_of).unwrap_or(Kind::Check) as u8
+}
+
+/// The kind of one cause, if it has one.
+fn kind_of(cause: &(dyn std::error::Error + 'static)) -> Option<Kind> {
+    if let Some(f) = cause.downcast_ref::<Failure>() {
+        return Some(f.kind);
+    }
+    if let Some(e) = cause.downcast_ref::<pipeline::PipelineError>() {
+        return Some(e.kind());
+    }
+    if let Some(e) = cause.downcast_ref::<rules::RulesError>() {
+        return Some(e.kind());
+    }
+    if let Some(e) = cause.downcast_ref::<audit::AuditError>() {
+        return Some(e.kind());
+    }
+    if let Some(e) = cause.downcast_ref::<store::StoreError>() {
+        return Some(pipeline::error::kind_of_store(e));
+    }
+    if let Some(e) = cause.downcast_ref::<dedup::DedupError>() {
+        return Some(rules::error::kind_of_dedup(e));
+    }
+    if let Some(e) = cause.downcast_ref::<trainer::TrainError>() {
+        return Some(rules::error::kind_of_train(e));
+    }
+    if cause.is::<std::io::Error>() || cause.is::<ingest::ReadError>() {
+        return Some(Kind::Io);
+    }
+    if cause.is::<ledger::Violation>()
+        || cause.is::<corpus::shard::ShardError>()
+        || cause.is::<corpus::parquet_file::ParquetError>()
+        || cause.is::<corpus::canonical::CanonicalError>()
+        || cause.is::<ledger::envelope::EnvelopeError>()
+        || cause.is::<ledger::NoteError>()
+    {
+        return Some(Kind::Verification);
+    }
+    if cause.is::<rights::RightsError>() || cause.is::<corpus::licence::LicenceError>() || cause.is::<ledger::history::UnknownRun>() {
+        return Some(Kind::Usage);
+    }
+    None
 }

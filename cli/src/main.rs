@@ -6,12 +6,11 @@
 mod alike;
 mod args;
 mod attribution;
-mod audit;
+mod audited;
 mod commands;
 mod deduplicate;
-mod exports;
+mod exact;
 mod failure;
-mod home;
 mod http;
 mod keys;
 mod model;
@@ -23,19 +22,12 @@ mod queue;
 mod quickstart;
 mod registry;
 mod report;
-mod rights;
-mod rules;
 mod serve;
-mod stages;
 mod status;
-mod strata;
 mod submission;
 mod tables;
 mod trace;
-mod weighting;
-mod withdrawn;
 mod witness;
-mod work;
 
 use std::process::ExitCode;
 
@@ -52,7 +44,7 @@ pub fn clock() -> u64 {
 /// The first interrupt lets the run end its step and save its state; the second ends the program.
 async fn interrupts() {
     if tokio::signal::ctrl_c().await.is_ok() {
-        stages::train::STOP.store(true, std::sync::atomic::Ordering::Relaxed);
+        pipeline::train::STOP.store(true, std::sync::atomic::Ordering::Relaxed);
         output::note("interrupted: the run saves its state after this step; once more ends it at once");
         if tokio::signal::ctrl_c().await.is_ok() {
             std::process::exit(130);
@@ -74,7 +66,10 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return refused(&error),
     };
-    keys::passphrase_from(args.passphrase_file.clone());
+    pipeline::keys::passphrase_from(
+        args.passphrase_file.clone(),
+        Some(|prompt| rpassword::prompt_password(prompt).map(zeroize::Zeroizing::new)),
+    );
     let (command, as_json) = (args.command.name(), args.json);
     if let Some(threads) = args.threads {
         // Fails only if the pool exists already, which it does not at the start of main.

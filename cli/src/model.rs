@@ -7,17 +7,16 @@ use corpus::bundle::Bundle;
 use corpus::canonical;
 use kernels::Backend;
 use ledger::history::Run;
+use rules::Archive;
+use rules::run_data::{self, Engine};
+use rules::targets::{Targets, target_corpora};
 use serde_json::json;
 use store::{Class, files};
 use trainer::{Corpus, Document, Drawing, RunConfig, config_json, generate, pieces_of, pricing_passes, write_weights};
 
 use crate::failure::{Kind, failure, usage};
-use crate::home::Archive;
 use crate::output::Output;
 use crate::quickstart::epoch_targets;
-use crate::rules::{Targets, target_corpora};
-use crate::stages::data::{self, Engine};
-use crate::stages::{epoch, ingest, replay};
 
 /// A run's weights after its last progress.
 struct Model {
@@ -29,15 +28,15 @@ struct Model {
 
 /// The run `number`.
 pub fn run_of(archive: &Archive, number: u32) -> Result<&Run> {
-    archive.state.runs.get(number as usize).ok_or_else(|| usage(format!("run {number}: there are {}", archive.state.runs.len())))
+    Ok(archive.state.run(number)?)
 }
 
 fn load(archive: &Archive, number: u32) -> Result<Model> {
     let run = run_of(archive, number)?;
     let (_, progress) =
         run.progress.last().ok_or_else(|| failure(Kind::Check, format!("run {number}: has no checkpoint in the log yet")))?;
-    let config = replay::config(archive, run)?;
-    let data = data::read(archive, run.intent.1.epoch, Some(run.intent.0), &config)?;
+    let config = rules::replay::config(archive, run)?;
+    let data = run_data::read(archive, run.intent.1.epoch, Some(run.intent.0), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
     let trainer = data.trainer(&backend, &config, &order, run.intent.1.steps)?;
@@ -48,7 +47,7 @@ fn load(archive: &Archive, number: u32) -> Result<Model> {
 /// Text that the model goes on with after `prompt`.
 pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, drawing: Drawing) -> Result<Output> {
     let model = load(archive, run)?;
-    let (_, tokenizer) = ingest::tokenizer(archive)?;
+    let (_, tokenizer) = rules::bundles::tokenizer(archive)?;
     let prompt_tokens = tokenizer.encode(prompt)?;
     if prompt_tokens.is_empty() {
         return Err(usage("generate: expected a prompt of at least one token"));
@@ -66,7 +65,7 @@ pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, dr
 /// Loss in nats a token and bits a byte, by target or of a file.
 pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Output> {
     let model = load(archive, run)?;
-    let (_, tokenizer) = ingest::tokenizer(archive)?;
+    let (_, tokenizer) = rules::bundles::tokenizer(archive)?;
     let sets: Vec<(String, &str, Corpus)> = match file {
         Some(path) => {
             let bundle = Bundle { secret: [0; 32], first: 0, documents: epoch_targets(path)?, redaction: None };
@@ -77,11 +76,11 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Outp
             vec![(path.display().to_string(), "file", Corpus { documents: documents.collect::<Result<_>>()?, buckets: 1 })]
         }
         None => {
-            let e = epoch::find(archive, Some(run_of(archive, run)?.intent.1.epoch))?;
+            let e = archive.epoch(Some(run_of(archive, run)?.intent.1.epoch))?;
             let (_, draw) = e.draw.as_ref().context("a run's epoch is drawn")?;
             let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
-            let policy = epoch::policy(archive, e)?;
-            target_corpora(&epoch::pool(archive, e)?, &drawn, &policy.target_weights, |text, answer_at| {
+            let policy = rules::epoch::policy(archive, e)?;
+            target_corpora(&rules::epoch::pool(archive, e)?, &drawn, &policy.target_weights, |text, answer_at| {
                 let encoded = tokenizer.encode_document(text, answer_at)?;
                 Ok((encoded.tokens, encoded.learned_from))
             })?

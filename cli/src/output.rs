@@ -2,6 +2,9 @@
 
 use corpus::text::{shown, shown_lines};
 use indicatif::{ProgressBar, ProgressStyle};
+
+pub use ledger::amount::with_currency as money;
+use rules::listener::{Listener, Task};
 use serde_json::{Map, Value};
 
 /// The version of every JSON object that a command prints.
@@ -70,35 +73,53 @@ pub fn escape(text: &str) -> String {
     shown_lines(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// An amount with its decimals, for example `12.50 XTS`.
-pub fn money(minor: i128, exponent: u8, currency: &str) -> String {
-    let unit = 10i128.pow(u32::from(exponent));
-    let sign = if minor < 0 { "-" } else { "" };
-    let (whole, rest) = (minor.abs() / unit, minor.abs() % unit);
-    if exponent == 0 {
-        format!("{sign}{whole} {currency}")
-    } else {
-        format!("{sign}{whole}.{rest:0width$} {currency}", width = usize::from(exponent))
-    }
-}
-
 /// A bar on stderr, if that is a terminal, with what is done, the rate and the time left.
 pub fn progress(what: &'static str, count: u64) -> ProgressBar {
     let template = format!("{what} {{bar:30}} {{pos}}/{{len}}  {{msg}}  {{per_sec}}, {{eta}} left");
     ProgressBar::new(count).with_style(ProgressStyle::with_template(&template).expect("a valid template"))
 }
 
+/// Shows progress as bars on stderr.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bars;
+
+struct Bar(ProgressBar);
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Task for Bar {
+    fn advance(&self, by: u64) {
+        self.0.inc(by);
+    }
+
+    fn set(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    fn say(&self, text: String) {
+        self.0.set_message(text);
+        self.0.tick();
+    }
+}
+
+impl Listener for Bars {
+    fn task(&self, what: &'static str, count: u64) -> Box<dyn Task> {
+        if count == 0 {
+            return Box::new(Bar(ProgressBar::new_spinner()));
+        }
+        Box::new(Bar(progress(what, count)))
+    }
+
+    fn note(&self, text: &str) {
+        note(text);
+    }
+}
+
 /// A note for people on stderr.
 pub fn note(text: &str) {
     eprintln!("{}", shown_lines(text));
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn amounts_keep_their_decimals() {
-        assert_eq!(super::money(-105, 2, "XTS"), "-1.05 XTS");
-        assert_eq!(super::money(7, 0, "JPY"), "7 JPY");
-        assert_eq!(super::money(1_000, 3, "KWD"), "1.000 KWD");
-    }
 }

@@ -7,22 +7,25 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use corpus::bundle::Bundle;
+use corpus::objects::ObjectError;
 use corpus::outline::Outlines;
 use corpus::verdict::{Verdict, VerdictRow};
 use corpus::{Digest, DocumentRef};
-use ingest::filter::shown;
-use ingest::{Filters, Stated};
+use filters::{Filters, shown};
 use ledger::entry::rights::date_of;
+use pipeline::Home;
+use pipeline::gather::{Destination, Gathered, Source, gather};
+use pipeline::kept::judge_over_kept;
+use pipeline::outlines::{loading, outlines_of};
+use pipeline::submit;
 use polars::prelude::*;
+use rights::Stated;
+use rules::bundles::counts;
+use rules::seen::Seen;
+use rules::verdicts::{Clusters, JudgeParameters, ToJudge, judge, outlines};
 use serde_json::{Value, json};
 
-use crate::home::Home;
-use crate::output::Output;
-use crate::rules::{Clusters, JudgeParameters, ToJudge, judge, outlines};
-use crate::stages::gather::{Destination, Gathered, Source, gather};
-use crate::stages::ingest::{counts, loading, outlines_of};
-use crate::stages::kept::{Seen, judge_over_kept};
-use crate::stages::{epoch, submit};
+use crate::output::{Bars, Output};
 use crate::tables::render;
 
 /// Rows that are shown; `--json` has all.
@@ -35,7 +38,7 @@ struct Outlining<'a> {
 }
 
 impl Destination for Outlining<'_> {
-    fn take(&self, bundle: Bundle) -> Result<Digest> {
+    fn take(&self, bundle: Bundle) -> pipeline::Result<Digest> {
         let sources: Vec<&str> = bundle.documents.iter().map(|d| d.source.as_str()).collect();
         std::fs::write(self.folder.join(format!("{}.sources", bundle.first)), serde_json::to_vec(&sources)?)?;
         std::fs::write(self.folder.join(bundle.first.to_string()), outlines(&bundle, self.filters).encode()?)?;
@@ -45,13 +48,13 @@ impl Destination for Outlining<'_> {
 
 /// Says what would become of what the contributor `name` would submit.
 pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
-    let e = epoch::find(home, None)?;
-    let policy = epoch::policy(home, e)?;
+    let e = home.epoch(None)?;
+    let policy = rules::epoch::policy(home, e)?;
     let temporary = tempfile::tempdir()?;
     let folder = temporary.path();
     let master = home.secret(&submit::salts_label(name, e.open.1.epoch))?;
     let source = &Source { counts_personal: true, ..source.clone() };
-    let read = gather(name, source, &master, &policy.filters, &Outlining { folder, filters: &policy.filters })?;
+    let read = gather(name, source, &master, &policy.filters, &Outlining { folder, filters: &policy.filters }, &Bars)?;
     let rights = submit::rights(&read, false)?;
 
     let key = Digest::of_parts(&[b"assay dry run v1", &read.root.0, &master]).0;
@@ -67,7 +70,10 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
         index,
         commitment: u64::MAX,
         parts: own.clone(),
-        outlines: Box::new(move |place| Ok(Outlines::decode(&std::fs::read(folder.join(own[place].first.to_string()))?)?)),
+        outlines: Box::new(move |place| {
+            let bytes = std::fs::read(folder.join(own[place].first.to_string())).map_err(|e| ObjectError::Refused(e.into()))?;
+            Ok(Outlines::decode(&bytes)?)
+        }),
         yields: Default::default(),
         exclusion: rights.exclusion(e.open.1.purpose, &date_of(e.open.1.time)),
         withdrawn: Default::default(),

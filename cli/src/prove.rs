@@ -8,13 +8,12 @@ use corpus::verdict::{Verdict, VerdictTable};
 use corpus::{DocumentRef, merkle};
 use ledger::document_proof::{Anchor, Decision, DocumentProof, InShard, Opening, Place};
 use ledger::{EntryProof, ProofError, Verifier};
+use pipeline::Home;
 use serde_json::json;
 use store::{Class, files};
 
 use crate::failure::{Kind, failure, usage};
-use crate::home::Home;
 use crate::output::Output;
-use crate::stages::ingest;
 
 /// Writes the proof of what became of a document; with `open` its salt and text are in it.
 pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<PathBuf>) -> Result<Output> {
@@ -64,7 +63,7 @@ pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<Path
         _ => None,
     };
     let opening = if open {
-        let (bundle, place) = ingest::bundle_of(home, submitted, document.number)?;
+        let (bundle, place) = rules::bundles::bundle_of(home, submitted, document.number)?;
         let prepared = bundle.prepare_one(place);
         if prepared.withdrawn {
             return Err(failure(Kind::Check, format!("document {document}: its text was withdrawn and is destroyed; leave out --open")));
@@ -105,7 +104,7 @@ pub fn receipt(home: &Home, index: u64) -> Result<PathBuf> {
 
 /// A verifier key from its text, or from the file that holds it.
 pub fn verifier(text: &str) -> Result<Verifier> {
-    let text = if Path::new(text).is_file() { String::from_utf8(files::read(Path::new(text))?)? } else { text.to_string() };
+    let text = if Path::new(text).is_file() { files::read_text(Path::new(text))? } else { text.to_string() };
     Ok(Verifier::from_vkey(&text)?)
 }
 

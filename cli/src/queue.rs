@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use pipeline::config::config_of_home;
+use pipeline::config::database_url;
+use pipeline::config::objects_of;
+use pipeline::jobs::{process, threads, work_until_idle};
+use pipeline::work::{Work, Worker};
 use serde_json::{Value, json};
 use store::{Index, JobState, Objects};
 use tokio::sync::watch;
 
 use crate::args::WorkerPlace;
 use crate::failure::usage;
-use crate::home::{config_of_home, database_url, objects_of};
 use crate::output::{Output, note};
-use crate::stages::jobs::{process, threads, work_until_idle};
-use crate::work::{Work, Worker};
 
 /// How often an idle worker looks for jobs.
 const IDLE: Duration = Duration::from_millis(500);

@@ -3,26 +3,27 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ::ingest::Filters;
 use ::ingest::read::{Options as ReadOptions, Record, read_all};
 use anyhow::{Context, Result};
 use corpus::Digest;
 use corpus::bundle::{Bundle, Submitted};
 use corpus::licence::Purpose;
 use dedup::Device;
+use filters::Filters;
+use pipeline::Home;
+use pipeline::gather::{Destination, Source, gather};
+use pipeline::witnesses::WitnessChoice;
+use pipeline::{contributor, epoch, ingest, replay, reward, submit, train};
+use rules::policy::{Policy, TARGET, pool_source};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::files;
 use trainer::RunConfig;
 
 use crate::failure::{Kind, failure, usage};
-use crate::home::{Home, WitnessChoice};
-use crate::output::{Output, note};
-use crate::rules::{Policy, TARGET, pool_source};
-use crate::stages::gather::{Destination, Source, gather};
-use crate::stages::{contributor, epoch, ingest, replay, reward, submit, train};
-use crate::strata;
-use crate::{audit, registry, report, tables};
+use crate::money::page;
+use crate::output::{Bars, Output, note};
+use crate::{audited, registry, report, tables};
 
 /// What decides a quickstart; kept in the home, so that the same command goes on after a crash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,7 +70,7 @@ struct Contribution {
 struct Nowhere;
 
 impl Destination for Nowhere {
-    fn take(&self, _: Bundle) -> Result<Digest> {
+    fn take(&self, _: Bundle) -> pipeline::Result<Digest> {
         Ok(Digest::default())
     }
 }
@@ -93,7 +94,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     let config = config(options)?;
     let (mut documents, mut problems) = (0, Vec::new());
     for c in &sources {
-        let read = gather(&c.name, &c.source, &[0; 32], &Filters::default(), &Nowhere)?;
+        let read = gather(&c.name, &c.source, &[0; 32], &Filters::default(), &Nowhere, &Bars)?;
         documents += read.documents;
         problems.extend(read.problems.into_iter().map(|p| json!({ "contributor": c.name, "place": p.place, "reason": p.reason })));
     }
@@ -101,16 +102,17 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         files::write(&dir.join(BEGUN), serde_json::to_string(&begun)?.as_bytes(), 0o600)?;
     }
     stage("read");
-    let mut home = Home::init(dir, ORIGIN, (None, None), CURRENCY, options.seed, &WitnessChoice::All(Vec::new()), begun.now).await?;
+    let mut home =
+        Home::init(dir, ORIGIN, (None, None), CURRENCY, options.seed, &WitnessChoice::All(Vec::new()), begun.now).await?.listening(Bars);
     // A quickstart has one epoch; after its close `epoch::open` would begin the next.
     if home.state.epochs.is_empty() {
         let mut policy = Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1);
-        policy.strata = vec![strata::of_sources("code", &["*.rs"]), strata::of_sources("prose", &["*.md", "*.txt"])];
+        policy.strata = vec![rules::strata::of_sources("code", &["*.rs"]), rules::strata::of_sources("prose", &["*.md", "*.txt"])];
         epoch::open(&mut home, &policy, options.purpose, targets).await?;
     }
     for source in &sources {
         contributor::add(&mut home, &source.name, None, None).await?;
-        let drawn = epoch::find(&home, None)?.close.is_some();
+        let drawn = home.epoch(None)?.close.is_some();
         // After the close the log has them all, or the crash came before and the close has not.
         if !drawn {
             let gathered = submit::read(&home, &source.name, &source.source)?;
@@ -121,7 +123,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     stage("submit");
     epoch::close(&mut home).await?;
     stage("close");
-    let tokenizer = options.tokenizer.as_deref().map(ingest::given_tokenizer).transpose()?;
+    let tokenizer = options.tokenizer.as_deref().map(given_tokenizer).transpose()?;
     ingest::run(&mut home, tokenizer, VOCABULARY, Device::Cpu).await?;
     stage("ingest");
     let run = train::run(&mut home, &config, None, false).await?;
@@ -134,9 +136,11 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         ));
     }
     stage("replay");
-    let outcome = reward::run(&mut home, run).await?;
+    let settled = reward::run(&mut home, run).await?;
+    page::write(&home, &settled)?;
+    let outcome = settled.outcome;
     stage("reward");
-    let audited = audit::run(dir, &audit::Options { replay: options.replay, ..audit::Options::default() })?;
+    let audited = audit::run(&audited::files(dir)?, &audit::Options { replay: options.replay, ..audit::Options::new(home.now) }, &Bars)?;
     stage("audit");
     let rows = tables::contributors(&home, 0, Some(run), |id| home.name_of(id))?;
     let page = report::write(&home, run, &rows, &audited)?;
@@ -168,11 +172,19 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         facts.control_drop,
         100.0 * facts.residual
     );
-    text += &format!("replayed windows {:?} of {}: {}\n{}", replayed.windows, replayed.of, replayed.outcome, audit::text(&audited)?);
+    text += &format!("replayed windows {:?} of {}: {}\n{}", replayed.windows, replayed.of, replayed.outcome, audited::text(&audited)?);
     text += &format!("home       {}\nstatements {}\nreport     {}\n", dir.display(), dir.join("statements").display(), page.display());
     text += "Nobody is owed anything: this was a demonstration.\n";
     let exit = if audited.ok { 0 } else { Kind::Verification as u8 };
     Ok(Output { text, json, exit })
+}
+
+/// The tokenizer at `path` as it is used; says what was changed.
+pub fn given_tokenizer(path: &Path) -> Result<Vec<u8>> {
+    let prepared = ingest::given_tokenizer(path)?;
+    let file = if path.is_dir() { path.join("tokenizer.json") } else { path.to_path_buf() };
+    prepared.changes.iter().for_each(|change| note(&format!("{}: {change}", file.display())));
+    Ok(prepared.json)
 }
 
 /// The file in a home that quickstart made.
@@ -275,7 +287,7 @@ fn crate_source(c: &registry::Crate) -> Contribution {
 
 fn config(options: &Options) -> Result<RunConfig> {
     let text = match &options.run {
-        Some(path) => String::from_utf8(files::read(path)?).with_context(|| path.display().to_string())?,
+        Some(path) => files::read_text(path)?,
         None if options.small => include_str!("runs/small.toml").to_string(),
         None => include_str!("runs/full.toml").to_string(),
     };

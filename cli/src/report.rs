@@ -4,25 +4,23 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use audit::Report;
+use pipeline::Home;
 use store::Class;
 use trainer::Accounts;
 
-use crate::audit::Report;
-use crate::home::Home;
 use crate::output::{escape, money};
-use crate::stages::{epoch, replay};
 use crate::tables::{ContributorRow, run_facts};
-use crate::weighting;
 
 const STYLE: &str = include_str!("report.css");
 
 /// Writes the page of a run and returns its path.
 pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -> Result<PathBuf> {
     let this = &home.state.runs[run as usize];
-    let accounts = replay::tables(home, this)?.accounts;
+    let accounts = rules::replay::tables(home, this)?.accounts;
     let facts = run_facts(home, run)?.context("an attributed run has facts")?;
     let genesis = home.genesis();
-    let policy = epoch::policy(home, epoch::find(home, Some(this.intent.1.epoch))?)?;
+    let policy = rules::epoch::policy(home, home.epoch(Some(this.intent.1.epoch))?)?;
     let amount = |minor: i128| money(minor, genesis.currency_exponent, &genesis.currency);
     let mut sorted: Vec<&ContributorRow> = rows.iter().collect();
     sorted.sort_by_key(|r| (std::cmp::Reverse(r.weight), r.name.clone()));
@@ -139,7 +137,7 @@ fn loss_curve(accounts: &Accounts) -> Result<String> {
 
 /// How often strata were drawn; nothing if there is only one.
 fn draws(home: &Home, run: u32) -> Result<String> {
-    let drawn: Vec<_> = weighting::draws(home, &home.state.runs[run as usize])?.into_iter().filter(|d| d.corpus_tokens > 0).collect();
+    let drawn: Vec<_> = rules::earned::draws(home, &home.state.runs[run as usize])?.into_iter().filter(|d| d.corpus_tokens > 0).collect();
     if drawn.len() < 2 {
         return Ok(String::new());
     }

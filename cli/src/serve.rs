@@ -16,12 +16,12 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response};
 use ledger::envelope::MAX_BYTES;
 use ledger::{EntryProof, Violation};
+use pipeline::Home;
 use serde_json::json;
 use store::admission::Admitted;
 use store::{Class, LogFiles, Objects, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::home::Home;
 use crate::http::{body, interrupted, listen, reply, serve};
 use crate::output::{Output, note};
 
@@ -111,7 +111,7 @@ async fn write(mut home: Home, mut waiting: mpsc::Receiver<Waiting>, now: Option
                     let _ = waiting.tell.send(Told::Failed(e.to_string()));
                 }
                 // A witness that does not answer too: the next start asks it again, and publishes what it cosigns.
-                return Err(e);
+                return Err(e.into());
             }
         }
     }

@@ -1,12 +1,11 @@
 //! "Accepted, duplicate of, earned, why, paid when", at any time.
 
 use anyhow::Result;
+use pipeline::Home;
 use serde_json::json;
 
 use crate::failure::usage;
-use crate::home::Home;
 use crate::output::{Output, money};
-use crate::stages::epoch;
 use crate::tables::{self, ContributorRow, number_value};
 
 /// The state of the home, or of one contributor.
@@ -86,7 +85,7 @@ fn contributor_text(
     text += &format!("  accrued       {}\n", money(row.accrued_minor, exponent, currency));
     text +=
         &format!("  payable       {}, of which held {}\n", money(row.payable_minor, exponent, currency), money(held, exponent, currency));
-    let days = epoch::policy(home, epoch::find(home, None)?)?.hold_days;
+    let days = rules::epoch::policy(home, home.epoch(None)?)?.hold_days;
     let when = if stage == "settled" {
         format!("after a dispute window of {days} days from settlement")
     } else {

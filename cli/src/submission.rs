@@ -3,15 +3,15 @@
 use anyhow::{Context, Result};
 use corpus::DocumentRef;
 use corpus::verdict::VerdictRow;
+use pipeline::Home;
+use pipeline::ingest;
 use polars::prelude::*;
+use rules::verdicts::Clusters;
 use serde_json::{Value, json};
 
 use crate::failure::{Kind, failure, usage};
-use crate::home::Home;
 use crate::output::Output;
 use crate::preview::evidence;
-use crate::rules::Clusters;
-use crate::stages::{ingest, kept};
 use crate::tables::render;
 
 /// What is asked for beside the counts.
@@ -34,7 +34,7 @@ pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
             json!({ "submission": index, "contributor": contributor, "documents": documents, "judged": false }),
         ));
     };
-    let table = ingest::verdicts(&home.objects, submitted)?;
+    let table = rules::bundles::verdicts(&home.objects, submitted)?;
     let clusters = Clusters::of(&table);
     let documents = table.rows.len() as u64;
     let removed = table.rows.iter().filter(|r| r.verdict.is_duplicate()).count() as u64;
@@ -86,7 +86,7 @@ pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
                 ),
             ));
         }
-        text += &format!("  judged again     as of log size {}: the same {documents} verdicts\n", kept::judged_at(home, epoch));
+        text += &format!("  judged again     as of log size {}: the same {documents} verdicts\n", rules::seen::judged_at(home, epoch));
         json["replayed"] = true.into();
     }
     if detail.documents {

@@ -3,10 +3,9 @@
 use anyhow::Result;
 use corpus::{ContributorId, DocumentRef};
 use polars::prelude::*;
+use rules::Archive;
 
-use crate::home::Archive;
 use crate::output::money;
-use crate::stages::{epoch, ingest, replay, reward};
 
 /// What one contributor is told at any time.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -64,7 +63,7 @@ pub fn contributors(
     run: Option<u32>,
     name: impl Fn(&ContributorId) -> String,
 ) -> Result<Vec<ContributorRow>> {
-    let e = epoch::find(archive, Some(number))?;
+    let e = archive.epoch(Some(number))?;
     let owner = |d: &DocumentRef| {
         archive
             .state
@@ -75,7 +74,7 @@ pub fn contributors(
             .map(|s| s.submission.1.contributor)
     };
     let computed = match run.filter(|r| archive.state.runs[*r as usize].attribution.is_some()) {
-        Some(run) => Some(reward::compute(archive, run)?),
+        Some(run) => Some(rules::settlement::compute(archive, run)?),
         None => None,
     };
     let settled = run.is_some_and(|r| archive.state.runs[r as usize].statements.is_some());
@@ -84,7 +83,7 @@ pub fn contributors(
         let own: Vec<_> = e.submissions.iter().filter(|s| s.submission.1.contributor == id).collect();
         let mut originals = Vec::new();
         for s in own.iter().filter(|s| s.acceptance.is_some()) {
-            let table = ingest::verdicts(&archive.objects, s)?;
+            let table = rules::bundles::verdicts(&*archive.objects, s)?;
             originals.extend(table.rows.iter().filter_map(|r| r.of.as_ref().and_then(&owner)).map(|o| name(&o)));
         }
         let documents: u64 = own.iter().map(|s| s.submission.1.documents).sum();
@@ -198,7 +197,7 @@ pub fn render(frame: &DataFrame, last: Option<Vec<String>>) -> Result<String> {
 pub fn run_facts(archive: &Archive, run: u32) -> Result<Option<RunFacts>> {
     let run = &archive.state.runs[run as usize];
     let (Some((_, close)), Some(_)) = (&run.close, &run.attribution) else { return Ok(None) };
-    let accounts = replay::tables(archive, run)?.accounts;
+    let accounts = rules::replay::tables(archive, run)?.accounts;
     let nats = |nano: i64| nano as f64 / 1e9;
     Ok(Some(RunFacts {
         loss_start: nats(close.loss_start),

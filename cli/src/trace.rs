@@ -12,19 +12,17 @@ use corpus::verdict::VerdictRow;
 use corpus::{ContributorId, DocumentRef};
 use ledger::history::Run;
 use ledger::{EntryProof, Submitted, Verifier};
+use rules::Archive;
+use rules::lines;
+use rules::withdrawn::Withdrawn;
 use serde::Serialize;
 use serde_json::json;
 use store::{Class, LogFiles, files};
 use trainer::{read_documents, read_order};
 
-use crate::audit;
+use crate::audited;
 use crate::failure::{Kind, failure, usage};
-use crate::home::Archive;
-use crate::money::lines;
 use crate::output::{Output, money};
-use crate::stages::{epoch, ingest, replay, reward};
-use crate::withdrawn::Withdrawn;
-use crate::work;
 
 /// Documents that are listed at once.
 const LISTED: usize = 20;
@@ -59,7 +57,7 @@ struct Trace<'a> {
 
 /// Traces `from` in the copy in `dir`; `proofs` is a folder for the entries' proofs.
 pub fn run(dir: &Path, from: From, proofs: Option<&Path>) -> Result<Output> {
-    let archive = audit::archive(dir)?;
+    let archive = audited::archive(dir)?;
     let mut trace = Trace { archive: &archive, hops: Vec::new() };
     let mut head = String::new();
     let documents = match from {
@@ -113,8 +111,8 @@ fn holding(archive: &Archive, text: &str) -> Result<Vec<DocumentRef>> {
     let mut found = Vec::new();
     for s in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
         let submission = s.submission.0;
-        for part in ingest::parts(archive, s)?.parts {
-            let bundle = work::read_part(&archive.objects, &part)?;
+        for part in rules::bundles::parts(archive, s)?.parts {
+            let bundle = rules::bundles::read_part(&*archive.objects, &part)?;
             let held = bundle.prepare().filter(|p| p.text.contains(wanted)).map(|p| DocumentRef { submission, number: p.number });
             found.extend(held);
         }
@@ -130,7 +128,7 @@ fn token_of(archive: &Archive, at: u64, row: usize, token: usize) -> Result<(Doc
     let document = shard.documents.get(row).ok_or_else(|| usage(format!("--row {row}: the shard has rows 0 to {}", rows - 1)))?;
     let tokens = document.tokens.len();
     let id = document.tokens.get(token).ok_or_else(|| usage(format!("--token {token}: the row has tokens 0 to {}", tokens - 1)))?;
-    let (_, tokenizer) = ingest::tokenizer(archive)?;
+    let (_, tokenizer) = rules::bundles::tokenizer(archive)?;
     let around = |range: std::ops::Range<usize>| tokenizer.decode(&document.tokens[range]).unwrap_or_default();
     let (before, after) = (around(token.saturating_sub(8)..token), around(token + 1..tokens.min(token + 9)));
     let text = format!("token {id} of shard {at}, row {row}: …{:?} [{:?}] {:?}…\n", before, around(token..token + 1), after);
@@ -157,7 +155,7 @@ impl Trace<'_> {
         let (registered, r) = &contributor.registration;
         let custodial = if r.custodial { ", imported by the operator" } else { "" };
         self.hop("contributor", *registered, format!("{}{custodial}, key in force {}", s.contributor, contributor.key.key));
-        let (bundle, place) = ingest::bundle_of(archive, submitted, document.number)?;
+        let (bundle, place) = rules::bundles::bundle_of(archive, submitted, document.number)?;
         let commitment = bundle.prepare_one(place).commitment;
         self.hop(
             "commitment",
@@ -237,7 +235,7 @@ impl Trace<'_> {
             format!("run {}: {tokens} tokens in {} steps, {first} to {}", run.intent.1.run, steps.len(), steps.last().unwrap_or(first));
         self.hop("trained on", last, span);
         let Some((at, a)) = &run.attribution else { return Ok(()) };
-        let tables = replay::tables(archive, run)?;
+        let tables = rules::replay::tables(archive, run)?;
         let rows = read_documents(&archive.objects.get(Class::Public, &a.documents)?)?;
         let nats: f64 = rows.iter().filter(|r| r.document == name).map(|r| tables.weight(&r.target) * r.nats).sum();
         self.hop(
@@ -251,7 +249,7 @@ impl Trace<'_> {
     /// The statement's line, and the part of it that a document's weight is.
     fn paid(&mut self, run: &Run, contributor: &ContributorId, document: Option<DocumentRef>) -> Result<()> {
         let Some((at, s)) = &run.statements else { return Ok(()) };
-        let computed = reward::compute(self.archive, run.intent.1.run)?;
+        let computed = rules::settlement::compute(self.archive, run.intent.1.run)?;
         let (policy, tables) = (&computed.policy, &computed.tables);
         let Some(account) = computed.rewards.settlement.accounts.iter().find(|a| a.contributor == *contributor) else {
             self.hop("statement", *at, "commons are paid to nobody");
@@ -297,8 +295,8 @@ impl Trace<'_> {
             return Err(failure(Kind::Check, format!("run {number}: has no statements")));
         }
         self.paid(run, contributor, None)?;
-        let policy = epoch::policy(archive, &archive.state.epochs[run.intent.1.epoch as usize])?;
-        let tables = replay::tables(archive, run)?;
+        let policy = rules::epoch::policy(archive, &archive.state.epochs[run.intent.1.epoch as usize])?;
+        let tables = rules::replay::tables(archive, run)?;
         let own = weights_by_document(archive, run, &tables, policy.window_cap_permille)?;
         let id = contributor.to_string();
         let mut lines: Vec<(String, f64)> = own.into_iter().filter(|(_, (of, _))| *of == id).map(|(d, (_, w))| (d, w)).collect();
@@ -316,7 +314,7 @@ impl Trace<'_> {
 }
 
 /// Whose each document is and what it weighs, in nats times window weight.
-fn weights_by_document(archive: &Archive, run: &Run, tables: &crate::rules::Tables, cap: u64) -> Result<BTreeMap<String, (String, f64)>> {
+fn weights_by_document(archive: &Archive, run: &Run, tables: &rules::tables::Tables, cap: u64) -> Result<BTreeMap<String, (String, f64)>> {
     let (_, a) = run.attribution.as_ref().context("statements follow an attribution")?;
     let windows = tables.window_weights(run.intent.1.steps, cap);
     let mut sums: BTreeMap<String, (String, f64)> = BTreeMap::new();
@@ -328,14 +326,14 @@ fn weights_by_document(archive: &Archive, run: &Run, tables: &crate::rules::Tabl
 }
 
 fn row_of(archive: &Archive, submitted: &Submitted, document: DocumentRef) -> Result<VerdictRow> {
-    let rows = ingest::verdicts(&archive.objects, submitted)?.rows;
+    let rows = rules::bundles::verdicts(&*archive.objects, submitted)?.rows;
     rows.into_iter().find(|r| r.number == document.number).with_context(|| format!("document {document}: has no verdict"))
 }
 
 /// Writes each entry and its proof; returns what to do with them.
 fn write_proofs(dir: &Path, folder: &Path, hops: &[Hop]) -> Result<String> {
     let log = LogFiles::new(&dir.join("log"));
-    let verifier = Verifier::from_vkey(&String::from_utf8(files::read(&dir.join("log.vkey"))?)?)?;
+    let verifier = Verifier::from_vkey(&files::read_text(&dir.join("log.vkey"))?)?;
     let read = log.read(&verifier)?.context("a log that was just checked")?;
     let entries: BTreeSet<u64> = hops.iter().map(|h| h.entry).collect();
     for index in &entries {

@@ -16,12 +16,12 @@ use hyper::{Method, Request, Response};
 use ledger::key::Algorithm;
 use ledger::witness::{AddCheckpoint, Refusal};
 use ledger::{Note, SecretKey, Verifier};
+use pipeline::keys::{self as key_files, read as read_key};
 use serde_json::json;
 use store::{Witness, files};
 
 use crate::failure::{Kind, failure, usage};
 use crate::http::{self, reply};
-use crate::keys::{self, read as read_key};
 use crate::output::{Output, note};
 use crate::prove::verifier;
 
@@ -73,15 +73,15 @@ impl Followed {
 
 /// Makes a witness' key.
 pub fn key(name: &str, out: &Path) -> Result<Output> {
-    let key = keys::generate(name, Algorithm::CosignatureV1)?;
-    keys::write_new(out, &key, false)?;
+    let key = key_files::generate(name, Algorithm::CosignatureV1)?;
+    key_files::write_new(out, &key, false)?;
     Ok(Output::new(key.vkey(), json!({ "vkey": key.vkey(), "key": out.display().to_string() })))
 }
 
 /// Answers one request from a file, for a machine without a network.
 pub fn cosign(request: &Path, key: &Path, logs: &[String], state: &Path, out: Option<PathBuf>, now: u64) -> Result<Output> {
     let (followed, _) = Followed::new(key, logs, state)?;
-    let body = String::from_utf8(files::read(request)?).with_context(|| request.display().to_string())?;
+    let body = files::read_text(request)?;
     match followed.add(&body, now)? {
         Ok(line) => {
             let path = out.unwrap_or_else(|| request.with_extension("cosignature"));

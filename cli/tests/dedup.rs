@@ -5,13 +5,13 @@ mod common;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 
-use common::{Numbers, World, assay};
+use common::{SplitMix64, World, assay};
 use serde_json::{Value, json};
 
 const SYLLABLES: [&str; 16] = ["ba", "ke", "mo", "ri", "tu", "sa", "le", "no", "pi", "du", "ga", "ve", "lo", "hi", "zu", "ça"];
 
 /// Words that hardly repeat.
-fn words(n: &mut Numbers, count: usize) -> Vec<String> {
+fn words(n: &mut SplitMix64, count: usize) -> Vec<String> {
     (0..count).map(|_| (0..3 + n.below(3)).map(|_| SYLLABLES[n.below(16) as usize]).collect()).collect()
 }
 
@@ -26,7 +26,7 @@ struct Planted {
 }
 
 fn planted(seed: u64, originals: usize) -> Planted {
-    let mut n = Numbers(seed);
+    let mut n = SplitMix64(seed);
     let mut documents: Vec<(String, Vec<String>, Option<String>)> = Vec::new();
     let mut lines = String::new();
     for i in 0..originals {
@@ -136,7 +136,7 @@ fn threads_and_instruction_sets_give_the_same_bytes_and_removals_are_true() {
 #[test]
 fn excerpts_and_concatenations_are_contained_and_held_out_text_is_taken_out() {
     let world = World::new();
-    let mut n = Numbers(8);
+    let mut n = SplitMix64(8);
     let (a, b, target) = (words(&mut n, 400).join(" "), words(&mut n, 300).join(" "), words(&mut n, 200).join(" "));
     let excerpt = a.split(' ').skip(100).take(200).collect::<Vec<_>>().join(" ");
     let new = words(&mut n, 250).join(" ");

@@ -529,9 +529,9 @@ fn chains_and_people_who_pay_by_hand_get_their_files_too() {
     let mut sum = 0;
     for (name, address) in ["anna", "bert"].iter().zip(address) {
         let claim = fs::read(home.world.path(&format!("h/statements/payout-{payout}/{name}.claim.json"))).unwrap();
-        let claim: ledger::payout::claim_proof::ClaimProof = serde_json::from_slice(&claim).unwrap();
+        let claim: rails::claim_proof::ClaimProof = serde_json::from_slice(&claim).unwrap();
         claim.verify().unwrap();
-        assert_eq!(ledger::payout::address::checksummed(&claim.account), address);
+        assert_eq!(rails::address::checksummed(&claim.account), address);
         sum += claim.amount_minor;
     }
     assert_eq!(sum, home.balance("in-flight:"));

@@ -120,7 +120,7 @@ fn copies_targets_and_noise_earn_nothing() {
         sources(&world, name, &format!("target/{name}"));
     }
     sources(&world, "cli", "from/yves");
-    let mut n = common::Numbers(5);
+    let mut n = common::SplitMix64(5);
     let noise: Vec<String> = (0..40).map(|_| (0..4000).map(|_| char::from(33 + n.below(94) as u8)).collect()).collect();
     world.lines("from/mona/noise.jsonl", noise.into_iter(), "MIT");
     // The pool's own documents, each with a word of introduction.

@@ -18,8 +18,8 @@ const FILTERS: &str = "[length]\n[gopher_quality]\n[gopher_repetition]\n[c4]\n[f
 
 /// Prose by language, in more than ten scripts; the tests of the filters say where it is from.
 fn prose() -> BTreeMap<String, String> {
-    let mut prose: BTreeMap<String, String> = serde_json::from_str(include_str!("../../ingest/src/filter/prose.json")).unwrap();
-    let documents: Vec<Value> = serde_json::from_str(include_str!("../../ingest/src/filter/golden.json")).unwrap();
+    let mut prose: BTreeMap<String, String> = serde_json::from_str(include_str!("../../filters/src/prose.json")).unwrap();
+    let documents: Vec<Value> = serde_json::from_str(include_str!("../../filters/src/golden.json")).unwrap();
     let named = |d: &Value| (d["name"].as_str().unwrap().to_string(), d["text"].as_str().unwrap().to_string());
     prose.extend(documents.iter().map(named).filter(|(name, _)| name.starts_with("lang-") && !name.ends_with("-lines")));
     // The Amharic text with other word spaces is near the first one, as it should be.

@@ -107,7 +107,9 @@ fn a_pilot_gives_the_weights_of_the_run_and_is_never_paid() {
     // The same command does nothing a second time.
     assert_eq!(world.run(&["train", "tiny.toml", "--home", "h", "--pilot", "--now", NOW]).ok()["run"], 1);
     world.run(&["reward", "--home", "h", "--run", "0"]).fails(3, &["statements-pilot"]);
-    world.run(&["train", "tiny.toml", "--home", "h", "--weights-from-run", "9", "--now", NOW]).fails(2, &["run 9: there are 2"]);
+    world
+        .run(&["train", "tiny.toml", "--home", "h", "--weights-from-run", "9", "--now", NOW])
+        .fails(2, &["run 9 does not exist; this log has runs 0 and 1"]);
     world.run(&["train", "weighted.toml", "--home", "h", "--pilot"]).fails(4, &["weighted.toml"]);
 }
 

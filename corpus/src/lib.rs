@@ -2,10 +2,12 @@
 //!
 //! - `digest`, `canonical`, `merkle`: how bytes are named, written and proven
 //! - `id`: contributors and documents
+//! - `date`: the calendar; `random`: numbers that are the same everywhere
 //! - `text`: what a document's text is, its salt and its commitment
 //! - `licence`: what an SPDX expression permits
 //! - `bundle`: a submission's documents, as they came, with their salts
 //! - `verdict`: what was decided about each document
+//! - `objects`: immutable bytes named by their digest
 //! - `outline`: what judging needs of documents, without their texts
 //! - `shard`: accepted documents as tokens
 //! - `parquet_file`: the one way tables are written and read
@@ -14,12 +16,15 @@
 
 pub mod bundle;
 pub mod canonical;
+pub mod date;
 mod digest;
 mod id;
 pub mod licence;
 pub mod merkle;
+pub mod objects;
 pub mod outline;
 pub mod parquet_file;
+pub mod random;
 pub mod shard;
 
 pub mod text;

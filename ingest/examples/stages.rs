@@ -10,8 +10,9 @@ use corpus::bundle::{Bundle, PART_BYTES, Submitted};
 use corpus::outline::{Outline, Outlines};
 use corpus::shard::{Shard, TokenizedDocument};
 use corpus::{ContributorId, Digest, DocumentRef};
+use filters::Filters;
+use ingest::TextTokenizer;
 use ingest::read::{Item, Options, Record, Stream};
-use ingest::{Filters, TextTokenizer};
 
 // The allocator of the program.
 #[global_allocator]

@@ -37,13 +37,13 @@ pub fn card(data: &[u8]) {
 
 /// Any licence file comes to an expression.
 pub fn licence(data: &[u8]) {
-    let expression = ingest::licence::of_file(&String::from_utf8_lossy(data));
+    let expression = rights::licence::of_file(&String::from_utf8_lossy(data));
     assert!(expression.is_empty() || corpus::licence::parse(&expression).is_ok(), "{expression}");
 }
 
 /// Any files of a site and any page of it come to statements, each with its place.
 pub fn reservation(data: &[u8]) {
-    use ingest::reservation::{Page, Site, of};
+    use rights::reservation::{Page, Site, of};
     let text = String::from_utf8_lossy(data).into_owned();
     let url = "https://a.example/x?y=1";
     let mut site = Site::default();

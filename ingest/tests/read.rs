@@ -9,9 +9,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, DictionaryArray, Int64Array, LargeStringArray, StringArray, StringViewArray};
 use arrow::datatypes::Int32Type;
 use common::{arrow_file, arrow_stream, batch, gzip, parquet, tar, warc, zip};
-use ingest::licence::Source;
 use ingest::read::{Code, Columns, Limits, Options, Scanned, read_all};
 use ingest::{Problem, Record};
+use rights::licence::Source;
 
 fn options() -> Options {
     Options { licence_is_evidence: true, ..Options::default() }

@@ -8,17 +8,14 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
 use common::{arrow_file, arrow_stream, batch, gzip, parquet, tar, warc, zip};
+use corpus::random::SplitMix64;
 
-/// SplitMix64.
-struct Random(u64);
+/// Numbers below a length.
+struct Random(SplitMix64);
 
 impl Random {
     fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as usize % n
+        self.0.below(n as u64) as usize
     }
 }
 
@@ -51,7 +48,7 @@ fn damaged_files_of_every_form_are_rows_and_problems() {
         ("a.warc.gz", gzip(pages.as_bytes())),
         ("a.txt", "café 日本語\n".repeat(20).into_bytes()),
     ];
-    let mut random = Random(1);
+    let mut random = Random(SplitMix64(1));
     // What a damaged file makes a library say is of no interest here.
     std::panic::set_hook(Box::new(|info| {
         if info.location().is_some_and(|l| !l.file().contains(".cargo")) {
@@ -88,7 +85,7 @@ fn damaged_cards_licences_and_statements_say_something_or_nothing() {
     let robots = b"User-agent: GPTBot\nDisallow: /x*y$\nContent-Usage: train-ai=n\nLicense: /rsl.xml\n\ntdm-reservation: 1, noai <meta name=robots content=noai>".to_vec();
     type Target = (Vec<u8>, fn(&[u8]), usize);
     let targets: [Target; 3] = [(card, targets::card, 300), (licence, targets::licence, 40), (robots, targets::reservation, 600)];
-    let mut random = Random(3);
+    let mut random = Random(SplitMix64(3));
     for (whole, target, times) in targets {
         target(&whole);
         for _ in 0..times {
@@ -105,7 +102,7 @@ fn damaged_cards_licences_and_statements_say_something_or_nothing() {
 #[test]
 fn damaged_tokenizers_are_refused_or_used() {
     let json = ingest::train(["some text, some more text"].into_iter(), 300).unwrap();
-    let mut random = Random(2);
+    let mut random = Random(SplitMix64(2));
     for _ in 0..200 {
         let mut damaged = json.clone();
         let at = random.below(damaged.len());

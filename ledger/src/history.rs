@@ -311,6 +311,29 @@ fn distinct<'a>(submissions: impl Iterator<Item = &'a Submitted>) -> Vec<Contrib
     ids
 }
 
+/// A run that the log does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownRun {
+    /// Its number.
+    pub run: u32,
+    /// Runs that there are.
+    pub known: usize,
+}
+
+impl std::fmt::Display for UnknownRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "run {} does not exist; ", self.run)?;
+        match self.known {
+            0 => f.write_str("this log has no runs yet, `assay train` makes one"),
+            1 => f.write_str("this log has run 0"),
+            2 => f.write_str("this log has runs 0 and 1"),
+            n => write!(f, "this log has runs 0 to {}", n - 1),
+        }
+    }
+}
+
+impl std::error::Error for UnknownRun {}
+
 /// A run.
 #[derive(Clone, Debug)]
 pub struct Run {

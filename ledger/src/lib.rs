@@ -11,10 +11,11 @@
 //! - `reward`, `settlement`: from integer weights to amounts, and from these to what is payable, by `payee`
 //! - `books`: double entry
 //! - `statement`: what one contributor is told, signed
-//! - `payout`: the files that banks and chains take, and what these report
+//! - `amount`: minor units as text
 //!
-//! What an audit needs from shards, verdicts and runs is put together by the program.
+//! The files that banks and chains take are in `rails`. What an audit needs from shards, verdicts and runs is put together by the program.
 
+pub mod amount;
 pub mod books;
 pub mod document_proof;
 pub mod entry;
@@ -23,7 +24,6 @@ pub mod history;
 pub mod key;
 pub mod note;
 pub mod payee;
-pub mod payout;
 pub mod proof;
 pub mod reward;
 pub mod settlement;
@@ -35,8 +35,6 @@ pub mod witness;
 pub mod witness_policy;
 // Used by rewards alone.
 mod wide;
-// Days of rights and of bank files.
-mod date;
 
 pub use document_proof::DocumentProof;
 pub use entry::Entry;

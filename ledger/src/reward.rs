@@ -3,7 +3,7 @@
 use corpus::ContributorId;
 use serde::{Deserialize, Serialize};
 
-use crate::entry::amount;
+use crate::amount;
 use crate::wide::{mul_div, mul_div_floor};
 
 /// Weights that no pool can be divided by.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use corpus::ContributorId;
 use serde::{Deserialize, Serialize};
 
-use crate::entry::amount;
+use crate::amount;
 use crate::payee::PayeeId;
 use crate::reward::{RewardError, largest_remainder};
 

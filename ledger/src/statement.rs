@@ -3,7 +3,7 @@
 use corpus::{ContributorId, Digest, canonical};
 use serde::{Deserialize, Serialize};
 
-use crate::entry::amount;
+use crate::amount;
 use crate::envelope::Envelope;
 use crate::key::{PublicKey, SecretKey};
 use crate::payee::PayeeId;

@@ -2,7 +2,7 @@
 
 mod histories;
 
-use histories::{History, Numbers, id};
+use histories::{History, SplitMix64, id};
 use ledger::books::Books;
 use ledger::payee::PayeeId;
 use ledger::reward::{Reward, allocate};
@@ -55,7 +55,7 @@ fn of_first(pool: i128, weights: &[i128], parts: usize) -> Option<(i128, i128)> 
 
 #[test]
 fn splitting_an_account_changes_what_it_accrues_and_is_paid_by_less_than_a_unit_for_each_part() {
-    let mut n = Numbers(11);
+    let mut n = SplitMix64(11);
     let (mut compared, mut negative) = (0, 0);
     for _ in 0..20_000 {
         let others: Vec<i128> = (0..1 + n.below(12)).map(|_| i128::from(n.below(10_000)) - 2_000).collect();

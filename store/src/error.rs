@@ -23,6 +23,14 @@ pub enum StoreError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A file that should be UTF-8 and is not.
+    #[error("{}: {source}", path.display())]
+    NotText {
+        /// Which file.
+        path: PathBuf,
+        /// Where it stops being UTF-8.
+        source: std::str::Utf8Error,
+    },
     /// An object that is not there.
     #[error("object {0}: absent")]
     Absent(Digest),

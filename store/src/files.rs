@@ -14,6 +14,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
     fs::read(path).map_err(StoreError::io(path))
 }
 
+/// Reads a whole file of UTF-8.
+///
+/// # Errors
+/// [`StoreError::Io`], and [`StoreError::NotText`] with the place of the first byte that is none.
+pub fn read_text(path: &Path) -> Result<String, StoreError> {
+    String::from_utf8(read(path)?).map_err(|e| StoreError::NotText { path: path.to_path_buf(), source: e.utf8_error() })
+}
+
 /// Reads a file that may be absent.
 ///
 /// # Errors

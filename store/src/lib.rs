@@ -28,11 +28,12 @@ pub mod sequencer;
 mod wal;
 pub mod witness;
 
+pub use corpus::objects::Class;
 pub use error::StoreError;
 pub use head_keeper::HeadKeeper;
 pub use index::{Applied, Index};
 pub use jobs::{Job, JobState};
 pub use log::LogFiles;
-pub use objects::{Class, Objects};
+pub use objects::Objects;
 pub use sequencer::Sequencer;
 pub use witness::{Cosigner, FileWitness, RemoteWitness, Witness, Witnesses};

@@ -4,35 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use corpus::Digest;
+use corpus::objects::{Class, ObjectError, ReadObjects};
 
 use crate::bucket::{Bucket, Put};
 use crate::error::StoreError;
 use crate::files;
-
-/// Who may read an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
-    /// Anybody: tables without text.
-    Public,
-    /// One contributor and auditors.
-    Party,
-    /// The operator and auditors: text, shards, weights, targets.
-    Sealed,
-}
-
-impl Class {
-    /// All classes.
-    pub const ALL: [Class; 3] = [Class::Public, Class::Party, Class::Sealed];
-
-    /// The folder's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Class::Public => "public",
-            Class::Party => "party",
-            Class::Sealed => "sealed",
-        }
-    }
-}
 
 /// Objects below a folder, or in a bucket.
 #[derive(Clone, Debug)]
@@ -179,6 +155,26 @@ impl Objects {
                 Ok((PathBuf::from(format!("{bucket:?}/{name}")), bytes))
             }
         }
+    }
+}
+
+impl ReadObjects for Objects {
+    fn get(&self, class: Class, digest: &Digest) -> Result<Vec<u8>, ObjectError> {
+        Objects::get(self, class, digest).map_err(|e| match e {
+            StoreError::Absent(digest) => ObjectError::Absent(digest),
+            StoreError::Corrupt { path, expected, found } => ObjectError::Corrupt { place: path.display().to_string(), expected, found },
+            other => ObjectError::Refused(other.into()),
+        })
+    }
+
+    fn size(&self, class: Class, digest: &Digest) -> Option<u64> {
+        Objects::size(self, class, digest)
+    }
+
+    fn list(&self, class: Class) -> Result<Vec<Digest>, ObjectError> {
+        let paths = Objects::list(self).map_err(|e| ObjectError::Refused(e.into()))?;
+        let own = paths.iter().filter(|path| path.starts_with(class.name()));
+        Ok(own.filter_map(|path| path.file_name()?.to_str()?.parse().ok()).collect())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Text from a model, token by token; for a look at a result, not for serving.
 
+use corpus::random::SplitMix64;
 use kernels::Backend;
 
 use crate::batch::Batch;
@@ -26,17 +27,17 @@ pub fn generate<B: Backend>(
     drawing: Drawing,
 ) -> Vec<u32> {
     let mut tokens = prompt.to_vec();
-    let mut state = drawing.seed;
+    let mut random = SplitMix64(drawing.seed);
     for _ in 0..count {
         let seen = &tokens[tokens.len().saturating_sub(context)..];
         let mut batch = Batch::default();
         batch.push(0, 0, seen, seen.iter().map(|_| -1), 0..seen.len() as u32);
-        tokens.push(draw(&engine.last_logits(theta, &batch), drawing, &mut state));
+        tokens.push(draw(&engine.last_logits(theta, &batch), drawing, &mut random));
     }
     tokens.split_off(prompt.len())
 }
 
-fn draw(logits: &[f64], drawing: Drawing, state: &mut u64) -> u32 {
+fn draw(logits: &[f64], drawing: Drawing, random: &mut SplitMix64) -> u32 {
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
     if drawing.temperature <= 0.0 {
@@ -44,12 +45,7 @@ fn draw(logits: &[f64], drawing: Drawing, state: &mut u64) -> u32 {
     }
     order.truncate(if drawing.top == 0 { order.len() } else { drawing.top });
     let weights: Vec<f64> = order.iter().map(|&i| ((logits[i] - logits[order[0]]) / drawing.temperature).exp()).collect();
-    // SplitMix64 (Steele et al. 2014, figure 12).
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let mut left = ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64 * weights.iter().sum::<f64>();
+    let mut left = (random.next() >> 11) as f64 / (1u64 << 53) as f64 * weights.iter().sum::<f64>();
     for (i, weight) in order.iter().zip(&weights) {
         left -= weight;
         if left < 0.0 {

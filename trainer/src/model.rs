@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use corpus::random::SplitMix64;
 use kernels::{Matrix, Shape};
 use sha2::{Digest, Sha256};
 
@@ -128,9 +129,9 @@ impl Layout {
         for tensor in self.tensors.iter().filter(|t| t.decayed) {
             let deviation = if tensor.name.ends_with(".wo") || tensor.name.ends_with(".w_down") { self.deep } else { 0.02 };
             let digest = Sha256::new().chain_update(seed).chain_update(tensor.name.as_bytes()).finalize();
-            let mut state = u64::from_le_bytes(digest[..8].try_into().expect("eight bytes"));
+            let mut random = SplitMix64(u64::from_le_bytes(digest[..8].try_into().expect("eight bytes")));
             for pair in values[tensor.matrix.range()].chunks_mut(2) {
-                let (a, b) = normal_pair(&mut state);
+                let (a, b) = normal_pair(&mut random);
                 pair[0] = a * deviation;
                 if let Some(second) = pair.get_mut(1) {
                     *second = b * deviation;
@@ -143,16 +144,10 @@ impl Layout {
 
 /// Two independent standard normal numbers.
 ///
-/// Source: Box and Muller 1958; uniform numbers from SplitMix64 (Steele et al. 2014, figure 12).
-fn normal_pair(state: &mut u64) -> (f64, f64) {
-    let mut uniform = || {
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = *state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        // In (0, 1]: the logarithm below needs it positive.
-        (((z ^ (z >> 31)) >> 11) + 1) as f64 / (1u64 << 53) as f64
-    };
+/// Source: Box and Muller 1958; uniform numbers from SplitMix64.
+fn normal_pair(random: &mut SplitMix64) -> (f64, f64) {
+    // In (0, 1]: the logarithm below needs it positive.
+    let mut uniform = || ((random.next() >> 11) + 1) as f64 / (1u64 << 53) as f64;
     let radius = (-2.0 * uniform().ln()).sqrt();
     let angle = std::f64::consts::TAU * uniform();
     (radius * angle.cos(), radius * angle.sin())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use corpus::random::SplitMix64;
 use sha2::{Digest, Sha256};
 
 use crate::batch::{Batch, Corpus, Piece, passes};
@@ -222,14 +223,11 @@ fn key(number: u64, weights: Option<&Weights>) -> Key {
 
 /// Puts `rows` into an order that `state` draws.
 ///
-/// Source: Durstenfeld 1964; numbers from SplitMix64 (Steele et al. 2014, figure 12).
-fn shuffle(rows: &mut [u32], mut state: u64) {
+/// Source: Durstenfeld 1964; numbers from SplitMix64.
+fn shuffle(rows: &mut [u32], state: u64) {
+    let mut random = SplitMix64(state);
     for i in (1..rows.len()).rev() {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         // The bias of a 64-bit number modulo a row count is below 2^-32.
-        rows.swap(i, ((z ^ (z >> 31)) % (i as u64 + 1)) as usize);
+        rows.swap(i, random.below(i as u64 + 1) as usize);
     }
 }

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use corpus::licence::Purpose;
 
-use crate::rules::UnknownReservations;
-
 use super::HomeArg;
 use crate::attribution::{By, Sort};
 
@@ -89,6 +87,24 @@ pub enum Attribution {
         #[arg(long, default_value_t = 4096)]
         tokens: usize,
     },
+}
+
+/// The verdict on a page whose publisher's word on training is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum UnknownReservations {
+    /// It is left out.
+    Exclude,
+    /// It is used.
+    Accept,
+}
+
+impl From<UnknownReservations> for rules::policy::UnknownReservations {
+    fn from(given: UnknownReservations) -> rules::policy::UnknownReservations {
+        match given {
+            UnknownReservations::Exclude => rules::policy::UnknownReservations::Exclude,
+            UnknownReservations::Accept => rules::policy::UnknownReservations::Accept,
+        }
+    }
 }
 
 /// What `export` writes.

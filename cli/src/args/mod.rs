@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use corpus::licence::Purpose;
 use corpus::{ContributorId, DocumentRef};
+use pipeline::jobs::LEASE_MS;
 
 use crate::deduplicate::DeviceChoice;
-use crate::stages::jobs::LEASE_MS;
 
 pub use reading::{Columned, Reading};
 

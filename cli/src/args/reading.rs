@@ -6,10 +6,10 @@ use anyhow::Result;
 use clap::Args;
 use ingest::Limits;
 use ingest::read::{Columns, Encoding, Options};
+use pipeline::gather::Source;
+use pipeline::stated_rights::StatedRights;
 
 use crate::failure::usage;
-use crate::rights::StatedRights;
-use crate::stages::gather::Source;
 
 /// Columns and limits.
 #[derive(Clone, Debug, Args)]

@@ -9,19 +9,19 @@ use ledger::entry::Holder;
 use ledger::payee::PayeeId;
 use ledger::settlement::PayeeLine;
 use ledger::statement::Statement;
+use pipeline::Home;
+use rules::Archive;
 use serde_json::json;
 use store::files;
 
-use crate::audit;
+use crate::audited;
 use crate::failure::{Kind, failure};
-use crate::home::{Archive, Home};
-use crate::output::{Output, money};
-use crate::stages::reward;
+use crate::output::{Bars, Output, money};
 use crate::tables::number_value;
 
 /// Every pool with everybody's line, and what is payable of it.
 pub fn rewards(home: &Home, run: u32) -> Result<Output> {
-    let computed = reward::compute(home, run)?;
+    let computed = rules::settlement::compute(home, run)?;
     let (policy, rewards) = (&computed.policy, &computed.rewards);
     let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
     let payees: HashMap<PayeeId, &PayeeLine> = rewards.settlement.payees.iter().map(|p| (p.payee, p)).collect();
@@ -108,7 +108,7 @@ fn signed(archive: &Archive, bytes: &[u8]) -> Result<Statement> {
 
 /// Recomputes a statement from the log and public objects, and names the fields that differ.
 pub fn verify(file: &Path, dir: &Path) -> Result<Output> {
-    let archive = audit::public_archive(dir)?;
+    let archive = audit::public_archive(&audited::files(dir)?, &Bars)?;
     let bytes = files::read(file)?;
     let wrong = |what: String| failure(Kind::Verification, format!("{}: {what}", file.display()));
     let statement = signed(&archive, &bytes).map_err(|e| wrong(e.to_string()))?;
@@ -117,7 +117,7 @@ pub fn verify(file: &Path, dir: &Path) -> Result<Output> {
     let Some((at, entry)) = &run.statements else {
         return Err(wrong(format!("run {} is not settled in the log", statement.run)));
     };
-    let computed = reward::compute(&archive, statement.run)?;
+    let computed = rules::settlement::compute(&archive, statement.run)?;
     // What the operator logged, and pays by, is what the statement is about.
     let logged = (entry.rewards, entry.accrued_minor, entry.payable_minor, &entry.outcome);
     let gives =
@@ -125,7 +125,7 @@ pub fn verify(file: &Path, dir: &Path) -> Result<Output> {
     if logged != gives {
         return Err(wrong(format!("entry {at}: rewards, accrued, payable and outcome {logged:?}, the log's tables give {gives:?}")));
     }
-    let all = reward::statements(&archive, run, &computed)?;
+    let all = rules::settlement::statements(&archive, run, &computed)?;
     let expected = all.iter().find(|s| s.contributor == statement.contributor);
     let expected = expected.ok_or_else(|| wrong(format!("contributor {} is not in run {}", statement.contributor, statement.run)))?;
     let differing = statement.differences(expected)?;

@@ -4,6 +4,7 @@
 
 pub mod forge;
 
+pub use corpus::random::SplitMix64;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -88,29 +89,13 @@ pub struct World {
     pub dir: tempfile::TempDir,
 }
 
-/// A number generator that is the same everywhere: SplitMix64.
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-}
-
 /// Sentences with a grammar, so that there is something to learn.
 pub fn prose(seed: u64, sentences: usize) -> String {
     const NOUNS: [&str; 12] =
         ["river", "mountain", "engine", "garden", "letter", "signal", "harbour", "window", "forest", "ledger", "witness", "market"];
     const VERBS: [&str; 8] = ["carries", "follows", "measures", "remembers", "opens", "answers", "weighs", "crosses"];
     const ADJECTIVES: [&str; 8] = ["quiet", "narrow", "old", "bright", "distant", "honest", "heavy", "green"];
-    let mut n = Numbers(seed);
+    let mut n = SplitMix64(seed);
     let mut pick = |words: &[&'static str]| words[n.below(words.len() as u64) as usize];
     (0..sentences)
         .map(|_| format!("The {} {} {} the {} {}.\n", pick(&ADJECTIVES), pick(&NOUNS), pick(&VERBS), pick(&ADJECTIVES), pick(&NOUNS)))

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
+use rights::reservation::Signal;
 
 use super::columns::{Columns, PROMPT, SLOTS, Slot, Unused};
 use super::limits::Limits;
 use super::problem::{Code, Problem, Refusal};
 use super::{lines, table};
-use crate::reservation::Signal;
 
 /// Bytes that are handed out at once.
 pub(super) const BLOCK_BYTES: usize = 8 << 20;

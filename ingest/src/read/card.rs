@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
+use rights::licence::{UNKNOWN, joined, named, reference};
+
 use super::yaml::Yaml;
-use crate::licence::{UNKNOWN, joined, named, reference};
 
 /// Words in the names of files that say which licence a folder has.
 const EVIDENCE: [&str; 9] = ["license", "licence", "licenses", "licences", "copying", "copyright", "unlicense", "unlicence", "eula"];

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use rights::licence::{Source, UNKNOWN, joined, named, of_file};
+
 use super::Scan;
 use super::card::{self, Card};
-use crate::licence::{Source, UNKNOWN, joined, named, of_file};
 
 /// How a file says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

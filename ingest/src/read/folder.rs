@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rights::licence::{Source as Said, UNKNOWN};
+
 use super::card::Card;
 use super::kind::{self, Kind, Source};
 use super::problem::{Code, Refusal};
 use super::splits::{self, Assigned};
 use super::{Ended, Scan, Stopped, archive, evidence};
-use crate::licence::{Source as Said, UNKNOWN};
 
 /// Files of a Hugging Face dataset folder that are about the data.
 const ABOUT: [&str; 4] = ["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"];

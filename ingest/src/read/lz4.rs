@@ -13,14 +13,13 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use parquet::arrow::arrow_reader::RowGroups;
 use parquet::basic::Compression;
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
-
-use parquet::arrow::arrow_reader::RowGroups;
 
 use super::pages::Expanded;
 
@@ -38,7 +37,8 @@ impl<R: ChunkReader + 'static> RowGroups for Groups<R> {
     }
 
     fn column_chunks(&self, leaf: usize) -> Result<Box<dyn PageIterator>> {
-        let chunks = Chunks { source: self.source.clone(), metadata: self.metadata.clone(), expanded: self.expanded.clone(), leaf, next: 0 };
+        let chunks =
+            Chunks { source: self.source.clone(), metadata: self.metadata.clone(), expanded: self.expanded.clone(), leaf, next: 0 };
         Ok(Box::new(chunks))
     }
 
@@ -160,7 +160,11 @@ fn decompress(page: &[u8], most: usize, text: &mut Vec<u8>) -> std::result::Resu
     if page.starts_with(&FRAME) {
         let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
         let read = lz4_flex::frame::FrameDecoder::new(page).take(limit).read_to_end(text).map_err(|e| format!("an LZ4 frame: {e}"))?;
-        return if read <= most { Ok(()) } else { Err(format!("an LZ4 frame becomes more than the {most} bytes that its column has left")) };
+        return if read <= most {
+            Ok(())
+        } else {
+            Err(format!("an LZ4 frame becomes more than the {most} bytes that its column has left"))
+        };
     }
     raw(page, most, text).map_err(|raw| format!("a page in LZ4 that is no Hadoop blocks ({why}), no LZ4 frame and no LZ4 block ({raw})"))
 }
@@ -192,7 +196,9 @@ fn blocks(page: &[u8], most: usize, text: &mut Vec<u8>) -> std::result::Result<(
 
 /// Takes a length off the begin of `rest`.
 fn number(rest: &mut &[u8]) -> std::result::Result<usize, String> {
-    let Some((number, behind)) = rest.split_first_chunk() else { return Err(format!("a length of 4 bytes, the page has {} more", rest.len())) };
+    let Some((number, behind)) = rest.split_first_chunk() else {
+        return Err(format!("a length of 4 bytes, the page has {} more", rest.len()));
+    };
     *rest = behind;
     usize::try_from(u32::from_be_bytes(*number)).map_err(|e| e.to_string())
 }

@@ -58,8 +58,8 @@ use limits::Meter;
 use problem::Refusal;
 use sites::Sites;
 
-use crate::licence::{self, Scoped, Statement};
-use crate::reservation::Signal;
+use rights::licence::{self, Scoped, Statement};
+use rights::reservation::Signal;
 
 /// What is read, and how.
 #[derive(Clone, Debug, Default)]

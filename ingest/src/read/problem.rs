@@ -99,7 +99,7 @@ impl Code {
 impl Problem {
     /// A problem, whose texts show no personal data and no control characters, whatever the dataset has.
     pub fn new(place: &str, code: Code, reason: &str) -> Problem {
-        let shown = |text: &str| corpus::text::shown(&crate::filter::shown(text)).into_owned();
+        let shown = |text: &str| corpus::text::shown(&filters::shown(text)).into_owned();
         Problem { place: shown(place), code, reason: shown(reason) }
     }
 }

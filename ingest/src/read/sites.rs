@@ -6,8 +6,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::reservation::{Finding, Page, Protocol, Signal, Site, of, origin_of, path_of};
 use corpus::Digest;
+use rights::reservation::{Finding, Page, Protocol, Signal, Site, of, origin_of, path_of};
 
 /// Something that was fetched.
 struct Fetched {
@@ -134,13 +134,7 @@ impl Files {
 ///
 /// Source: ISO 28500:2017, section 5.4.
 fn seconds(date: &str) -> i64 {
-    let number = |range: std::ops::Range<usize>| date.get(range).and_then(|d| d.parse::<i64>().ok());
-    let parts = (number(0..4), number(5..7), number(8..10), number(11..13), number(14..16), number(17..19));
-    let (Some(year), Some(month), Some(day), Some(hour), Some(minute), Some(second)) = parts else { return 0 };
-    // Years begin in March, so that a leap day ends one.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (month * 153 + 2) / 5 + day - 719_469;
-    ((days * 24 + hour) * 60 + minute) * 60 + second
+    corpus::date::parse_date_time(date).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use rights::licence;
+use rights::reservation::{Page, of_page};
+
 use super::block::{BLOCK_BYTES, Block, Fields, Loose, Rows};
 use super::columns::{Slot, Unused};
 use super::{Scan, Stopped, encoding, kind};
-use crate::licence;
-use crate::reservation::{Page, of_page};
 
 /// Hands out a file as one row.
 pub(super) fn read(name: &str, bytes: Vec<u8>, scan: &mut Scan<'_, '_>) -> Result<(), Stopped> {

@@ -7,6 +7,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 
+use rights::reservation::Page;
+
 use super::block::{Fields, Loose};
 use super::columns::Slot;
 use super::html;
@@ -14,7 +16,6 @@ use super::limits::Limits;
 use super::problem::{Code, Refusal};
 use super::sites::{self, FILE_BYTES, Sites};
 use super::{Scan, Stopped};
-use crate::reservation::Page;
 
 /// Longest line of a header.
 const LINE_BYTES: u64 = 1 << 16;

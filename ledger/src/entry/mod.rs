@@ -29,28 +29,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 
-/// Amounts as decimal text: JSON readers keep integers of 53 bits, some currencies have 24 decimals.
-pub mod amount {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    /// Writes the amount as text.
-    ///
-    /// # Errors
-    /// As the serializer.
-    pub fn serialize<S: Serializer>(amount: &i128, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(amount)
-    }
-    /// Reads the amount; leading zeros and signs of plus are refused.
-    ///
-    /// # Errors
-    /// If the text is not what [`serialize`] writes.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let amount: i128 = text.parse().map_err(serde::de::Error::custom)?;
-        if amount.to_string() == text { Ok(amount) } else { Err(serde::de::Error::custom(format!("amount {text:?} is not canonical"))) }
-    }
-}
-
 /// Records as they stand in a predicate: every field is there, and no other.
 macro_rules! records {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $type:ty $(= $with:literal)?),* $(,)? })*) => {

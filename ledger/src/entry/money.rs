@@ -12,15 +12,15 @@ records! {
         /// Which run.
         run: u32,
         /// The pool.
-        pool_minor: i128 = "crate::entry::amount",
+        pool_minor: i128 = "crate::amount",
         /// ISO 4217 code.
         currency: String,
         /// The table of weights, amounts and what is carried on, as lines of canonical JSON.
         rewards: Digest,
         /// What of the pool accrued; the rest is held.
-        accrued_minor: i128 = "crate::entry::amount",
+        accrued_minor: i128 = "crate::amount",
         /// What is payable after the dispute window.
-        payable_minor: i128 = "crate::entry::amount",
+        payable_minor: i128 = "crate::amount",
         /// Number of statements.
         statements: u64,
         /// Root over the statements' envelopes, in the order of contributor ids.
@@ -48,7 +48,7 @@ records! {
         /// Number of contributors.
         contributors: u64,
         /// The sum.
-        total_minor: i128 = "crate::entry::amount",
+        total_minor: i128 = "crate::amount",
         /// The list of them with their amounts.
         list: Digest,
         /// Seconds since 1970.
@@ -59,7 +59,7 @@ records! {
         /// How it is paid: `pain.001`, `merkle-distributor`, `nep-141` or `csv`.
         rail: String,
         /// The sum.
-        total_minor: i128 = "crate::entry::amount",
+        total_minor: i128 = "crate::amount",
         /// ISO 4217 code.
         currency: String,
         /// Number of payments; accounts of one payee are paid by one.
@@ -84,7 +84,7 @@ records! {
         /// The file again.
         file: Digest,
         /// The sum again.
-        total_minor: i128 = "crate::entry::amount",
+        total_minor: i128 = "crate::amount",
         /// Seconds since 1970.
         time: u64,
     }
@@ -93,11 +93,11 @@ records! {
         /// Index of the proposal.
         proposal: u64,
         /// Paid with this report.
-        settled_minor: i128 = "crate::entry::amount",
+        settled_minor: i128 = "crate::amount",
         /// Sent back with this report.
-        returned_minor: i128 = "crate::entry::amount",
+        returned_minor: i128 = "crate::amount",
         /// Reported as paid before, and sent back after all.
-        reversed_minor: i128 = "crate::entry::amount",
+        reversed_minor: i128 = "crate::amount",
         /// Payments in this report.
         transfers: u64,
         /// The list of contributors and amounts that were sent back.
@@ -131,7 +131,7 @@ records! {
         /// `released` or `clawback`.
         outcome: String,
         /// What is clawed back.
-        amount_minor: i128 = "crate::entry::amount",
+        amount_minor: i128 = "crate::amount",
         /// Digest of the reasons, which both sides see.
         reasons: Digest,
         /// Seconds since 1970.

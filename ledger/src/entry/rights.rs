@@ -3,11 +3,9 @@
 //! Field names follow the Data & Trust Alliance's Data Provenance Standards 1.0.0 where they have one, in snake case.
 //! Everything is a term of a list, a date, a digest or an SPDX expression: no person is named.
 
-use corpus::Digest;
 use corpus::licence::Purpose;
+use corpus::{Digest, date};
 use serde::{Deserialize, Serialize};
-
-use crate::date;
 
 /// Terms for [`LicenseStatement::source`].
 pub const LICENSE_SOURCES: &[&str] = &["row-field", "file", "licence-file", "dataset-card", "cargo-manifest", "declared"];

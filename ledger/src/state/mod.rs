@@ -21,7 +21,7 @@ use corpus::ContributorId;
 
 use crate::entry::{BooksClose, Entry, Genesis, Holder, PolicyChange, Tokenizer};
 use crate::envelope::Envelope;
-use crate::history::{At, Claimed, Contributor, Disputed, Epoch, HeldKey, Payout, Run, Submitted};
+use crate::history::{At, Claimed, Contributor, Disputed, Epoch, HeldKey, Payout, Run, Submitted, UnknownRun};
 use crate::key::PublicKey;
 use crate::witness_policy::WitnessPolicy;
 
@@ -178,6 +178,14 @@ impl State {
     /// The submission of entry `index`.
     pub fn submission(&self, index: u64) -> Option<&Submitted> {
         self.epoch_at(index)?.submission(index)
+    }
+
+    /// The run `number`.
+    ///
+    /// # Errors
+    /// [`UnknownRun`], which says which runs there are.
+    pub fn run(&self, number: u32) -> Result<&Run, UnknownRun> {
+        self.runs.get(number as usize).ok_or(UnknownRun { run: number, known: self.runs.len() })
     }
 
     fn submission_mut(&mut self, index: u64) -> Option<&mut Submitted> {

@@ -20,7 +20,7 @@ impl State {
     }
 
     pub(super) fn reward(&mut self, index: u64, e: Statements) -> Result<(), Violation> {
-        let epoch = self.run(index, e.run)?.intent.1.epoch;
+        let epoch = self.run_mut(index, e.run)?.intent.1.epoch;
         rule!(index, "statements-epoch", e.epoch == epoch, "epoch {}, run {} is of epoch {epoch}", e.epoch, e.run);
         let settled = self.runs.iter().find(|r| r.intent.1.epoch == epoch && r.statements.is_some()).map(|r| r.intent.1.run);
         rule!(index, "statements-once", settled.is_none(), "run {}: epoch {epoch} is settled by run {settled:?} already", e.run);
@@ -46,7 +46,7 @@ impl State {
             e.payable_minor,
             e.outcome
         );
-        let run = self.run(index, e.run)?;
+        let run = self.run_mut(index, e.run)?;
         rule!(index, "statements-pilot", !run.intent.1.pilot, "run {}: is a pilot, which is never settled", e.run);
         let replayed = run.replays.iter().any(|(_, r)| r.outcome != "differs");
         rule!(index, "statements-replayed", replayed, "run {}: statements before a replay", e.run);

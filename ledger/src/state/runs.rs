@@ -78,7 +78,7 @@ impl State {
             e.run
         );
         self.check_drawn(index, run, e.drawn_from.as_ref())?;
-        let run = self.run(index, e.run)?;
+        let run = self.run_mut(index, e.run)?;
         run.progress.push((index, e));
         Ok(())
     }
@@ -115,13 +115,13 @@ impl State {
             e.run,
             e.steps
         );
-        let run = self.run(index, e.run)?;
+        let run = self.run_mut(index, e.run)?;
         run.close = Some((index, e));
         Ok(())
     }
 
     pub(super) fn attribute(&mut self, index: u64, e: Attribution) -> Result<(), Violation> {
-        let run = self.run(index, e.run)?;
+        let run = self.run_mut(index, e.run)?;
         let closed = run.close.as_ref().is_some_and(|(_, c)| c.outcome == "completed");
         rule!(index, "attribution-once", closed && run.attribution.is_none(), "run {}: attributed before its completion, or twice", e.run);
         let last = &run.progress.last().expect("a closed run has progress").1;
@@ -139,7 +139,7 @@ impl State {
     }
 
     pub(super) fn replay(&mut self, index: u64, e: Replay) -> Result<(), Violation> {
-        let run = self.run(index, e.run)?;
+        let run = self.run_mut(index, e.run)?;
         rule!(index, "replay-after", run.attribution.is_some(), "run {}: replayed before its attribution", e.run);
         let known = ["bit-equal", "within-tolerance", "differs"].contains(&e.outcome.as_str());
         rule!(index, "replay-outcome", known, "outcome {:?}", e.outcome);
@@ -149,7 +149,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn run(&mut self, index: u64, number: u32) -> Result<&mut Run, Violation> {
+    pub(super) fn run_mut(&mut self, index: u64, number: u32) -> Result<&mut Run, Violation> {
         Ok(some!(index, "run-known", self.runs.get_mut(number as usize), "run {number} is unknown"))
     }
 

@@ -2,28 +2,12 @@
 
 use std::collections::BTreeMap;
 
+pub use corpus::random::SplitMix64;
 use corpus::{ContributorId, Digest};
 use ledger::books::{self, Account, Books, Movement, Transfer};
 use ledger::payee::PayeeId;
 use ledger::reward::{Reward, allocate};
 use ledger::settlement::{Accrual, Carried, Terms, add_vintage, settle};
-
-/// A number generator that is the same everywhere: SplitMix64.
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-}
 
 pub fn id(n: u64) -> ContributorId {
     ContributorId((n as u128 + 1).to_be_bytes())
@@ -36,7 +20,7 @@ pub fn payee(n: u64) -> PayeeId {
 
 /// What has happened so far.
 pub struct History {
-    pub n: Numbers,
+    pub n: SplitMix64,
     pub books: Books,
     pub carried: Carried,
     /// Every movement, by its entry.
@@ -52,7 +36,7 @@ pub struct History {
 
 impl History {
     pub fn new(seed: u64) -> History {
-        let mut n = Numbers(seed);
+        let mut n = SplitMix64(seed);
         let terms = Terms {
             noise_permille: n.below(3) * 1000,
             offset_periods: n.below(4) as u32,

@@ -1,0 +1,38 @@
+//! Drawn windows of every completed run, replayed.
+
+use rules::Archive;
+use rules::replay::replay;
+use rules::withdrawn::Withdrawn;
+
+use super::{Report, Result};
+
+/// Windows replayed and windows in all; `None` if no run has an attribution.
+pub fn check(archive: &Archive, sample: usize, report: &mut Report) -> Result<Option<(usize, u64)>> {
+    let before = report.findings.len();
+    let destroyed = Withdrawn::of(archive)?.destroyed;
+    let (mut replayed, mut of, mut any) = (0, 0, false);
+    for run in archive.state.runs.iter().filter(|r| r.attribution.is_some()) {
+        any = true;
+        let at = run.attribution.as_ref().expect("filtered").0;
+        if at < report.from {
+            continue;
+        }
+        let epoch = &archive.state.epochs[run.intent.1.epoch as usize];
+        let files = epoch.files_before(run.intent.0);
+        if let Some(shard) = files.iter().find(|f| destroyed.contains(&f.file)).map(|f| f.entry) {
+            of += run.progress.last().map_or(0, |(_, p)| p.windows);
+            report.unverifiable(at, format!("run {}: its windows, since the shard of entry {shard} is destroyed", run.intent.1.run));
+            continue;
+        }
+        let result = replay(archive, run, sample, None)?;
+        replayed += result.windows.len();
+        of += result.of;
+        for text in &result.differences {
+            report.find("attribution-replay", at, text.clone());
+        }
+    }
+    if any {
+        report.check("attribution", format!("{replayed} of {of} windows replayed"), before);
+    }
+    Ok(any.then_some((replayed, of)))
+}

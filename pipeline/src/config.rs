@@ -1,0 +1,60 @@
+//! A home's settings, and where its parts are.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use store::{Objects, files};
+
+use crate::error::{Context, Result, usage};
+
+/// `assay.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The log's name.
+    pub origin: String,
+    /// Where the index is: `sqlite:index.db` in the home, or a Postgres URL.
+    pub database: String,
+    /// Where objects are, if not in the home: the URL of a bucket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
+    /// A seed that all keys derive from; a demonstration, and anybody who knows it can sign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub demo_seed: Option<u64>,
+}
+
+/// A home's config, if the folder has one: a copy for an audit has none.
+pub(crate) fn config_of(dir: &Path) -> Result<Option<Config>> {
+    let path = dir.join("assay.toml");
+    let Some(bytes) = files::read_if_present(&path)? else { return Ok(None) };
+    Ok(Some(toml::from_str(&String::from_utf8_lossy(&bytes)).with_context(|| path.display().to_string())?))
+}
+
+/// The config of a folder that has to be a home.
+pub fn config_of_home(dir: &Path) -> Result<Config> {
+    config_of(dir)?.ok_or_else(|| usage(format!("{}: no assay.toml in it; make a home with `assay init`", dir.display())))
+}
+
+/// The objects of a home, or of a copy of one.
+pub fn objects_of(dir: &Path) -> Result<Objects> {
+    match config_of(dir)?.and_then(|c| c.storage) {
+        Some(url) => Ok(Objects::in_bucket(&url)?),
+        None => Ok(Objects::new(&dir.join("objects"))),
+    }
+}
+
+/// The index's URL, with a relative SQLite path below the home.
+pub fn database_url(dir: &Path, config: &Config) -> String {
+    match config.database.strip_prefix("sqlite:") {
+        Some(path) => format!("sqlite:{}?mode=rwc", dir.join(path).display()),
+        None => config.database.clone(),
+    }
+}
+
+/// Where the last signed tree heads are kept, out of reach of a restored home.
+pub(crate) fn state_folder() -> Result<PathBuf> {
+    let base = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".local/state")));
+    Ok(base.ok_or_else(|| usage("neither XDG_STATE_HOME nor HOME is set; the last signed tree head is kept there"))?.join("assay"))
+}

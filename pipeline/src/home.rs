@@ -1,0 +1,569 @@
+//! A home: keys, log, objects, index, and the one way entries are made.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use corpus::{ContributorId, Digest};
+use ledger::books::Movement;
+use ledger::entry::{Genesis, Holder};
+use ledger::key::Algorithm;
+use ledger::{Entry, EntryProof, Envelope, PublicKey, SecretKey, State, Verifier};
+use rules::Archive;
+use rules::accounting::Accounting;
+use rules::listener::{Listener, Silent};
+use store::admission::{Admitted, admit};
+use store::follow::{draws, entry_draws, follow, parse};
+use store::{Applied, Index, Objects, Sequencer, StoreError, files};
+
+use crate::config::{Config, config_of, config_of_home, database_url, objects_of, state_folder};
+use crate::destroy::destroy;
+use crate::error::{Context, PipelineError, Result, usage};
+use crate::keys::{self, key_path, read as read_key};
+use crate::secrets::{Secrets, draw};
+use crate::witnesses::{WITNESS_POLICY, WitnessChoice, asked, witness_policy};
+
+/// Movements in the books, by the index of their entry.
+type Moved = BTreeMap<u64, Movement>;
+
+const ROLES: [(&str, Algorithm); 4] = [
+    ("operator", Algorithm::Ed25519),
+    ("approver", Algorithm::Ed25519),
+    ("log", Algorithm::Ed25519),
+    ("witness", Algorithm::CosignatureV1),
+];
+
+/// An open home; no other process has it.
+pub struct Home {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Immutable files, which it adds to.
+    pub objects: Objects,
+    /// Objects and log; a home can be used wherever an archive can.
+    archive: Archive,
+    /// Its config.
+    pub config: Config,
+    /// Secrets that it drew.
+    pub secrets: Secrets,
+    /// Who hears how far something got; nobody, unless somebody is given.
+    pub listener: Arc<dyn Listener>,
+    /// The index.
+    pub index: Index,
+    /// Seconds since 1970, the same for everything that one command writes.
+    pub now: u64,
+    sequencer: Sequencer,
+    operator: SecretKey,
+    /// Contributors' keys by name; verifier keys alone for those who keep their own.
+    pub contributors: BTreeMap<String, ContributorKey>,
+}
+
+/// What the home has of a contributor's key.
+#[derive(Clone)]
+pub enum ContributorKey {
+    /// The operator holds it.
+    Custodial(SecretKey),
+    /// The contributor holds it.
+    Own(Verifier),
+}
+
+impl ContributorKey {
+    /// The public key.
+    pub fn public(&self) -> PublicKey {
+        match self {
+            ContributorKey::Custodial(key) => key.public(),
+            ContributorKey::Own(verifier) => verifier.public,
+        }
+    }
+}
+
+/// Folders and file names that contributors' names become.
+fn check_name(name: &str) -> Result<()> {
+    let fits = !name.is_empty()
+        && name.len() <= 100
+        && !name.starts_with('.')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if fits {
+        Ok(())
+    } else {
+        Err(usage(format!("contributor name {name:?}: expected at most 100 of A-Z a-z 0-9 . _ -, not starting with a dot")))
+    }
+}
+
+impl std::ops::Deref for Home {
+    type Target = Archive;
+    fn deref(&self) -> &Archive {
+        &self.archive
+    }
+}
+
+impl Home {
+    /// Whether `dir` is a home.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join("assay.toml").is_file()
+    }
+
+    /// Makes a home: keys, config and the genesis entry. Doing it again after a crash goes on where it stopped.
+    pub async fn init(
+        dir: &Path,
+        origin: &str,
+        (database, storage): (Option<&str>, Option<&str>),
+        currency: (&str, u8),
+        demo_seed: Option<u64>,
+        witnesses: &WitnessChoice,
+        now: u64,
+    ) -> Result<Home> {
+        if origin.is_empty() || origin.contains(|c: char| c.is_whitespace() || c == '+') {
+            return Err(usage(format!("origin {origin:?}: expected a name without spaces and plus signs")));
+        }
+        let config = Config {
+            origin: origin.to_string(),
+            database: database.unwrap_or("sqlite:index.db").to_string(),
+            storage: storage.map(str::to_string),
+            demo_seed,
+        };
+        // Its genesis may be signed already and wait for its witnesses.
+        if let Some(begun) = config_of(dir)?.filter(|begun| *begun != config) {
+            return Err(usage(format!(
+                "{}: begun with other settings ({}); give the same ones to go on, or another folder",
+                dir.display(),
+                toml::to_string(&begun)?.trim_end().replace('\n', ", ")
+            )));
+        }
+        for (role, algorithm) in ROLES {
+            let path = key_path(dir, role);
+            if !path.exists() {
+                let name = if role == "log" { origin.to_string() } else { format!("{origin}/{role}") };
+                let key = SecretKey::from_seed(&name, algorithm, &draw(demo_seed, role)?);
+                keys::write(&path, &key, None)?;
+            }
+        }
+        for role in ["log", "witness"] {
+            let vkey = format!("{}\n", read_key(&key_path(dir, role))?.vkey());
+            files::write(&dir.join(format!("{role}.vkey")), vkey.as_bytes(), 0o644)?;
+        }
+        let policy = witness_policy(dir, witnesses)?;
+        let path = dir.join(WITNESS_POLICY);
+        if let Some(begun) = files::read_if_present(&path)?
+            && begun != policy.as_bytes()
+        {
+            return Err(usage(format!("{}: begun with another witness policy; give the same one to go on", path.display())));
+        }
+        files::write(&path, policy.as_bytes(), 0o644)?;
+        // The config is what makes it a home: written last, so that an interrupted init is done again.
+        files::write(&dir.join("assay.toml"), toml::to_string(&config)?.as_bytes(), 0o600)?;
+        let mut home = Home::open_or_begun(dir, now).await?;
+        if home.state.size == 0 {
+            let public = |role: &str| read_key(&key_path(dir, role));
+            let genesis = Genesis {
+                origin: origin.to_string(),
+                demo: demo_seed.is_some(),
+                operator: public("operator")?.public(),
+                approver: public("approver")?.public(),
+                log: public("log")?.vkey(),
+                witness_policy: policy,
+                currency: currency.0.to_string(),
+                currency_exponent: currency.1,
+                time: now,
+            };
+            home.append(vec![genesis.into()]).await?;
+        }
+        Ok(home)
+    }
+
+    /// Opens a home: replays its log, brings the index up to date.
+    pub async fn open(dir: &Path, now: u64) -> Result<Home> {
+        let home = Home::open_or_begun(dir, now).await?;
+        if home.state.size == 0 {
+            return Err(usage(format!("{}: the log has no genesis; give `assay init` again", dir.display())));
+        }
+        Ok(home)
+    }
+
+    /// A home as `init` finds it: its log may still be empty.
+    async fn open_or_begun(dir: &Path, now: u64) -> Result<Home> {
+        let config = config_of_home(dir)?;
+        let log = read_key(&key_path(dir, "log"))?;
+        // Anybody can derive a demonstration's keys, and two homes of one seed are two logs of one key.
+        let outside = if config.demo_seed.is_none() { Some(state_folder()?.join(log.public().key_id().to_string())) } else { None };
+        let path = dir.join(WITNESS_POLICY);
+        let policy = files::read_text(&path)?;
+        let index = Index::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))?;
+        let witnesses = asked(dir, &policy, &config, &index)?;
+        let mut sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, witnesses, outside, now)?;
+        // Nobody else works on a database in the home.
+        if !index.is_shared() {
+            index.release_all().await?;
+        }
+        sweep(dir)?;
+        let state = replayed(&sequencer)?;
+        // A crash after a change of witnesses left the old ones here.
+        if let Some(logged) = current_policy(&state).filter(|logged| **logged != policy) {
+            files::write(&path, logged.as_bytes(), 0o644)?;
+            sequencer.set_witnesses(asked(dir, logged, &config, &index)?);
+        }
+        let objects = objects_of(dir)?;
+        let mut home = Home {
+            dir: dir.to_path_buf(),
+            archive: Archive { objects: Arc::new(objects.clone()), state },
+            objects,
+            operator: read_key(&key_path(dir, "operator"))?,
+            contributors: read_contributors(dir)?,
+            secrets: Secrets { dir: dir.to_path_buf(), demo_seed: config.demo_seed },
+            listener: Arc::new(Silent),
+            config,
+            index,
+            now,
+            sequencer,
+        };
+        if home.state.size > 0 {
+            home.keep_head()?;
+        }
+        home.sync_index().await?;
+        destroy(&home, &home.objects, &home.secrets)?;
+        Ok(home)
+    }
+
+    /// The same home, with somebody who hears how far something got.
+    #[must_use]
+    pub fn listening(self, listener: impl Listener + 'static) -> Home {
+        Home { listener: Arc::new(listener), ..self }
+    }
+
+    /// A secret that belongs to `label`, the same one whenever it is asked for.
+    ///
+    /// # Errors
+    /// If it cannot be drawn, kept or read.
+    pub fn secret(&self, label: &str) -> Result<[u8; 32]> {
+        self.secrets.get(label)
+    }
+
+    /// The log's root hash.
+    pub fn root(&self) -> Digest {
+        self.sequencer.root()
+    }
+
+    /// The operator's key.
+    pub fn operator(&self) -> &SecretKey {
+        &self.operator
+    }
+
+    /// Appends operator's entries as one batch; returns the first index.
+    pub async fn append(&mut self, entries: Vec<Entry>) -> Result<u64> {
+        let envelopes = entries.iter().map(|e| Ok(Envelope::sign(e.to_payload()?, &[&self.operator]))).collect::<Result<Vec<_>>>()?;
+        self.append_envelopes(envelopes).await
+    }
+
+    /// Appends an entry signed by the contributor `name`: with `key`, or by the operator where it holds the key.
+    pub async fn append_for(&mut self, name: &str, key: Option<&SecretKey>, entry: Entry) -> Result<u64> {
+        let payload = entry.to_payload()?;
+        let envelope = match (self.contributor_key(name)?, key) {
+            (ContributorKey::Custodial(held), None) => Envelope::sign(payload, &[&self.operator, held]),
+            (ContributorKey::Custodial(_), Some(key)) => Envelope::sign(payload, &[&self.operator, key]),
+            (ContributorKey::Own(_), Some(key)) if matches!(entry, Entry::Registration(_)) => {
+                Envelope::sign(payload, &[&self.operator, key])
+            }
+            (ContributorKey::Own(_), Some(key)) => Envelope::sign(payload, &[key]),
+            (ContributorKey::Own(_), None) => {
+                return Err(usage(format!("contributor {name}: its key is not in this home; give it with --key FILE")));
+            }
+        };
+        self.append_envelopes(vec![envelope]).await
+    }
+
+    /// Appends envelopes that are signed already. Rules are checked before anything is written.
+    pub async fn append_envelopes(&mut self, envelopes: Vec<Envelope>) -> Result<u64> {
+        let bytes = envelopes.iter().map(Envelope::to_bytes).collect::<Result<Vec<_>, _>>()?;
+        let mut entries = Vec::with_capacity(envelopes.len());
+        for envelope in &envelopes {
+            match self.archive.state.apply(envelope) {
+                Ok(entry) => entries.push(entry),
+                Err(violation) => {
+                    // What this batch did so far is undone by what the log says.
+                    if !entries.is_empty() {
+                        self.archive.state = replayed(&self.sequencer)?;
+                    }
+                    return Err(violation.into());
+                }
+            }
+        }
+        // What the books refuse is not logged.
+        let moved = self.movements(self.sequencer.size(), &entries);
+        let (first, moved) = match moved.and_then(|moved| Ok((self.sequencer.append(&bytes, self.now)?, moved))) {
+            Ok(appended) => appended,
+            Err(e) => {
+                self.archive.state = replayed(&self.sequencer)?;
+                return Err(e);
+            }
+        };
+        self.after_append(&entries)?;
+        self.apply_to_index(first, &bytes, entries, moved).await?;
+        Ok(first)
+    }
+
+    /// Appends what is `ready` while it looks which of `batch` may come next; says with which index the first began.
+    ///
+    /// One waits for the disk and the other needs the cores. `known` has the indexes of entries in the log and of those that are ready. If the
+    /// append fails, what was admitted after it is void too. The index does not have the new entries yet: see [`Home::index_admitted`].
+    pub fn advance(
+        &mut self,
+        ready: Option<&Admitted>,
+        known: &HashMap<Digest, u64>,
+        batch: &[Vec<u8>],
+    ) -> Result<(Option<u64>, Admitted)> {
+        let ends = |e: &Entry| entry_draws(e) || matches!(e, Entry::WitnessChange(_));
+        let (state, sequencer, now) = (&mut self.archive.state, &mut self.sequencer, self.now);
+        // The disk and slow witnesses: others are answered meanwhile.
+        let (appended, admitted) = tokio::task::block_in_place(|| {
+            rayon::join(|| ready.map(|ready| sequencer.append(&ready.bytes, now)).transpose(), || admit(state, known, batch, ends))
+        });
+        match appended {
+            Ok(first) => {
+                self.after_append(ready.map_or(&[], |r| &r.entries))?;
+                Ok((first, admitted))
+            }
+            Err(e) => {
+                self.archive.state = replayed(&self.sequencer)?;
+                Err(e.into())
+            }
+        }
+    }
+
+    /// Brings what was admitted into the index.
+    pub async fn index_admitted(&mut self, first: u64, new: Admitted) -> Result<()> {
+        let moved = self.movements(first, &new.entries)?;
+        self.apply_to_index(first, &new.bytes, new.entries, moved).await
+    }
+
+    /// The leaf hashes of all entries.
+    pub fn leaves(&self) -> &[Digest] {
+        self.sequencer.tree().level(0)
+    }
+
+    /// What has to follow an append: the tree head that draws is kept, and new witnesses are asked from now on.
+    fn after_append(&mut self, entries: &[Entry]) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        // A crash from here on leaves an index that is behind; the next start brings it up to date.
+        self.keep_head()?;
+        if let Some(Entry::WitnessChange(e)) = entries.iter().rfind(|e| matches!(e, Entry::WitnessChange(_))) {
+            let policy = e.witness_policy.clone();
+            files::write(&self.dir.join(WITNESS_POLICY), policy.as_bytes(), 0o644)?;
+            self.sequencer.set_witnesses(asked(&self.dir, &policy, &self.config, &self.index)?);
+        }
+        Ok(())
+    }
+
+    /// Keeps the cosigned tree head of this size if it draws: that is needed after the log has grown.
+    fn keep_head(&self) -> Result<()> {
+        if !draws(&self.sequencer.entry(self.sequencer.size() - 1)?) {
+            return Ok(());
+        }
+        let note = self.sequencer.signed_head().expect("just published");
+        // Of the sequencer: the state may have admitted more already.
+        let size = self.sequencer.size().to_string();
+        Ok(files::write(&self.dir.join("state/heads").join(size), note.to_text().as_bytes(), 0o600)?)
+    }
+
+    /// The cosigned tree head of exactly `size`.
+    pub fn head_at(&self, size: u64) -> Result<String> {
+        if self.sequencer.size() == size {
+            return Ok(self.sequencer.signed_head().expect("a log with entries is signed").to_text());
+        }
+        let path = self.dir.join("state/heads").join(size.to_string());
+        Ok(files::read_text(&path)?)
+    }
+
+    async fn apply_to_index(&mut self, first: u64, bytes: &[Vec<u8>], entries: Vec<Entry>, mut moved: Moved) -> Result<()> {
+        let applied = |((index, bytes), entry): ((u64, &Vec<u8>), Entry)| Applied {
+            index,
+            digest: Digest::of(bytes),
+            movement: moved.remove(&index),
+            entry,
+        };
+        let applied: Vec<Applied> = (first..).zip(bytes).zip(entries).map(applied).collect();
+        Ok(self.index.apply(&applied, &self.genesis().currency).await?)
+    }
+
+    /// What entries from `first` on move, which the state has already.
+    fn movements(&self, first: u64, entries: &[Entry]) -> Result<Moved> {
+        // Most entries move nothing, and the books before them need not be looked at.
+        if !entries.iter().any(Entry::moves_money) {
+            return Ok(BTreeMap::new());
+        }
+        Ok(Accounting::movements(&self.archive, first, first + entries.len() as u64)?.into_iter().collect())
+    }
+
+    /// Brings the index up to date; its last entry has to be the log's.
+    async fn sync_index(&mut self) -> Result<()> {
+        let known = match self.index.last().await? {
+            None => 0,
+            Some((index, digest)) => {
+                let same = index < self.state.size && Digest::of(&self.sequencer.entry(index)?).to_string() == digest;
+                if !same {
+                    let text = "it is of another log, or of entries that this log does not have; run `assay index rebuild`";
+                    return Err(StoreError::Index(text.into()).into());
+                }
+                index + 1
+            }
+        };
+        for start in (known..self.state.size).step_by(4096) {
+            let bytes = self.sequencer.entries(start..self.state.size.min(start + 4096))?;
+            let entries = (start..).zip(&bytes).map(|(index, b)| Ok(parse(index, b)?.1)).collect::<Result<Vec<_>>>()?;
+            let moved = self.movements(start, &entries)?;
+            self.apply_to_index(start, &bytes, entries, moved).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks that the index is of this log, entry by entry.
+    pub async fn index_matches(&self) -> Result<bool> {
+        let entries = self.sequencer.entries(0..self.state.size)?;
+        Ok(self.index.digests().await?.into_iter().eq(entries.iter().map(|e| Digest::of(e).to_string())))
+    }
+
+    /// The bytes of entry `index`, and the proof that it is under the newest tree head.
+    ///
+    /// # Errors
+    /// If the log has no such entry, or its file cannot be read.
+    pub fn entry_proof(&self, index: u64) -> Result<(Vec<u8>, EntryProof)> {
+        Ok((self.sequencer.entry(index)?, self.proof(index)))
+    }
+
+    /// The proof that entry `index` is under the newest tree head.
+    ///
+    /// # Panics
+    /// If the log has no such entry.
+    pub fn proof(&self, index: u64) -> EntryProof {
+        let path = self.sequencer.tree().inclusion_proof(index, self.sequencer.size());
+        EntryProof { index, path, note: self.sequencer.signed_head().expect("a log with entries is signed").clone() }
+    }
+
+    /// The key of the contributor `name`.
+    pub fn contributor_key(&self, name: &str) -> Result<&ContributorKey> {
+        self.contributors.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.contributors.keys().map(String::as_str).collect();
+            usage(format!("contributor {name:?} is unknown; known are {known:?}; add it with `assay contributor add`"))
+        })
+    }
+
+    /// Adds a contributor's key to the home: the given one, or a new one that the operator holds.
+    pub fn add_contributor_key(&mut self, name: &str, own: Option<Verifier>) -> Result<ContributorKey> {
+        check_name(name)?;
+        if let Some(key) = self.contributors.get(name) {
+            return Ok(key.clone());
+        }
+        let folder = self.dir.join("keys/contributors");
+        let key = match own {
+            Some(verifier) => ContributorKey::Own(verifier),
+            None => {
+                let seed = draw(self.config.demo_seed, &format!("contributor {name}"))?;
+                ContributorKey::Custodial(SecretKey::from_seed(name, Algorithm::Ed25519, &seed))
+            }
+        };
+        write_contributor_key(&folder, name, &key)?;
+        self.contributors.insert(name.to_string(), key.clone());
+        Ok(key)
+    }
+
+    /// A contributor's name, or its id if the home has none.
+    pub fn name_of(&self, id: &ContributorId) -> String {
+        self.contributors.iter().find(|(_, k)| self.id_of(k) == *id).map_or_else(|| id.to_string(), |(name, _)| name.clone())
+    }
+
+    /// Names of all contributors of this home.
+    pub fn names(&self) -> HashMap<ContributorId, String> {
+        self.contributors.iter().map(|(name, key)| (self.id_of(key), name.clone())).collect()
+    }
+
+    /// The contributor that a key is of: the id of its first key, whichever is in force.
+    pub fn id_of(&self, key: &ContributorKey) -> ContributorId {
+        match self.state.holder(&key.public()) {
+            Some(Holder::Contributor(id)) => id,
+            _ => ContributorId::of_key(&key.public().to_bytes()),
+        }
+    }
+
+    /// The id of the contributor `name`.
+    pub fn contributor_id(&self, name: &str) -> Result<ContributorId> {
+        Ok(self.id_of(self.contributor_key(name)?))
+    }
+
+    /// The file with the operator's or the approver's key.
+    pub fn role_path(&self, role: &str) -> PathBuf {
+        key_path(&self.dir, role)
+    }
+
+    /// Puts a new key in the place of a contributor's.
+    pub fn replace_contributor_key(&mut self, name: &str, key: ContributorKey) -> Result<()> {
+        let folder = self.dir.join("keys/contributors");
+        write_contributor_key(&folder, name, &key)?;
+        self.contributors.insert(name.to_string(), key);
+        Ok(())
+    }
+
+    /// Puts a new key in the place of the operator's or the approver's.
+    pub fn replace_role_key(&mut self, role: &str, key: SecretKey) -> Result<()> {
+        keys::replace(&key_path(&self.dir, role), &key)?;
+        if role == "operator" {
+            self.operator = key;
+        }
+        Ok(())
+    }
+}
+
+/// What the log says after replaying it.
+fn replayed(sequencer: &Sequencer) -> Result<State> {
+    let mut state = State::default();
+    let size = sequencer.size();
+    sequencer.files().entries(size, 0..size, |_, entries| Ok::<_, PipelineError>(follow(&mut state, &entries, 0, |_, _| {})?))?;
+    Ok(state)
+}
+
+/// The witness policy that the last entry about it says.
+fn current_policy(state: &State) -> Option<&String> {
+    state.witnesses.last().map(|(_, policy)| &policy.text)
+}
+
+fn write_contributor_key(folder: &Path, name: &str, key: &ContributorKey) -> Result<()> {
+    match key {
+        ContributorKey::Own(verifier) => Ok(files::write(&folder.join(format!("{name}.vkey")), verifier.to_vkey().as_bytes(), 0o600)?),
+        ContributorKey::Custodial(key) => keys::replace(&folder.join(format!("{name}.key")), key),
+    }
+}
+
+fn read_contributors(dir: &Path) -> Result<BTreeMap<String, ContributorKey>> {
+    let folder = dir.join("keys/contributors");
+    let mut found = BTreeMap::new();
+    for path in store::objects::list(&folder)? {
+        let (Some(name), Some(extension)) = (path.file_stem().and_then(|s| s.to_str()), path.extension().and_then(|s| s.to_str())) else {
+            continue;
+        };
+        let file = folder.join(&path);
+        match extension {
+            "key" => found.insert(name.to_string(), ContributorKey::Custodial(read_key(&file)?)),
+            "vkey" => found.insert(
+                name.to_string(),
+                ContributorKey::Own(
+                    Verifier::from_vkey(&String::from_utf8_lossy(&files::read(&file)?)).with_context(|| file.display().to_string())?,
+                ),
+            ),
+            _ => None,
+        };
+    }
+    Ok(found)
+}
+
+/// Removes temporary files that a killed process left; the lock is held, so nobody is writing one.
+fn sweep(dir: &Path) -> Result<()> {
+    for folder in ["log", "objects", "state", "keys"] {
+        for path in store::objects::list(&dir.join(folder))? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.rsplit_once(".tmp.").is_some_and(|(_, pid)| !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit())) {
+                let path = dir.join(folder).join(path);
+                std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,321 @@
+//! Submissions to verdicts, the tokenizer, and shards.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use corpus::outline::Outlines;
+use corpus::shard::Footer;
+use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
+use corpus::{Digest, DocumentRef, canonical};
+use dedup::Device;
+use filters::Filters;
+use ingest::PreparedTokenizer;
+use ingest::{Beside, TextTokenizer, TokenizerError, cut};
+use ledger::entry::{Acceptance, Shard, Tokenizer};
+use ledger::history::Submitted;
+use rayon::prelude::*;
+use rules::bundles::{counts, parts, tokenizer, verdicts};
+use rules::listener::Listener;
+use rules::seen::Seen;
+use rules::verdicts::{Clusters, JudgeParameters, Keeper, Opening, ToJudge, hit_salt, judge, outlines};
+use rules::withdrawn::{DocumentList, Withdrawn};
+use store::Class;
+
+use crate::error::{Context, Kind, Result, failure, usage};
+use crate::home::Home;
+use crate::kept;
+use crate::outlines::{loading, outlines_of};
+use crate::work::Work;
+use crate::{epoch, jobs};
+
+/// Judges, tokenizes and shards the last epoch; what is in the log already is not done again.
+pub async fn run(home: &mut Home, tokenizer: Option<Vec<u8>>, vocabulary: usize, device: Device) -> Result<()> {
+    let epoch = home.epoch(None)?;
+    if epoch.draw.is_none() {
+        return Err(failure(Kind::Check, format!("epoch {}: not closed yet; close it with `assay epoch close` first", epoch.open.1.epoch)));
+    }
+    accept(home, device).await?;
+    let digest = fix_tokenizer(home, tokenizer, vocabulary).await?;
+    shard(home, digest).await
+}
+
+/// Verdicts and openings of an epoch, computed.
+pub struct Judged {
+    /// In the order of submissions.
+    pub tables: Vec<VerdictTable>,
+    /// Of held-out hits.
+    pub openings: Vec<Opening>,
+    /// How they came about.
+    pub parameters: JudgeParameters,
+    /// What they were judged against, with what was kept besides.
+    keeper: Keeper,
+}
+
+/// Judges an epoch that is drawn; every device gives the same.
+pub async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Judged> {
+    let epoch = home.epoch(Some(number))?;
+    let key = home.secret(&format!("dedup key {number}"))?;
+    let secret = home.secret(&epoch::hits_label(number))?;
+    let parameters = rules::epoch::judge_parameters(home, epoch)?;
+    let pool = outlines(&rules::epoch::pool(home, epoch)?, &Filters::default()).documents;
+    let seen = Seen::by(home, epoch)?;
+    let own: Vec<&Submitted> = epoch.submissions.iter().collect();
+    let files = outlines_of(home, &own).await?;
+    let prepare = |(s, files): (&&Submitted, Vec<Digest>)| -> Result<ToJudge> { Ok(seen.prepare(s, loading(home, s, files)?)?) };
+    let submissions: Vec<ToJudge> = own.iter().zip(files).map(prepare).collect::<Result<_>>()?;
+    let mut keeper = kept::index_of(home, &seen, &parameters.options(&key)).await?.on_device(device);
+    let salts = |document: DocumentRef| hit_salt(&secret, document);
+    let (tables, openings) = judge(&mut keeper, &submissions, &pool, &key, &parameters, salts)?;
+    Ok(Judged { tables, openings, parameters, keeper })
+}
+
+async fn accept(home: &mut Home, device: Device) -> Result<()> {
+    let epoch = home.epoch(None)?;
+    if epoch.submissions.iter().all(|s| s.acceptance.is_some()) {
+        return Ok(());
+    }
+    let (number, done) = (epoch.open.1.epoch, epoch.submissions.iter().filter(|s| s.acceptance.is_some()).count());
+    let Judged { tables, parameters, keeper, .. } = judge_epoch(home, number, device).await?;
+    let parameters = home.objects.put(Class::Public, &canonical::to_vec(&parameters)?)?;
+    let mut entries = Vec::new();
+    for (table, s) in tables.iter().zip(&epoch.submissions).skip(done) {
+        let (accepted_root, rejected_root) = table.roots();
+        let verdicts = home.objects.put(Class::Public, &table.encode()?)?;
+        let clusters = Clusters::of(table);
+        let entry = Acceptance {
+            submission: table.submission,
+            verdicts,
+            counts: counts(table, &s.submission.1.unread),
+            accepted_root,
+            rejected_root,
+            parameters,
+            largest_cluster: clusters.largest,
+            held_for_review: Acceptance::is_to_be_reviewed(clusters.largest, table.rows.len() as u64),
+            novel_words: clusters.novel_words,
+        };
+        entries.push(entry.into());
+    }
+    // An index that is ahead of the log is made again; a log without an index is complete.
+    keeper.finish()?;
+    home.append(entries).await?;
+    kept::forget_before(home, number)?;
+    Ok(())
+}
+
+/// Text that a tokenizer is trained on at most, in bytes.
+const SAMPLE_BYTES: u64 = 32 << 20;
+
+/// Accepted texts of the last epoch, in the order of submissions: all, or a sample.
+///
+/// Documents come in the order of the first eight bytes of `SHA-256("assay tokenizer sample v1" || seed || commitment)`, the first one and as many
+/// more as are [`SAMPLE_BYTES`] together: the draw decides, and neither their contributors nor the operator.
+async fn sample(home: &Home) -> Result<Vec<String>> {
+    let withdrawn = Withdrawn::of(home)?;
+    let e = home.epoch(None)?;
+    let seed = e.draw.as_ref().context("verdicts come after the draw")?.1.seed;
+    let rank = |commitment: &Digest| {
+        let digest = Digest::of_parts(&[b"assay tokenizer sample v1", &seed.0, &commitment.0]);
+        u64::from_be_bytes(digest.0[..8].try_into().expect("eight bytes"))
+    };
+    let all: Vec<&Submitted> = e.submissions.iter().collect();
+    let mut ranked: Vec<(u64, u64)> = Vec::new();
+    for (s, files) in all.iter().zip(outlines_of(home, &all).await?) {
+        let bytes = accepted_bytes(home, s, &files, &withdrawn.before(s, home.state.size))?;
+        let rows = verdicts(&home.objects, s)?.rows;
+        ranked.extend(rows.iter().zip(bytes).filter(|(_, b)| *b > 0).map(|(row, b)| (rank(&row.commitment), b)));
+    }
+    ranked.sort_unstable();
+    let (mut taken, mut limit) = (0, None);
+    for (rank, bytes) in ranked {
+        if taken >= SAMPLE_BYTES {
+            break;
+        }
+        (taken, limit) = (taken + bytes, Some(rank));
+    }
+    let Some(limit) = limit else { return Ok(Vec::new()) };
+    let drawn = |commitment: &Digest| rank(commitment) <= limit;
+    let mut texts = Vec::new();
+    for s in &e.submissions {
+        let table = verdicts(&home.objects, s)?;
+        let gone = withdrawn.before(s, home.state.size);
+        let chosen = |row: &VerdictRow| row.verdict == Verdict::Accepted && !gone.contains(&row.number) && drawn(&row.commitment);
+        for part in parts(home, s)?.parts {
+            let rows = table.rows.get(part.first as usize..part.end() as usize).context("a verdict for each document")?;
+            let places: Vec<usize> = (0..rows.len()).filter(|i| chosen(&rows[*i])).collect();
+            if !places.is_empty() {
+                let bundle = rules::bundles::read_part(&home.objects, &part)?;
+                texts.extend(places.into_iter().map(|place| bundle.prepare_one(place).text));
+            }
+        }
+    }
+    Ok(texts)
+}
+
+async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usize) -> Result<Digest> {
+    if let Some((at, t)) = &home.state.tokenizer {
+        if let Some(given) = given.map(|g| Digest::of(&g)).filter(|g| *g != t.tokenizer) {
+            return Err(failure(
+                Kind::Check,
+                format!("tokenizer {given}: this home's shards are cut with {} (entry {at}), and a home has one tokenizer", t.tokenizer),
+            ));
+        }
+        return Ok(t.tokenizer);
+    }
+    let texts = sample(home).await?;
+    if texts.is_empty() {
+        let text = "no document was accepted: there is nothing to cut into tokens; `assay status` says why";
+        return Err(failure(Kind::Check, text));
+    }
+    let (json, origin) = match given {
+        Some(json) => (json, "given"),
+        None => (ingest::train(texts.iter().map(String::as_str), vocabulary)?, "trained"),
+    };
+    let loaded = TextTokenizer::from_json(&json).map_err(|e| usage(e.to_string()))?;
+    fits(&loaded, &texts, &*home.listener).map_err(|reason| usage(format!("tokenizer {}: {reason}", Digest::of(&json))))?;
+    let tokenizer = home.objects.put(Class::Public, &json)?;
+    home.append(vec![Tokenizer { tokenizer, vocabulary: loaded.vocabulary() as u64, origin: origin.into() }.into()]).await?;
+    Ok(tokenizer)
+}
+
+/// The tokenizer at `path`, a `tokenizer.json` or the folder that it is in, as it is used; says what was changed.
+pub fn given_tokenizer(path: &Path) -> Result<PreparedTokenizer> {
+    let (file, folder) = if path.is_dir() { (path.join("tokenizer.json"), Some(path)) } else { (path.to_path_buf(), path.parent()) };
+    let named = file.file_name().is_some_and(|name| name == "tokenizer.json");
+    // Beside a file of another name lie things that may be of other tokenizers.
+    let beside = match folder.filter(|_| named) {
+        Some(folder) => Beside::read(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?,
+        None => Beside::default(),
+    };
+    ingest::prepare(&store::files::read(&file)?, &beside).map_err(|e| usage(format!("{}: {e}", file.display())))
+}
+
+/// Text that a tokenizer is tried on, in bytes: all of it is cut into tokens later, and each document says whether they give it back.
+const TRIED_BYTES: usize = 1 << 20;
+
+/// Whether a tokenizer takes some texts; says of how many it changes letters. Once it is in the log there is no other.
+fn fits(tokenizer: &TextTokenizer, texts: &[String], listener: &dyn Listener) -> std::result::Result<(), String> {
+    let mut tried: Vec<&String> = Vec::new();
+    let mut bytes = 0;
+    for text in texts {
+        if bytes >= TRIED_BYTES {
+            break;
+        }
+        bytes += text.len();
+        tried.push(text);
+    }
+    let given_back: Vec<Result<bool, TokenizerError>> =
+        tried.par_iter().map(|text| Ok(tokenizer.gives_back(&tokenizer.encode(text)?, text))).collect();
+    let refused = given_back.iter().filter_map(|r| r.as_ref().err()).collect::<Vec<_>>();
+    if let Some(first) = refused.first() {
+        if refused.len() == tried.len() {
+            return Err(format!("it takes none of {} texts: {first}", tried.len()));
+        }
+        listener.note(&format!("the tokenizer refuses {} of {} texts, which have no tokens then: {first}", refused.len(), tried.len()));
+    }
+    let changed = given_back.iter().filter(|r| matches!(r, Ok(false))).count();
+    if changed > 0 {
+        listener.note(&format!(
+            "the tokenizer does not give back {changed} of {} texts letter by letter; shards say of which documents",
+            tried.len()
+        ));
+    }
+    Ok(())
+}
+
+async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
+    let epoch = home.epoch(None)?;
+    let left: Vec<Submitted> = epoch.submissions.iter().filter(|s| !s.is_sharded()).cloned().collect();
+    let withdrawn = Withdrawn::of(home)?;
+    let mut work: Vec<Work> = Vec::new();
+    let all: Vec<&Submitted> = left.iter().collect();
+    let files = outlines_of(home, &all).await?;
+    for (s, files) in left.iter().zip(files) {
+        let gone = withdrawn.before(s, home.state.size);
+        let (at, submission) = &s.submission;
+        let list = if gone.is_empty() {
+            None
+        } else {
+            let documents = gone.iter().map(|number| DocumentRef { submission: *at, number: *number }).collect();
+            Some(home.objects.put(Class::Sealed, &canonical::to_vec(&DocumentList { documents })?)?)
+        };
+        let (_, acceptance) = s.acceptance.as_ref().context("shards come after verdicts")?;
+        let mut bytes = accepted_bytes(home, s, &files, &gone)?;
+        // What is in shards already, from before a crash, stays as it was cut.
+        let begun = s.sharded_to();
+        bytes.drain(..begun as usize);
+        work.extend(cut(&bytes).into_iter().map(|range| Work::Shard {
+            contributor: submission.contributor,
+            submission: *at,
+            bundle: s.bundle(),
+            verdicts: acceptance.verdicts,
+            withdrawn: list,
+            first: begun + range.start,
+            end: begun + range.end,
+            tokenizer,
+        }));
+    }
+    let outputs = jobs::run(home, &work).await?;
+    let mut entries = Vec::new();
+    for (work, file) in work.iter().zip(outputs) {
+        let Work::Shard { submission, contributor, first, end, .. } = work else { continue };
+        // Read back, and its bytes compared with its name, before the log says that it exists.
+        let bytes = home.objects.get(Class::Sealed, &file)?;
+        let footer = Footer::read(&bytes)?;
+        if footer.refused > 0 {
+            name_refused(home, &bytes)?;
+        }
+        entries.push(
+            Shard {
+                submission: *submission,
+                contributor: *contributor,
+                first: *first,
+                end: *end,
+                file,
+                rows: footer.rows,
+                tokens: footer.tokens,
+                document_root: footer.document_root,
+                tokenizer,
+                replaces: None,
+            }
+            .into(),
+        );
+    }
+    if !entries.is_empty() {
+        home.append(entries).await?;
+    }
+    Ok(())
+}
+
+/// Documents of a shard that are named in full; of more, their number.
+const NAMED: usize = 20;
+
+/// Says which documents of a shard the tokenizer refused, whose they are, and why.
+fn name_refused(home: &Home, bytes: &[u8]) -> Result<()> {
+    let (_, tokenizer) = tokenizer(home)?;
+    let shard = corpus::shard::Shard::decode(bytes)?;
+    let refused: Vec<_> = shard.documents.iter().filter(|d| d.tokens.is_empty()).collect();
+    for d in refused.iter().take(NAMED) {
+        let encoded = tokenizer.encode_document(&d.text, d.answer_at);
+        let reason = encoded.map_or_else(|e| e.to_string(), |_| "its text gives no token".into());
+        home.listener.note(&format!(
+            "document {} of {}: {reason}; it has no tokens and is not trained on",
+            d.document,
+            home.name_of(&d.contributor)
+        ));
+    }
+    if refused.len() > NAMED {
+        home.listener.note(&format!("{} more documents have no tokens", refused.len() - NAMED));
+    }
+    Ok(())
+}
+
+/// Bytes of text of each document of a submission that goes into a shard, 0 of others.
+fn accepted_bytes(home: &Home, s: &Submitted, files: &[Digest], gone: &BTreeSet<u32>) -> Result<Vec<u64>> {
+    let table = verdicts(&home.objects, s)?;
+    let mut bytes = Vec::with_capacity(table.rows.len());
+    for file in files {
+        bytes.extend(Outlines::text_bytes(&home.objects.get(Class::Sealed, file)?)?);
+    }
+    let kept = |row: &VerdictRow| row.verdict == Verdict::Accepted && !gone.contains(&row.number);
+    Ok(bytes.into_iter().zip(&table.rows).map(|(b, row)| if kept(row) { b.max(1) } else { 0 }).collect())
+}

@@ -1,0 +1,86 @@
+//! Where somebody is paid: a TOML file that stays encrypted in the home. The log has a keyed digest of it.
+
+use corpus::{ContributorId, Digest};
+use hmac::{Hmac, Mac};
+use ledger::payee::PayeeId;
+use rails::{Payee, address, iban, near, text};
+use rules::accounting::payee_of;
+use serde::Deserialize;
+use sha2::Sha256;
+
+use crate::error::{Kind, Result, failure, usage};
+use crate::home::Home;
+use crate::vault;
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum File {
+    Bank { name: String, iban: String, bic: Option<String>, country: String },
+    Evm { address: String },
+    Near { account: String },
+    Other { reference: String },
+}
+
+/// Reads a payee file: `kind` is `bank`, `evm`, `near` or `other`.
+pub fn parse(source: &str) -> Result<Payee> {
+    let bad = |e: &dyn std::fmt::Display| usage(format!("payee: {e}"));
+    let file: File = toml::from_str(source).map_err(|e| bad(&e.to_string().trim_end()))?;
+    Ok(match file {
+        File::Bank { name, iban, bic, country } => {
+            let iban: String = iban.split_whitespace().collect();
+            iban::check_iban(&iban).map_err(|e| bad(&e))?;
+            bic.as_deref().map_or(Ok(()), iban::check_bic).map_err(|e| bad(&e))?;
+            text::check(&name, 70).map_err(|e| bad(&e))?;
+            if !iban::is_country(&country) {
+                return Err(bad(&format!("country {country:?}, expected two capital letters of ISO 3166-1")));
+            }
+            Payee::Bank { name, iban, bic, country }
+        }
+        File::Evm { address: text } => Payee::Evm(address::parse(&text).map_err(|e| bad(&e))?),
+        File::Near { account } => {
+            near::check_account(&account).map_err(|e| bad(&e))?;
+            Payee::Near(account)
+        }
+        File::Other { reference } => Payee::Other(reference),
+    })
+}
+
+/// What the log has of a payee: accounts of one payee have the same, and nobody without the operator's secret can try guesses.
+pub fn reference(home: &Home, payee: &Payee) -> Result<Digest> {
+    let normal = match payee {
+        Payee::Bank { iban, .. } => format!("bank {iban}"),
+        Payee::Evm(account) => format!("evm {}", address::checksummed(account)),
+        Payee::Near(account) => format!("near {account}"),
+        Payee::Other(reference) => format!("other {}", reference.split_whitespace().collect::<Vec<_>>().join(" ")),
+    };
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&home.secret("payees")?).expect("any key length");
+    mac.update(b"assay payee v2");
+    mac.update(normal.as_bytes());
+    Ok(Digest(mac.finalize().into_bytes().into()))
+}
+
+/// Keeps where a payee is paid; another name or bank for the same account is refused, since one of the two is wrong.
+pub fn keep(home: &Home, id: &PayeeId, source: &str) -> Result<()> {
+    let kept = vault::find(home, &id.to_string())?.map(String::from_utf8).transpose()?;
+    if let Some(kept) = kept {
+        if parse(&kept)? != parse(source)? {
+            return Err(usage("payee: another account is paid there already, under another name, bank or country"));
+        }
+        return Ok(());
+    }
+    vault::keep(home, &id.to_string(), source.as_bytes())
+}
+
+/// The file of where a contributor's account is paid, if that is known.
+pub fn source(home: &Home, contributor: &ContributorId) -> Result<Option<String>> {
+    let kept = vault::find(home, &payee_of(&home.state, contributor).to_string())?;
+    Ok(kept.map(String::from_utf8).transpose()?)
+}
+
+/// What is kept of a payee has to be what its accounts were registered with.
+pub fn check(home: &Home, id: &PayeeId, payee: &Payee) -> Result<()> {
+    match id {
+        PayeeId::Shared(digest) if reference(home, payee)? == *digest => Ok(()),
+        _ => Err(failure(Kind::Verification, format!("payee {id}: what is kept in the home is not what was registered"))),
+    }
+}

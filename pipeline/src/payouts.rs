@@ -1,0 +1,455 @@
+//! Payouts: one key proposes, another approves, what was approved is exported, and what the rail reports is booked.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use corpus::{ContributorId, Digest};
+use ledger::amount::with_currency;
+use ledger::books::Account;
+use ledger::entry::{PayoutApproval, PayoutProposal, Release, Settlement};
+use ledger::history::Payout;
+use ledger::payee::PayeeId;
+use ledger::statement::statement_id;
+use ledger::{Envelope, SecretKey};
+use rails::{Payee, Payment};
+use rules::Archive;
+use rules::accounting::{Accounting, payee_of};
+use rules::holds::{disputed, holds, releasable};
+use rules::lines::{self, Amount};
+use serde_json::json;
+use store::{Class, files};
+
+use crate::batch::{Batch, Fate, Kept, Rail};
+use crate::error::{Context, Kind, Result, failure, usage};
+use crate::home::Home;
+use crate::{payees, vault};
+
+/// Releases what nothing holds any more; returns how much.
+pub async fn release(home: &mut Home) -> Result<i128> {
+    let mut total = 0;
+    for number in 0..home.state.runs.len() {
+        let at = home.state.size;
+        let run = home.state.runs[number].clone();
+        let Some((statements, _)) = run.statements.as_ref().filter(|(_, s)| s.outcome == "settled") else { continue };
+        let list = releasable(home, &Accounting::of(home, at)?, &run, at, home.now)?;
+        if list.is_empty() {
+            continue;
+        }
+        let sum = list.iter().map(|a| a.amount_minor).sum();
+        let entry = Release {
+            statements: *statements,
+            contributors: list.len() as u64,
+            total_minor: sum,
+            list: home.objects.put(Class::Public, &lines::write(&list)?)?,
+            time: home.now,
+        };
+        home.append(vec![entry.into()]).await?;
+        total += sum;
+    }
+    Ok(total)
+}
+
+/// Somebody's amount that is not paid now.
+#[derive(Clone, Debug)]
+pub struct NotPaid {
+    /// Whose.
+    pub contributor: ContributorId,
+    /// Minor units.
+    pub amount_minor: i128,
+    /// Why not.
+    pub why: String,
+}
+
+/// What a proposal would pay.
+struct Collected {
+    payments: Vec<(Payment, String)>,
+    list: Vec<Amount>,
+    not_paid: Vec<NotPaid>,
+}
+
+/// What is proposed, or would be.
+#[derive(Clone, Debug)]
+pub struct Proposed {
+    /// Its entry; none if it would be proposed.
+    pub payout: Option<u64>,
+    /// The rail's name.
+    pub rail: &'static str,
+    /// The sum.
+    pub total_minor: i128,
+    /// Payments; accounts of one payee are paid by one.
+    pub payments: usize,
+    /// What was released before.
+    pub released_minor: i128,
+    /// Accounts with their amounts.
+    pub list: Vec<Amount>,
+    /// Accounts that have something and are not paid now.
+    pub not_paid: Vec<NotPaid>,
+}
+
+/// What became of a proposal.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// `approved` or `rejected`.
+    pub outcome: String,
+    /// The entry that says so.
+    pub entry: u64,
+}
+
+/// A payout's file, written.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// Bytes of the file.
+    pub bytes: usize,
+    /// Payments in it.
+    pub payments: usize,
+    /// Its digest, behind a salt.
+    pub digest: Digest,
+    /// Proofs of claims that were written beside it.
+    pub claims: usize,
+}
+
+/// What a report says that was not known.
+#[derive(Clone, Debug, Default)]
+pub struct Reported {
+    /// Payments that it says something new of.
+    pub new: usize,
+    /// What arrived.
+    pub settled_minor: i128,
+    /// What came back, and is payable again.
+    pub returned_minor: i128,
+    /// Accounts whose amount came back, and why.
+    pub returned: Vec<NotPaid>,
+    /// References that the report says arrived and that came back before: they are not booked as paid.
+    pub contradicted: Vec<String>,
+}
+
+/// Something that holds amounts of a run.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The run.
+    pub run: u32,
+    /// Why.
+    pub why: String,
+}
+
+/// All payouts, and what is payable or held.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// What is held.
+    pub held_minor: i128,
+    /// What is payable.
+    pub payable_minor: i128,
+    /// Why something is held.
+    pub waiting: Vec<Waiting>,
+}
+
+/// The name of a payment by the proposal of entry `at`: the newest statement of the payee's first account, and the entry.
+fn reference(home: &Home, contributor: &ContributorId, at: u64) -> String {
+    let settled = home.state.runs.iter().rfind(|r| r.statements.is_some()).map_or(0, |r| r.intent.1.run);
+    format!("{}-{at}", statement_id(&home.genesis().origin, settled, contributor))
+}
+
+/// Payees above the threshold that the rail reaches; their accounts are paid together.
+fn collect(home: &Home, rail: &Rail, at: u64) -> Result<Collected> {
+    let accounting = Accounting::of(home, at)?;
+    let threshold = match home.state.runs.iter().rfind(|r| r.statements.is_some()) {
+        Some(run) => rules::epoch::policy(home, &home.state.epochs[run.intent.1.epoch as usize])?.pay.threshold_minor,
+        None => 0,
+    };
+    let mut by_payee: BTreeMap<PayeeId, Vec<(ContributorId, i128)>> = BTreeMap::new();
+    for (account, _) in accounting.books.balances() {
+        let available = accounting.books.available(account);
+        if let (Account::Payable(id), true) = (account, available > 0) {
+            by_payee.entry(payee_of(&home.state, &id)).or_default().push((id, available));
+        }
+    }
+    let disputed = disputed(home, at)?;
+    let mut proposed = Collected { payments: Vec::new(), list: Vec::new(), not_paid: Vec::new() };
+    for (id, accounts) in by_payee {
+        let (stopped, accounts): (Vec<_>, Vec<_>) = accounts.into_iter().partition(|(c, _)| disputed.contains_key(c));
+        let skip =
+            |(contributor, amount_minor): (ContributorId, i128)| NotPaid { contributor, amount_minor, why: disputed[&contributor].clone() };
+        proposed.not_paid.extend(stopped.into_iter().map(skip));
+        if accounts.is_empty() {
+            continue;
+        }
+        let (first, total) = (accounts[0].0, accounts.iter().map(|(_, a)| a).sum::<i128>());
+        let file = payees::source(home, &first)?;
+        let payee = file.as_deref().map(payees::parse).transpose()?;
+        if let Some(payee) = &payee {
+            payees::check(home, &id, payee)?;
+        }
+        let why = match &payee {
+            _ if total < threshold => Some(format!("below the threshold of {threshold} minor units")),
+            None => Some("where it is paid is not known".to_string()),
+            Some(payee) if !rail.reaches(payee) => Some(format!("is not paid by {}", rail.name())),
+            Some(_) => None,
+        };
+        if let Some(why) = why {
+            let skipped = |(contributor, amount_minor)| NotPaid { contributor, amount_minor, why: why.clone() };
+            proposed.not_paid.extend(accounts.into_iter().map(skipped));
+            continue;
+        }
+        let reference = reference(home, &first, at);
+        let payee = payee.context("it was looked at just now")?;
+        proposed.payments.push((Payment { reference: reference.clone(), amount_minor: total, payee }, file.unwrap_or_default()));
+        let line = |(contributor, amount_minor)| Amount { contributor, amount_minor, reference: Some(reference.clone()) };
+        proposed.list.extend(accounts.into_iter().map(line));
+    }
+    Ok(proposed)
+}
+
+/// Proposes to pay everybody whom the rail reaches, after releasing what is due.
+pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result<Proposed> {
+    let rail = Rail::parse(&files::read_text(rail_file)?)?;
+    let released_minor = if dry_run { 0 } else { release(home).await? };
+    let at = home.state.size;
+    let Collected { payments, list, not_paid } = collect(home, &rail, at)?;
+    let (currency, exponent) = (home.genesis().currency.clone(), home.genesis().currency_exponent);
+    let total_minor: i128 = list.iter().map(|a| a.amount_minor).sum();
+    if list.is_empty() {
+        let mut text = format!("payout: nothing to pay by {}\n", rail.name());
+        for n in &not_paid {
+            let amount = with_currency(n.amount_minor, exponent, &currency);
+            text += &format!("  {:<24} {amount:>16}  not paid now: {}\n", home.name_of(&n.contributor), n.why);
+        }
+        text.extend(waiting(home, home.now)?.iter().map(|w| format!("  run {} held: {}\n", w.run, w.why)));
+        return Err(failure(Kind::Check, text.trim_end().to_string()));
+    }
+    if let Some(earlier) = same_distributor(home, &rail)? {
+        return Err(usage(format!("payout: the distributor is that of payout {earlier}; a contract is started once, deploy another")));
+    }
+    let batch = Batch { id: format!("P{at}-{}", &home.root().to_string()[..12]), currency: currency.clone(), exponent, time: home.now };
+    let kept = Kept {
+        payments: payments.iter().map(|(p, file)| (p.reference.clone(), p.amount_minor.to_string(), file.clone())).collect(),
+        rail,
+        batch,
+    };
+    let payments: Vec<Payment> = payments.into_iter().map(|(p, _)| p).collect();
+    let file = kept.rail.file(&kept.batch, &payments)?;
+    let mut proposed =
+        Proposed { payout: None, rail: kept.rail.name(), total_minor, payments: payments.len(), released_minor, list, not_paid };
+    if dry_run {
+        return Ok(proposed);
+    }
+    let list_bytes = lines::write(&proposed.list)?;
+    let digest = vault::keep_file(home, &file)?;
+    vault::keep(home, &format!("{digest}.batch"), &serde_json::to_vec(&kept)?)?;
+    let entry = PayoutProposal {
+        rail: kept.rail.name().into(),
+        total_minor,
+        currency,
+        transfers: payments.len() as u64,
+        root: lines::root(&list_bytes),
+        list: home.objects.put(Class::Public, &list_bytes)?,
+        file: digest,
+        time: home.now,
+    };
+    proposed.payout = Some(home.append(vec![entry.into()]).await?);
+    Ok(proposed)
+}
+
+/// An earlier payout, not rejected, over the same contract.
+fn same_distributor(home: &Home, rail: &Rail) -> Result<Option<u64>> {
+    let Some(contract) = rail.distributor() else { return Ok(None) };
+    for p in home.state.payouts.iter().filter(|p| !p.is_rejected() && p.proposal.1.rail == rail.name()) {
+        if kept(home, &p.proposal.1)?.rail.distributor() == Some(contract.clone()) {
+            return Ok(Some(p.proposal.0));
+        }
+    }
+    Ok(None)
+}
+
+/// What is still held, by the reason that holds it.
+fn waiting(archive: &Archive, now: u64) -> Result<Vec<Waiting>> {
+    let at = archive.state.size;
+    let mut waiting = Vec::new();
+    for run in archive.state.runs.iter() {
+        let Some((_, s)) = run.statements.as_ref().filter(|(_, s)| s.outcome == "settled") else { continue };
+        let holds = holds(archive, run, s, at, now)?;
+        let all = holds.all.iter().chain(holds.by.values().flatten());
+        waiting.extend(all.map(|why| Waiting { run: run.intent.1.run, why: why.clone() }));
+    }
+    Ok(waiting)
+}
+
+fn find(home: &Home, payout: u64) -> Result<&Payout> {
+    let found = home.state.payouts.iter().find(|p| p.proposal.0 == payout);
+    found.ok_or_else(|| {
+        let all: Vec<u64> = home.state.payouts.iter().map(|p| p.proposal.0).collect();
+        usage(format!("payout {payout}: no entry proposes it; those of {all:?} do"))
+    })
+}
+
+/// The second key's word on a proposal.
+pub async fn approve(home: &mut Home, payout: u64, reject: bool, key: Option<&SecretKey>) -> Result<Decided> {
+    let found = find(home, payout)?;
+    let proposal = found.proposal.1.clone();
+    if !reject {
+        // What is signed is what will be exported, byte by byte.
+        let (_, _, list) = check(home, found, &vault::file(home, &proposal.file)?)?;
+        let disputed = disputed(home, home.state.size)?;
+        if let Some(why) = list.iter().find_map(|a| disputed.get(&a.contributor)) {
+            return Err(failure(Kind::Check, format!("payout {payout}: {why}; reject it, and propose it without")));
+        }
+    }
+    let held;
+    let key = match key {
+        Some(key) => key,
+        None => {
+            held = crate::keys::read(&home.role_path("approver"))?;
+            &held
+        }
+    };
+    let outcome = if reject { "rejected" } else { "approved" }.to_string();
+    let entry = PayoutApproval {
+        proposal: payout,
+        outcome: outcome.clone(),
+        root: proposal.root,
+        file: proposal.file,
+        total_minor: proposal.total_minor,
+        time: home.now,
+    };
+    let payload = ledger::Entry::from(entry).to_payload()?;
+    let index = home.append_envelopes(vec![Envelope::sign(payload, &[key])]).await?;
+    Ok(Decided { outcome, entry: index })
+}
+
+fn kept(home: &Home, proposal: &PayoutProposal) -> Result<Kept> {
+    let bytes = vault::find(home, &format!("{}.batch", proposal.file))?;
+    Ok(serde_json::from_slice(&bytes.with_context(|| format!("payout file {}: its batch is not in this home", proposal.file))?)?)
+}
+
+/// The file is what its batch gives, and its payments are those of the list in the log.
+fn check(home: &Home, payout: &Payout, bytes: &[u8]) -> Result<(Kept, Vec<Payment>, Vec<Amount>)> {
+    let (index, proposal) = &payout.proposal;
+    let refused = |what: String| failure(Kind::Verification, format!("payout {index}: {what}"));
+    let kept = kept(home, proposal)?;
+    let payments = kept.payments()?;
+    if kept.rail.file(&kept.batch, &payments)? != bytes {
+        return Err(refused("the batch was changed after it was proposed: it gives another file".into()));
+    }
+    let list_bytes = home.objects.get(Class::Public, &proposal.list)?;
+    let list: Vec<Amount> = lines::read(&list_bytes)?;
+    let payees: HashMap<&str, &Payee> = payments.iter().map(|p| (p.reference.as_str(), &p.payee)).collect();
+    let mut sums: BTreeMap<&str, i128> = BTreeMap::new();
+    for a in &list {
+        let reference = a.reference.as_deref().unwrap_or("");
+        if let Some(payee) = payees.get(reference) {
+            payees::check(home, &payee_of(&home.state, &a.contributor), payee)?;
+        }
+        *sums.entry(reference).or_default() += a.amount_minor;
+    }
+    let paid: BTreeMap<&str, i128> = payments.iter().map(|p| (p.reference.as_str(), p.amount_minor)).collect();
+    if sums != paid || lines::root(&list_bytes) != proposal.root || sums.values().sum::<i128>() != proposal.total_minor {
+        return Err(refused("its payments are not those of the list in the log".into()));
+    }
+    Ok((kept, payments, list))
+}
+
+/// Writes the file of an approved payout, the same bytes each time, and for claims on a chain each payee's proof.
+pub fn export(home: &Home, payout: u64, out: &Path) -> Result<Exported> {
+    let found = find(home, payout)?;
+    if found.approval.as_ref().is_none_or(|(_, a)| a.outcome != "approved") {
+        return Err(failure(Kind::Check, format!("payout {payout}: it is not approved; the approver's key does that")));
+    }
+    let bytes = vault::file(home, &found.proposal.1.file)?;
+    let (kept, payments, list) = check(home, found, &bytes)?;
+    files::write(out, &bytes, 0o600)?;
+    let claims: BTreeMap<String, _> = kept.rail.claims(&payments)?.into_iter().collect();
+    let mut written = 0;
+    for a in &list {
+        if let Some(proof) = a.reference.as_ref().and_then(|r| claims.get(r)) {
+            let folder = home.dir.join(format!("statements/payout-{payout}"));
+            let path = folder.join(format!("{}.claim.json", home.name_of(&a.contributor)));
+            files::write(&path, &serde_json::to_vec_pretty(proof)?, 0o600)?;
+            written += 1;
+        }
+    }
+    Ok(Exported { bytes: bytes.len(), payments: payments.len(), digest: found.proposal.1.file, claims: written })
+}
+
+/// Books what the rail reports: what arrived is paid, what came back is payable again.
+pub async fn reconcile(home: &mut Home, payout: u64, report: &Path) -> Result<Reported> {
+    let bytes = files::read(report)?;
+    let found = find(home, payout)?;
+    let (kept, payments, list) = check(home, found, &vault::file(home, &found.proposal.1.file)?)?;
+    let mut fates = kept.rail.report(&kept.batch, &payments, &bytes)?;
+    // A rail reports again what it said before; what had arrived may come back after all, and never the other way round.
+    let known = reported(home, found)?;
+    let mut contradicted = Vec::new();
+    let mut came_back = BTreeSet::new();
+    for (reference, arrived) in &known {
+        match (arrived, fates.get(reference)) {
+            (true, Some(Fate::Returned(_))) => {
+                came_back.insert(reference.clone());
+                continue;
+            }
+            (false, Some(Fate::Settled)) => contradicted.push(reference.clone()),
+            _ => {}
+        }
+        fates.remove(reference);
+    }
+    if fates.is_empty() {
+        return Ok(Reported { contradicted, ..Reported::default() });
+    }
+    let fate = |a: &Amount| a.reference.as_ref().and_then(|r| fates.get_key_value(r));
+    let of = |settled: bool, reversed: bool| {
+        let fits = |a: &&Amount| fate(a).is_some_and(|(r, f)| (*f == Fate::Settled) == settled && came_back.contains(r) == reversed);
+        list.iter().filter(fits).cloned().collect::<Vec<Amount>>()
+    };
+    let (settled, returned, reversed) = (of(true, false), of(false, false), of(false, true));
+    let sum = |amounts: &[Amount]| amounts.iter().map(|a| a.amount_minor).sum::<i128>();
+    let reasons: BTreeMap<&String, &String> =
+        fates.iter().filter_map(|(r, f)| if let Fate::Returned(why) = f { Some((r, why)) } else { None }).collect();
+    let references: Vec<&String> = fates.keys().collect();
+    let arrived: Vec<&String> = settled.iter().filter_map(|a| a.reference.as_ref()).collect();
+    let bank = vault::keep_file(home, &bytes)?;
+    let kept_report = json!({ "references": references, "settled": arrived, "reasons": reasons, "file": bank });
+    let settlement = Settlement {
+        proposal: payout,
+        settled_minor: sum(&settled),
+        returned_minor: sum(&returned),
+        reversed_minor: sum(&reversed),
+        transfers: fates.len() as u64,
+        returned: home.objects.put(Class::Public, &lines::write(&returned)?)?,
+        reversed: home.objects.put(Class::Public, &lines::write(&reversed)?)?,
+        report: vault::keep_file(home, &serde_json::to_vec(&kept_report)?)?,
+        time: home.now,
+    };
+    let why = |a: &Amount| a.reference.as_ref().and_then(|r| reasons.get(r)).map_or(String::new(), |why| why.to_string());
+    let back = |a: &Amount| NotPaid { contributor: a.contributor, amount_minor: a.amount_minor, why: why(a) };
+    let reported = Reported {
+        new: fates.len(),
+        settled_minor: settlement.settled_minor,
+        returned_minor: settlement.returned_minor + settlement.reversed_minor,
+        returned: returned.iter().chain(&reversed).map(back).collect(),
+        contradicted,
+    };
+    home.append(vec![settlement.into()]).await?;
+    Ok(reported)
+}
+
+/// What earlier reports said, by reference: whether it arrived.
+fn reported(home: &Home, payout: &Payout) -> Result<BTreeMap<String, bool>> {
+    let mut known = BTreeMap::new();
+    for (_, s) in &payout.settlements {
+        let report: serde_json::Value = serde_json::from_slice(&vault::file(home, &s.report)?)?;
+        let names =
+            |key: &str| report[key].as_array().into_iter().flatten().filter_map(|r| r.as_str().map(str::to_string)).collect::<Vec<_>>();
+        let settled = names("settled");
+        known.extend(names("references").into_iter().map(|r| (r.clone(), settled.contains(&r))));
+    }
+    Ok(known)
+}
+
+/// What is payable or held, and why; the payouts themselves are in the log's state.
+pub fn list(home: &Home) -> Result<Listed> {
+    let accounting = Accounting::of(home, home.state.size)?;
+    let of = |pick: fn(&Account) -> bool| accounting.books.balances().filter(|(a, _)| pick(a)).map(|(_, b)| b).sum::<i128>();
+    Ok(Listed {
+        held_minor: of(|a| matches!(a, Account::Held(_))),
+        payable_minor: of(|a| matches!(a, Account::Payable(_))),
+        waiting: waiting(home, home.now)?,
+    })
+}

@@ -1,0 +1,69 @@
+//! A run's settlement: rewards, signed statements, and the reveal.
+
+use corpus::canonical;
+use ledger::entry::{Reveal, Statements};
+use ledger::statement::Statement;
+use rules::settlement::{compute, statements};
+use rules::tables::statements_root;
+use store::Class;
+
+use crate::error::Result;
+use crate::home::Home;
+use crate::ingest;
+
+/// A run that is settled.
+pub struct Settled {
+    /// The run.
+    pub run: u32,
+    /// `settled`, or why the pools are held.
+    pub outcome: String,
+    /// What each contributor is told, and the same under the operator's signature.
+    pub statements: Vec<(Statement, Vec<u8>)>,
+}
+
+/// Turns a run's credit into amounts, books them, writes one signed statement a contributor, and reveals the epoch's key.
+pub async fn run(home: &mut Home, number: u32) -> Result<Settled> {
+    let computed = compute(home, number)?;
+    let run = home.state.runs[number as usize].clone();
+    let mut all = statements(home, &run, &computed)?;
+    if run.statements.is_none() {
+        all.iter_mut().for_each(|s| s.time = home.now);
+    }
+    let envelopes = all.iter().map(|s| s.sign(home.operator())).collect::<Result<Vec<_>, _>>()?;
+    if run.statements.is_none() {
+        for envelope in &envelopes {
+            home.objects.put(Class::Party, envelope)?;
+        }
+        let entry = Statements {
+            time: home.now,
+            epoch: run.intent.1.epoch,
+            run: number,
+            pool_minor: computed.policy.pool_minor,
+            currency: computed.policy.currency.clone(),
+            rewards: home.objects.put(Class::Public, &computed.rewards.to_bytes()?)?,
+            accrued_minor: computed.rewards.accrued_minor(),
+            payable_minor: computed.rewards.payable_minor(),
+            statements: envelopes.len() as u64,
+            root: statements_root(&envelopes),
+            outcome: computed.outcome.clone(),
+        };
+        home.append(vec![entry.into()]).await?;
+    }
+    reveal(home, run.intent.1.epoch).await?;
+    Ok(Settled { run: number, outcome: computed.outcome, statements: all.into_iter().zip(envelopes).collect() })
+}
+
+/// Opens what had to stay closed until the settlement: the dedup key, and the counts behind held-out hits.
+async fn reveal(home: &mut Home, number: u32) -> Result<()> {
+    if home.epoch(Some(number))?.reveal.is_some() {
+        return Ok(());
+    }
+    let openings = ingest::judge_epoch(home, number, dedup::Device::Cpu).await?.openings;
+    let entry = Reveal {
+        epoch: number,
+        dedup_key: corpus::Digest(home.secret(&format!("dedup key {number}"))?),
+        openings: home.objects.put(Class::Public, &canonical::to_vec(&openings)?)?,
+    };
+    home.append(vec![entry.into()]).await?;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! What a submitter states of its rights, in a TOML file beside the data.
+
+use std::path::{Path, PathBuf};
+
+use corpus::Digest;
+use corpus::licence::Purpose;
+use ledger::entry::Rights;
+use serde::Deserialize;
+use store::files;
+
+use crate::error::{Context, Result};
+
+/// The file: every field may be left out. Files are named from its own folder, and only their digests are published.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    license_expires: Option<String>,
+    rights_basis: Option<String>,
+    consent_documentation: Option<PathBuf>,
+    intended_data_use: Option<Vec<Purpose>>,
+    method: Option<String>,
+    data_generation_from: Option<String>,
+    data_generation_to: Option<String>,
+    #[serde(default)]
+    data_origin_geography: Vec<String>,
+    #[serde(default)]
+    synthetic: bool,
+    generating_model: Option<String>,
+    personal_data: Option<String>,
+}
+
+/// What is stated beside the licence.
+#[derive(Clone, Debug, Default)]
+pub struct StatedRights {
+    file: File,
+    consent_documentation: Option<Digest>,
+}
+
+impl StatedRights {
+    /// Reads the file at `path`.
+    pub fn read(path: &Path) -> Result<StatedRights> {
+        let text = files::read_text(path)?;
+        let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let digest = |named: &PathBuf| -> Result<Digest> { Ok(Digest::of(&files::read(&path.with_file_name(named))?)) };
+        Ok(StatedRights { consent_documentation: file.consent_documentation.as_ref().map(digest).transpose()?, file })
+    }
+
+    /// `rights` with what is stated.
+    pub fn apply(&self, rights: Rights) -> Rights {
+        let file = self.file.clone();
+        Rights {
+            license_expires: file.license_expires,
+            rights_basis: file.rights_basis.unwrap_or(rights.rights_basis),
+            consent_documentation: self.consent_documentation,
+            intended_data_use: file.intended_data_use,
+            method: file.method.unwrap_or(rights.method),
+            data_generation_from: file.data_generation_from,
+            data_generation_to: file.data_generation_to,
+            data_origin_geography: file.data_origin_geography,
+            synthetic: file.synthetic,
+            generating_model: file.generating_model,
+            personal_data: file.personal_data.unwrap_or(rights.personal_data),
+            ..rights
+        }
+    }
+}

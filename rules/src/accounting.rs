@@ -1,0 +1,185 @@
+//! The books as the log has them: each entry that moves money, in order, with what it moves.
+
+use std::collections::BTreeMap;
+
+use corpus::ContributorId;
+use corpus::objects::Class;
+use ledger::State;
+use ledger::books::{self, Account, Books, Movement};
+use ledger::entry::{Dispute, DisputeResolution, PayoutApproval, PayoutProposal, Release, Settlement, Statements};
+use ledger::payee::PayeeId;
+use ledger::settlement::{Carried, add_vintage};
+
+use crate::archive::Archive;
+use crate::epoch;
+use crate::error::{Context, Result};
+use crate::lines::{Amount, amounts};
+use crate::rewards::Rewards;
+
+/// An entry that moves money.
+enum Event<'a> {
+    Statements(&'a Statements),
+    Release(&'a Release),
+    Proposal(&'a PayoutProposal),
+    Approval(&'a PayoutApproval),
+    Report(&'a Settlement),
+    Dispute(&'a Dispute),
+    Resolution(&'a Dispute, &'a DisputeResolution),
+    Close,
+}
+
+/// The events of the entries before `before`, in their order.
+fn events(state: &State, before: u64) -> Vec<(u64, Event<'_>)> {
+    let mut events = Vec::new();
+    for run in &state.runs {
+        events.extend(run.statements.iter().map(|(at, e)| (*at, Event::Statements(e))));
+        events.extend(run.releases.iter().map(|(at, e)| (*at, Event::Release(e))));
+    }
+    for payout in &state.payouts {
+        events.push((payout.proposal.0, Event::Proposal(&payout.proposal.1)));
+        events.extend(payout.approval.iter().map(|(at, e)| (*at, Event::Approval(e))));
+        events.extend(payout.settlements.iter().map(|(at, e)| (*at, Event::Report(e))));
+    }
+    for disputed in &state.disputes {
+        let (opened, dispute) = &disputed.dispute;
+        events.push((*opened, Event::Dispute(dispute)));
+        events.extend(disputed.resolution.iter().map(|(at, e)| (*at, Event::Resolution(dispute, e))));
+    }
+    events.extend(state.closes.iter().map(|(at, _)| (*at, Event::Close)));
+    events.retain(|(at, _)| *at < before);
+    events.sort_by_key(|(at, _)| *at);
+    events
+}
+
+/// Who is paid for a contributor's account.
+pub fn payee_of(state: &State, id: &ContributorId) -> PayeeId {
+    let payee = state.contributors.get(id).and_then(|c| c.registration.1.payee);
+    payee.map_or(PayeeId::Account(*id), PayeeId::Shared)
+}
+
+/// Whom a dispute is about, if it is about somebody.
+pub fn disputed_contributor(state: &State, dispute: &Dispute) -> Option<ContributorId> {
+    dispute.contributor.or_else(|| Some(state.submission(dispute.submission?)?.submission.1.contributor))
+}
+
+/// What the books and what was carried on are, as far as the log was read.
+#[derive(Default)]
+pub struct Accounting {
+    /// All balances.
+    pub books: Books,
+    /// Offsets, receivables and stakes.
+    pub carried: Carried,
+    /// Of each statements entry, what is still in its dispute window.
+    pub held: BTreeMap<u64, BTreeMap<ContributorId, i128>>,
+    /// Epochs for which offsets are in force under the policy of the last settlement.
+    offset_epochs: u32,
+    /// Of each contributor, how many disputes about it are open, and what they stopped on its way.
+    stopped: BTreeMap<ContributorId, (u32, i128)>,
+}
+
+impl Accounting {
+    /// The books after all entries before `before`.
+    pub fn of(archive: &Archive, before: u64) -> Result<Accounting> {
+        let mut accounting = Accounting::default();
+        for (at, event) in events(&archive.state, before) {
+            accounting.apply(archive, at, &event).with_context(|| format!("books: entry {at}"))?;
+        }
+        Ok(accounting)
+    }
+
+    /// What each entry of `first..end` moves, with the books after them.
+    pub fn movements(archive: &Archive, first: u64, end: u64) -> Result<Vec<(u64, Movement)>> {
+        let mut accounting = Accounting::of(archive, first)?;
+        let mut moved = Vec::new();
+        for (at, event) in events(&archive.state, end).into_iter().filter(|(at, _)| *at >= first) {
+            moved.push((at, accounting.apply(archive, at, &event).with_context(|| format!("books: entry {at}"))?));
+        }
+        Ok(moved)
+    }
+
+    fn apply(&mut self, archive: &Archive, at: u64, event: &Event) -> Result<Movement> {
+        let movement = self.movement(archive, at, event)?;
+        self.books.apply(at, &movement)?;
+        Ok(movement)
+    }
+
+    fn movement(&mut self, archive: &Archive, at: u64, event: &Event) -> Result<Movement> {
+        let state = &archive.state;
+        let pairs = |list| -> Result<Vec<(ContributorId, i128)>> { Ok(amounts(archive, list)?.iter().map(Amount::pair).collect()) };
+        Ok(match event {
+            Event::Statements(e) => {
+                let rewards = Rewards::from_bytes(&archive.objects.get(Class::Public, &e.rewards)?)?;
+                let held = rewards.settlement.accounts.iter().filter(|a| a.payable_minor > 0).map(|a| (a.contributor, a.payable_minor));
+                self.held.insert(at, held.collect());
+                let pools: Vec<_> = rewards.pools.iter().map(|p| p.lines.clone()).collect();
+                let transfers = books::settlement(e.run, e.pool_minor, &pools, &rewards.settlement);
+                self.carried = rewards.settlement.carried;
+                self.offset_epochs = epoch::policy(archive, &state.epochs[e.epoch as usize])?.pay.offset_epochs;
+                Movement::Post(transfers)
+            }
+            Event::Release(e) => {
+                let list = amounts(archive, &e.list)?;
+                let held = self.held.get_mut(&e.statements).context("statements that were not settled")?;
+                for a in &list {
+                    let left = held.get_mut(&a.contributor).filter(|left| **left >= a.amount_minor);
+                    *left.with_context(|| format!("{}: {} is more than is held", a.contributor, a.amount_minor))? -= a.amount_minor;
+                }
+                held.retain(|_, left| *left > 0);
+                Movement::Post(books::release(&list.iter().map(Amount::pair).collect::<Vec<_>>()))
+            }
+            Event::Proposal(e) => Movement::Reserve(books::propose(at, &pairs(&e.list)?)),
+            Event::Approval(e) if e.outcome == "approved" => Movement::Confirm(e.proposal),
+            Event::Approval(e) => Movement::Void(e.proposal),
+            Event::Report(e) => Movement::Post(books::report(e.proposal, e.settled_minor, &pairs(&e.returned)?, &pairs(&e.reversed)?)),
+            Event::Dispute(e) => match disputed_contributor(state, e) {
+                Some(id) => {
+                    let payable = self.books.available(Account::Payable(id));
+                    let (open, stopped) = self.stopped.entry(id).or_default();
+                    (*open, *stopped) = (*open + 1, *stopped + payable);
+                    Movement::Post(books::stop(id, payable))
+                }
+                None => Movement::Post(Vec::new()),
+            },
+            Event::Resolution(dispute, e) => match disputed_contributor(state, dispute) {
+                Some(id) => Movement::Post(self.resolve(state, at, id, e)),
+                None => Movement::Post(Vec::new()),
+            },
+            Event::Close => {
+                let settled = state.runs.iter().filter(|r| r.statements.as_ref().is_some_and(|(s, _)| *s < at));
+                let left = settled.map(|r| (r.intent.1.run, self.books.balance(Account::Pool(r.intent.1.run))));
+                Movement::Post(left.flat_map(|(run, left)| books::return_pool(run, left)).collect())
+            }
+        })
+    }
+
+    /// What is clawed back comes from what disputes stopped, then from dispute windows, oldest first; the rest is an offset that belongs to
+    /// the operator. What is left of what was stopped is payable again once no dispute about the contributor is open.
+    fn resolve(&mut self, state: &State, at: u64, id: ContributorId, e: &DisputeResolution) -> Vec<books::Transfer> {
+        let mut missing = e.amount_minor;
+        let mut take = |from: &mut i128| {
+            let taken = (*from).min(missing);
+            *from -= taken;
+            missing -= taken;
+        };
+        let (open, stopped) = self.stopped.entry(id).or_default();
+        take(stopped);
+        *open -= 1;
+        let released = if *open == 0 { std::mem::take(stopped) } else { 0 };
+        for held in self.held.values_mut() {
+            if let Some(amount) = held.get_mut(&id) {
+                take(amount);
+            }
+            held.retain(|_, left| *left > 0);
+        }
+        let payee = payee_of(state, &id);
+        if missing > 0 {
+            // Of the epoch that is open at this entry, whatever was opened since.
+            let period = state.epochs.partition_point(|e| e.open.0 < at).saturating_sub(1) as u32;
+            let until = period.saturating_add(self.offset_epochs);
+            add_vintage(&mut self.carried.vintages, (period, until), [(payee, missing)], [(PayeeId::Operator, missing)]);
+        }
+        let mut transfers = books::claw_back(id, payee, e.amount_minor - missing, missing);
+        transfers.extend(books::release(&[(id, released)]));
+        transfers
+    }
+}

@@ -1,0 +1,44 @@
+//! How much a dispute may take back, and the balances that a close of the books lists.
+
+use corpus::ContributorId;
+use corpus::objects::Class;
+use ledger::amount;
+use serde::Serialize;
+
+use crate::accounting::{Accounting, disputed_contributor};
+use crate::archive::Archive;
+use crate::error::Result;
+use crate::rewards::Rewards;
+use crate::{epoch, lines};
+
+/// The most that may still be clawed back of a contributor: of what each statement before entry `at` gave it the part that its policy says,
+/// less what was clawed back before.
+pub fn cap(archive: &Archive, id: &ContributorId, at: u64) -> Result<i128> {
+    let mut cap = 0i128;
+    for run in &archive.state.runs {
+        let Some((_, s)) = run.statements.as_ref().filter(|(index, _)| *index < at) else { continue };
+        let rewards = Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?;
+        let given: i128 = rewards.settlement.accounts.iter().filter(|a| a.contributor == *id).map(|a| a.payable_minor).sum();
+        let ppm = i128::from(epoch::policy(archive, &archive.state.epochs[s.epoch as usize])?.pay.clawback_cap_ppm);
+        cap += given / 1_000_000 * ppm + given % 1_000_000 * ppm / 1_000_000;
+    }
+    let state = &archive.state;
+    let earlier =
+        state.disputes.iter().filter(|d| disputed_contributor(state, &d.dispute.1) == Some(*id)).filter_map(|d| d.resolution.as_ref());
+    Ok(cap - earlier.filter(|(index, _)| *index < at).map(|(_, r)| r.amount_minor).sum::<i128>())
+}
+
+/// The balance of an account, as the books' close has it.
+#[derive(Serialize)]
+struct Balance {
+    account: String,
+    #[serde(with = "amount")]
+    balance_minor: i128,
+}
+
+/// The balances of all accounts before a close, as it lists them; what is left of held pools goes back with it.
+pub fn balances(accounting: &Accounting) -> Result<(Vec<u8>, u64)> {
+    let all: Vec<Balance> =
+        accounting.books.balances().map(|(account, balance_minor)| Balance { account: account.to_string(), balance_minor }).collect();
+    Ok((lines::write(&all)?, all.len() as u64))
+}

@@ -1,0 +1,94 @@
+//! What a run credited its strata with, what it drew of them, and the weights that follow for another run.
+
+use std::collections::BTreeMap;
+
+use corpus::canonical;
+use corpus::objects::Class;
+use ledger::history::Run;
+use serde::Serialize;
+use trainer::{Earned, OrderRow, Weights};
+
+use crate::archive::Archive;
+use crate::error::{Context, Result, RulesError};
+use crate::replay;
+use crate::weights::{WeightLog, WeightTable};
+
+/// What the documents of each stratum were credited with in a run, over all targets by their weights.
+pub fn earned(archive: &Archive, run: &Run) -> Result<BTreeMap<String, Earned>> {
+    let tables = replay::tables(archive, run)?;
+    let groups: BTreeMap<String, String> = order_log(archive, run)?.into_iter().map(|r| (r.document, r.group)).collect();
+    let mut earned: BTreeMap<String, Earned> = BTreeMap::new();
+    let (_, attribution) = run.attribution.as_ref().context("a run with tables has an attribution")?;
+    for row in trainer::read_documents(&archive.objects.get(Class::Public, &attribution.documents)?)? {
+        let group = groups.get(&row.document).with_context(|| format!("document {}: credited, and not in the order log", row.document))?;
+        let sum = earned.entry(group.clone()).or_default();
+        sum.nats += tables.weight(&row.target) * row.nats;
+        // Tokens are the same for every target.
+        sum.tokens += if tables.targets.first() == Some(&row.target) { row.tokens } else { 0 };
+    }
+    Ok(earned)
+}
+
+/// What every step of a run saw.
+pub fn order_log(archive: &Archive, run: &Run) -> Result<Vec<OrderRow>> {
+    let mut rows = Vec::new();
+    for (_, p) in &run.progress {
+        rows.extend(trainer::read_order(&archive.objects.get(Class::Public, &p.order)?)?);
+    }
+    Ok(rows)
+}
+
+/// All weights of a run that the log knows of; none before its first progress.
+pub fn weights_of(archive: &Archive, run: &Run) -> Result<Option<Vec<Weights>>> {
+    let Some(log) = weight_log(archive, run)? else { return Ok(None) };
+    Ok(Some(log.changes.into_iter().map(|c| Weights { from_step: c.from_step, ppm: c.weights_ppm }).collect()))
+}
+
+fn weight_log(archive: &Archive, run: &Run) -> Result<Option<WeightLog>> {
+    let Some((_, last)) = run.progress.last() else { return Ok(None) };
+    Ok(Some(canonical::from_slice(&archive.objects.get(Class::Public, &last.weights)?)?))
+}
+
+/// What a stratum was planned to be drawn, and was drawn.
+#[derive(Clone, Debug, Serialize)]
+pub struct Draws {
+    /// The stratum.
+    pub stratum: String,
+    /// Its tokens in the corpus.
+    pub corpus_tokens: u64,
+    /// Share of the run's tokens that its weights plan for.
+    pub planned: f64,
+    /// Tokens that the steps saw.
+    pub drawn_tokens: u64,
+    /// Their share.
+    pub drawn: f64,
+}
+
+/// Draws of a run by stratum, from its public files.
+pub fn draws(archive: &Archive, run: &Run) -> Result<Vec<Draws>> {
+    let (Some((_, last)), Some(log)) = (run.progress.last(), weight_log(archive, run)?) else { return Ok(Vec::new()) };
+    let mut drawn: BTreeMap<String, u64> = BTreeMap::new();
+    for row in order_log(archive, run)? {
+        *drawn.entry(row.group).or_default() += u64::from(row.tokens.end - row.tokens.start);
+    }
+    let all: u64 = drawn.values().sum();
+    let of = |((stratum, &corpus_tokens), planned): ((&String, &u64), f64)| {
+        let drawn_tokens = drawn.get(stratum).copied().unwrap_or(0);
+        Draws { stratum: stratum.clone(), corpus_tokens, planned, drawn_tokens, drawn: drawn_tokens as f64 / all.max(1) as f64 }
+    };
+    Ok(log.strata.iter().zip(&log.tokens).zip(log.planned(last.step)).map(of).collect())
+}
+
+/// The table that follows from what a run credits its strata with, a token.
+pub fn table_of_run(archive: &Archive, run: u32, cap: f64) -> Result<WeightTable> {
+    let this = archive.state.run(run)?;
+    let (names, earned): (Vec<String>, Vec<Earned>) = earned(archive, this)?.into_iter().unzip();
+    if names.len() < 2 {
+        return Err(RulesError::Usage(format!(
+            "weights from run {run}: they go by stratum, and it saw only {names:?}; declare some with `assay epoch open --strata`"
+        )));
+    }
+    let ratios = trainer::ratios(&earned, 0.0, cap);
+    let weights_ppm = names.into_iter().zip(ratios.iter().map(|r| (r * 1e6).round() as u64)).collect();
+    Ok(WeightTable { version: 2, from_run: Some(run), weights_ppm })
+}

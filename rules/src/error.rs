@@ -1,0 +1,149 @@
+//! What can go wrong when something is computed from a log and its objects.
+
+use std::fmt::Display;
+
+use corpus::objects::ObjectError;
+
+/// The result of a computation.
+pub type Result<T, E = RulesError> = std::result::Result<T, E>;
+
+/// What kind of error it is: what a caller does about it, and a program's exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something that was asked for does not hold, or is not possible now.
+    Check = 1,
+    /// What was asked for, or an input, is not what it should be.
+    Usage = 2,
+    /// A digest, signature or proof does not verify.
+    Verification = 3,
+    /// The operating system, a server or a bucket refused.
+    Io = 4,
+}
+
+/// Why nothing was computed.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// Something was asked for that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// Something that cannot be computed yet.
+    #[error("{0}")]
+    Check(String),
+    /// Something that the log or an object says and that cannot be so.
+    #[error("{0}")]
+    Verification(String),
+    /// An object that is not there, is damaged, or cannot be read.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// The judge's device or files.
+    #[error(transparent)]
+    Dedup(#[from] dedup::DedupError),
+    /// A config, a checkpoint or a table of a run.
+    #[error(transparent)]
+    Train(#[from] trainer::TrainError),
+    /// One of these, and what it is about.
+    #[error("{what}: {why}")]
+    About {
+        /// What it is about.
+        what: String,
+        /// The reason.
+        why: Box<RulesError>,
+    },
+}
+
+impl RulesError {
+    /// Which of four kinds it is of.
+    pub fn kind(&self) -> Kind {
+        match self {
+            RulesError::Usage(_) => Kind::Usage,
+            RulesError::Check(_) => Kind::Check,
+            RulesError::Verification(_) | RulesError::Object(ObjectError::Absent(_) | ObjectError::Corrupt { .. }) => Kind::Verification,
+            RulesError::Object(ObjectError::Refused(_)) => Kind::Io,
+            RulesError::Dedup(e) => kind_of_dedup(e),
+            RulesError::Train(e) => kind_of_train(e),
+            RulesError::About { why, .. } => why.kind(),
+        }
+    }
+}
+
+/// Which of four kinds an error of the judge is of.
+pub fn kind_of_dedup(e: &dedup::DedupError) -> Kind {
+    use dedup::DedupError as D;
+    match e {
+        D::File { .. } | D::Spill(_) => Kind::Io,
+        D::Damaged { .. } | D::OtherKeys { .. } => Kind::Verification,
+        D::Device(_) => Kind::Check,
+    }
+}
+
+/// Which of four kinds an error of a run is of: what was stored is damaged, or what was asked for is not possible.
+pub fn kind_of_train(e: &trainer::TrainError) -> Kind {
+    use trainer::TrainError as T;
+    if matches!(e, T::Checkpoint(_) | T::Table(_) | T::Token { .. }) { Kind::Verification } else { Kind::Usage }
+}
+
+/// Bytes that are not what they are said to be.
+macro_rules! damaged {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for RulesError {
+            fn from(e: $error) -> RulesError {
+                RulesError::Verification(e.to_string())
+            }
+        })*
+    };
+}
+
+damaged!(
+    corpus::canonical::CanonicalError,
+    corpus::parquet_file::ParquetError,
+    corpus::shard::ShardError,
+    corpus::ParseDigestError,
+    ledger::NoteError,
+    ledger::books::BooksError,
+    ledger::reward::RewardError,
+    ledger::settlement::SettlementError,
+    ingest::TokenizerError,
+    std::string::FromUtf8Error,
+    globset::Error,
+);
+
+impl From<ledger::history::UnknownRun> for RulesError {
+    fn from(e: ledger::history::UnknownRun) -> RulesError {
+        RulesError::Usage(e.to_string())
+    }
+}
+
+/// Says what an error is about.
+pub trait Context<T> {
+    /// The error with `what` before it.
+    ///
+    /// # Errors
+    /// The error, if there is one.
+    fn context(self, what: impl Display) -> Result<T>;
+
+    /// The same, where making the text costs something.
+    ///
+    /// # Errors
+    /// The error, if there is one.
+    fn with_context<D: Display>(self, what: impl FnOnce() -> D) -> Result<T>;
+}
+
+impl<T, E: Into<RulesError>> Context<T> for std::result::Result<T, E> {
+    fn context(self, what: impl Display) -> Result<T> {
+        self.with_context(|| what)
+    }
+
+    fn with_context<D: Display>(self, what: impl FnOnce() -> D) -> Result<T> {
+        self.map_err(|e| RulesError::About { what: what().to_string(), why: Box::new(e.into()) })
+    }
+}
+
+impl<T> Context<T> for Option<T> {
+    fn context(self, what: impl Display) -> Result<T> {
+        self.with_context(|| what)
+    }
+
+    fn with_context<D: Display>(self, what: impl FnOnce() -> D) -> Result<T> {
+        self.ok_or_else(|| RulesError::Check(what().to_string()))
+    }
+}

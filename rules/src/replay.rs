@@ -1,0 +1,304 @@
+//! Drawn windows, computed again from their checkpoints and compared with the credit table.
+
+use corpus::objects::Class;
+use corpus::{Digest, canonical};
+use kernels::Backend;
+use ledger::history::Run;
+use trainer::{
+    CreditRow, DocumentCredit, DocumentRow, RunConfig, State, Window, credit_rows, document_rows, order_rows, read_credit, read_documents,
+    read_windows, write_order,
+};
+
+use crate::archive::Archive;
+use crate::draws::{drawn_intervals, drawn_window};
+use crate::error::{Context, Result, RulesError};
+use crate::run_data::{self, Engine, RunData};
+use crate::tables::Tables;
+use crate::weights::WeightLog;
+
+/// How far a credit may be off on another build, instruction set or number of threads, as a share of the window's credits' sizes.
+const TOLERANCE: f64 = 1e-3;
+
+/// What replaying some windows found.
+pub struct Replayed {
+    /// Drawn windows that were computed again.
+    pub windows: Vec<u64>,
+    /// Windows of the run.
+    pub of: u64,
+    /// `bit-equal`, `within-tolerance` or `differs`.
+    pub outcome: &'static str,
+    /// Where it differs.
+    pub differences: Vec<String>,
+}
+
+/// The seed that the tree head after a progress entry gives.
+fn seed(archive: &Archive, note: &str) -> Result<Digest> {
+    archive.draw_seed(note)
+}
+
+/// The intervals of a run: windows before and after each progress entry, the checkpoint they start from, the drawn window.
+struct Interval {
+    from: u64,
+    to: u64,
+    /// The state at its beginning; none before the first step.
+    checkpoint: Option<Digest>,
+    /// The state at its end.
+    next: Digest,
+    /// The document table of its windows.
+    documents: Digest,
+    /// The order log of its steps.
+    order: Digest,
+    /// The strata's weights at its end.
+    weights: Digest,
+    drawn: u64,
+}
+
+fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
+    let close = &run.close.as_ref().ok_or_else(|| RulesError::Check(format!("run {}: not closed yet", run.intent.1.run)))?.1;
+    // The tree head at a progress entry stands in the next one, the last one's in the close.
+    let notes = run.progress.iter().skip(1).map(|(_, p)| p.drawn_from.as_deref()).chain([close.drawn_from.as_deref()]);
+    let mut found = Vec::new();
+    let (mut from, mut checkpoint) = (0, None);
+    for ((_, progress), note) in run.progress.iter().zip(notes) {
+        let note = note.context("a later progress entry has the tree head of the one before")?;
+        let drawn = drawn_window(&seed(archive, note)?, from, progress.windows);
+        found.push(Interval {
+            from,
+            to: progress.windows,
+            checkpoint,
+            next: progress.checkpoint,
+            documents: progress.documents,
+            order: progress.order,
+            weights: progress.weights,
+            drawn,
+        });
+        (from, checkpoint) = (progress.windows, Some(progress.checkpoint));
+    }
+    Ok(found)
+}
+
+/// The windows of a run that its cosigned tree heads draw, one an interval.
+pub fn drawn(archive: &Archive, run: &Run) -> Result<Vec<u64>> {
+    Ok(intervals(archive, run)?.iter().map(|i| i.drawn).collect())
+}
+
+/// Windows that even quarter points left with more than the limit unexplained: they are replayed whatever is drawn.
+pub fn marked(tables: &Tables) -> Vec<u64> {
+    tables.accounts.windows.iter().filter(|w| w.marked).map(|w| w.index).collect()
+}
+
+/// The tables of a run's attribution.
+pub fn tables(archive: &Archive, run: &Run) -> Result<Tables> {
+    let (_, a) = run.attribution.as_ref().ok_or_else(|| RulesError::Check(format!("run {}: no attribution yet", run.intent.1.run)))?;
+    let credit = read_credit(&archive.objects.get(Class::Public, &a.credit)?)?;
+    let (accounts, targets) = read_windows(&archive.objects.get(Class::Public, &a.windows)?, &credit, run.intent.1.buckets as usize)?;
+    Ok(Tables { accounts, targets, credit })
+}
+
+/// The run's config, as it was carried out.
+pub fn config(archive: &Archive, run: &Run) -> Result<RunConfig> {
+    Ok(RunConfig::from_toml(&String::from_utf8(archive.objects.get(Class::Public, &run.intent.1.config)?)?)?)
+}
+
+/// Computes the drawn windows of `sample` intervals and those with marked ones again, or the window `only`, and compares them with
+/// the tables.
+pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) -> Result<Replayed> {
+    let table = tables(archive, run)?;
+    let intent = &run.intent.1;
+    let intervals = intervals(archive, run)?;
+    let of = table.accounts.windows.len() as u64;
+    let chosen: Vec<(&Interval, u64)> = match only {
+        Some(window) => {
+            let interval = intervals
+                .iter()
+                .find(|i| (i.from..i.to).contains(&window))
+                .ok_or_else(|| RulesError::Usage(format!("window {window}: run {} has {of}", intent.run)))?;
+            vec![(interval, window)]
+        }
+        None => {
+            let last = run.close.as_ref().and_then(|(_, c)| c.drawn_from.as_deref()).context("a completed run has a last tree head")?;
+            let mut chosen: Vec<(&Interval, u64)> = drawn_intervals(&seed(archive, last)?, intervals.len(), sample)
+                .into_iter()
+                .map(|i| (&intervals[i], intervals[i].drawn))
+                .collect();
+            for window in marked(&table) {
+                let interval = intervals.iter().find(|i| (i.from..i.to).contains(&window)).context("every window is in an interval")?;
+                if chosen.iter().all(|(c, _)| c.from != interval.from) {
+                    chosen.push((interval, window));
+                }
+            }
+            chosen
+        }
+    };
+    let config = config(archive, run)?;
+    let data = run_data::read(archive, intent.epoch, Some(run.intent.0), &config)?;
+    let order = data.order(&config)?;
+    let backend = Engine::new();
+    let mut trainer = data.trainer(&backend, &config, &order, intent.steps)?;
+    // The number of threads does not change a bit of the result; products may round differently on another instruction set.
+    let exact = intent.instruction_set == kernels::isa().name();
+    let mut result = Replayed { windows: Vec::new(), of, outcome: "bit-equal", differences: Vec::new() };
+    let parts = data.pricing.of();
+    if table.accounts.parts != parts || table.targets != data.owners.targets {
+        result.outcome = "differs";
+        result.differences.push(format!("pricing parts {:?}: the drawn targets give {parts:?}", table.accounts.parts));
+        return Ok(result);
+    }
+    let steps = run_data::steps_of(&config, &order);
+    if steps != intent.steps {
+        result.outcome = "differs";
+        result.differences.push(format!("{} steps: config and corpus give {steps}", intent.steps));
+    }
+    let initial = data.initial(archive, &config)?;
+    let weights = Digest::of(&backend.master_to_bytes(&backend.master(&initial)));
+    if weights != intent.initial_weights {
+        result.outcome = "differs";
+        result.differences.push(format!("initial weights {}: seed and config give {weights}", intent.initial_weights));
+    }
+    for (interval, drawn) in chosen {
+        let mut state = match &interval.checkpoint {
+            Some(digest) => trainer.load(&backend, &archive.objects.get(Class::Sealed, digest)?, &intent.config.to_string())?,
+            None => data.start(archive, &config, &trainer, &initial)?,
+        };
+        // A checkpoint that has windows in it already would be compared with itself instead of computed again.
+        let expected = (interval.from, table.accounts.windows.get(interval.from as usize).map(|w| w.first_step));
+        let found = (state.windows.len() as u64, Some(state.step));
+        if found != expected {
+            result.outcome = "differs";
+            result.differences.push(format!(
+                "checkpoint before window {}: holds {} windows and step {}, the table says {expected:?}",
+                interval.from, found.0, state.step
+            ));
+            continue;
+        }
+        // To the end of the interval, so that its checkpoint is one that these steps lead to.
+        while (state.windows.len() as u64) < interval.to && trainer.window(&mut state, &mut |_| {}) {}
+        // The run gave its documents' credit to the log before it saved its state.
+        let rows = std::mem::take(&mut state.rows);
+        if exact && Digest::of(&trainer.save(&backend, &state, &intent.config.to_string())?) != interval.next {
+            result.outcome = "differs";
+            result.differences.push(format!(
+                "checkpoint after window {}: {} is not the state that replay leads to",
+                interval.to - 1,
+                interval.next
+            ));
+        }
+        // Weights that follow credit may differ in a millionth where credit differs in its last bits.
+        if exact || state.weights.iter().all(|w| w.from_step == 0) {
+            let log = canonical::to_vec(&WeightLog::new(&data.corpus, &data.owners.groups, &state.weights))?;
+            let seen =
+                order_rows(&order, &data.corpus, &state.weights, &data.owners, config.model.context, found.1.unwrap_or(0)..state.step);
+            for (what, expected, bytes) in [("weights", interval.weights, log), ("order log", interval.order, write_order(&seen)?)] {
+                if Digest::of(&bytes) != expected {
+                    result.outcome = "differs";
+                    result.differences.push(format!("windows from {}: the {what} {expected} is not what the steps lead to", interval.from));
+                }
+            }
+        }
+        // Windows before the drawn one are computed on the way, those before them stand in the checkpoint: all are compared.
+        let documents = read_documents(&archive.objects.get(Class::Public, &interval.documents)?)?;
+        let found = Found { state: &state, rows: &rows, data: &data, from: interval.from };
+        for comparison in compare(&found, &table, &documents) {
+            match comparison {
+                Comparison::BitEqual => {}
+                Comparison::Near(_) if !exact || result.outcome == "differs" => {
+                    if result.outcome == "bit-equal" {
+                        result.outcome = "within-tolerance";
+                    }
+                }
+                Comparison::Near(what) => {
+                    result.outcome = "differs";
+                    result.differences.push(format!("{what}: differs in its last bits, on the instruction set of the run"));
+                }
+                Comparison::Differs(text) => {
+                    result.outcome = "differs";
+                    result.differences.push(text);
+                }
+            }
+        }
+        result.windows.push(drawn);
+    }
+    if only.is_none() {
+        // The steps of their intervals were all taken above.
+        let more: Vec<u64> = marked(&table).into_iter().filter(|w| !result.windows.contains(w)).collect();
+        result.windows.extend(more);
+    }
+    Ok(result)
+}
+
+enum Comparison {
+    BitEqual,
+    Near(String),
+    Differs(String),
+}
+
+/// A state that a replay led to; windows from `from` on were computed again.
+struct Found<'f> {
+    state: &'f State<Engine>,
+    /// Credit by document of those windows.
+    rows: &'f [DocumentCredit],
+    data: &'f RunData,
+    from: u64,
+}
+
+/// Compares windows, credit by contributor and credit by document with the tables, by the numbers that they hold.
+fn compare(found: &Found<'_>, table: &Tables, documents: &[DocumentRow]) -> Vec<Comparison> {
+    let (parts, owners) = (&table.accounts.parts, &found.data.owners);
+    let mut all = Vec::new();
+    for window in &found.state.windows {
+        all.push(compare_window(window, table));
+        // Documents' rows of earlier windows went to the log with their interval, and with them the credit of those who share a bucket.
+        let again = window.index >= found.from;
+        let expected: Vec<&CreditRow> = table.credit.iter().filter(|r| r.window == window.index && (again || !r.estimated)).collect();
+        let rows = credit_rows(std::slice::from_ref(window), parts, found.rows, owners);
+        let rows: Vec<&CreditRow> = rows.iter().filter(|r| r.window == window.index && (again || !r.estimated)).collect();
+        let place = |r: &CreditRow| (r.contributor.clone(), r.bucket, r.target.clone(), r.tokens, r.estimated, r.halves.len());
+        let same = rows.iter().map(|r| place(r)).eq(expected.iter().map(|r| place(r)));
+        let numbers = rows.iter().zip(&expected).flat_map(|(a, b)| pairs((a.nats, &a.halves), (b.nats, &b.halves)));
+        all.push(judge(format!("window {}, credit", window.index), same, numbers.collect()));
+    }
+    let rows = document_rows(parts, found.rows, owners);
+    let place =
+        |r: &DocumentRow| (r.document.clone(), r.contributor.clone(), r.bucket, r.target.clone(), r.window, r.tokens, r.halves.len());
+    let same = rows.iter().map(place).eq(documents.iter().map(place));
+    let numbers = rows.iter().zip(documents).flat_map(|(a, b)| pairs((a.nats, &a.halves), (b.nats, &b.halves)));
+    all.push(judge(format!("windows from {}, documents", found.from), same, numbers.collect()));
+    all
+}
+
+fn pairs(a: (f64, &[f64]), b: (f64, &[f64])) -> Vec<(f64, f64)> {
+    std::iter::once((a.0, b.0)).chain(a.1.iter().copied().zip(b.1.iter().copied())).collect()
+}
+
+/// Whether the pairs, found and expected, are equal; sizes are compared with the sum of what was found.
+fn judge(what: String, same_places: bool, pairs: Vec<(f64, f64)>) -> Comparison {
+    if !same_places {
+        return Comparison::Differs(format!("{what}: the table has rows of others, or other tokens, than the replay"));
+    }
+    let scale: f64 = pairs.iter().map(|(a, _)| a.abs()).sum();
+    let worst = pairs.iter().map(|(a, b)| (a - b).abs()).fold(0.0, |m: f64, d| if d.is_nan() { f64::NAN } else { m.max(d) });
+    if pairs.iter().all(|(a, b)| a.to_bits() == b.to_bits()) {
+        Comparison::BitEqual
+    } else if worst <= TOLERANCE * scale {
+        Comparison::Near(what)
+    } else {
+        Comparison::Differs(format!("{what}: a number of the table is off by {worst:e} nats from replay, {scale:e} are in all"))
+    }
+}
+
+fn compare_window(found: &Window, table: &Tables) -> Comparison {
+    let Some(expected) = table.accounts.windows.get(found.index as usize) else {
+        return Comparison::Differs(format!("window {}: not in the table", found.index));
+    };
+    let facts = |w: &Window| (w.first_step, w.end_step, w.rule, w.marked);
+    if facts(found) != facts(expected) {
+        return Comparison::Differs(format!(
+            "window {}: the table says steps, rule and mark {:?}, replay gives {:?}",
+            found.index,
+            facts(expected),
+            facts(found)
+        ));
+    }
+    let measured = |w: &Window| -> Vec<f64> { [&w.loss_before[..], &w.loss_after, &w.decay, &w.correction].concat() };
+    judge(format!("window {}", found.index), true, measured(found).into_iter().zip(measured(expected)).collect())
+}

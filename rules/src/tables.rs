@@ -1,0 +1,58 @@
+//! The tables of a run's attribution, and what is added up from them.
+
+use corpus::{ContributorId, Digest, merkle};
+use ledger::reward;
+use trainer::{Accounts, CreditRow};
+
+/// The tables of a run's attribution, as the log has them.
+pub struct Tables {
+    /// Windows, with the credit of buckets.
+    pub accounts: Accounts,
+    /// Names of the targets.
+    pub targets: Vec<String>,
+    /// Rows of the credit table.
+    pub credit: Vec<CreditRow>,
+}
+
+impl Tables {
+    /// Weight of a target.
+    pub fn weight(&self, target: &str) -> f64 {
+        let index = self.targets.iter().position(|t| t == target);
+        self.accounts.parts.iter().find(|p| Some(p.target as usize) == index).map_or(0.0, |p| p.weight)
+    }
+
+    /// Sums over a contributor's rows of what `pick` takes from each, times its target's weight.
+    fn sum(&self, contributor: &ContributorId, pick: impl Fn(&CreditRow) -> f64) -> f64 {
+        let id = contributor.to_string();
+        self.credit.iter().filter(|r| r.contributor == id).map(|r| self.weight(&r.target) * pick(r)).sum()
+    }
+
+    /// What each window counts for, as a share of the one that counts most.
+    pub fn window_weights(&self, steps: u64, cap_permille: u64) -> Vec<f64> {
+        let weight = |w: &trainer::Window| reward::window_weight(w.first_step, w.end_step, steps, cap_permille) as f64;
+        let weights: Vec<f64> = self.accounts.windows.iter().map(weight).collect();
+        let largest = weights.iter().copied().fold(1.0, f64::max);
+        weights.into_iter().map(|w| w / largest).collect()
+    }
+
+    /// Credit of a contributor in nats.
+    pub fn credit_of(&self, contributor: &ContributorId) -> f64 {
+        self.sum(contributor, |r| r.nats)
+    }
+
+    /// Half the difference of the two halves' attributions.
+    pub fn spread_of(&self, contributor: &ContributorId) -> f64 {
+        let half = |r: &CreditRow, h: usize| r.halves.get(h).copied().unwrap_or(r.nats);
+        self.sum(contributor, |r| half(r, 0) - half(r, 1)).abs() / 2.0
+    }
+}
+
+/// Nats as an integer of 10⁻⁹.
+pub fn nano(nats: f64) -> i64 {
+    (nats * 1e9).round_ties_even() as i64
+}
+
+/// The root over statements' envelopes.
+pub fn statements_root(envelopes: &[Vec<u8>]) -> Digest {
+    merkle::root(&envelopes.iter().map(|e| merkle::leaf_hash(e)).collect::<Vec<_>>())
+}
