@@ -7,6 +7,7 @@ use corpus::shard::Shard as ShardFile;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
 use corpus::{ContributorId, Digest, canonical};
 use ledger::entry::{Holder, Shard};
+use ledger::history::Logged;
 use ledger::history::{Epoch, Run, Submitted};
 use ledger::statement::Statement;
 use rayon::prelude::*;
@@ -35,16 +36,17 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
         check_compactions(archive, e, &withdrawn, report)?;
         for s in &e.submissions {
             check_submission(archive, s, &withdrawn, report)?;
-            documents += s.submission.1.documents;
+            documents += s.submission.entry.documents;
             tokens += s.tokens();
         }
     }
     for run in &archive.state.runs {
         check_run(archive, run, report)?;
-        let settled = archive.state.runs.iter().find(|r| r.intent.1.epoch == run.intent.1.epoch && r.statements.is_some());
-        let passed_over = run.attribution.is_some() && !run.intent.1.pilot && settled.is_some_and(|s| s.intent.1.run != run.intent.1.run);
-        report.expect(!passed_over, "run-passed-over", run.intent.0, || {
-            format!("run {}: attributed, and another run of its epoch was settled", run.intent.1.run)
+        let settled = archive.state.runs.iter().find(|r| r.intent.entry.epoch == run.intent.entry.epoch && r.statements.is_some());
+        let passed_over =
+            run.attribution.is_some() && !run.intent.entry.pilot && settled.is_some_and(|s| s.intent.entry.run != run.intent.entry.run);
+        report.expect(!passed_over, "run-passed-over", run.intent.index, || {
+            format!("run {}: attributed, and another run of its epoch was settled", run.intent.entry.run)
         });
     }
     report.check("arithmetic", format!("{documents} documents, {tokens} tokens, {} runs", archive.state.runs.len()), before);
@@ -52,13 +54,13 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
 }
 
 fn check_targets(archive: &Archive, e: &Epoch, report: &mut Report) -> Result<()> {
-    let (at, open) = &e.open;
+    let Logged { index: at, entry: open } = &e.open;
     let pool = rules::epoch::pool(archive, e)?;
     let (root, count) = (pool.root(), pool.documents.len() as u64);
     report.expect((root, count) == (open.pool_root, open.pool_documents), "pool-root", *at, || {
         format!("pool root {} over {}, the pool gives {root} over {count}", open.pool_root, open.pool_documents)
     });
-    if let Some((at, draw)) = &e.draw {
+    if let Some(Logged { index: at, entry: draw }) = &e.draw {
         let found: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
         report.expect(found == draw_targets(&pool, &draw.seed), "draw-targets", *at, || {
             "the targets are not those that the seed draws".into()
@@ -73,9 +75,9 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
         // What was taken back for its licence may be taken back for consent too; it was in no shard then.
         let mut before: BTreeSet<u32> = BTreeSet::new();
         for w in &s.withdrawals {
-            let (at, withdrawal) = &w.withdrawal;
+            let Logged { index: at, entry: withdrawal } = &w.withdrawal;
             let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &withdrawal.list)?)?;
-            let own = |d: &corpus::DocumentRef| d.submission == withdrawal.submission && u64::from(d.number) < s.submission.1.documents;
+            let own = |d: &corpus::DocumentRef| d.submission == withdrawal.submission && u64::from(d.number) < s.submission.entry.documents;
             let whole = list.documents.len() as u64 == withdrawal.documents && list.documents.is_sorted_by(|a, b| a < b);
             report.expect(whole && list.documents.iter().all(own), "withdrawal-list", *at, || {
                 format!(
@@ -85,12 +87,12 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
                     withdrawal.documents
                 )
             });
-            let Some((effect_at, effect)) = &w.effect else {
+            let Some(Logged { index: effect_at, entry: effect }) = &w.effect else {
                 report.find("withdrawal-open", *at, "a withdrawal without its effect");
                 continue;
             };
             let accepted = match &s.acceptance {
-                Some((judged_at, a)) if judged_at < effect_at => {
+                Some(Logged { index: judged_at, entry: a }) if judged_at < effect_at => {
                     let table = VerdictTable::decode(&archive.objects.get(Class::Public, &a.verdicts)?)?;
                     let numbers: BTreeSet<u32> = list.documents.iter().map(|d| d.number).collect();
                     table
@@ -106,8 +108,8 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
             });
             before.extend(list.documents.iter().map(|d| d.number));
             let consequences: Consequences = canonical::from_slice(&archive.objects.get(Class::Public, &effect.consequences)?)?;
-            let used = |r: &&Run| r.intent.1.epoch == s.submission.1.epoch && r.intent.0 < *effect_at && accepted > 0;
-            let runs: Vec<u32> = archive.state.runs.iter().filter(used).map(|r| r.intent.1.run).collect();
+            let used = |r: &&Run| r.intent.entry.epoch == s.submission.entry.epoch && r.intent.index < *effect_at && accepted > 0;
+            let runs: Vec<u32> = archive.state.runs.iter().filter(used).map(|r| r.intent.entry.run).collect();
             report.expect(consequences.runs == runs && effect.runs == runs.len() as u64, "withdrawal-runs", *effect_at, || {
                 format!("runs {:?}, the log gives {runs:?}", consequences.runs)
             });
@@ -117,7 +119,7 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
 }
 
 fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, report: &mut Report) -> Result<()> {
-    let (at, submission) = &s.submission;
+    let Logged { index: at, entry: submission } = &s.submission;
     let (mut root, mut commitments, mut bytes, mut destroyed) = (Frontier::default(), Vec::new(), 0, BTreeSet::new());
     let mut redacted = false;
     for part in rules::bundles::parts(archive, s)?.parts {
@@ -157,7 +159,7 @@ fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, rep
         });
     }
     let submission_at = *at;
-    let Some((at, acceptance)) = &s.acceptance else { return Ok(()) };
+    let Some(Logged { index: at, entry: acceptance }) = &s.acceptance else { return Ok(()) };
     let table = VerdictTable::decode(&archive.objects.get(Class::Public, &acceptance.verdicts)?)?;
     let counts = rules::bundles::counts(&table, &submission.unread);
     report.expect(acceptance.counts == counts, "acceptance-table", *at, || {
@@ -181,9 +183,14 @@ fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, rep
         "the table is about other documents than the bundles'".into()
     });
     report.expect(s.is_sharded(), "shard-missing", *at, || format!("{} accepted documents and not all in shards", s.left()));
-    for (at, entry) in &s.shards {
+    for Logged { index: at, entry } in &s.shards {
         // The withdrawal that a shard follows takes effect behind the others that it brings.
-        let open = s.withdrawals.iter().filter(|w| w.withdrawal.0 < *at).filter_map(|w| w.effect.as_ref()).map(|(effect, _)| effect + 1);
+        let open = s
+            .withdrawals
+            .iter()
+            .filter(|w| w.withdrawal.index < *at)
+            .filter_map(|w| w.effect.as_ref())
+            .map(|Logged { index: effect, .. }| effect + 1);
         let gone = withdrawn.before(s, open.max().unwrap_or(0));
         if !withdrawn.destroyed.contains(&entry.file) {
             check_shard(archive, (*at, entry), &table, &gone, report)?;
@@ -221,8 +228,8 @@ fn check_shard(
 /// A compaction holds the documents of its shards, one behind the other.
 fn check_compactions(archive: &Archive, e: &Epoch, withdrawn: &Withdrawn, report: &mut Report) -> Result<()> {
     for compaction in &e.compactions {
-        let (at, c) = compaction;
-        let files: Vec<Digest> = e.compacted(compaction).iter().map(|(_, s)| s.file).collect();
+        let Logged { index: at, entry: c } = compaction;
+        let files: Vec<Digest> = e.compacted(compaction).iter().map(|Logged { entry: s, .. }| s.file).collect();
         if files.iter().chain([&c.file]).any(|f| withdrawn.destroyed.contains(f)) {
             continue;
         }
@@ -247,12 +254,12 @@ fn check_compactions(archive: &Archive, e: &Epoch, withdrawn: &Withdrawn, report
 }
 
 fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
-    let (at, intent) = &run.intent;
-    let Some((close_at, close)) = &run.close else {
+    let Logged { index: at, entry: intent } = &run.intent;
+    let Some(Logged { index: close_at, entry: close }) = &run.close else {
         report.find("run-closed", *at, format!("run {} has no close", intent.run));
         return Ok(());
     };
-    let Some((attribution_at, a)) = &run.attribution else {
+    let Some(Logged { index: attribution_at, entry: a }) = &run.attribution else {
         report.expect(close.outcome != "completed", "run-attributed", *close_at, || {
             format!("run {} is completed and has no attribution", intent.run)
         });
@@ -261,7 +268,7 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
     let tables = rules::replay::tables(archive, run)?;
     let (accounts, table) = (&tables.accounts, &tables.credit);
     let rows = table.len() as u64;
-    for (at, p) in &run.progress {
+    for Logged { index: at, entry: p } in &run.progress {
         let end = p.windows.checked_sub(1).and_then(|w| accounts.windows.get(w as usize)).map(|w| w.end_step);
         report.expect(end == Some(p.step), "progress-windows", *at, || {
             format!("{} windows and step {}, the windows table says {end:?}", p.windows, p.step)
@@ -274,7 +281,7 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
             format!("the credit table of {} windows is not the beginning of the final one", p.windows)
         });
     }
-    let last = run.progress.last().map_or(0, |(_, p)| p.windows);
+    let last = run.progress.last().map_or(0, |Logged { entry: p, .. }| p.windows);
     report.expect(last == accounts.windows.len() as u64, "progress-windows", *attribution_at, || {
         format!("{} windows in the table, the last progress has {last}", accounts.windows.len())
     });
@@ -301,7 +308,7 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
         "the windows do not follow each other from the first step to the last".into()
     });
     let (drawn, marked) = (rules::replay::drawn(archive, run)?, rules::replay::marked(&tables));
-    for (at, replay) in &run.replays {
+    for Logged { index: at, entry: replay } in &run.replays {
         let expected = replay.windows.iter().all(|w| drawn.contains(w) || marked.contains(w));
         report.expect(expected && marked.iter().all(|w| replay.windows.contains(w)), "replay-drawn", *at, || {
             format!("windows {:?}, drawn were {drawn:?}, marked {marked:?}", replay.windows)
@@ -317,18 +324,18 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
 /// What a settled run was sampled with was named by the policy, or follows from an earlier run.
 fn check_weights(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
     let Some(sampling) = rules::replay::config(archive, run)?.sampling.filter(|_| run.statements.is_some()) else { return Ok(()) };
-    let (at, table) = (run.intent.0, sampling.table.as_deref().and_then(|t| t.parse::<Digest>().ok()));
+    let (at, table) = (run.intent.index, sampling.table.as_deref().and_then(|t| t.parse::<Digest>().ok()));
     match (sampling.weights, sampling.run) {
         (Weighting::File, _) => {
-            let policy = rules::epoch::policy(archive, &archive.state.epochs[run.intent.1.epoch as usize])?;
+            let policy = rules::epoch::policy(archive, &archive.state.epochs[run.intent.entry.epoch as usize])?;
             report.expect(table.is_some_and(|t| policy.weight_tables.contains(&t)), "run-weights", at, || {
-                format!("run {}: weights from a file that the policy does not name: table {table:?}", run.intent.1.run)
+                format!("run {}: weights from a file that the policy does not name: table {table:?}", run.intent.entry.run)
             });
         }
         (Weighting::FromRun, Some(from)) => {
             let expected = Digest::of(&canonical::to_vec(&rules::earned::table_of_run(archive, from, sampling.cap)?)?);
-            report.expect(from < run.intent.1.run && table == Some(expected), "run-weights", at, || {
-                format!("run {}: table {table:?}, run {from} gives {expected}", run.intent.1.run)
+            report.expect(from < run.intent.entry.run && table == Some(expected), "run-weights", at, || {
+                format!("run {}: table {table:?}, run {from} gives {expected}", run.intent.entry.run)
             });
         }
         _ => {}
@@ -338,10 +345,10 @@ fn check_weights(archive: &Archive, run: &Run, report: &mut Report) -> Result<()
 
 /// The document table is that of the progress entries, and its rows add up to the contributors' credit.
 fn check_documents(archive: &Archive, run: &Run, tables: &Tables, report: &mut Report) -> Result<()> {
-    let (at, a) = run.attribution.as_ref().expect("checked by the caller");
+    let Logged { index: at, entry: a } = run.attribution.as_ref().expect("checked by the caller");
     let documents = read_documents(&archive.objects.get(Class::Public, &a.documents)?)?;
     let mut logged = Vec::new();
-    for (_, p) in &run.progress {
+    for Logged { entry: p, .. } in &run.progress {
         logged.extend(read_documents(&archive.objects.get(Class::Public, &p.documents)?)?);
     }
     report.expect(logged == documents && a.document_rows == documents.len() as u64, "documents-table", *at, || {
@@ -367,7 +374,7 @@ fn check_documents(archive: &Archive, run: &Run, tables: &Tables, report: &mut R
 }
 
 fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
-    let Some((at, s)) = &run.statements else { return Ok(()) };
+    let Some(Logged { index: at, entry: s }) = &run.statements else { return Ok(()) };
     let revealed = archive.state.epochs.get(s.epoch as usize).is_some_and(|e| e.reveal.is_some());
     report.expect(revealed, "reveal-missing", *at, || {
         format!("epoch {}: settled, and its key is not revealed; verdicts cannot be computed again", s.epoch)

@@ -1,5 +1,6 @@
 //! Drawn windows of every completed run, replayed.
 
+use ledger::history::Logged;
 use rules::Archive;
 use rules::replay::replay;
 use rules::withdrawn::Withdrawn;
@@ -13,15 +14,15 @@ pub fn check(archive: &Archive, sample: usize, report: &mut Report) -> Result<Op
     let (mut replayed, mut of, mut any) = (0, 0, false);
     for run in archive.state.runs.iter().filter(|r| r.attribution.is_some()) {
         any = true;
-        let at = run.attribution.as_ref().expect("filtered").0;
+        let at = run.attribution.as_ref().expect("filtered").index;
         if at < report.from {
             continue;
         }
-        let epoch = &archive.state.epochs[run.intent.1.epoch as usize];
-        let files = epoch.files_before(run.intent.0);
+        let epoch = &archive.state.epochs[run.intent.entry.epoch as usize];
+        let files = epoch.files_before(run.intent.index);
         if let Some(shard) = files.iter().find(|f| destroyed.contains(&f.file)).map(|f| f.entry) {
-            of += run.progress.last().map_or(0, |(_, p)| p.windows);
-            report.unverifiable(at, format!("run {}: its windows, since the shard of entry {shard} is destroyed", run.intent.1.run));
+            of += run.progress.last().map_or(0, |Logged { entry: p, .. }| p.windows);
+            report.unverifiable(at, format!("run {}: its windows, since the shard of entry {shard} is destroyed", run.intent.entry.run));
             continue;
         }
         let result = replay(archive, run, sample, None)?;

@@ -24,6 +24,8 @@ pub enum AuditError {
         path: PathBuf,
         /// What is wrong.
         text: String,
+        /// What kind of error that is.
+        kind: Kind,
     },
     /// What is there does not verify, and more was asked than a report.
     #[error("{0}")]
@@ -32,7 +34,7 @@ pub enum AuditError {
     #[error("{0}")]
     Server(String),
     /// A temporary file could not be written.
-    #[error("temporary files: {0}")]
+    #[error(transparent)]
     Temporary(#[from] std::io::Error),
 }
 
@@ -41,7 +43,9 @@ impl AuditError {
     pub fn kind(&self) -> Kind {
         match self {
             AuditError::Rules(e) => e.kind(),
-            AuditError::Store(StoreError::Io { .. } | StoreError::Sql(_)) | AuditError::Server(_) | AuditError::Temporary(_) => Kind::Io,
+            AuditError::Store(StoreError::Io { .. } | StoreError::Sql(_) | StoreError::Bucket { .. })
+            | AuditError::Server(_)
+            | AuditError::Temporary(_) => Kind::Io,
             AuditError::Store(
                 StoreError::Corrupt { .. }
                 | StoreError::Log { .. }
@@ -49,8 +53,8 @@ impl AuditError {
                 | StoreError::Witness { .. }
                 | StoreError::Absent(_),
             )
-            | AuditError::Verification(_)
-            | AuditError::Given { .. } => Kind::Verification,
+            | AuditError::Verification(_) => Kind::Verification,
+            AuditError::Given { kind, .. } => *kind,
             AuditError::Store(_) => Kind::Check,
         }
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use corpus::Digest;
 use ledger::{Entry, EntryProof, Note, State, TreeHead, Verifier, Violation};
 use rayon::prelude::*;
-use rules::Archive;
 use rules::bundles::read_parts;
 use rules::listener::Listener;
+use rules::{Archive, Kind};
 use store::follow::follow;
 use store::log::ReadLog;
 use store::{LogFiles, Objects, StoreError};
@@ -30,7 +30,7 @@ struct Named {
 pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &mut Report) -> Result<Option<Verified>> {
     let dir = &home.dir;
     let path = dir.join("log.vkey");
-    let verifier = Verifier::from_vkey(&String::from_utf8_lossy(&store::files::read(&path)?)).map_err(given(&path))?;
+    let verifier = Verifier::from_vkey(&String::from_utf8_lossy(&store::files::read(&path)?)).map_err(given(&path, Kind::Check))?;
     let log = LogFiles::new(&dir.join("log"));
     let before = report.findings.len();
     let read = match log.read(&verifier) {
@@ -53,30 +53,34 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
         report.find("log-files", None, format!("{}: {reason}", dir.join("log").join(path).display()));
     }
     report.from = trusted(options, &verifier, &read, report)?;
-    let (state, named) = replay(&log, &read, listener, report)?;
+    let (state, objects) = replay(&log, &read, listener, report)?;
     let witnesses = check_witnesses(&read, &state, report);
+    let named = state.genesis.as_ref().map(|g| g.log.as_str());
+    report.expect(named.is_none_or(|key| key == verifier.to_vkey()), "log-key", 0, || {
+        format!("the log's key {}, the tree head is signed with {}", named.unwrap_or_default(), verifier.to_vkey())
+    });
     let after = if report.from > 0 { format!(", {} of them audited before", report.from) } else { String::new() };
     report.check("log", format!("{} entries{after}, root {}", read.head.size, read.head.root), before);
     if let Some(folder) = &options.receipts {
         check_receipts(folder, &verifier, &read, report)?;
     }
     let archive = Archive { objects: Arc::new(home.objects.clone()), state };
-    check_objects(&archive, &home.objects, &named, listener, report)?;
+    check_objects(&archive, &home.objects, &objects, listener, report)?;
     Ok(archive.state.genesis.is_some().then(|| Verified { archive, head: read.head, witnesses }))
 }
 
 /// What is wrong with a file that the audit was given.
-fn given<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> AuditError {
+fn given<E: std::fmt::Display>(path: &Path, kind: Kind) -> impl FnOnce(E) -> AuditError {
     let path = path.to_path_buf();
-    move |e| AuditError::Given { path, text: e.to_string() }
+    move |e| AuditError::Given { path, text: e.to_string(), kind }
 }
 
 /// The size of the tree head that an earlier audit ended with: what is under it is not checked again.
 fn trusted(options: &Options, log: &Verifier, read: &ReadLog, report: &mut Report) -> Result<u64> {
     let Some(path) = &options.from else { return Ok(0) };
     let text = store::files::read_text(path)?;
-    let note = Note::from_text(&text).map_err(given(path))?;
-    let head = TreeHead::verify(&note, log).map_err(given(path))?;
+    let note = Note::from_text(&text).map_err(given(path, Kind::Verification))?;
+    let head = TreeHead::verify(&note, log).map_err(given(path, Kind::Verification))?;
     match under(&head, read) {
         Ok(()) => Ok(head.size),
         Err(text) => {

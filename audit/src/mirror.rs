@@ -8,6 +8,7 @@ use corpus::bundle::Parts;
 use corpus::{Digest, canonical};
 use ledger::Verifier;
 use ledger::tile;
+use rules::Kind;
 use rules::listener::Listener;
 use store::follow::parse;
 use store::{LogFiles, StoreError, files};
@@ -49,7 +50,11 @@ pub fn mirror(base: &str, dir: &Path, listener: &dyn Listener) -> Result<usize> 
         server.get(path)?.ok_or_else(|| AuditError::Server(format!("{}/{path}: expected a home's files, found none", server.base)))
     };
     let vkey = needed("log.vkey")?;
-    let log = Verifier::from_vkey(&String::from_utf8_lossy(&vkey)).map_err(|e| AuditError::Verification(format!("log.vkey: {e}")))?;
+    let log = Verifier::from_vkey(&String::from_utf8_lossy(&vkey)).map_err(|e| AuditError::Given {
+        path: "log.vkey".into(),
+        text: e.to_string(),
+        kind: Kind::Check,
+    })?;
     files::write(&dir.join("log.vkey"), &vkey, 0o644)?;
     files::write(&dir.join("log/checkpoint"), &needed("log/checkpoint")?, 0o644)?;
     let reader = LogFiles::new(&dir.join("log"));

@@ -1,6 +1,7 @@
 //! Everything that moves money: what was released, proposed, reported, clawed back and closed is what the log and its lists give.
 
 use ledger::books::Account;
+use ledger::history::Logged;
 use rules::Archive;
 use rules::accounting::{Accounting, disputed_contributor};
 use rules::clawback::{balances, cap};
@@ -26,10 +27,10 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
     report.expect(trial == 0, "books", 0, || format!("a trial balance of {trial}, expected 0"));
     for e in &state.epochs {
         let fault = rules::epoch::policy(archive, e)?.fault();
-        report.expect(fault.is_none(), "policy", e.open.0, || fault.clone().unwrap_or_default());
+        report.expect(fault.is_none(), "policy", e.open.index, || fault.clone().unwrap_or_default());
     }
     for run in &state.runs {
-        for (at, release) in &run.releases {
+        for Logged { index: at, entry: release } in &run.releases {
             let list = lines::amounts(archive, &release.list)?;
             let expected = releasable(archive, &Accounting::of(archive, *at)?, run, *at, release.time)?;
             report.expect(list == expected, "release-list", *at, || {
@@ -43,15 +44,15 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
         }
     }
     for payout in &state.payouts {
-        let (at, proposal) = &payout.proposal;
+        let Logged { index: at, entry: proposal } = &payout.proposal;
         let bytes = archive.objects.get(Class::Public, &proposal.list)?;
         let list: Vec<Amount> = lines::read(&bytes)?;
         let references: std::collections::BTreeSet<_> = list.iter().map(|a| &a.reference).collect();
         let found = (lines::root(&bytes), list.iter().map(|a| a.amount_minor).sum::<i128>(), references.len() as u64);
         let expected = (proposal.root, proposal.total_minor, proposal.transfers);
         report.expect(found == expected, "payout-list", *at, || format!("root, total and payments {expected:?}, the list gives {found:?}"));
-        let approved = payout.approval.as_ref().filter(|(_, a)| a.outcome == "approved");
-        for index in [Some(*at), approved.map(|(index, _)| *index)].into_iter().flatten() {
+        let approved = payout.approval.as_ref().filter(|Logged { entry: a, .. }| a.outcome == "approved");
+        for index in [Some(*at), approved.map(|Logged { index, .. }| *index)].into_iter().flatten() {
             let disputed = disputed(archive, index)?;
             let named = list.iter().find_map(|a| Some((a.contributor, disputed.get(&a.contributor)?)));
             report.expect(named.is_none(), "payout-disputed", index, || format!("{named:?}: somebody is paid what is disputed"));
@@ -60,8 +61,8 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
         let mut open: std::collections::HashSet<&Amount> = list.iter().collect();
         let read = |list| lines::amounts(archive, list);
         let reports: Vec<(Vec<Amount>, Vec<Amount>)> =
-            payout.settlements.iter().map(|(_, s)| Ok((read(&s.returned)?, read(&s.reversed)?))).collect::<Result<_>>()?;
-        for ((returned, reversed), (at, s)) in reports.iter().zip(&payout.settlements) {
+            payout.settlements.iter().map(|Logged { entry: s, .. }| Ok((read(&s.returned)?, read(&s.reversed)?))).collect::<Result<_>>()?;
+        for ((returned, reversed), Logged { index: at, entry: s }) in reports.iter().zip(&payout.settlements) {
             let sum = |all: &[Amount]| all.iter().map(|a| a.amount_minor).fold(0, i128::saturating_add);
             let (found, expected) = ((sum(returned), sum(reversed)), (s.returned_minor, s.reversed_minor));
             report.expect(found == expected, "settlement-returned", *at, || format!("{expected:?} came back, the lists give {found:?}"));
@@ -74,12 +75,15 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
         });
     }
     for disputed in &state.disputes {
-        let Some((at, r)) = disputed.resolution.as_ref().filter(|(_, r)| r.outcome == "clawback") else { continue };
-        let cap = disputed_contributor(state, &disputed.dispute.1).map(|id| cap(archive, &id, *at)).transpose()?.unwrap_or(0);
+        let Some(Logged { index: at, entry: r }) = disputed.resolution.as_ref().filter(|Logged { entry: r, .. }| r.outcome == "clawback")
+        else {
+            continue;
+        };
+        let cap = disputed_contributor(state, &disputed.dispute.entry).map(|id| cap(archive, &id, *at)).transpose()?.unwrap_or(0);
         report
             .expect(r.amount_minor <= cap, "clawback-cap", *at, || format!("{} are clawed back, the policy allows {cap}", r.amount_minor));
     }
-    for (at, close) in &state.closes {
+    for Logged { index: at, entry: close } in &state.closes {
         let (bytes, accounts) = balances(&Accounting::of(archive, *at)?)?;
         let same = archive.objects.get(Class::Public, &close.balances)? == bytes && accounts == close.accounts;
         report.expect(same, "close-balances", *at, || "the balances are not those that the log gives".into());

@@ -12,6 +12,7 @@ use corpus::{Digest, DocumentRef, canonical};
 use dedup::{Index, Judge};
 use filters::Filters;
 use ledger::Epoch;
+use ledger::history::Logged;
 use rayon::prelude::*;
 use rules::Archive;
 use rules::seen::{Seen, by_part};
@@ -28,13 +29,13 @@ pub fn check(archive: &Archive, share: f64, report: &mut Report) -> Result<(usiz
     let of = archive.state.epochs.iter().map(accepted).sum();
     let before = report.findings.len();
     let (mut judged, mut count) = (0, 0);
-    let last = |e: &Epoch| e.submissions.last().and_then(|s| s.acceptance.as_ref()).map_or(0, |(at, _)| *at);
+    let last = |e: &Epoch| e.submissions.last().and_then(|s| s.acceptance.as_ref()).map_or(0, |Logged { index: at, .. }| *at);
     for e in archive.state.epochs.iter().filter(|e| e.reveal.is_some()) {
         // Judged again after an earlier audit only if its key was revealed by then.
-        if last(e).max(e.reveal.as_ref().map_or(0, |(at, _)| *at)) < report.from {
+        if last(e).max(e.reveal.as_ref().map_or(0, |Logged { index: at, .. }| *at)) < report.from {
             judged += accepted(e);
         } else if share > 0.0 {
-            let (submissions, verdicts) = check_epoch(archive, e.open.1.epoch, share, report)?;
+            let (submissions, verdicts) = check_epoch(archive, e.open.entry.epoch, share, report)?;
             (judged, count) = (judged + submissions, count + verdicts);
         }
     }
@@ -52,7 +53,7 @@ fn chosen(archive: &Archive, submission: u64, share: f64) -> bool {
 
 fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) -> Result<(usize, usize)> {
     let e = archive.epoch(Some(number))?;
-    let (reveal_at, reveal) = e.reveal.as_ref().expect("checked by the caller");
+    let Logged { index: reveal_at, entry: reveal } = e.reveal.as_ref().expect("checked by the caller");
     let openings: Vec<Opening> = canonical::from_slice(&archive.objects.get(Class::Public, &reveal.openings)?)?;
     let salts: BTreeMap<DocumentRef, Digest> = openings.iter().map(|o| (o.document, o.salt)).collect();
     let parameters = rules::epoch::judge_parameters(archive, e)?;
@@ -71,9 +72,9 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
     }
     let mut submissions = Vec::new();
     for s in &e.submissions {
-        let to_judge = seen.prepare(s, outlining(archive, s.submission.0, &parameters.filters, temporary.path()))?;
-        if let (Some((at, _)), false) = (&s.acceptance, to_judge.given.is_empty()) {
-            report.unverifiable(*at, format!("submission {}: verdicts on {} documents", s.submission.0, to_judge.given.len()));
+        let to_judge = seen.prepare(s, outlining(archive, s.submission.index, &parameters.filters, temporary.path()))?;
+        if let (Some(Logged { index: at, .. }), false) = (&s.acceptance, to_judge.given.is_empty()) {
+            report.unverifiable(*at, format!("submission {}: verdicts on {} documents", s.submission.index, to_judge.given.len()));
         }
         submissions.push(to_judge);
     }
@@ -84,8 +85,8 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
     let openings: Vec<Opening> = openings.into_iter().filter(|o| !seen.gone.contains(&o.document)).collect();
     report.expect(found == openings, "held-out-openings", *reveal_at, || "the openings are not those of the hits".into());
     let (mut judged, mut count) = (0, 0);
-    for (s, table) in e.submissions.iter().zip(&tables).filter(|(s, _)| chosen(archive, s.submission.0, share)) {
-        let Some((at, acceptance)) = &s.acceptance else { continue };
+    for (s, table) in e.submissions.iter().zip(&tables).filter(|(s, _)| chosen(archive, s.submission.index, share)) {
+        let Some(Logged { index: at, entry: acceptance }) = &s.acceptance else { continue };
         let logged = VerdictTable::decode(&archive.objects.get(Class::Public, &acceptance.verdicts)?)?;
         for (logged, found) in logged.rows.iter().zip(&table.rows).filter(|(a, b)| a != b) {
             report.find(
@@ -120,8 +121,8 @@ fn outlining<'a>(
     let temporary = temporary.to_path_buf();
     move |part| {
         let path = temporary.join(format!("{submission}-{}", part.first));
-        if path.exists() {
-            return Ok(Outlines::decode(&std::fs::read(&path).map_err(|e| ObjectError::Refused(e.into()))?)?);
+        if let Some(bytes) = store::files::read_if_present(&path).map_err(|e| ObjectError::Refused(e.into()))? {
+            return Ok(Outlines::decode(&bytes)?);
         }
         let outlines = outlines(&rules::bundles::read_part(&*archive.objects, part)?, filters);
         std::fs::write(&path, outlines.encode()?).map_err(|e| ObjectError::Refused(e.into()))?;
@@ -136,9 +137,9 @@ fn check_tokens(archive: &Archive, share: f64, report: &mut Report) -> Result<u6
     }
     let (_, tokenizer) = rules::bundles::tokenizer(archive)?;
     let mut count = 0;
-    let sampled = archive.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| chosen(archive, s.submission.0, share));
+    let sampled = archive.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| chosen(archive, s.submission.index, share));
     let from = report.from;
-    for (at, entry) in sampled.flat_map(|s| s.live_shards()).filter(|(at, _)| *at >= from) {
+    for Logged { index: at, entry } in sampled.flat_map(|s| s.live_shards()).filter(|Logged { index: at, .. }| *at >= from) {
         let Ok(shard) = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?) else { continue };
         let wrong = shard.documents.par_iter().find_first(|d| {
             match tokenizer.encode_document(&d.text, d.answer_at) {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use corpus::ContributorId;
+use ledger::history::Logged;
 use pipeline::Home;
 use polars::prelude::*;
 use rules::run_data::{self, Engine};
@@ -21,15 +22,16 @@ use crate::tables::render;
 /// Pairs among the `most` documents with the largest credit, by size, at the run's last weights.
 pub fn show(home: &Home, run: u32, least: f64, most: usize, tokens: usize) -> Result<Output> {
     let this = run_of(home, run)?;
-    let (_, attribution) = this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;
+    let Logged { entry: attribution, .. } =
+        this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;
     let tables = rules::replay::tables(home, this)?;
     let config = rules::replay::config(home, this)?;
-    let data = run_data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
+    let data = run_data::read(home, this.intent.entry.epoch, Some(this.intent.index), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
-    let mut trainer = data.trainer(&backend, &config, &order, this.intent.1.steps)?;
-    let (_, last) = this.progress.last().context("an attributed run has progress")?;
-    let state = trainer.load(&backend, &home.objects.get(Class::Sealed, &last.checkpoint)?, &this.intent.1.config.to_string())?;
+    let mut trainer = data.trainer(&backend, &config, &order, this.intent.entry.steps)?;
+    let Logged { entry: last, .. } = this.progress.last().context("an attributed run has progress")?;
+    let state = trainer.load(&backend, &home.objects.get(Class::Sealed, &last.checkpoint)?, &this.intent.entry.config.to_string())?;
 
     let mut credit: BTreeMap<String, f64> = BTreeMap::new();
     for row in read_documents(&home.objects.get(Class::Public, &attribution.documents)?)? {

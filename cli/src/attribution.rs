@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use corpus::ContributorId;
 use kernels::Backend;
+use ledger::history::Logged;
 use pipeline::Home;
 use polars::prelude::*;
 use rules::earned::Draws;
@@ -78,7 +79,7 @@ pub fn show(home: &Home, run: u32, by: By, sort: Sort, limit: usize) -> Result<O
     // Tokens are the same for every target; they are counted once.
     let first = |target: &str| tables.targets.first().is_some_and(|t| t == target) || by == By::Target;
     if by == By::Document {
-        let (_, a) = run_of(home, run)?.attribution.as_ref().context("a table comes from an attribution")?;
+        let Logged { entry: a, .. } = run_of(home, run)?.attribution.as_ref().context("a table comes from an attribution")?;
         for row in read_documents(&home.objects.get(Class::Public, &a.documents)?)? {
             let tokens = if first(&row.target) { row.tokens } else { 0 };
             let key = format!("{} {}", row.document, name(&row.contributor));
@@ -133,11 +134,11 @@ pub fn show(home: &Home, run: u32, by: By, sort: Sort, limit: usize) -> Result<O
 /// The documents of a step of a run.
 pub fn inspect(home: &Home, run: u32, step: u64) -> Result<Output> {
     let this = run_of(home, run)?;
-    if step >= this.intent.1.steps {
-        return Err(usage(format!("step {step}: run {run} has {}", this.intent.1.steps)));
+    if step >= this.intent.entry.steps {
+        return Err(usage(format!("step {step}: run {run} has {}", this.intent.entry.steps)));
     }
     let config = rules::replay::config(home, this)?;
-    let data = run_data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
+    let data = run_data::read(home, this.intent.entry.epoch, Some(this.intent.index), &config)?;
     let order = data.order(&config)?;
     let weights = rules::earned::weights_of(home, this)?.map_or_else(|| data.weights(home, &config), Ok)?;
     let (mut at, mut rows) = (0, Vec::new());
@@ -185,7 +186,8 @@ pub fn draws(home: &Home, run: u32) -> Result<Output> {
 /// scaled to the document's credit in that window.
 pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
     let this = run_of(home, run)?;
-    let (_, a) = this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;
+    let Logged { entry: a, .. } =
+        this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;
     let rows = read_documents(&home.objects.get(Class::Public, &a.documents)?)?;
     let mut windows: BTreeMap<u64, (f64, u64)> = BTreeMap::new();
     for row in rows.iter().filter(|r| r.document == document) {
@@ -196,13 +198,15 @@ pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
     let (&window, &(nats, _)) =
         most.ok_or_else(|| usage(format!("document {document}: has no credit in run {run}; names are as in `assay attribution show`")))?;
     let config = rules::replay::config(home, this)?;
-    let data = run_data::read(home, this.intent.1.epoch, Some(this.intent.0), &config)?;
+    let data = run_data::read(home, this.intent.entry.epoch, Some(this.intent.index), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
-    let mut trainer = data.trainer(&backend, &config, &order, this.intent.1.steps)?;
-    let before = this.progress.iter().rfind(|(_, p)| p.windows <= window);
+    let mut trainer = data.trainer(&backend, &config, &order, this.intent.entry.steps)?;
+    let before = this.progress.iter().rfind(|Logged { entry: p, .. }| p.windows <= window);
     let mut state = match before {
-        Some((_, p)) => trainer.load(&backend, &home.objects.get(Class::Sealed, &p.checkpoint)?, &this.intent.1.config.to_string())?,
+        Some(Logged { entry: p, .. }) => {
+            trainer.load(&backend, &home.objects.get(Class::Sealed, &p.checkpoint)?, &this.intent.entry.config.to_string())?
+        }
         None => data.start(home, &config, &trainer, &data.initial(home, &config)?)?,
     };
     while (state.windows.len() as u64) < window && trainer.window(&mut state, &mut |_| {}) {}

@@ -8,8 +8,7 @@ use corpus::bundle::Submitted;
 use corpus::canonical;
 use filters::shown;
 use pipeline::Home;
-use pipeline::config::config_of_home;
-use pipeline::config::database_url;
+use pipeline::config::{config_of_home, database_url};
 use pipeline::disputes::Subject;
 use pipeline::gather::Source;
 use pipeline::keys::read as read_key;
@@ -325,7 +324,7 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Report { home, run } => {
             let opened = opened(&home.home, now).await?;
             let this = opened.state.run(run)?;
-            let rows = tables::contributors(&opened, this.intent.1.epoch, Some(run), |id| opened.name_of(id))?;
+            let rows = tables::contributors(&opened, this.intent.entry.epoch, Some(run), |id| opened.name_of(id))?;
             let path = report::write(&opened, run, &rows, &audit::run(&audited::files(&home.home)?, &audit::Options::new(now), &Bars)?)?;
             Ok(Output::new(path.display().to_string(), json!({ "report": path.display().to_string() })))
         }
@@ -391,7 +390,7 @@ fn targets(paths: &[String], weights: &[String]) -> Result<(Vec<Submitted>, BTre
 fn export(dir: &Path, format: Format, number: Option<u32>, out: &Path) -> Result<Output> {
     let verified = audited::archive(dir)?;
     let archive = exports::Signed { archive: &verified.archive, head: &verified.head };
-    let number = archive.epoch(number)?.open.1.epoch;
+    let number = archive.epoch(number)?.open.entry.epoch;
     if format == Format::HuggingFace {
         let w = exports::hugging_face::write(&archive, number, out, &Bars)?;
         let folder = out.display().to_string();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use corpus::ContributorId;
+use ledger::history::Logged;
 use ledger::history::Run;
 use pipeline::Home;
 use polars::prelude::*;
@@ -47,20 +48,23 @@ pub struct Window {
 ///
 /// Two buffers of the model's size are kept for each of these steps.
 pub fn window(archive: &Archive, run: &Run, window: u64) -> Result<Window> {
-    let (_, attribution) = run.attribution.as_ref().ok_or_else(|| failure(Kind::Check, "the run has no attribution yet".to_string()))?;
+    let Logged { entry: attribution, .. } =
+        run.attribution.as_ref().ok_or_else(|| failure(Kind::Check, "the run has no attribution yet".to_string()))?;
     let tables = rules::replay::tables(archive, run)?;
     let of = tables.accounts.windows.len();
     let facts = tables.accounts.windows.get(window as usize).ok_or_else(|| usage(format!("window {window}: the run has {of}")))?;
     let config = rules::replay::config(archive, run)?;
-    let data = run_data::read(archive, run.intent.1.epoch, Some(run.intent.0), &config)?;
+    let data = run_data::read(archive, run.intent.entry.epoch, Some(run.intent.index), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
-    let mut trainer = data.trainer(&backend, &config, &order, run.intent.1.steps)?;
+    let mut trainer = data.trainer(&backend, &config, &order, run.intent.entry.steps)?;
     // Documents of earlier steps wait in the first moment as long as their sketches do.
     let from = facts.first_step.saturating_sub(config.attribution.look_ahead);
-    let before = run.progress.iter().rfind(|(_, p)| p.step <= from);
+    let before = run.progress.iter().rfind(|Logged { entry: p, .. }| p.step <= from);
     let mut state = match before {
-        Some((_, p)) => trainer.load(&backend, &archive.objects.get(Class::Sealed, &p.checkpoint)?, &run.intent.1.config.to_string())?,
+        Some(Logged { entry: p, .. }) => {
+            trainer.load(&backend, &archive.objects.get(Class::Sealed, &p.checkpoint)?, &run.intent.entry.config.to_string())?
+        }
         None => data.start(archive, &config, &trainer, &data.initial(archive, &config)?)?,
     };
     while tables.accounts.windows.get(state.windows.len()).is_some_and(|w| w.end_step <= from) {

@@ -1,7 +1,7 @@
 //! `assay`: from a signed submission to a statement, and an audit of all of it.
 //!
-//! `args` is what people type, `commands` what is done for it; `stages` has one file a stage, `quickstart` puts
-//! them in order, `rules` is what operator and auditor both compute, `audit` checks a home from files alone.
+//! `args` is what people type, `commands` what is done for it. The stages are in `pipeline`, what operator and auditor both compute is in
+//! `rules`, the check of a home's files is in `audit`; here is what people see of it: text, tables, pages, HTTP.
 
 mod alike;
 mod args;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use corpus::bundle::Bundle;
 use corpus::canonical;
 use kernels::Backend;
+use ledger::history::Logged;
 use ledger::history::Run;
 use rules::Archive;
 use rules::run_data::{self, Engine};
@@ -33,14 +34,14 @@ pub fn run_of(archive: &Archive, number: u32) -> Result<&Run> {
 
 fn load(archive: &Archive, number: u32) -> Result<Model> {
     let run = run_of(archive, number)?;
-    let (_, progress) =
+    let Logged { entry: progress, .. } =
         run.progress.last().ok_or_else(|| failure(Kind::Check, format!("run {number}: has no checkpoint in the log yet")))?;
     let config = rules::replay::config(archive, run)?;
-    let data = run_data::read(archive, run.intent.1.epoch, Some(run.intent.0), &config)?;
+    let data = run_data::read(archive, run.intent.entry.epoch, Some(run.intent.index), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
-    let trainer = data.trainer(&backend, &config, &order, run.intent.1.steps)?;
-    let state = trainer.load(&backend, &archive.objects.get(Class::Sealed, &progress.checkpoint)?, &run.intent.1.config.to_string())?;
+    let trainer = data.trainer(&backend, &config, &order, run.intent.entry.steps)?;
+    let state = trainer.load(&backend, &archive.objects.get(Class::Sealed, &progress.checkpoint)?, &run.intent.entry.config.to_string())?;
     Ok(Model { vocabulary: data.vocabulary, config: config.clone(), theta: state.theta, step: state.step })
 }
 
@@ -76,8 +77,8 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Outp
             vec![(path.display().to_string(), "file", Corpus { documents: documents.collect::<Result<_>>()?, buckets: 1 })]
         }
         None => {
-            let e = archive.epoch(Some(run_of(archive, run)?.intent.1.epoch))?;
-            let (_, draw) = e.draw.as_ref().context("a run's epoch is drawn")?;
+            let e = archive.epoch(Some(run_of(archive, run)?.intent.entry.epoch))?;
+            let Logged { entry: draw, .. } = e.draw.as_ref().context("a run's epoch is drawn")?;
             let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
             let policy = rules::epoch::policy(archive, e)?;
             target_corpora(&rules::epoch::pool(archive, e)?, &drawn, &policy.target_weights, |text, answer_at| {
@@ -120,7 +121,7 @@ pub fn export(archive: &Archive, run: u32, out: &Path) -> Result<Output> {
     let backend = Engine::new();
     let engine = trainer::Engine::new(&backend, &model.config.model, model.vocabulary);
     let theta: Vec<f64> = model.theta.as_slice().iter().map(|x| f64::from(*x)).collect();
-    let tokenizer = archive.state.tokenizer.as_ref().context("a run has a tokenizer")?.1.tokenizer;
+    let tokenizer = archive.state.tokenizer.as_ref().context("a run has a tokenizer")?.entry.tokenizer;
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     files::write(&out.join("model.safetensors"), &write_weights(&engine.layout, &theta)?, 0o644)?;
     files::write(&out.join("config.json"), config_json(&model.config.model, model.vocabulary).as_bytes(), 0o644)?;

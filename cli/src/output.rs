@@ -96,6 +96,11 @@ impl Task for Bar {
         self.0.inc(by);
     }
 
+    fn resume(&self, done: u64) {
+        self.0.set_position(done);
+        self.0.reset_eta();
+    }
+
     fn set(&self, done: u64) {
         self.0.set_position(done);
     }

@@ -24,6 +24,7 @@ use rules::bundles::counts;
 use rules::seen::Seen;
 use rules::verdicts::{Clusters, JudgeParameters, ToJudge, judge, outlines};
 use serde_json::{Value, json};
+use store::files;
 
 use crate::output::{Bars, Output};
 use crate::tables::render;
@@ -52,13 +53,13 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
     let policy = rules::epoch::policy(home, e)?;
     let temporary = tempfile::tempdir()?;
     let folder = temporary.path();
-    let master = home.secret(&submit::salts_label(name, e.open.1.epoch))?;
+    let master = home.secret(&submit::salts_label(name, e.open.entry.epoch))?;
     let source = &Source { counts_personal: true, ..source.clone() };
     let read = gather(name, source, &master, &policy.filters, &Outlining { folder, filters: &policy.filters }, &Bars)?;
     let rights = submit::rights(&read, false)?;
 
     let key = Digest::of_parts(&[b"assay dry run v1", &read.root.0, &master]).0;
-    let parameters = JudgeParameters::new(&policy, e.open.1.purpose, e.open.1.dedup_key, Digest(key));
+    let parameters = JudgeParameters::new(&policy, e.open.entry.purpose, e.open.entry.dedup_key, Digest(key));
     let seen = Seen::by(home, e)?;
     let (waiting, mut submissions): (Vec<_>, Vec<ToJudge>) = (e.submissions.iter().collect(), Vec::new());
     for (s, files) in waiting.iter().zip(outlines_of(home, &waiting).await?) {
@@ -71,11 +72,11 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
         commitment: u64::MAX,
         parts: own.clone(),
         outlines: Box::new(move |place| {
-            let bytes = std::fs::read(folder.join(own[place].first.to_string())).map_err(|e| ObjectError::Refused(e.into()))?;
+            let bytes = files::read(&folder.join(own[place].first.to_string())).map_err(|e| ObjectError::Refused(e.into()))?;
             Ok(Outlines::decode(&bytes)?)
         }),
         yields: Default::default(),
-        exclusion: rights.exclusion(e.open.1.purpose, &date_of(e.open.1.time)),
+        exclusion: rights.exclusion(e.open.entry.purpose, &date_of(e.open.entry.time)),
         withdrawn: Default::default(),
         granted: Default::default(),
         given: Default::default(),
@@ -93,7 +94,7 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
         if d.submission == index {
             return sources.get(d.number as usize).cloned().unwrap_or_default();
         }
-        let owner = home.state.submission(d.submission).map(|s| home.name_of(&s.submission.1.contributor)).unwrap_or_default();
+        let owner = home.state.submission(d.submission).map(|s| home.name_of(&s.submission.entry.contributor)).unwrap_or_default();
         format!("{d} of {owner}")
     };
     let counts = counts(&table, &read.unread());

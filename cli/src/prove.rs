@@ -7,6 +7,7 @@ use corpus::shard::Shard;
 use corpus::verdict::{Verdict, VerdictTable};
 use corpus::{DocumentRef, merkle};
 use ledger::document_proof::{Anchor, Decision, DocumentProof, InShard, Opening, Place};
+use ledger::history::Logged;
 use ledger::{EntryProof, ProofError, Verifier};
 use pipeline::Home;
 use serde_json::json;
@@ -18,10 +19,10 @@ use crate::output::Output;
 /// Writes the proof of what became of a document; with `open` its salt and text are in it.
 pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<PathBuf>) -> Result<Output> {
     let all = || home.state.epochs.iter().flat_map(|e| &e.submissions);
-    let submitted = all().find(|s| s.submission.0 == document.submission).ok_or_else(|| {
+    let submitted = all().find(|s| s.submission.index == document.submission).ok_or_else(|| {
         usage(format!("document {document}: entry {} is no submission; names are as in `assay attribution show`", document.submission))
     })?;
-    let (at, acceptance) = submitted
+    let Logged { index: at, entry: acceptance } = submitted
         .acceptance
         .as_ref()
         .ok_or_else(|| failure(Kind::Check, format!("document {document}: not judged yet; close the epoch and run `assay ingest`")))?;
@@ -48,7 +49,7 @@ pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<Path
         anchor: anchor(home, *at)?,
     };
     let shard = match submitted.shard_of(document.number) {
-        Some((at, entry)) if accepted => {
+        Some(Logged { index: at, entry }) if accepted => {
             let shard = Shard::decode(&home.objects.get(Class::Sealed, &entry.file)?)?;
             // One that was taken back is in no shard that is in use.
             match shard.documents.iter().position(|d| d.document == document) {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use pipeline::config::config_of_home;
-use pipeline::config::database_url;
-use pipeline::config::objects_of;
+use pipeline::config::{config_of_home, database_url, objects_of};
 use pipeline::jobs::{process, threads, work_until_idle};
 use pipeline::work::{Work, Worker};
 use serde_json::{Value, json};

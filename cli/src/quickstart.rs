@@ -140,10 +140,11 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     page::write(&home, &settled)?;
     let outcome = settled.outcome;
     stage("reward");
-    let audited = audit::run(&audited::files(dir)?, &audit::Options { replay: options.replay, ..audit::Options::new(home.now) }, &Bars)?;
+    let audit_report =
+        audit::run(&audited::files(dir)?, &audit::Options { replay: options.replay, ..audit::Options::new(home.now) }, &Bars)?;
     stage("audit");
     let rows = tables::contributors(&home, 0, Some(run), |id| home.name_of(id))?;
-    let page = report::write(&home, run, &rows, &audited)?;
+    let page = report::write(&home, run, &rows, &audit_report)?;
     stage("report");
 
     let facts = tables::run_facts(&home, run)?.context("an attributed run has facts")?;
@@ -159,7 +160,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         "log_size": home.state.size,
         "log_root": home.root(),
         "replayed": { "windows": replayed.windows, "of": replayed.of, "outcome": replayed.outcome },
-        "audit": audited,
+        "audit": audit_report,
         "problems": problems,
         "report": page.display().to_string(),
         "seconds": seconds,
@@ -172,10 +173,10 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
         facts.control_drop,
         100.0 * facts.residual
     );
-    text += &format!("replayed windows {:?} of {}: {}\n{}", replayed.windows, replayed.of, replayed.outcome, audited::text(&audited)?);
+    text += &format!("replayed windows {:?} of {}: {}\n{}", replayed.windows, replayed.of, replayed.outcome, audited::text(&audit_report)?);
     text += &format!("home       {}\nstatements {}\nreport     {}\n", dir.display(), dir.join("statements").display(), page.display());
     text += "Nobody is owed anything: this was a demonstration.\n";
-    let exit = if audited.ok { 0 } else { Kind::Verification as u8 };
+    let exit = if audit_report.ok { 0 } else { Kind::Verification as u8 };
     Ok(Output { text, json, exit })
 }
 

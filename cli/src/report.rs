@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use audit::Report;
+use ledger::history::Logged;
 use pipeline::Home;
 use store::Class;
 use trainer::Accounts;
@@ -20,7 +21,7 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
     let accounts = rules::replay::tables(home, this)?.accounts;
     let facts = run_facts(home, run)?.context("an attributed run has facts")?;
     let genesis = home.genesis();
-    let policy = rules::epoch::policy(home, home.epoch(Some(this.intent.1.epoch))?)?;
+    let policy = rules::epoch::policy(home, home.epoch(Some(this.intent.entry.epoch))?)?;
     let amount = |minor: i128| money(minor, genesis.currency_exponent, &genesis.currency);
     let mut sorted: Vec<&ContributorRow> = rows.iter().collect();
     sorted.sort_by_key(|r| (std::cmp::Reverse(r.weight), r.name.clone()));
@@ -45,7 +46,11 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
             format!("{:.2} %", 100.0 * facts.residual),
             format!("of the drop, summed over windows without signs; settled up to {settled} %"),
         ),
-        ("pool", amount(policy.pool_minor), this.statements.as_ref().map_or("not settled".into(), |(_, s)| s.outcome.clone())),
+        (
+            "pool",
+            amount(policy.pool_minor),
+            this.statements.as_ref().map_or("not settled".into(), |Logged { entry: s, .. }| s.outcome.clone()),
+        ),
         ("audit", if audited.ok { "no findings".into() } else { format!("{} findings", audited.findings.len()) }, audited.level.clone()),
     ];
     page += "<section class=facts>";
@@ -60,7 +65,7 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
             format!("{} accepted, {} duplicates, {} kept out", total(|r| r.accepted), total(|r| r.duplicates), total(|r| r.rejected)),
         ),
         ("shards".into(), format!("{} tokens", total(|r| r.tokens))),
-        ("run".into(), format!("{} steps, {} windows", this.intent.1.steps, accounts.windows.len())),
+        ("run".into(), format!("{} steps, {} windows", this.intent.entry.steps, accounts.windows.len())),
         ("credit".into(), format!("{:.2} nats", accounts.drop())),
         ("statements".into(), format!("{} of {}", rows.len(), amount(policy.pool_minor))),
     ])?;
@@ -193,9 +198,11 @@ fn card(home: &Home, row: &ContributorRow, run: u32, amount: &dyn Fn(i128) -> St
         .epochs
         .iter()
         .flat_map(|e| &e.submissions)
-        .filter(|s| s.submission.1.contributor == row.id)
+        .filter(|s| s.submission.entry.contributor == row.id)
         .flat_map(|s| s.live_shards())
-        .map(|(at, s)| format!("entry {at}, <code>objects/{}/{}…</code>", Class::Sealed.name(), &s.file.to_string()[..12]))
+        .map(|Logged { index: at, entry: s }| {
+            format!("entry {at}, <code>objects/{}/{}…</code>", Class::Sealed.name(), &s.file.to_string()[..12])
+        })
         .collect();
     let mut out = format!("<article><h3>{}</h3><p class=id>{} · {}</p><dl>", escape(&row.name), row.id, escape(&row.licence));
     let mut line = |name: &str, value: String| write!(out, "<dt>{name}</dt><dd>{value}</dd>");

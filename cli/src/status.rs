@@ -18,8 +18,8 @@ pub async fn run(home: &Home, contributor: Option<&str>) -> Result<Output> {
             json!({ "log_size": home.state.size, "contributors": [] }),
         ));
     };
-    let number = last.open.1.epoch;
-    let run = home.state.runs.iter().rev().find(|r| r.intent.1.epoch == number).map(|r| r.intent.1.run);
+    let number = last.open.entry.epoch;
+    let run = home.state.runs.iter().rev().find(|r| r.intent.entry.epoch == number).map(|r| r.intent.entry.run);
     let mut rows = tables::contributors(home, number, run, |id| home.name_of(id))?;
     let stage = stage(home, number);
     if let Some(name) = contributor {
@@ -47,7 +47,7 @@ pub async fn run(home: &Home, contributor: Option<&str>) -> Result<Output> {
 
 fn stage(home: &Home, number: u32) -> String {
     let e = &home.state.epochs[number as usize];
-    let run = home.state.runs.iter().rev().find(|r| r.intent.1.epoch == number);
+    let run = home.state.runs.iter().rev().find(|r| r.intent.entry.epoch == number);
     match (run, &e.draw) {
         (Some(run), _) if run.statements.is_some() => "settled",
         (Some(run), _) if run.attribution.is_some() => "attributed",

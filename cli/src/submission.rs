@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use corpus::DocumentRef;
 use corpus::verdict::VerdictRow;
+use ledger::history::Logged;
 use pipeline::Home;
 use pipeline::ingest;
 use polars::prelude::*;
@@ -26,9 +27,9 @@ pub struct Detail {
 /// Shows the submission of log entry `index`.
 pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
     let submitted = home.state.submission(index).ok_or_else(|| usage(format!("entry {index}: is no submission")))?;
-    let contributor = home.name_of(&submitted.submission.1.contributor);
-    let Some((at, acceptance)) = &submitted.acceptance else {
-        let documents = submitted.submission.1.documents;
+    let contributor = home.name_of(&submitted.submission.entry.contributor);
+    let Some(Logged { index: at, entry: acceptance }) = &submitted.acceptance else {
+        let documents = submitted.submission.entry.documents;
         return Ok(Output::new(
             format!("submission {index} of {contributor}: {documents} documents, not judged yet"),
             json!({ "submission": index, "contributor": contributor, "documents": documents, "judged": false }),
@@ -51,7 +52,8 @@ pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
     if let Some(of) = clusters.of.filter(|_| clusters.largest > 1) {
         text += &format!("  largest cluster  {} documents, of {of}\n", clusters.largest);
     }
-    let owner = |submission: u64| home.state.submission(submission).map(|s| home.name_of(&s.submission.1.contributor)).unwrap_or_default();
+    let owner =
+        |submission: u64| home.state.submission(submission).map(|s| home.name_of(&s.submission.entry.contributor)).unwrap_or_default();
     for (submission, n) in &clusters.matched {
         text += &format!("  duplicates       {n} of submission {submission} of {}\n", owner(*submission));
     }
@@ -70,7 +72,7 @@ pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
     });
     if detail.replay {
         let epoch = home.state.epoch_at(index).context("a submission lies in an epoch")?;
-        let again = ingest::judge_epoch(home, epoch.open.1.epoch, dedup::Device::Cpu).await?.tables;
+        let again = ingest::judge_epoch(home, epoch.open.entry.epoch, dedup::Device::Cpu).await?.tables;
         let again = again.iter().find(|t| t.submission == index).context("a table for each submission")?;
         let other = table.rows.iter().zip(&again.rows).find(|(a, b)| a != b);
         if let Some((logged, found)) = other {

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use corpus::{ContributorId, DocumentRef};
+use ledger::history::Logged;
 use polars::prelude::*;
 use rules::Archive;
 
@@ -70,8 +71,8 @@ pub fn contributors(
             .epochs
             .iter()
             .flat_map(|e| &e.submissions)
-            .find(|s| s.submission.0 == d.submission)
-            .map(|s| s.submission.1.contributor)
+            .find(|s| s.submission.index == d.submission)
+            .map(|s| s.submission.entry.contributor)
     };
     let computed = match run.filter(|r| archive.state.runs[*r as usize].attribution.is_some()) {
         Some(run) => Some(rules::settlement::compute(archive, run)?),
@@ -80,16 +81,16 @@ pub fn contributors(
     let settled = run.is_some_and(|r| archive.state.runs[r as usize].statements.is_some());
     let mut rows = Vec::new();
     for id in e.contributors() {
-        let own: Vec<_> = e.submissions.iter().filter(|s| s.submission.1.contributor == id).collect();
+        let own: Vec<_> = e.submissions.iter().filter(|s| s.submission.entry.contributor == id).collect();
         let mut originals = Vec::new();
         for s in own.iter().filter(|s| s.acceptance.is_some()) {
             let table = rules::bundles::verdicts(&*archive.objects, s)?;
             originals.extend(table.rows.iter().filter_map(|r| r.of.as_ref().and_then(&owner)).map(|o| name(&o)));
         }
-        let documents: u64 = own.iter().map(|s| s.submission.1.documents).sum();
+        let documents: u64 = own.iter().map(|s| s.submission.entry.documents).sum();
         let (accepted, duplicates) = (own.iter().map(|s| s.accepted()).sum::<u64>(), originals.len() as u64);
         let judged = own.iter().all(|s| s.acceptance.is_some());
-        let mut licences: Vec<&str> = own.iter().map(|s| s.submission.1.rights.license_to_use.as_str()).collect();
+        let mut licences: Vec<&str> = own.iter().map(|s| s.submission.entry.rights.license_to_use.as_str()).collect();
         licences.sort_unstable();
         licences.dedup();
         let mut row = ContributorRow {
@@ -196,7 +197,7 @@ pub fn render(frame: &DataFrame, last: Option<Vec<String>>) -> Result<String> {
 /// Loss before and after, residual and control of a run, from its entries.
 pub fn run_facts(archive: &Archive, run: u32) -> Result<Option<RunFacts>> {
     let run = &archive.state.runs[run as usize];
-    let (Some((_, close)), Some(_)) = (&run.close, &run.attribution) else { return Ok(None) };
+    let (Some(Logged { entry: close, .. }), Some(_)) = (&run.close, &run.attribution) else { return Ok(None) };
     let accounts = rules::replay::tables(archive, run)?.accounts;
     let nats = |nano: i64| nano as f64 / 1e9;
     Ok(Some(RunFacts {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use corpus::shard::{Shard, TokenizedDocument};
 use corpus::verdict::VerdictRow;
 use corpus::{ContributorId, DocumentRef};
+use ledger::history::Logged;
 use ledger::history::Run;
 use ledger::{EntryProof, Submitted, Verifier};
 use rules::Archive;
@@ -110,7 +111,7 @@ fn holding(archive: &Archive, text: &str) -> Result<Vec<DocumentRef>> {
     }
     let mut found = Vec::new();
     for s in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
-        let submission = s.submission.0;
+        let submission = s.submission.index;
         for part in rules::bundles::parts(archive, s)?.parts {
             let bundle = rules::bundles::read_part(&*archive.objects, &part)?;
             let held = bundle.prepare().filter(|p| p.text.contains(wanted)).map(|p| DocumentRef { submission, number: p.number });
@@ -122,7 +123,8 @@ fn holding(archive: &Archive, text: &str) -> Result<Vec<DocumentRef>> {
 
 fn token_of(archive: &Archive, at: u64, row: usize, token: usize) -> Result<(DocumentRef, String)> {
     let mut shards = archive.state.epochs.iter().flat_map(|e| &e.submissions).flat_map(|s| &s.shards);
-    let (_, entry) = shards.find(|(i, _)| *i == at).ok_or_else(|| usage(format!("--shard {at}: entry {at} is no shard")))?;
+    let Logged { entry, .. } =
+        shards.find(|Logged { index: i, .. }| *i == at).ok_or_else(|| usage(format!("--shard {at}: entry {at} is no shard")))?;
     let shard = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?)?;
     let rows = shard.documents.len();
     let document = shard.documents.get(row).ok_or_else(|| usage(format!("--row {row}: the shard has rows 0 to {}", rows - 1)))?;
@@ -147,12 +149,12 @@ impl Trace<'_> {
             .state
             .submission(document.submission)
             .ok_or_else(|| usage(format!("document {document}: entry {} is no submission", document.submission)))?;
-        let (at, s) = &submitted.submission;
+        let Logged { index: at, entry: s } = &submitted.submission;
         if u64::from(document.number) >= s.documents {
             return Err(usage(format!("document {document}: the submission has documents 0 to {}", s.documents - 1)));
         }
         let contributor = &archive.state.contributors[&s.contributor];
-        let (registered, r) = &contributor.registration;
+        let Logged { index: registered, entry: r } = &contributor.registration;
         let custodial = if r.custodial { ", imported by the operator" } else { "" };
         self.hop("contributor", *registered, format!("{}{custodial}, key in force {}", s.contributor, contributor.key.key));
         let (bundle, place) = rules::bundles::bundle_of(archive, submitted, document.number)?;
@@ -174,28 +176,30 @@ impl Trace<'_> {
                 rights.license_verified_by
             ),
         );
-        for (granted, grant) in &submitted.grants {
+        for Logged { index: granted, entry: grant } in &submitted.grants {
             let purposes = grant.purposes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let what = format!("{} documents are licensed for {purposes} too, under the terms {}", grant.documents, grant.terms);
             self.hop("grant", *granted, what);
         }
-        let Some((judged, _)) = &submitted.acceptance else { return Ok(()) };
+        let Some(Logged { index: judged, .. }) = &submitted.acceptance else { return Ok(()) };
         let row = row_of(archive, submitted, document)?;
         let of = row.of.map_or(String::new(), |of| format!(" of {of}, {} of {} shingles", row.intersection, row.union));
         let filter = row.filtered.as_ref().map_or(String::new(), |m| format!(": {m}"));
         self.hop("verdict", *judged, format!("{}{of}{filter}; {} words", row.verdict.code(), row.words));
         if let Some(of) = row.of {
             let (original, s) = (of.submission, archive.state.submission(of.submission).context("a verdict names a submission")?);
-            self.hop("original", original, format!("{of} of {}", s.submission.1.contributor));
+            self.hop("original", original, format!("{of} of {}", s.submission.entry.contributor));
         }
         for w in &submitted.withdrawals {
-            if let Some((effect, _)) = &w.effect
+            if let Some(Logged { index: effect, .. }) = &w.effect
                 && Withdrawn::of(archive)?.documents.get(&document).is_some_and(|(at, _)| at == effect)
             {
-                self.hop("withdrawn", *effect, format!("by entry {}: {}", w.withdrawal.0, w.withdrawal.1.kind));
+                self.hop("withdrawn", *effect, format!("by entry {}: {}", w.withdrawal.index, w.withdrawal.entry.kind));
             }
         }
-        for (at, entry) in submitted.shards.iter().filter(|(_, s)| (s.first..s.end).contains(&document.number)) {
+        for Logged { index: at, entry } in
+            submitted.shards.iter().filter(|Logged { entry: s, .. }| (s.first..s.end).contains(&document.number))
+        {
             match Shard::decode(&archive.objects.get(Class::Sealed, &entry.file).unwrap_or_default()) {
                 Ok(shard) => {
                     if let Some((row, found)) = shard.documents.iter().enumerate().find(|(_, d)| d.document == document) {
@@ -206,7 +210,7 @@ impl Trace<'_> {
             }
         }
         let number = s.epoch;
-        for run in archive.state.runs.iter().filter(|r| r.intent.1.epoch == number) {
+        for run in archive.state.runs.iter().filter(|r| r.intent.entry.epoch == number) {
             self.in_run(run, document, &s.contributor)?;
         }
         Ok(())
@@ -220,8 +224,8 @@ impl Trace<'_> {
     fn in_run(&mut self, run: &Run, document: DocumentRef, contributor: &ContributorId) -> Result<()> {
         let archive = self.archive;
         let name = document.to_string();
-        let (mut steps, mut tokens, mut last) = (BTreeSet::new(), 0u64, run.intent.0);
-        for (at, p) in &run.progress {
+        let (mut steps, mut tokens, mut last) = (BTreeSet::new(), 0u64, run.intent.index);
+        for Logged { index: at, entry: p } in &run.progress {
             for row in read_order(&archive.objects.get(Class::Public, &p.order)?)?.iter().filter(|r| r.document == name) {
                 steps.insert(row.step);
                 tokens += u64::from(row.tokens.end - row.tokens.start);
@@ -232,9 +236,9 @@ impl Trace<'_> {
             return Ok(());
         };
         let span =
-            format!("run {}: {tokens} tokens in {} steps, {first} to {}", run.intent.1.run, steps.len(), steps.last().unwrap_or(first));
+            format!("run {}: {tokens} tokens in {} steps, {first} to {}", run.intent.entry.run, steps.len(), steps.last().unwrap_or(first));
         self.hop("trained on", last, span);
-        let Some((at, a)) = &run.attribution else { return Ok(()) };
+        let Some(Logged { index: at, entry: a }) = &run.attribution else { return Ok(()) };
         let tables = rules::replay::tables(archive, run)?;
         let rows = read_documents(&archive.objects.get(Class::Public, &a.documents)?)?;
         let nats: f64 = rows.iter().filter(|r| r.document == name).map(|r| tables.weight(&r.target) * r.nats).sum();
@@ -248,8 +252,8 @@ impl Trace<'_> {
 
     /// The statement's line, and the part of it that a document's weight is.
     fn paid(&mut self, run: &Run, contributor: &ContributorId, document: Option<DocumentRef>) -> Result<()> {
-        let Some((at, s)) = &run.statements else { return Ok(()) };
-        let computed = rules::settlement::compute(self.archive, run.intent.1.run)?;
+        let Some(Logged { index: at, entry: s }) = &run.statements else { return Ok(()) };
+        let computed = rules::settlement::compute(self.archive, run.intent.entry.run)?;
         let (policy, tables) = (&computed.policy, &computed.tables);
         let Some(account) = computed.rewards.settlement.accounts.iter().find(|a| a.contributor == *contributor) else {
             self.hop("statement", *at, "commons are paid to nobody");
@@ -272,7 +276,7 @@ impl Trace<'_> {
         }
         self.hop("statement", *at, text);
         for payout in &self.archive.state.payouts {
-            let (index, proposal) = &payout.proposal;
+            let Logged { index, entry: proposal } = &payout.proposal;
             let list = lines::amounts(self.archive, &proposal.list)?;
             if let Some(paid) = list.iter().find(|a| a.contributor == *contributor && *index > *at) {
                 let text =
@@ -295,7 +299,7 @@ impl Trace<'_> {
             return Err(failure(Kind::Check, format!("run {number}: has no statements")));
         }
         self.paid(run, contributor, None)?;
-        let policy = rules::epoch::policy(archive, &archive.state.epochs[run.intent.1.epoch as usize])?;
+        let policy = rules::epoch::policy(archive, &archive.state.epochs[run.intent.entry.epoch as usize])?;
         let tables = rules::replay::tables(archive, run)?;
         let own = weights_by_document(archive, run, &tables, policy.window_cap_permille)?;
         let id = contributor.to_string();
@@ -315,8 +319,8 @@ impl Trace<'_> {
 
 /// Whose each document is and what it weighs, in nats times window weight.
 fn weights_by_document(archive: &Archive, run: &Run, tables: &rules::tables::Tables, cap: u64) -> Result<BTreeMap<String, (String, f64)>> {
-    let (_, a) = run.attribution.as_ref().context("statements follow an attribution")?;
-    let windows = tables.window_weights(run.intent.1.steps, cap);
+    let Logged { entry: a, .. } = run.attribution.as_ref().context("statements follow an attribution")?;
+    let windows = tables.window_weights(run.intent.entry.steps, cap);
     let mut sums: BTreeMap<String, (String, f64)> = BTreeMap::new();
     for row in read_documents(&archive.objects.get(Class::Public, &a.documents)?)? {
         let weight = tables.weight(&row.target) * row.nats * windows.get(row.window as usize).copied().unwrap_or(0.0);

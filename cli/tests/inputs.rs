@@ -219,6 +219,14 @@ fn a_home_in_use_or_without_permission_is_left_alone() {
     world.run(&["status", "--home", "h"]).fails(1, &["in use by another process"]);
     lock.unlock().unwrap();
     world.run(&["status", "--home", "nowhere"]).fails(2, &["no assay.toml"]);
+    let config = fs::read_to_string(world.path("h/assay.toml")).unwrap();
+    for (other, found) in [(config.replace("format = 1\n", ""), "no format"), (config.replace("format = 1\n", "format = 2\n"), "format 2")]
+    {
+        world.write("h/assay.toml", other);
+        world.run(&["status", "--home", "h"]).fails(1, &[&format!("a home of {found}, this program reads format 1")]);
+        world.run(&["audit", "--home", "h"]).fails(1, &["use the version of Assay that made it"]);
+    }
+    world.write("h/assay.toml", config);
     // No space: files that grow beyond 8 KiB are refused by the system, as on a full disk or one that is read-only.
     let small_files = format!("trap '' XFSZ; ulimit -f 8; exec {} --json submit --home h anna from/anna", env!("CARGO_BIN_EXE_assay"));
     let output = std::process::Command::new("bash")

@@ -48,8 +48,8 @@ pub enum ObjectError {
         found: Digest,
     },
     /// Whatever holds the objects refused.
-    #[error("{0}")]
-    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Refused(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Objects that can be read, wherever they are.

@@ -4,7 +4,8 @@
 //! - `tokenizer`: training, loading and encoding
 //! - `sharding`: accepted documents of one submission as a shard
 //!
-//! What licences and publishers say is in `rights`, filters are in `filters`. Whether a document is accepted is judged elsewhere; files and log entries are left to others.
+//! What licences and publishers say is in `rights`, filters are in `filters`. Whether a document is accepted is judged elsewhere; files and
+//! log entries are left to others.
 
 pub mod read;
 mod sharding;

@@ -11,8 +11,14 @@ use crate::entry::{
 };
 use crate::key::PublicKey;
 
-/// An entry with its index.
-pub type At<T> = (u64, T);
+/// An entry where it is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logged<T> {
+    /// Its position, from 0.
+    pub index: u64,
+    /// What it says.
+    pub entry: T,
+}
 
 /// The key that signs for somebody, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +42,7 @@ impl HeldKey {
 #[derive(Clone, Debug)]
 pub struct Contributor {
     /// The registration.
-    pub registration: At<Registration>,
+    pub registration: Logged<Registration>,
     /// The key in force.
     pub key: HeldKey,
     /// Submissions so far, of all epochs.
@@ -47,70 +53,71 @@ pub struct Contributor {
 #[derive(Clone, Debug)]
 pub struct Withdrawn {
     /// The contributor's entry.
-    pub withdrawal: At<Withdrawal>,
+    pub withdrawal: Logged<Withdrawal>,
     /// The operator's.
-    pub effect: Option<At<WithdrawalEffect>>,
+    pub effect: Option<Logged<WithdrawalEffect>>,
 }
 
 /// A submission and what became of it.
 #[derive(Clone, Debug)]
 pub struct Submitted {
     /// The manifest.
-    pub submission: At<Submission>,
+    pub submission: Logged<Submission>,
     /// The verdicts.
-    pub acceptance: Option<At<Acceptance>>,
+    pub acceptance: Option<Logged<Acceptance>>,
     /// Its shards: those of its ranges in order, and after withdrawals those that replaced them.
-    pub shards: Vec<At<Shard>>,
+    pub shards: Vec<Logged<Shard>>,
     /// Where the ranges end so far.
     pub(crate) sharded: u32,
     /// What was taken back of it.
     pub withdrawals: Vec<Withdrawn>,
     /// Uses that its contributor licenses beside its public licence.
-    pub grants: Vec<At<Grant>>,
+    pub grants: Vec<Logged<Grant>>,
 }
 
 impl Submitted {
-    pub(crate) fn new(submission: At<Submission>) -> Submitted {
+    pub(crate) fn new(submission: Logged<Submission>) -> Submitted {
         Submitted { submission, acceptance: None, shards: Vec::new(), sharded: 0, withdrawals: Vec::new(), grants: Vec::new() }
     }
 
     /// Documents that the verdicts accepted.
     pub fn accepted(&self) -> u64 {
-        self.acceptance.as_ref().and_then(|(_, a)| a.counts.get("accepted").copied()).unwrap_or(0)
+        self.acceptance.as_ref().and_then(|Logged { entry: a, .. }| a.counts.get("accepted").copied()).unwrap_or(0)
     }
 
     /// Accepted documents that were not taken back.
     pub fn left(&self) -> u64 {
-        self.accepted().saturating_sub(self.effects().map(|(_, e)| e.accepted).fold(0, u64::saturating_add))
+        self.accepted().saturating_sub(self.effects().map(|Logged { entry: e, .. }| e.accepted).fold(0, u64::saturating_add))
     }
 
-    fn effects(&self) -> impl Iterator<Item = &At<WithdrawalEffect>> {
+    fn effects(&self) -> impl Iterator<Item = &Logged<WithdrawalEffect>> {
         self.withdrawals.iter().filter_map(|w| w.effect.as_ref())
     }
 
     /// The shards in use before entry `index`, in the order of their documents.
-    pub fn shards_before(&self, index: u64) -> Vec<&At<Shard>> {
-        let before = || self.shards.iter().filter(|(at, _)| *at < index);
-        let replaced: HashSet<u64> = before().filter_map(|(_, s)| s.replaces).collect();
-        let mut live: Vec<&At<Shard>> = before().filter(|(at, s)| s.rows > 0 && !replaced.contains(at)).collect();
-        live.sort_by_key(|(_, s)| s.first);
+    pub fn shards_before(&self, index: u64) -> Vec<&Logged<Shard>> {
+        let before = || self.shards.iter().filter(|Logged { index: at, .. }| *at < index);
+        let replaced: HashSet<u64> = before().filter_map(|Logged { entry: s, .. }| s.replaces).collect();
+        let mut live: Vec<&Logged<Shard>> =
+            before().filter(|Logged { index: at, entry: s }| s.rows > 0 && !replaced.contains(at)).collect();
+        live.sort_by_key(|Logged { entry: s, .. }| s.first);
         live
     }
 
     /// The shards in use now.
-    pub fn live_shards(&self) -> Vec<&At<Shard>> {
+    pub fn live_shards(&self) -> Vec<&Logged<Shard>> {
         self.shards_before(u64::MAX)
     }
 
     /// The shard in use that holds a document, if it was accepted.
-    pub fn shard_of(&self, number: u32) -> Option<&At<Shard>> {
-        self.live_shards().into_iter().find(|(_, s)| (s.first..s.end).contains(&number))
+    pub fn shard_of(&self, number: u32) -> Option<&Logged<Shard>> {
+        self.live_shards().into_iter().find(|Logged { entry: s, .. }| (s.first..s.end).contains(&number))
     }
 
     /// Whether every accepted document that is left is in a shard.
     pub fn is_sharded(&self) -> bool {
-        let rows = || self.live_shards().iter().fold(0u64, |n, (_, s)| n.saturating_add(s.rows));
-        self.acceptance.is_some() && (u64::from(self.sharded) == self.submission.1.documents || rows() == self.left())
+        let rows = || self.live_shards().iter().fold(0u64, |n, Logged { entry: s, .. }| n.saturating_add(s.rows));
+        self.acceptance.is_some() && (u64::from(self.sharded) == self.submission.entry.documents || rows() == self.left())
     }
 
     /// Where the ranges of its shards end so far.
@@ -120,7 +127,7 @@ impl Submitted {
 
     /// Tokens of the shards in use.
     pub fn tokens(&self) -> u64 {
-        self.live_shards().iter().fold(0, |n: u64, (_, s)| n.saturating_add(s.tokens))
+        self.live_shards().iter().fold(0, |n: u64, Logged { entry: s, .. }| n.saturating_add(s.tokens))
     }
 
     /// The bundle now: the one that was submitted, or the one that withdrawals of consent left.
@@ -130,7 +137,7 @@ impl Submitted {
 
     /// Every bundle that it has or had, in their order.
     pub fn bundles(&self) -> impl Iterator<Item = Digest> {
-        std::iter::once(self.submission.1.bundle).chain(self.effects().filter_map(|(_, e)| e.bundle))
+        std::iter::once(self.submission.entry.bundle).chain(self.effects().filter_map(|Logged { entry: e, .. }| e.bundle))
     }
 
     /// Whether a withdrawal waits for its effect.
@@ -143,19 +150,19 @@ impl Submitted {
 #[derive(Clone, Debug)]
 pub struct Epoch {
     /// Its opening.
-    pub open: At<EpochOpen>,
+    pub open: Logged<EpochOpen>,
     /// In the order of the log: the order of priority.
-    pub commitments: Vec<At<Commitment>>,
+    pub commitments: Vec<Logged<Commitment>>,
     /// In the order of the log.
     pub submissions: Vec<Submitted>,
     /// Its close.
-    pub close: Option<At<EpochClose>>,
+    pub close: Option<Logged<EpochClose>>,
     /// Its draw.
-    pub draw: Option<At<Draw>>,
+    pub draw: Option<Logged<Draw>>,
     /// Its reveal.
-    pub reveal: Option<At<Reveal>>,
+    pub reveal: Option<Logged<Reveal>>,
     /// Files that are used in the place of several shards, until one of these is replaced.
-    pub compactions: Vec<At<Compaction>>,
+    pub compactions: Vec<Logged<Compaction>>,
     /// The last entry that took a shard out of use; runs that began before it must not go on.
     pub retired: Option<u64>,
     /// Submissions that have verdicts: the first ones.
@@ -165,7 +172,7 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    pub(crate) fn new(open: At<EpochOpen>) -> Epoch {
+    pub(crate) fn new(open: Logged<EpochOpen>) -> Epoch {
         Epoch {
             open,
             commitments: Vec::new(),
@@ -183,12 +190,12 @@ impl Epoch {
 
     pub(crate) fn commit(&mut self, at: u64, commitment: Commitment) {
         self.roots.insert(commitment.root);
-        self.commitments.push((at, commitment));
+        self.commitments.push(Logged { index: at, entry: commitment });
     }
 
     pub(crate) fn submit(&mut self, at: u64, submission: Submission) {
         self.by_commitment.insert(submission.commitment, self.submissions.len());
-        self.submissions.push(Submitted::new((at, submission)));
+        self.submissions.push(Submitted::new(Logged { index: at, entry: submission }));
     }
 
     /// Whether `root` was committed to.
@@ -197,8 +204,8 @@ impl Epoch {
     }
 
     /// The commitment of entry `index`.
-    pub fn commitment(&self, index: u64) -> Option<&At<Commitment>> {
-        self.commitments.binary_search_by_key(&index, |(at, _)| *at).ok().map(|i| &self.commitments[i])
+    pub fn commitment(&self, index: u64) -> Option<&Logged<Commitment>> {
+        self.commitments.binary_search_by_key(&index, |Logged { index: at, .. }| *at).ok().map(|i| &self.commitments[i])
     }
 
     /// The submission of entry `index`.
@@ -207,7 +214,7 @@ impl Epoch {
     }
 
     pub(crate) fn place(&self, index: u64) -> Option<usize> {
-        self.submissions.binary_search_by_key(&index, |s| s.submission.0).ok()
+        self.submissions.binary_search_by_key(&index, |s| s.submission.index).ok()
     }
 
     /// The submission that opened `commitment`.
@@ -226,18 +233,18 @@ impl Epoch {
     }
 
     /// The shards in use before entry `index`, in the order of submissions and their documents.
-    pub fn shards_before(&self, index: u64) -> Vec<&At<Shard>> {
+    pub fn shards_before(&self, index: u64) -> Vec<&Logged<Shard>> {
         self.submissions.iter().flat_map(|s| s.shards_before(index)).collect()
     }
 
     /// The shards that a compaction took the place of.
-    pub fn compacted(&self, (at, c): &At<Compaction>) -> Vec<&At<Shard>> {
+    pub fn compacted(&self, Logged { index: at, entry: c }: &Logged<Compaction>) -> Vec<&Logged<Shard>> {
         let shards = self.shards_before(*at);
-        let from = shards.iter().skip_while(|(index, _)| *index != c.first);
-        let mut members: Vec<&At<Shard>> = Vec::new();
+        let from = shards.iter().skip_while(|Logged { index, .. }| *index != c.first);
+        let mut members: Vec<&Logged<Shard>> = Vec::new();
         for shard in from {
             members.push(shard);
-            if shard.0 == c.last {
+            if shard.index == c.last {
                 return members;
             }
         }
@@ -245,13 +252,13 @@ impl Epoch {
     }
 
     /// Compactions that are used before entry `index`: none of their shards is replaced.
-    pub fn compactions_before(&self, index: u64) -> Vec<&At<Compaction>> {
+    pub fn compactions_before(&self, index: u64) -> Vec<&Logged<Compaction>> {
         if self.compactions.is_empty() {
             return Vec::new();
         }
-        let live: HashSet<u64> = self.shards_before(index).iter().map(|(at, _)| *at).collect();
-        let whole = |c: &&At<Compaction>| self.compacted(c).iter().all(|(at, _)| live.contains(at));
-        self.compactions.iter().filter(|(at, _)| *at < index).filter(whole).collect()
+        let live: HashSet<u64> = self.shards_before(index).iter().map(|Logged { index: at, .. }| *at).collect();
+        let whole = |c: &&Logged<Compaction>| self.compacted(c).iter().all(|Logged { index: at, .. }| live.contains(at));
+        self.compactions.iter().filter(|Logged { index: at, .. }| *at < index).filter(whole).collect()
     }
 
     /// The files in use before entry `index`, in the order of submissions and their documents.
@@ -260,10 +267,10 @@ impl Epoch {
         let mut files: Vec<LiveFile> = Vec::new();
         // The last shard of a compaction that is under way.
         let mut until = None;
-        for (at, s) in self.shards_before(index) {
+        for Logged { index: at, entry: s } in self.shards_before(index) {
             if until.is_none() {
-                files.push(match compactions.iter().find(|(_, c)| c.first == *at) {
-                    Some((compacted, c)) => {
+                files.push(match compactions.iter().find(|Logged { entry: c, .. }| c.first == *at) {
+                    Some(Logged { index: compacted, entry: c }) => {
                         until = Some(c.last);
                         LiveFile { entry: *compacted, file: c.file, rows: c.rows, tokens: c.tokens, document_root: c.document_root }
                     }
@@ -305,7 +312,7 @@ pub struct LiveFile {
 }
 
 fn distinct<'a>(submissions: impl Iterator<Item = &'a Submitted>) -> Vec<ContributorId> {
-    let mut ids: Vec<ContributorId> = submissions.map(|s| s.submission.1.contributor).collect();
+    let mut ids: Vec<ContributorId> = submissions.map(|s| s.submission.entry.contributor).collect();
     ids.sort();
     ids.dedup();
     ids
@@ -338,68 +345,74 @@ impl std::error::Error for UnknownRun {}
 #[derive(Clone, Debug)]
 pub struct Run {
     /// Its intent.
-    pub intent: At<RunIntent>,
+    pub intent: Logged<RunIntent>,
     /// Its progress.
-    pub progress: Vec<At<RunProgress>>,
+    pub progress: Vec<Logged<RunProgress>>,
     /// Its end.
-    pub close: Option<At<RunClose>>,
+    pub close: Option<Logged<RunClose>>,
     /// What it credits.
-    pub attribution: Option<At<Attribution>>,
+    pub attribution: Option<Logged<Attribution>>,
     /// Windows computed again.
-    pub replays: Vec<At<Replay>>,
+    pub replays: Vec<Logged<Replay>>,
     /// What it pays.
-    pub statements: Option<At<Statements>>,
+    pub statements: Option<Logged<Statements>>,
     /// What of it is payable.
-    pub releases: Vec<At<Release>>,
+    pub releases: Vec<Logged<Release>>,
 }
 
 /// A claim and its resolution.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     /// The claimant's entry.
-    pub claim: At<Claim>,
+    pub claim: Logged<Claim>,
     /// The operator's.
-    pub resolution: Option<At<Resolution>>,
+    pub resolution: Option<Logged<Resolution>>,
 }
 
 /// A dispute and its resolution.
 #[derive(Clone, Debug)]
 pub struct Disputed {
     /// What is disputed.
-    pub dispute: At<Dispute>,
+    pub dispute: Logged<Dispute>,
     /// What became of it.
-    pub resolution: Option<At<DisputeResolution>>,
+    pub resolution: Option<Logged<DisputeResolution>>,
 }
 
 /// A payout from its proposal to what the rail says.
 #[derive(Clone, Debug)]
 pub struct Payout {
     /// The first key's entry.
-    pub proposal: At<PayoutProposal>,
+    pub proposal: Logged<PayoutProposal>,
     /// The second key's.
-    pub approval: Option<At<PayoutApproval>>,
+    pub approval: Option<Logged<PayoutApproval>>,
     /// Reports.
-    pub settlements: Vec<At<Settlement>>,
+    pub settlements: Vec<Logged<Settlement>>,
 }
 
 impl Payout {
     /// Settled and returned so far, in minor units.
     pub fn reported(&self) -> i128 {
-        self.settlements.iter().map(|(_, s)| s.settled_minor.saturating_add(s.returned_minor)).fold(0, i128::saturating_add)
+        self.settlements
+            .iter()
+            .map(|Logged { entry: s, .. }| s.settled_minor.saturating_add(s.returned_minor))
+            .fold(0, i128::saturating_add)
     }
 
     /// What arrived by the reports so far and was not sent back after all, in minor units.
     pub fn arrived(&self) -> i128 {
-        self.settlements.iter().map(|(_, s)| s.settled_minor.saturating_sub(s.reversed_minor)).fold(0, i128::saturating_add)
+        self.settlements
+            .iter()
+            .map(|Logged { entry: s, .. }| s.settled_minor.saturating_sub(s.reversed_minor))
+            .fold(0, i128::saturating_add)
     }
 
     /// Whether the second key refused it.
     pub fn is_rejected(&self) -> bool {
-        self.approval.as_ref().is_some_and(|(_, a)| a.outcome != "approved")
+        self.approval.as_ref().is_some_and(|Logged { entry: a, .. }| a.outcome != "approved")
     }
 
     /// Whether it is known of every payment what became of it.
     pub fn is_reconciled(&self) -> bool {
-        self.is_rejected() || self.reported() == self.proposal.1.total_minor
+        self.is_rejected() || self.reported() == self.proposal.entry.total_minor
     }
 }

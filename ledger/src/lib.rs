@@ -13,7 +13,7 @@
 //! - `statement`: what one contributor is told, signed
 //! - `amount`: minor units as text
 //!
-//! The files that banks and chains take are in `rails`. What an audit needs from shards, verdicts and runs is put together by the program.
+//! The files that banks and chains take are in `rails`; what follows from shards, verdicts and runs is in `rules`.
 
 pub mod amount;
 pub mod books;

@@ -50,6 +50,7 @@ const CASES: &[(&str, &str, Seed)] = &[
     // identity.rs
     ("genesis-first", "nothing", |w| w.by_operator(epoch_open(0))),
     ("genesis-first", "genesis", |w| w.by_operator(w.genesis())),
+    ("genesis-format", "nothing", |w| w.by_operator(Genesis { format: 2, ..w.genesis() })),
     ("genesis-keys", "nothing", |w| w.by_operator(Genesis { origin: "other.example".to_string(), ..w.genesis() })),
     ("genesis-keys", "nothing", |w| w.by_operator(Genesis { approver: w.operator.public(), ..w.genesis() })),
     ("genesis-currency", "nothing", |w| w.by_operator(Genesis { currency: "XT".to_string(), ..w.genesis() })),

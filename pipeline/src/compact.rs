@@ -2,6 +2,7 @@
 
 use corpus::shard::Footer;
 use ledger::entry::Compaction;
+use ledger::history::Logged;
 use serde::Serialize;
 use store::Class;
 
@@ -26,9 +27,10 @@ pub struct Compacted {
 /// Shards that are in a compaction stay in it. The replaced files stay: runs that began before read them.
 pub async fn run(home: &mut Home, number: Option<u32>, most: u64) -> Result<Compacted> {
     let e = home.epoch(number)?;
-    let taken: Vec<u64> = e.compactions_before(u64::MAX).into_iter().flat_map(|c| e.compacted(c)).map(|(at, _)| *at).collect();
+    let taken: Vec<u64> =
+        e.compactions_before(u64::MAX).into_iter().flat_map(|c| e.compacted(c)).map(|Logged { index: at, .. }| *at).collect();
     let (mut runs, mut bytes): (Vec<Vec<(u64, corpus::Digest)>>, u64) = (vec![Vec::new()], 0);
-    for (at, shard) in e.shards_before(u64::MAX) {
+    for Logged { index: at, entry: shard } in e.shards_before(u64::MAX) {
         let size = home.objects.size(Class::Sealed, &shard.file).unwrap_or(u64::MAX);
         if taken.contains(at) || bytes.saturating_add(size) > most {
             runs.push(Vec::new());
@@ -41,7 +43,7 @@ pub async fn run(home: &mut Home, number: Option<u32>, most: u64) -> Result<Comp
     }
     runs.retain(|run| run.len() > 1);
     let work: Vec<Work> = runs.iter().map(|run| Work::Compaction { files: run.iter().map(|(_, file)| *file).collect() }).collect();
-    let epoch = e.open.1.epoch;
+    let epoch = e.open.entry.epoch;
     let outputs = jobs::run(home, &work).await?;
     let mut entries = Vec::new();
     for (run, file) in runs.iter().zip(outputs) {

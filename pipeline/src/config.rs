@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use ledger::entry::HOME_FORMAT;
 use serde::{Deserialize, Serialize};
 use store::{Objects, files};
 
-use crate::error::{Context, Result, usage};
+use crate::error::{Context, Kind, Result, failure, usage};
 
 /// `assay.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// [`HOME_FORMAT`]; a home of another format is refused.
+    pub format: u32,
     /// The log's name.
     pub origin: String,
     /// Where the index is: `sqlite:index.db` in the home, or a Postgres URL.
@@ -27,7 +30,17 @@ pub struct Config {
 pub(crate) fn config_of(dir: &Path) -> Result<Option<Config>> {
     let path = dir.join("assay.toml");
     let Some(bytes) = files::read_if_present(&path)? else { return Ok(None) };
-    Ok(Some(toml::from_str(&String::from_utf8_lossy(&bytes)).with_context(|| path.display().to_string())?))
+    let text = String::from_utf8_lossy(&bytes);
+    let table: toml::Table = text.parse().with_context(|| path.display())?;
+    // Before anything else: a home of another format may say other things.
+    let format = table.get("format").and_then(toml::Value::as_integer);
+    if format != Some(i64::from(HOME_FORMAT)) {
+        let found = format.map_or_else(|| "no format".to_string(), |n| format!("format {n}"));
+        let text =
+            format!("{}: a home of {found}, this program reads format {HOME_FORMAT}; use the version of Assay that made it", dir.display());
+        return Err(failure(Kind::Check, text));
+    }
+    Ok(Some(toml::from_str(&text).with_context(|| path.display())?))
 }
 
 /// The config of a folder that has to be a home.

@@ -32,7 +32,7 @@ pub async fn add(home: &mut Home, name: &str, own: Option<&SecretKey>, payee: Op
     let key = home.add_contributor_key(name, verifier)?;
     let id = home.id_of(&key);
     if let Some(known) = home.state.contributors.get(&id) {
-        if payee.is_some() && known.registration.1.payee != payee {
+        if payee.is_some() && known.registration.entry.payee != payee {
             return Err(usage(format!(
                 "contributor {name}: is registered with another payee, which cannot be changed; register another account"
             )));

@@ -15,8 +15,8 @@ pub fn destroy(archive: &Archive, objects: &Objects, secrets: &Secrets) -> Resul
             objects.remove(class, digest)?;
         }
     }
-    for s in archive.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| s.bundle() != s.submission.1.bundle) {
-        secrets.destroy(&s.submission.1.bundle)?;
+    for s in archive.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| s.bundle() != s.submission.entry.bundle) {
+        secrets.destroy(&s.submission.entry.bundle)?;
     }
     Ok(())
 }

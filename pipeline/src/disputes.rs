@@ -45,10 +45,10 @@ pub struct Resolved {
 
 /// Resolves a dispute: what it held is released, or `clawback_minor` of it is taken back.
 pub async fn resolve(home: &mut Home, dispute: u64, clawback_minor: Option<i128>, reasons: &Path) -> Result<Resolved> {
-    let disputed = home.state.disputes.iter().find(|d| d.dispute.0 == dispute);
+    let disputed = home.state.disputes.iter().find(|d| d.dispute.index == dispute);
     let disputed = disputed.ok_or_else(|| usage(format!("dispute {dispute}: no entry opened one")))?;
     if let Some(amount) = clawback_minor {
-        let id = disputed_contributor(&home.state, &disputed.dispute.1);
+        let id = disputed_contributor(&home.state, &disputed.dispute.entry);
         let id = id.ok_or_else(|| usage(format!("dispute {dispute}: is about a run, and a clawback is about somebody")))?;
         let cap = cap(home, &id, home.state.size)?;
         if amount > cap {
@@ -77,7 +77,7 @@ pub struct Closed {
 
 /// Closes the period: what was not known yet is of the next one.
 pub async fn close(home: &mut Home, period: u32) -> Result<Closed> {
-    let open: Vec<u64> = home.state.payouts.iter().filter(|p| !p.is_reconciled()).map(|p| p.proposal.0).collect();
+    let open: Vec<u64> = home.state.payouts.iter().filter(|p| !p.is_reconciled()).map(|p| p.proposal.index).collect();
     if !open.is_empty() {
         return Err(failure(Kind::Check, format!("books: payouts {open:?} are not reconciled; expected a report on every payment")));
     }

@@ -5,6 +5,7 @@ use corpus::licence::Purpose;
 use corpus::{Digest, canonical};
 use ledger::entry::{Draw, EpochClose, EpochOpen};
 use ledger::history::Epoch;
+use ledger::history::Logged;
 use rules::policy::Policy;
 use rules::targets::draw_targets;
 use store::Class;
@@ -23,11 +24,11 @@ fn is_licence_text(source: &str) -> bool {
 /// Opens the next epoch, once the last one is ingested: its verdicts are what the next is judged against.
 pub async fn open(home: &mut Home, policy: &Policy, purpose: Purpose, targets: Vec<Target>) -> Result<u32> {
     if let Some(last) = home.state.epochs.last().filter(|e| e.draw.is_none()) {
-        return Err(failure(Kind::Check, format!("epoch {}: open already; close it first", last.open.1.epoch)));
+        return Err(failure(Kind::Check, format!("epoch {}: open already; close it first", last.open.entry.epoch)));
     }
     let waiting = |e: &Epoch| e.submissions.iter().any(|s| !s.is_sharded());
     if let Some(last) = home.state.epochs.last().filter(|e| waiting(e)) {
-        return Err(failure(Kind::Check, format!("epoch {}: not ingested yet; run `assay ingest` first", last.open.1.epoch)));
+        return Err(failure(Kind::Check, format!("epoch {}: not ingested yet; run `assay ingest` first", last.open.entry.epoch)));
     }
     let epoch = home.state.epochs.len() as u32;
     let documents: Vec<Target> = targets.into_iter().filter(|t| !is_licence_text(&t.source)).collect();
@@ -66,12 +67,12 @@ pub fn hits_label(epoch: u32) -> String {
 /// Closes the last epoch and draws its seed and targets from the tree head that the witnesses cosigned right after.
 pub async fn close(home: &mut Home) -> Result<Digest> {
     let epoch = home.epoch(None)?.clone();
-    let number = epoch.open.1.epoch;
-    if let Some((_, draw)) = &epoch.draw {
+    let number = epoch.open.entry.epoch;
+    if let Some(Logged { entry: draw, .. }) = &epoch.draw {
         return Ok(draw.seed);
     }
     let at = match &epoch.close {
-        Some((at, _)) => *at,
+        Some(Logged { index: at, .. }) => *at,
         None => {
             if epoch.submissions.is_empty() {
                 return Err(failure(

@@ -56,7 +56,7 @@ impl PipelineError {
 pub fn kind_of_store(e: &StoreError) -> Kind {
     use StoreError as S;
     match e {
-        S::Io { .. } | S::Sql(_) => Kind::Io,
+        S::Io { .. } | S::Sql(_) | S::Bucket { .. } => Kind::Io,
         S::Corrupt { .. } | S::Log { .. } | S::Fork { .. } | S::Witness { .. } | S::Absent(_) => Kind::Verification,
         _ => Kind::Check,
     }
@@ -86,9 +86,7 @@ macro_rules! of_kind {
 of_kind! {
     Check: [
         arrow::error::ArrowError,
-        age::DecryptError,
         age::EncryptError,
-        globset::Error,
         ingest::ShardingError,
         ingest::TokenizerError,
         ledger::KeyError,

@@ -24,7 +24,7 @@ pub struct Estimate {
 
 /// The sizes of a run, from one pass of its first step.
 pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Result<Estimate> {
-    let number = archive.epoch(epoch)?.open.1.epoch;
+    let number = archive.epoch(epoch)?.open.entry.epoch;
     let data = run_data::read(archive, number, None, config)?;
     let order = data.order(config)?;
     let steps = run_data::steps_of(config, &order);

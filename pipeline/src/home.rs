@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use corpus::{ContributorId, Digest};
 use ledger::books::Movement;
-use ledger::entry::{Genesis, Holder};
+use ledger::entry::{Genesis, HOME_FORMAT, Holder};
+use ledger::history::Logged;
 use ledger::key::Algorithm;
 use ledger::{Entry, EntryProof, Envelope, PublicKey, SecretKey, State, Verifier};
 use rules::Archive;
@@ -116,6 +117,7 @@ impl Home {
             return Err(usage(format!("origin {origin:?}: expected a name without spaces and plus signs")));
         }
         let config = Config {
+            format: HOME_FORMAT,
             origin: origin.to_string(),
             database: database.unwrap_or("sqlite:index.db").to_string(),
             storage: storage.map(str::to_string),
@@ -155,6 +157,7 @@ impl Home {
         if home.state.size == 0 {
             let public = |role: &str| read_key(&key_path(dir, role));
             let genesis = Genesis {
+                format: HOME_FORMAT,
                 origin: origin.to_string(),
                 demo: demo_seed.is_some(),
                 operator: public("operator")?.public(),
@@ -522,7 +525,7 @@ fn replayed(sequencer: &Sequencer) -> Result<State> {
 
 /// The witness policy that the last entry about it says.
 fn current_policy(state: &State) -> Option<&String> {
-    state.witnesses.last().map(|(_, policy)| &policy.text)
+    state.witnesses.last().map(|Logged { entry: policy, .. }| &policy.text)
 }
 
 fn write_contributor_key(folder: &Path, name: &str, key: &ContributorKey) -> Result<()> {

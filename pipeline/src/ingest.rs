@@ -12,6 +12,7 @@ use filters::Filters;
 use ingest::PreparedTokenizer;
 use ingest::{Beside, TextTokenizer, TokenizerError, cut};
 use ledger::entry::{Acceptance, Shard, Tokenizer};
+use ledger::history::Logged;
 use ledger::history::Submitted;
 use rayon::prelude::*;
 use rules::bundles::{counts, parts, tokenizer, verdicts};
@@ -32,7 +33,10 @@ use crate::{epoch, jobs};
 pub async fn run(home: &mut Home, tokenizer: Option<Vec<u8>>, vocabulary: usize, device: Device) -> Result<()> {
     let epoch = home.epoch(None)?;
     if epoch.draw.is_none() {
-        return Err(failure(Kind::Check, format!("epoch {}: not closed yet; close it with `assay epoch close` first", epoch.open.1.epoch)));
+        return Err(failure(
+            Kind::Check,
+            format!("epoch {}: not closed yet; close it with `assay epoch close` first", epoch.open.entry.epoch),
+        ));
     }
     accept(home, device).await?;
     let digest = fix_tokenizer(home, tokenizer, vocabulary).await?;
@@ -74,7 +78,7 @@ async fn accept(home: &mut Home, device: Device) -> Result<()> {
     if epoch.submissions.iter().all(|s| s.acceptance.is_some()) {
         return Ok(());
     }
-    let (number, done) = (epoch.open.1.epoch, epoch.submissions.iter().filter(|s| s.acceptance.is_some()).count());
+    let (number, done) = (epoch.open.entry.epoch, epoch.submissions.iter().filter(|s| s.acceptance.is_some()).count());
     let Judged { tables, parameters, keeper, .. } = judge_epoch(home, number, device).await?;
     let parameters = home.objects.put(Class::Public, &canonical::to_vec(&parameters)?)?;
     let mut entries = Vec::new();
@@ -85,7 +89,7 @@ async fn accept(home: &mut Home, device: Device) -> Result<()> {
         let entry = Acceptance {
             submission: table.submission,
             verdicts,
-            counts: counts(table, &s.submission.1.unread),
+            counts: counts(table, &s.submission.entry.unread),
             accepted_root,
             rejected_root,
             parameters,
@@ -112,7 +116,7 @@ const SAMPLE_BYTES: u64 = 32 << 20;
 async fn sample(home: &Home) -> Result<Vec<String>> {
     let withdrawn = Withdrawn::of(home)?;
     let e = home.epoch(None)?;
-    let seed = e.draw.as_ref().context("verdicts come after the draw")?.1.seed;
+    let seed = e.draw.as_ref().context("verdicts come after the draw")?.entry.seed;
     let rank = |commitment: &Digest| {
         let digest = Digest::of_parts(&[b"assay tokenizer sample v1", &seed.0, &commitment.0]);
         u64::from_be_bytes(digest.0[..8].try_into().expect("eight bytes"))
@@ -152,7 +156,7 @@ async fn sample(home: &Home) -> Result<Vec<String>> {
 }
 
 async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usize) -> Result<Digest> {
-    if let Some((at, t)) = &home.state.tokenizer {
+    if let Some(Logged { index: at, entry: t }) = &home.state.tokenizer {
         if let Some(given) = given.map(|g| Digest::of(&g)).filter(|g| *g != t.tokenizer) {
             return Err(failure(
                 Kind::Check,
@@ -177,7 +181,7 @@ async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usiz
     Ok(tokenizer)
 }
 
-/// The tokenizer at `path`, a `tokenizer.json` or the folder that it is in, as it is used; says what was changed.
+/// The tokenizer at `path`, a `tokenizer.json` or the folder that it is in, as it is used, with what was changed.
 pub fn given_tokenizer(path: &Path) -> Result<PreparedTokenizer> {
     let (file, folder) = if path.is_dir() { (path.join("tokenizer.json"), Some(path)) } else { (path.to_path_buf(), path.parent()) };
     let named = file.file_name().is_some_and(|name| name == "tokenizer.json");
@@ -231,14 +235,14 @@ async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
     let files = outlines_of(home, &all).await?;
     for (s, files) in left.iter().zip(files) {
         let gone = withdrawn.before(s, home.state.size);
-        let (at, submission) = &s.submission;
+        let Logged { index: at, entry: submission } = &s.submission;
         let list = if gone.is_empty() {
             None
         } else {
             let documents = gone.iter().map(|number| DocumentRef { submission: *at, number: *number }).collect();
             Some(home.objects.put(Class::Sealed, &canonical::to_vec(&DocumentList { documents })?)?)
         };
-        let (_, acceptance) = s.acceptance.as_ref().context("shards come after verdicts")?;
+        let Logged { entry: acceptance, .. } = s.acceptance.as_ref().context("shards come after verdicts")?;
         let mut bytes = accepted_bytes(home, s, &files, &gone)?;
         // What is in shards already, from before a crash, stays as it was cut.
         let begun = s.sharded_to();

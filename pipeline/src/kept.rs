@@ -23,7 +23,7 @@ fn index_dir(home: &Home, number: u32) -> PathBuf {
 /// It is a cache: one that is absent, damaged or of other documents is made again from word hashes, and no text is read.
 pub async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) -> Result<Keeper> {
     let e = seen.epoch;
-    let dir = index_dir(home, e.open.1.epoch);
+    let dir = index_dir(home, e.open.entry.epoch);
     let expected = seen.kept_before()?;
     let judged = e.submissions.first().is_some_and(|s| s.acceptance.is_some());
     // What is judged again is not added a second time.
@@ -95,7 +95,7 @@ pub fn forget_before(home: &Home, number: u32) -> Result<()> {
 /// Removes all indexes, since they hold hashes of words.
 pub fn destroy_indexes(home: &Home) -> Result<()> {
     for e in &home.state.epochs {
-        remove_index(&index_dir(home, e.open.1.epoch))?;
+        remove_index(&index_dir(home, e.open.entry.epoch))?;
     }
     Ok(())
 }
@@ -104,7 +104,7 @@ pub fn destroy_indexes(home: &Home) -> Result<()> {
 pub fn withdraw_from_indexes(home: &Home, documents: &[DocumentRef], log_index: u64) -> Result<()> {
     let names: Vec<Name> = documents.iter().copied().map(name).collect();
     for e in &home.state.epochs {
-        let (number, dir) = (e.open.1.epoch, index_dir(home, e.open.1.epoch));
+        let (number, dir) = (e.open.entry.epoch, index_dir(home, e.open.entry.epoch));
         if !dir.exists() {
             continue;
         }

@@ -4,6 +4,7 @@ use corpus::licence::Purpose;
 use corpus::{DocumentRef, canonical};
 use ledger::entry::rights::grant_sentence;
 use ledger::entry::{Claim, Grant, PolicyChange, Resolution, WitnessChange};
+use ledger::history::Logged;
 use ledger::{SecretKey, WitnessPolicy};
 use rules::policy::Policy;
 use rules::withdrawn::DocumentList;
@@ -26,9 +27,9 @@ pub async fn claim(
     documents.sort();
     documents.dedup();
     for d in &documents {
-        let submitted = home.state.submission(d.submission).filter(|s| u64::from(d.number) < s.submission.1.documents);
+        let submitted = home.state.submission(d.submission).filter(|s| u64::from(d.number) < s.submission.entry.documents);
         let submitted = submitted.ok_or_else(|| usage(format!("document {d}: no submission has it")))?;
-        if submitted.submission.1.contributor == claimant {
+        if submitted.submission.entry.contributor == claimant {
             return Err(usage(format!("document {d}: is {name}'s own already")));
         }
     }
@@ -62,7 +63,7 @@ pub async fn grant(
         return Err(failure(Kind::Check, text));
     }
     let submitted = home.state.submission(submission).ok_or_else(|| usage(format!("submission {submission}: there is none")))?;
-    let all = submitted.submission.1.documents;
+    let all = submitted.submission.entry.documents;
     if let Some(number) = numbers.iter().find(|n| u64::from(**n) >= all) {
         return Err(usage(format!("document {submission}/{number}: the submission has {all} documents, from 0 on")));
     }
@@ -110,13 +111,15 @@ pub async fn change_policy(home: &mut Home, policy: &[u8], from_epoch: Option<u3
 /// The policy that was announced for the next epoch.
 pub fn announced_policy(home: &Home) -> Result<Option<Policy>> {
     let next = u32::try_from(home.state.epochs.len())?;
-    let Some((_, announced)) = home.state.policies.iter().rfind(|(_, p)| p.from_epoch <= next) else { return Ok(None) };
+    let Some(Logged { entry: announced, .. }) = home.state.policies.iter().rfind(|Logged { entry: p, .. }| p.from_epoch <= next) else {
+        return Ok(None);
+    };
     Ok(Some(canonical::from_slice(&home.objects.get(Class::Public, &announced.policy)?)?))
 }
 
 /// Lets other witnesses cosign: `rest` are the lines of a policy beside the log's and the home's own witness; returns the entry.
 pub async fn change_witnesses(home: &mut Home, rest: &str) -> Result<u64> {
-    let current = home.state.witnesses.last().map(|(_, policy)| policy).context("a log that was read has witnesses")?;
+    let current = home.state.witnesses.last().map(|Logged { entry: policy, .. }| policy).context("a log that was read has witnesses")?;
     let own = current.witnesses.first().ok_or_else(|| failure(Kind::Check, "the policy in force has no witness"))?;
     let text = format!("log {}\nwitness home {}\n{rest}", current.log.to_vkey(), own.verifier.to_vkey());
     WitnessPolicy::from_text(&text).map_err(|e| usage(e.to_string()))?;

@@ -21,7 +21,7 @@ pub async fn outlines_of(home: &Home, submissions: &[&Submitted]) -> Result<Vec<
     let mut work = Vec::new();
     let mut counts = Vec::new();
     for s in submissions {
-        let e = home.state.epoch_at(s.submission.0).context("a submission lies in an epoch")?;
+        let e = home.state.epoch_at(s.submission.index).context("a submission lies in an epoch")?;
         let filters = rules::epoch::policy(home, e)?.filters;
         let parts = parts(home, s)?.parts;
         counts.push(parts.len());

@@ -7,6 +7,7 @@ use corpus::{ContributorId, Digest};
 use ledger::amount::with_currency;
 use ledger::books::Account;
 use ledger::entry::{PayoutApproval, PayoutProposal, Release, Settlement};
+use ledger::history::Logged;
 use ledger::history::Payout;
 use ledger::payee::PayeeId;
 use ledger::statement::statement_id;
@@ -30,7 +31,10 @@ pub async fn release(home: &mut Home) -> Result<i128> {
     for number in 0..home.state.runs.len() {
         let at = home.state.size;
         let run = home.state.runs[number].clone();
-        let Some((statements, _)) = run.statements.as_ref().filter(|(_, s)| s.outcome == "settled") else { continue };
+        let Some(Logged { index: statements, .. }) = run.statements.as_ref().filter(|Logged { entry: s, .. }| s.outcome == "settled")
+        else {
+            continue;
+        };
         let list = releasable(home, &Accounting::of(home, at)?, &run, at, home.now)?;
         if list.is_empty() {
             continue;
@@ -145,7 +149,7 @@ pub struct Listed {
 
 /// The name of a payment by the proposal of entry `at`: the newest statement of the payee's first account, and the entry.
 fn reference(home: &Home, contributor: &ContributorId, at: u64) -> String {
-    let settled = home.state.runs.iter().rfind(|r| r.statements.is_some()).map_or(0, |r| r.intent.1.run);
+    let settled = home.state.runs.iter().rfind(|r| r.statements.is_some()).map_or(0, |r| r.intent.entry.run);
     format!("{}-{at}", statement_id(&home.genesis().origin, settled, contributor))
 }
 
@@ -153,7 +157,7 @@ fn reference(home: &Home, contributor: &ContributorId, at: u64) -> String {
 fn collect(home: &Home, rail: &Rail, at: u64) -> Result<Collected> {
     let accounting = Accounting::of(home, at)?;
     let threshold = match home.state.runs.iter().rfind(|r| r.statements.is_some()) {
-        Some(run) => rules::epoch::policy(home, &home.state.epochs[run.intent.1.epoch as usize])?.pay.threshold_minor,
+        Some(run) => rules::epoch::policy(home, &home.state.epochs[run.intent.entry.epoch as usize])?.pay.threshold_minor,
         None => 0,
     };
     let mut by_payee: BTreeMap<PayeeId, Vec<(ContributorId, i128)>> = BTreeMap::new();
@@ -252,9 +256,9 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
 /// An earlier payout, not rejected, over the same contract.
 fn same_distributor(home: &Home, rail: &Rail) -> Result<Option<u64>> {
     let Some(contract) = rail.distributor() else { return Ok(None) };
-    for p in home.state.payouts.iter().filter(|p| !p.is_rejected() && p.proposal.1.rail == rail.name()) {
-        if kept(home, &p.proposal.1)?.rail.distributor() == Some(contract.clone()) {
-            return Ok(Some(p.proposal.0));
+    for p in home.state.payouts.iter().filter(|p| !p.is_rejected() && p.proposal.entry.rail == rail.name()) {
+        if kept(home, &p.proposal.entry)?.rail.distributor() == Some(contract.clone()) {
+            return Ok(Some(p.proposal.index));
         }
     }
     Ok(None)
@@ -265,18 +269,20 @@ fn waiting(archive: &Archive, now: u64) -> Result<Vec<Waiting>> {
     let at = archive.state.size;
     let mut waiting = Vec::new();
     for run in archive.state.runs.iter() {
-        let Some((_, s)) = run.statements.as_ref().filter(|(_, s)| s.outcome == "settled") else { continue };
+        let Some(Logged { entry: s, .. }) = run.statements.as_ref().filter(|Logged { entry: s, .. }| s.outcome == "settled") else {
+            continue;
+        };
         let holds = holds(archive, run, s, at, now)?;
         let all = holds.all.iter().chain(holds.by.values().flatten());
-        waiting.extend(all.map(|why| Waiting { run: run.intent.1.run, why: why.clone() }));
+        waiting.extend(all.map(|why| Waiting { run: run.intent.entry.run, why: why.clone() }));
     }
     Ok(waiting)
 }
 
 fn find(home: &Home, payout: u64) -> Result<&Payout> {
-    let found = home.state.payouts.iter().find(|p| p.proposal.0 == payout);
+    let found = home.state.payouts.iter().find(|p| p.proposal.index == payout);
     found.ok_or_else(|| {
-        let all: Vec<u64> = home.state.payouts.iter().map(|p| p.proposal.0).collect();
+        let all: Vec<u64> = home.state.payouts.iter().map(|p| p.proposal.index).collect();
         usage(format!("payout {payout}: no entry proposes it; those of {all:?} do"))
     })
 }
@@ -284,7 +290,7 @@ fn find(home: &Home, payout: u64) -> Result<&Payout> {
 /// The second key's word on a proposal.
 pub async fn approve(home: &mut Home, payout: u64, reject: bool, key: Option<&SecretKey>) -> Result<Decided> {
     let found = find(home, payout)?;
-    let proposal = found.proposal.1.clone();
+    let proposal = found.proposal.entry.clone();
     if !reject {
         // What is signed is what will be exported, byte by byte.
         let (_, _, list) = check(home, found, &vault::file(home, &proposal.file)?)?;
@@ -322,7 +328,7 @@ fn kept(home: &Home, proposal: &PayoutProposal) -> Result<Kept> {
 
 /// The file is what its batch gives, and its payments are those of the list in the log.
 fn check(home: &Home, payout: &Payout, bytes: &[u8]) -> Result<(Kept, Vec<Payment>, Vec<Amount>)> {
-    let (index, proposal) = &payout.proposal;
+    let Logged { index, entry: proposal } = &payout.proposal;
     let refused = |what: String| failure(Kind::Verification, format!("payout {index}: {what}"));
     let kept = kept(home, proposal)?;
     let payments = kept.payments()?;
@@ -350,10 +356,10 @@ fn check(home: &Home, payout: &Payout, bytes: &[u8]) -> Result<(Kept, Vec<Paymen
 /// Writes the file of an approved payout, the same bytes each time, and for claims on a chain each payee's proof.
 pub fn export(home: &Home, payout: u64, out: &Path) -> Result<Exported> {
     let found = find(home, payout)?;
-    if found.approval.as_ref().is_none_or(|(_, a)| a.outcome != "approved") {
+    if found.approval.as_ref().is_none_or(|Logged { entry: a, .. }| a.outcome != "approved") {
         return Err(failure(Kind::Check, format!("payout {payout}: it is not approved; the approver's key does that")));
     }
-    let bytes = vault::file(home, &found.proposal.1.file)?;
+    let bytes = vault::file(home, &found.proposal.entry.file)?;
     let (kept, payments, list) = check(home, found, &bytes)?;
     files::write(out, &bytes, 0o600)?;
     let claims: BTreeMap<String, _> = kept.rail.claims(&payments)?.into_iter().collect();
@@ -366,14 +372,14 @@ pub fn export(home: &Home, payout: u64, out: &Path) -> Result<Exported> {
             written += 1;
         }
     }
-    Ok(Exported { bytes: bytes.len(), payments: payments.len(), digest: found.proposal.1.file, claims: written })
+    Ok(Exported { bytes: bytes.len(), payments: payments.len(), digest: found.proposal.entry.file, claims: written })
 }
 
 /// Books what the rail reports: what arrived is paid, what came back is payable again.
 pub async fn reconcile(home: &mut Home, payout: u64, report: &Path) -> Result<Reported> {
     let bytes = files::read(report)?;
     let found = find(home, payout)?;
-    let (kept, payments, list) = check(home, found, &vault::file(home, &found.proposal.1.file)?)?;
+    let (kept, payments, list) = check(home, found, &vault::file(home, &found.proposal.entry.file)?)?;
     let mut fates = kept.rail.report(&kept.batch, &payments, &bytes)?;
     // A rail reports again what it said before; what had arrived may come back after all, and never the other way round.
     let known = reported(home, found)?;
@@ -433,7 +439,7 @@ pub async fn reconcile(home: &mut Home, payout: u64, report: &Path) -> Result<Re
 /// What earlier reports said, by reference: whether it arrived.
 fn reported(home: &Home, payout: &Payout) -> Result<BTreeMap<String, bool>> {
     let mut known = BTreeMap::new();
-    for (_, s) in &payout.settlements {
+    for Logged { entry: s, .. } in &payout.settlements {
         let report: serde_json::Value = serde_json::from_slice(&vault::file(home, &s.report)?)?;
         let names =
             |key: &str| report[key].as_array().into_iter().flatten().filter_map(|r| r.as_str().map(str::to_string)).collect::<Vec<_>>();

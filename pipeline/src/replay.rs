@@ -1,6 +1,7 @@
 //! Drawn windows, computed again by the operator.
 
 use ledger::entry::Replay;
+use ledger::history::Logged;
 use rules::replay::{Replayed, replay, tables};
 
 use crate::error::Result;
@@ -9,7 +10,7 @@ use crate::home::Home;
 /// Replays and logs the outcome; a run that was replayed before is not replayed again.
 pub async fn run(home: &mut Home, number: u32, sample: usize) -> Result<Replayed> {
     let run = home.state.run(number)?.clone();
-    if let Some((_, done)) = run.replays.last() {
+    if let Some(Logged { entry: done, .. }) = run.replays.last() {
         let outcome = ["bit-equal", "within-tolerance", "differs"].into_iter().find(|o| *o == done.outcome).unwrap_or("differs");
         return Ok(Replayed {
             windows: done.windows.clone(),

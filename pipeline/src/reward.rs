@@ -36,7 +36,7 @@ pub async fn run(home: &mut Home, number: u32) -> Result<Settled> {
         }
         let entry = Statements {
             time: home.now,
-            epoch: run.intent.1.epoch,
+            epoch: run.intent.entry.epoch,
             run: number,
             pool_minor: computed.policy.pool_minor,
             currency: computed.policy.currency.clone(),
@@ -49,7 +49,7 @@ pub async fn run(home: &mut Home, number: u32) -> Result<Settled> {
         };
         home.append(vec![entry.into()]).await?;
     }
-    reveal(home, run.intent.1.epoch).await?;
+    reveal(home, run.intent.entry.epoch).await?;
     Ok(Settled { run: number, outcome: computed.outcome, statements: all.into_iter().zip(envelopes).collect() })
 }
 

@@ -4,6 +4,7 @@ use corpus::canonical;
 use ledger::SecretKey;
 use ledger::entry::rights::LicenseStatement;
 use ledger::entry::{Commitment, Rights, Submission};
+use ledger::history::Logged;
 use store::Class;
 
 use crate::error::{Result, usage};
@@ -30,7 +31,7 @@ pub fn salts_label(name: &str, epoch: u32) -> String {
 pub fn read(home: &Home, name: &str, source: &Source) -> Result<Gathered> {
     let epoch = home.epoch(None)?;
     let filters = rules::epoch::policy(home, epoch)?.filters;
-    gather(name, source, &home.secret(&salts_label(name, epoch.open.1.epoch))?, &filters, &home.objects, &*home.listener)
+    gather(name, source, &home.secret(&salts_label(name, epoch.open.entry.epoch))?, &filters, &home.objects, &*home.listener)
 }
 
 /// Commits to a dataset and submits it; each half only if it is not in the log yet.
@@ -47,8 +48,9 @@ pub async fn submit(
     let (root, documents) = (gathered.root, gathered.documents);
     let contributor = home.contributor_id(name)?;
     let epoch = home.epoch(None)?;
-    let number = epoch.open.1.epoch;
-    let found = commitment.or_else(|| epoch.commitments.iter().find(|(_, c)| c.root == root).map(|(at, _)| *at));
+    let number = epoch.open.entry.epoch;
+    let found =
+        commitment.or_else(|| epoch.commitments.iter().find(|Logged { entry: c, .. }| c.root == root).map(|Logged { index: at, .. }| *at));
     let at = match found {
         Some(at) => at,
         None => {
@@ -57,7 +59,7 @@ pub async fn submit(
         }
     };
     if let Some(submitted) = home.epoch(None)?.submission_of(at) {
-        return Ok(Submitting::Already(submitted.submission.0));
+        return Ok(Submitting::Already(submitted.submission.index));
     }
     if commit_only {
         return Ok(Submitting::Committed(at));

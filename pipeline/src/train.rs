@@ -8,6 +8,7 @@ use std::time::Instant;
 use corpus::{Digest, canonical};
 use kernels::Backend;
 use ledger::entry::{Attribution, RunClose, RunIntent, RunProgress};
+use ledger::history::Logged;
 use ledger::history::Run;
 use rules::run_data::{self, Engine, RunData, steps_of};
 use rules::tables::nano;
@@ -33,7 +34,7 @@ pub static STOP: AtomicBool = AtomicBool::new(false);
 /// Trains a run of an epoch, of the last one by default, or goes on with one that has no close; returns its number.
 pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot: bool) -> Result<u32> {
     let epoch = home.epoch(epoch)?;
-    let number = epoch.open.1.epoch;
+    let number = epoch.open.entry.epoch;
     let mut resolved = config.clone();
     if let Some(sampling) = &mut resolved.sampling {
         weighting::resolve(home, sampling)?;
@@ -41,23 +42,23 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
     let config = &resolved;
     let config_text = config.to_toml();
     let config_digest = Digest::of(config_text.as_bytes());
-    let of_epoch = |r: &&Run| r.intent.1.epoch == number && r.intent.1.pilot == pilot && !aborted(r);
+    let of_epoch = |r: &&Run| r.intent.entry.epoch == number && r.intent.entry.pilot == pilot && !aborted(r);
     if let Some(run) = home.state.runs.iter().rev().find(of_epoch) {
-        if run.intent.1.config == config_digest && run.attribution.is_some() {
-            return Ok(run.intent.1.run);
+        if run.intent.entry.config == config_digest && run.attribution.is_some() {
+            return Ok(run.intent.entry.run);
         }
-        if run.close.is_none() && run.intent.1.config != config_digest {
+        if run.close.is_none() && run.intent.entry.config != config_digest {
             return Err(failure(
                 Kind::Check,
                 format!(
                     "run {}: in progress with config {}, given {config_digest}; end it with `assay train --abort REASON` to begin another",
-                    run.intent.1.run, run.intent.1.config
+                    run.intent.entry.run, run.intent.entry.config
                 ),
             ));
         }
     }
     let unfinished = home.state.runs.iter().rev().find(of_epoch).filter(|r| r.attribution.is_none()).cloned();
-    let data = run_data::read(home, number, unfinished.as_ref().map(|r| r.intent.0), config)?;
+    let data = run_data::read(home, number, unfinished.as_ref().map(|r| r.intent.index), config)?;
     let order = data.order(config)?;
     let steps = steps_of(config, &order);
     let initial = data.initial(home, config)?;
@@ -67,8 +68,8 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
 
     let run = match &unfinished {
         Some(run) => {
-            check_resumable(&run.intent.1, initial_digest, steps)?;
-            run.intent.1.run
+            check_resumable(&run.intent.entry, initial_digest, steps)?;
+            run.intent.entry.run
         }
         None => {
             let (corpus_root, documents, tokens) = epoch.corpus(home.state.size);
@@ -99,7 +100,7 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
 
     let mut state = data.start(home, config, &trainer, &initial)?;
     let control_start = data.control_loss(&mut trainer, &state);
-    if let Some((_, progress)) = home.state.runs[run as usize].progress.last() {
+    if let Some(Logged { entry: progress, .. }) = home.state.runs[run as usize].progress.last() {
         state = trainer.load(&backend, &home.objects.get(Class::Sealed, &progress.checkpoint)?, &config_digest.to_string())?;
     }
     let interrupted = interrupted_state(home, run);
@@ -138,7 +139,7 @@ pub fn metrics_path(home: &Home, run: u32) -> PathBuf {
 ///
 /// Started again it goes on where it was, with the same table.
 pub async fn pilot_then_fixed(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Result<u32> {
-    let number = home.epoch(epoch)?.open.1.epoch;
+    let number = home.epoch(epoch)?.open.entry.epoch;
     if config.sampling.is_some() {
         return Err(usage("train --pilot: the pilot gives the weights, and RUN.toml has [sampling] already"));
     }
@@ -152,25 +153,25 @@ pub async fn pilot_then_fixed(home: &mut Home, config: &RunConfig, epoch: Option
 }
 
 fn aborted(run: &Run) -> bool {
-    run.close.as_ref().is_some_and(|(_, c)| c.outcome != "completed")
+    run.close.as_ref().is_some_and(|Logged { entry: c, .. }| c.outcome != "completed")
 }
 
 /// Ends an unfinished run of an epoch with a reason; it stays in the log, and nothing is paid for it.
 pub async fn abort(home: &mut Home, epoch: Option<u32>, reason: &str) -> Result<u32> {
-    let number = home.epoch(epoch)?.open.1.epoch;
-    let run = home.state.runs.iter().rev().find(|r| r.intent.1.epoch == number && r.close.is_none());
+    let number = home.epoch(epoch)?.open.entry.epoch;
+    let run = home.state.runs.iter().rev().find(|r| r.intent.entry.epoch == number && r.close.is_none());
     let run = run.ok_or_else(|| failure(Kind::Check, format!("epoch {number}: no run is in progress")))?;
     let last = run.progress.last();
     let entry = RunClose {
-        run: run.intent.1.run,
+        run: run.intent.entry.run,
         outcome: format!("aborted: {reason}"),
-        steps: last.map_or(0, |(_, p)| p.step),
-        checkpoint: last.map(|(_, p)| p.checkpoint),
+        steps: last.map_or(0, |Logged { entry: p, .. }| p.step),
+        checkpoint: last.map(|Logged { entry: p, .. }| p.checkpoint),
         loss_start: 0,
         loss_end: 0,
         control_start: 0,
         control_end: 0,
-        drawn_from: last.and_then(|(at, _)| home.head_at(at + 1).ok()),
+        drawn_from: last.and_then(|Logged { index: at, .. }| home.head_at(at + 1).ok()),
     };
     let run = entry.run;
     home.append(vec![entry.into()]).await?;
@@ -199,7 +200,7 @@ fn check_resumable(intent: &RunIntent, initial: Digest, steps: u64) -> Result<()
 /// The rows that the log has so far.
 fn logged_credit(home: &Home, run: u32) -> Result<Vec<CreditRow>> {
     match home.state.runs[run as usize].progress.last() {
-        Some((_, p)) => Ok(read_credit(&home.objects.get(Class::Public, &p.credit)?)?),
+        Some(Logged { entry: p, .. }) => Ok(read_credit(&home.objects.get(Class::Public, &p.credit)?)?),
         None => Ok(Vec::new()),
     }
 }
@@ -219,7 +220,7 @@ struct Running<'a> {
 async fn train(home: &mut Home, running: &Running<'_>, trainer: &mut Trainer<'_, Engine>, state: &mut State<Engine>) -> Result<bool> {
     let (run, config) = (running.run, running.config);
     let bar = home.listener.task("steps", trainer.steps());
-    bar.set(state.step);
+    bar.resume(state.step);
     let mut metrics = std::fs::OpenOptions::new().create(true).append(true).open(metrics_path(home, run))?;
     let mut line = |value: serde_json::Value| std::io::Write::write_all(&mut metrics, format!("{value}\n").as_bytes());
     let (started, mut seen, mut pricing, mut residual) = (Instant::now(), 0u64, 0.0, String::from("-"));
@@ -253,7 +254,7 @@ async fn train(home: &mut Home, running: &Running<'_>, trainer: &mut Trainer<'_,
             "marked": window.marked, "drop": finite(window.drop(&parts)), "residual": finite(window.residual(&parts)),
             "pricing_seconds": before.elapsed().as_secs_f64(),
         }))?;
-        let logged = home.state.runs[run as usize].progress.last().map_or(0, |(_, p)| p.windows);
+        let logged = home.state.runs[run as usize].progress.last().map_or(0, |Logged { entry: p, .. }| p.windows);
         if state.windows.len() as u64 - logged >= config.attribution.progress_windows || state.step >= trainer.steps() {
             progress(home, running, trainer, state, logged).await?;
         }
@@ -280,7 +281,7 @@ async fn progress(
     credit.extend(credit_rows(&state.windows[logged as usize..], &parts, &state.rows, &data.owners));
     let documents = document_rows(&parts, &std::mem::take(&mut state.rows), &data.owners);
     let before = home.state.runs[run as usize].progress.last();
-    let (previous, steps) = (before.map(|(at, _)| *at), before.map_or(0, |(_, p)| p.step)..state.step);
+    let (previous, steps) = (before.map(|Logged { index: at, .. }| *at), before.map_or(0, |Logged { entry: p, .. }| p.step)..state.step);
     let seen = order_rows(order, &data.corpus, &state.weights, &data.owners, config.model.context, steps);
     let entry = RunProgress {
         run,
@@ -313,7 +314,7 @@ async fn close(
     if this.close.is_some() {
         return Ok(());
     }
-    let (at, progress) = this.progress.last().expect("a trained run has progress").clone();
+    let Logged { index: at, entry: progress } = this.progress.last().expect("a trained run has progress").clone();
     let (loss_start, loss_end) = trainer.accounts(state).losses().ok_or_else(|| usage("a run of no steps"))?;
     let entry = RunClose {
         run,
@@ -344,7 +345,7 @@ fn estimated_ppm(rows: &[CreditRow]) -> u64 {
 
 async fn attribute(home: &mut Home, run: u32, data: &RunData, accounts: &Accounts) -> Result<()> {
     let mut documents: Vec<DocumentRow> = Vec::new();
-    for (_, p) in &home.state.runs[run as usize].progress {
+    for Logged { entry: p, .. } in &home.state.runs[run as usize].progress {
         documents.extend(read_documents(&home.objects.get(Class::Public, &p.documents)?)?);
     }
     let rows = logged_credit(home, run)?;

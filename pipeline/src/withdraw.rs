@@ -8,6 +8,7 @@ use corpus::verdict::Verdict;
 use corpus::{Digest, DocumentRef, canonical, merkle};
 use ledger::entry::{Shard, Withdrawal, WithdrawalEffect};
 use ledger::history::Epoch;
+use ledger::history::Logged;
 use ledger::{Entry, SecretKey, Submitted};
 use rules::verdicts::outlines;
 use rules::withdrawn::{Consequences, DocumentList, Remaining, Thing, WORDS, Withdrawn, dissolved};
@@ -38,17 +39,17 @@ pub async fn withdraw(home: &mut Home, submission: u64, documents: &[DocumentRef
         .submission(submission)
         .ok_or_else(|| usage(format!("entry {submission} is no submission; `assay status` lists them")))?
         .clone();
-    let contributor = submitted.submission.1.contributor;
+    let contributor = submitted.submission.entry.contributor;
     let kind = if consent { "consent" } else { "licence" };
     let list = DocumentList { documents: chosen(home, &submitted, documents, consent)? };
     let bytes = canonical::to_vec(&list)?;
     let unfinished = submitted.withdrawals.last().filter(|w| w.effect.is_none());
     let at = match unfinished {
-        Some(w) if w.withdrawal.1.list == Digest::of(&bytes) && w.withdrawal.1.kind == kind => w.withdrawal.0,
+        Some(w) if w.withdrawal.entry.list == Digest::of(&bytes) && w.withdrawal.entry.kind == kind => w.withdrawal.index,
         Some(w) => {
             return Err(failure(
                 Kind::Check,
-                format!("entry {}: an unfinished withdrawal of other documents; give it again", w.withdrawal.0),
+                format!("entry {}: an unfinished withdrawal of other documents; give it again", w.withdrawal.index),
             ));
         }
         None => {
@@ -70,7 +71,7 @@ pub async fn withdraw(home: &mut Home, submission: u64, documents: &[DocumentRef
 
 /// The documents in order, each one of the submission and not taken back in this way before.
 fn chosen(home: &Home, submitted: &Submitted, given: &[DocumentRef], consent: bool) -> Result<Vec<DocumentRef>> {
-    let (submission, count) = (submitted.submission.0, submitted.submission.1.documents);
+    let (submission, count) = (submitted.submission.index, submitted.submission.entry.documents);
     let before = Withdrawn::of(home)?;
     let taken = |d: &DocumentRef| before.documents.get(d).is_some_and(|(_, destroyed)| *destroyed || !consent);
     if given.is_empty() {
@@ -95,7 +96,7 @@ fn chosen(home: &Home, submitted: &Submitted, given: &[DocumentRef], consent: bo
 }
 
 async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &DocumentList, consent: bool) -> Result<Consequences> {
-    let submission = submitted.submission.0;
+    let submission = submitted.submission.index;
     let numbers: BTreeSet<u32> = list.documents.iter().map(|d| d.number).collect();
     let before = Withdrawn::of(home)?.before(submitted, home.state.size);
     let accepted = match submitted.acceptance {
@@ -109,7 +110,7 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
     let mut entries: Vec<Entry> = Vec::new();
     // The shards that are left, by their first documents.
     let mut left: BTreeMap<u32, Digest> = BTreeMap::new();
-    for (old, entry) in submitted.live_shards() {
+    for Logged { index: old, entry } in submitted.live_shards() {
         let affected = accepted > 0 && numbers.range(entry.first..entry.end).next().is_some();
         let mut file = ShardFile { tokenizer: entry.tokenizer, documents: Vec::new() };
         if affected {
@@ -134,18 +135,19 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
     }
     let bundles = if consent { Some(redact(home, submitted, &numbers)?) } else { None };
     let epoch = home.state.epoch_at(submission).context("a submission lies in an epoch")?;
-    let number = epoch.open.1.epoch;
-    let runs: Vec<u32> = home.state.runs.iter().filter(|r| r.intent.1.epoch == number && accepted > 0).map(|r| r.intent.1.run).collect();
+    let number = epoch.open.entry.epoch;
+    let runs: Vec<u32> =
+        home.state.runs.iter().filter(|r| r.intent.entry.epoch == number && accepted > 0).map(|r| r.intent.entry.run).collect();
     let replaced: BTreeSet<u64> = entries.iter().filter_map(|e| if let Entry::Shard(s) = e { s.replaces } else { None }).collect();
     let compacted: Vec<(u64, Digest)> = epoch
         .compactions_before(u64::MAX)
         .into_iter()
-        .filter(|c| epoch.compacted(c).iter().any(|(at, _)| replaced.contains(at)))
-        .map(|(at, c)| (*at, c.file))
+        .filter(|c| epoch.compacted(c).iter().any(|Logged { index: at, .. }| replaced.contains(at)))
+        .map(|Logged { index: at, entry: c }| (*at, c.file))
         .collect();
     let leaves: Vec<Digest> = roots_after(epoch, submission, &left, &compacted).iter().map(|root| merkle::leaf_hash(&root.0)).collect();
     let mut shared = BTreeSet::new();
-    for other in home.state.epochs.iter().flat_map(|e| &e.submissions).filter(|o| consent && o.submission.0 != submission) {
+    for other in home.state.epochs.iter().flat_map(|e| &e.submissions).filter(|o| consent && o.submission.index != submission) {
         shared.extend(rules::bundles::parts(home, other)?.parts.into_iter().map(|p| p.file));
     }
     let gone = bundles.as_ref().map(|b| Destroyed { bundles: b, shared: &shared, replaced: &replaced, compacted: &compacted });
@@ -181,9 +183,10 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
 async fn forget_made(home: &Home, submission: u64) -> Result<()> {
     let state = &home.state;
     let logged: BTreeSet<Digest> =
-        state.epochs.iter().flat_map(|e| e.submissions.iter().flat_map(|s| &s.shards)).map(|(_, s)| s.file).collect();
-    let compacted: BTreeSet<Digest> = state.epochs.iter().flat_map(|e| &e.compactions).map(|(_, c)| c.file).collect();
-    let own: BTreeSet<Digest> = state.submission(submission).into_iter().flat_map(|s| &s.shards).map(|(_, s)| s.file).collect();
+        state.epochs.iter().flat_map(|e| e.submissions.iter().flat_map(|s| &s.shards)).map(|Logged { entry: s, .. }| s.file).collect();
+    let compacted: BTreeSet<Digest> = state.epochs.iter().flat_map(|e| &e.compactions).map(|Logged { entry: c, .. }| c.file).collect();
+    let own: BTreeSet<Digest> =
+        state.submission(submission).into_iter().flat_map(|s| &s.shards).map(|Logged { entry: s, .. }| s.file).collect();
     for kind in ["shard", "compaction"] {
         for job in home.index.jobs_of(kind).await?.into_values() {
             let made = match canonical::from_slice::<Work>(job.input.as_bytes()) {
@@ -209,7 +212,7 @@ struct Redacted {
 
 /// Takes documents out of the bundles that hold them; what is left lies in the objects then.
 fn redact(home: &Home, submitted: &Submitted, numbers: &BTreeSet<u32>) -> Result<Redacted> {
-    let epoch = home.state.epoch_at(submitted.submission.0).context("a submission lies in an epoch")?;
+    let epoch = home.state.epoch_at(submitted.submission.index).context("a submission lies in an epoch")?;
     let filters = rules::epoch::policy(home, epoch)?.filters;
     let (mut left, mut gone) = (rules::bundles::parts(home, submitted)?, Vec::new());
     for part in left.parts.iter_mut().filter(|p| numbers.range(p.first..p.end()).next().is_some()) {
@@ -224,11 +227,11 @@ fn redact(home: &Home, submitted: &Submitted, numbers: &BTreeSet<u32>) -> Result
 /// The document roots of an epoch's files once the shards of `submission` are those that are `left`, and compactions are dissolved.
 fn roots_after(epoch: &Epoch, submission: u64, left: &BTreeMap<u32, Digest>, dissolved: &[(u64, Digest)]) -> Vec<Digest> {
     let compactions = epoch.compactions_before(u64::MAX);
-    let used = compactions.into_iter().filter(|(at, _)| dissolved.iter().all(|(gone, _)| gone != at));
+    let used = compactions.into_iter().filter(|Logged { index: at, .. }| dissolved.iter().all(|(gone, _)| gone != at));
     let spans: Vec<(Vec<u64>, Digest)> =
-        used.map(|c| (epoch.compacted(c).iter().map(|(at, _)| *at).collect(), c.1.document_root)).collect();
+        used.map(|c| (epoch.compacted(c).iter().map(|Logged { index: at, .. }| *at).collect(), c.entry.document_root)).collect();
     let mut roots = Vec::new();
-    for (at, shard) in epoch.shards_before(u64::MAX) {
+    for Logged { index: at, entry: shard } in epoch.shards_before(u64::MAX) {
         match spans.iter().find(|(members, _)| members.contains(at)) {
             Some((members, root)) => roots.extend((members[0] == *at).then_some(*root)),
             None if shard.submission == submission => roots.extend(left.get(&shard.first)),
@@ -258,32 +261,33 @@ fn consequences(home: &Home, submitted: &Submitted, gone: Option<Destroyed<'_>>,
         }
         destroyed.push(Thing { name: "secret of its salts".into(), digest: None });
         // Those of earlier withdrawals too: some of their documents may be withdrawn only now.
-        let live: BTreeSet<u64> = submitted.live_shards().iter().map(|(at, _)| *at).filter(|at| !gone.replaced.contains(at)).collect();
-        let old = submitted.shards.iter().filter(|(at, s)| s.rows > 0 && !live.contains(at));
-        destroyed.extend(old.map(|(at, s)| Thing { name: format!("shard of entry {at}"), digest: Some(s.file) }));
-        let before = dissolved(home, submitted).into_iter().map(|(at, c)| (*at, c.file));
+        let live: BTreeSet<u64> =
+            submitted.live_shards().iter().map(|Logged { index: at, .. }| *at).filter(|at| !gone.replaced.contains(at)).collect();
+        let old = submitted.shards.iter().filter(|Logged { index: at, entry: s }| s.rows > 0 && !live.contains(at));
+        destroyed.extend(old.map(|Logged { index: at, entry: s }| Thing { name: format!("shard of entry {at}"), digest: Some(s.file) }));
+        let before = dissolved(home, submitted).into_iter().map(|Logged { index: at, entry: c }| (*at, c.file));
         let compacted = gone.compacted.iter().copied().chain(before);
         destroyed.extend(compacted.map(|(at, file)| Thing { name: format!("compacted shards of entry {at}"), digest: Some(file) }));
     }
     let remaining = |name: String, digest: Option<Digest>, holds: &str| Remaining { name, digest, holds: holds.into() };
     let mut remains = vec![remaining(
         "verdict table".into(),
-        submitted.acceptance.as_ref().map(|(_, a)| a.verdicts),
+        submitted.acceptance.as_ref().map(|Logged { entry: a, .. }| a.verdicts),
         "salted commitments, without their salts",
     )];
-    if let Some((_, t)) = &home.state.tokenizer {
+    if let Some(Logged { entry: t, .. }) = &home.state.tokenizer {
         remains.push(remaining("tokenizer".into(), Some(t.tokenizer), "frequencies of parts of words of all accepted texts"));
     }
-    for run in home.state.runs.iter().filter(|r| runs.contains(&r.intent.1.run)) {
-        for (at, p) in &run.progress {
-            let name = format!("checkpoint of run {} in entry {at}", run.intent.1.run);
+    for run in home.state.runs.iter().filter(|r| runs.contains(&r.intent.entry.run)) {
+        for Logged { index: at, entry: p } in &run.progress {
+            let name = format!("checkpoint of run {} in entry {at}", run.intent.entry.run);
             remains.push(remaining(
                 name,
                 Some(p.checkpoint),
                 "weights trained on the documents, which are not undone, and sketches of their gradients",
             ));
         }
-        remains.push(remaining(format!("tables and order log of run {}", run.intent.1.run), None, "the documents' numbers and credit"));
+        remains.push(remaining(format!("tables and order log of run {}", run.intent.entry.run), None, "the documents' numbers and credit"));
     }
     remains.push(remaining(
         "copies outside this home".into(),

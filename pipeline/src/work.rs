@@ -104,7 +104,7 @@ impl Worker {
                 let table = self.verdicts(&verdicts)?;
                 if table.submission != submission {
                     let text = format!("verdicts on submission {}, expected {submission}", table.submission);
-                    return Err(failure(Kind::Verification, text));
+                    return Err(failure(Kind::Check, text));
                 }
                 let withdrawn = match withdrawn {
                     None => BTreeSet::new(),

@@ -7,6 +7,7 @@ use corpus::objects::Class;
 use ledger::State;
 use ledger::books::{self, Account, Books, Movement};
 use ledger::entry::{Dispute, DisputeResolution, PayoutApproval, PayoutProposal, Release, Settlement, Statements};
+use ledger::history::Logged;
 use ledger::payee::PayeeId;
 use ledger::settlement::{Carried, add_vintage};
 
@@ -32,20 +33,20 @@ enum Event<'a> {
 fn events(state: &State, before: u64) -> Vec<(u64, Event<'_>)> {
     let mut events = Vec::new();
     for run in &state.runs {
-        events.extend(run.statements.iter().map(|(at, e)| (*at, Event::Statements(e))));
-        events.extend(run.releases.iter().map(|(at, e)| (*at, Event::Release(e))));
+        events.extend(run.statements.iter().map(|Logged { index: at, entry: e }| (*at, Event::Statements(e))));
+        events.extend(run.releases.iter().map(|Logged { index: at, entry: e }| (*at, Event::Release(e))));
     }
     for payout in &state.payouts {
-        events.push((payout.proposal.0, Event::Proposal(&payout.proposal.1)));
-        events.extend(payout.approval.iter().map(|(at, e)| (*at, Event::Approval(e))));
-        events.extend(payout.settlements.iter().map(|(at, e)| (*at, Event::Report(e))));
+        events.push((payout.proposal.index, Event::Proposal(&payout.proposal.entry)));
+        events.extend(payout.approval.iter().map(|Logged { index: at, entry: e }| (*at, Event::Approval(e))));
+        events.extend(payout.settlements.iter().map(|Logged { index: at, entry: e }| (*at, Event::Report(e))));
     }
     for disputed in &state.disputes {
-        let (opened, dispute) = &disputed.dispute;
+        let Logged { index: opened, entry: dispute } = &disputed.dispute;
         events.push((*opened, Event::Dispute(dispute)));
-        events.extend(disputed.resolution.iter().map(|(at, e)| (*at, Event::Resolution(dispute, e))));
+        events.extend(disputed.resolution.iter().map(|Logged { index: at, entry: e }| (*at, Event::Resolution(dispute, e))));
     }
-    events.extend(state.closes.iter().map(|(at, _)| (*at, Event::Close)));
+    events.extend(state.closes.iter().map(|Logged { index: at, .. }| (*at, Event::Close)));
     events.retain(|(at, _)| *at < before);
     events.sort_by_key(|(at, _)| *at);
     events
@@ -53,13 +54,13 @@ fn events(state: &State, before: u64) -> Vec<(u64, Event<'_>)> {
 
 /// Who is paid for a contributor's account.
 pub fn payee_of(state: &State, id: &ContributorId) -> PayeeId {
-    let payee = state.contributors.get(id).and_then(|c| c.registration.1.payee);
+    let payee = state.contributors.get(id).and_then(|c| c.registration.entry.payee);
     payee.map_or(PayeeId::Account(*id), PayeeId::Shared)
 }
 
 /// Whom a dispute is about, if it is about somebody.
 pub fn disputed_contributor(state: &State, dispute: &Dispute) -> Option<ContributorId> {
-    dispute.contributor.or_else(|| Some(state.submission(dispute.submission?)?.submission.1.contributor))
+    dispute.contributor.or_else(|| Some(state.submission(dispute.submission?)?.submission.entry.contributor))
 }
 
 /// What the books and what was carried on are, as far as the log was read.
@@ -145,8 +146,8 @@ impl Accounting {
                 None => Movement::Post(Vec::new()),
             },
             Event::Close => {
-                let settled = state.runs.iter().filter(|r| r.statements.as_ref().is_some_and(|(s, _)| *s < at));
-                let left = settled.map(|r| (r.intent.1.run, self.books.balance(Account::Pool(r.intent.1.run))));
+                let settled = state.runs.iter().filter(|r| r.statements.as_ref().is_some_and(|Logged { index: s, .. }| *s < at));
+                let left = settled.map(|r| (r.intent.entry.run, self.books.balance(Account::Pool(r.intent.entry.run))));
                 Movement::Post(left.flat_map(|(run, left)| books::return_pool(run, left)).collect())
             }
         })
@@ -174,7 +175,7 @@ impl Accounting {
         let payee = payee_of(state, &id);
         if missing > 0 {
             // Of the epoch that is open at this entry, whatever was opened since.
-            let period = state.epochs.partition_point(|e| e.open.0 < at).saturating_sub(1) as u32;
+            let period = state.epochs.partition_point(|e| e.open.index < at).saturating_sub(1) as u32;
             let until = period.saturating_add(self.offset_epochs);
             add_vintage(&mut self.carried.vintages, (period, until), [(payee, missing)], [(PayeeId::Operator, missing)]);
         }

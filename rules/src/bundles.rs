@@ -8,6 +8,7 @@ use corpus::verdict::VerdictTable;
 use corpus::{Digest, canonical};
 use ingest::TextTokenizer;
 use ledger::Submitted;
+use ledger::history::Logged;
 
 use crate::archive::Archive;
 use crate::error::{Context, Result, RulesError};
@@ -15,7 +16,7 @@ use crate::error::{Context, Result, RulesError};
 /// The list of a submission's bundles.
 pub fn read_parts(objects: &dyn ReadObjects, digest: &Digest) -> Result<Parts> {
     let parts: Parts = canonical::from_slice(&objects.get(Class::Sealed, digest)?).with_context(|| format!("list of bundles {digest}"))?;
-    parts.check().map_err(RulesError::Verification)?;
+    parts.check().map_err(RulesError::Check)?;
     Ok(parts)
 }
 
@@ -24,7 +25,7 @@ pub fn read_part(objects: &dyn ReadObjects, part: &Part) -> Result<Bundle> {
     let bundle = Bundle::decode(&objects.get(Class::Sealed, &part.file)?)?;
     let found = (bundle.first, bundle.documents.len());
     if found != (part.first, part.documents as usize) {
-        return Err(RulesError::Verification(format!(
+        return Err(RulesError::Check(format!(
             "bundle {}: {} documents from {}, its list says {} from {}",
             part.file, found.1, found.0, part.documents, part.first
         )));
@@ -34,20 +35,20 @@ pub fn read_part(objects: &dyn ReadObjects, part: &Part) -> Result<Bundle> {
 
 /// A verdict table of the log.
 pub fn verdicts(objects: &dyn ReadObjects, submitted: &Submitted) -> Result<VerdictTable> {
-    let (_, acceptance) =
-        submitted.acceptance.as_ref().with_context(|| format!("submission {}: not judged yet", submitted.submission.0))?;
+    let Logged { entry: acceptance, .. } =
+        submitted.acceptance.as_ref().with_context(|| format!("submission {}: not judged yet", submitted.submission.index))?;
     Ok(VerdictTable::decode(&objects.get(Class::Public, &acceptance.verdicts)?)?)
 }
 
 /// The bundles of a submission, without texts that are destroyed.
 pub fn parts(archive: &Archive, submitted: &Submitted) -> Result<Parts> {
-    read_parts(&*archive.objects, &submitted.bundle()).with_context(|| format!("submission {}", submitted.submission.0))
+    read_parts(&*archive.objects, &submitted.bundle()).with_context(|| format!("submission {}", submitted.submission.index))
 }
 
 /// The bundle that holds document `number` of a submission, and its place in it.
 pub fn bundle_of(archive: &Archive, submitted: &Submitted, number: u32) -> Result<(Bundle, usize)> {
     let parts = parts(archive, submitted)?;
-    let place = parts.place_of(number).with_context(|| format!("document {}/{number}: is in no bundle", submitted.submission.0))?;
+    let place = parts.place_of(number).with_context(|| format!("document {}/{number}: is in no bundle", submitted.submission.index))?;
     let part = &parts.parts[place];
     Ok((read_part(&*archive.objects, part)?, (number - part.first) as usize))
 }
@@ -61,7 +62,7 @@ pub fn counts(table: &VerdictTable, unread: &BTreeMap<String, u64>) -> BTreeMap<
 
 /// The home's tokenizer.
 pub fn tokenizer(archive: &Archive) -> Result<(Digest, TextTokenizer)> {
-    let (_, entry) =
+    let Logged { entry, .. } =
         archive.state.tokenizer.as_ref().ok_or_else(|| RulesError::Check("no tokenizer yet: run `assay ingest` first".into()))?;
     Ok((entry.tokenizer, TextTokenizer::from_json(&archive.objects.get(Class::Public, &entry.tokenizer)?)?))
 }

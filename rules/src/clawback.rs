@@ -3,6 +3,7 @@
 use corpus::ContributorId;
 use corpus::objects::Class;
 use ledger::amount;
+use ledger::history::Logged;
 use serde::Serialize;
 
 use crate::accounting::{Accounting, disputed_contributor};
@@ -16,7 +17,7 @@ use crate::{epoch, lines};
 pub fn cap(archive: &Archive, id: &ContributorId, at: u64) -> Result<i128> {
     let mut cap = 0i128;
     for run in &archive.state.runs {
-        let Some((_, s)) = run.statements.as_ref().filter(|(index, _)| *index < at) else { continue };
+        let Some(Logged { entry: s, .. }) = run.statements.as_ref().filter(|Logged { index, .. }| *index < at) else { continue };
         let rewards = Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?;
         let given: i128 = rewards.settlement.accounts.iter().filter(|a| a.contributor == *id).map(|a| a.payable_minor).sum();
         let ppm = i128::from(epoch::policy(archive, &archive.state.epochs[s.epoch as usize])?.pay.clawback_cap_ppm);
@@ -24,8 +25,8 @@ pub fn cap(archive: &Archive, id: &ContributorId, at: u64) -> Result<i128> {
     }
     let state = &archive.state;
     let earlier =
-        state.disputes.iter().filter(|d| disputed_contributor(state, &d.dispute.1) == Some(*id)).filter_map(|d| d.resolution.as_ref());
-    Ok(cap - earlier.filter(|(index, _)| *index < at).map(|(_, r)| r.amount_minor).sum::<i128>())
+        state.disputes.iter().filter(|d| disputed_contributor(state, &d.dispute.entry) == Some(*id)).filter_map(|d| d.resolution.as_ref());
+    Ok(cap - earlier.filter(|Logged { index, .. }| *index < at).map(|Logged { entry: r, .. }| r.amount_minor).sum::<i128>())
 }
 
 /// The balance of an account, as the books' close has it.

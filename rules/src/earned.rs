@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use corpus::canonical;
 use corpus::objects::Class;
+use ledger::history::Logged;
 use ledger::history::Run;
 use serde::Serialize;
 use trainer::{Earned, OrderRow, Weights};
@@ -18,7 +19,7 @@ pub fn earned(archive: &Archive, run: &Run) -> Result<BTreeMap<String, Earned>> 
     let tables = replay::tables(archive, run)?;
     let groups: BTreeMap<String, String> = order_log(archive, run)?.into_iter().map(|r| (r.document, r.group)).collect();
     let mut earned: BTreeMap<String, Earned> = BTreeMap::new();
-    let (_, attribution) = run.attribution.as_ref().context("a run with tables has an attribution")?;
+    let Logged { entry: attribution, .. } = run.attribution.as_ref().context("a run with tables has an attribution")?;
     for row in trainer::read_documents(&archive.objects.get(Class::Public, &attribution.documents)?)? {
         let group = groups.get(&row.document).with_context(|| format!("document {}: credited, and not in the order log", row.document))?;
         let sum = earned.entry(group.clone()).or_default();
@@ -32,7 +33,7 @@ pub fn earned(archive: &Archive, run: &Run) -> Result<BTreeMap<String, Earned>> 
 /// What every step of a run saw.
 pub fn order_log(archive: &Archive, run: &Run) -> Result<Vec<OrderRow>> {
     let mut rows = Vec::new();
-    for (_, p) in &run.progress {
+    for Logged { entry: p, .. } in &run.progress {
         rows.extend(trainer::read_order(&archive.objects.get(Class::Public, &p.order)?)?);
     }
     Ok(rows)
@@ -45,7 +46,7 @@ pub fn weights_of(archive: &Archive, run: &Run) -> Result<Option<Vec<Weights>>> 
 }
 
 fn weight_log(archive: &Archive, run: &Run) -> Result<Option<WeightLog>> {
-    let Some((_, last)) = run.progress.last() else { return Ok(None) };
+    let Some(Logged { entry: last, .. }) = run.progress.last() else { return Ok(None) };
     Ok(Some(canonical::from_slice(&archive.objects.get(Class::Public, &last.weights)?)?))
 }
 
@@ -66,7 +67,7 @@ pub struct Draws {
 
 /// Draws of a run by stratum, from its public files.
 pub fn draws(archive: &Archive, run: &Run) -> Result<Vec<Draws>> {
-    let (Some((_, last)), Some(log)) = (run.progress.last(), weight_log(archive, run)?) else { return Ok(Vec::new()) };
+    let (Some(Logged { entry: last, .. }), Some(log)) = (run.progress.last(), weight_log(archive, run)?) else { return Ok(Vec::new()) };
     let mut drawn: BTreeMap<String, u64> = BTreeMap::new();
     for row in order_log(archive, run)? {
         *drawn.entry(row.group).or_default() += u64::from(row.tokens.end - row.tokens.start);

@@ -82,30 +82,34 @@ pub fn kind_of_train(e: &trainer::TrainError) -> Kind {
     if matches!(e, T::Checkpoint(_) | T::Table(_) | T::Token { .. }) { Kind::Verification } else { Kind::Usage }
 }
 
-/// Bytes that are not what they are said to be.
-macro_rules! damaged {
-    ($($error:ty),* $(,)?) => {
-        $(impl From<$error> for RulesError {
+/// Errors that say all in their text: bytes that are not what they are said to be, and what cannot be computed.
+macro_rules! by_text {
+    ($($variant:ident: [$($error:ty),* $(,)?])*) => {
+        $($(impl From<$error> for RulesError {
             fn from(e: $error) -> RulesError {
-                RulesError::Verification(e.to_string())
+                RulesError::$variant(e.to_string())
             }
-        })*
+        })*)*
     };
 }
 
-damaged!(
-    corpus::canonical::CanonicalError,
-    corpus::parquet_file::ParquetError,
-    corpus::shard::ShardError,
-    corpus::ParseDigestError,
-    ledger::NoteError,
-    ledger::books::BooksError,
-    ledger::reward::RewardError,
-    ledger::settlement::SettlementError,
-    ingest::TokenizerError,
-    std::string::FromUtf8Error,
-    globset::Error,
-);
+by_text! {
+    Verification: [
+        corpus::canonical::CanonicalError,
+        corpus::parquet_file::ParquetError,
+        corpus::shard::ShardError,
+        ledger::NoteError,
+    ]
+    Check: [
+        corpus::ParseDigestError,
+        globset::Error,
+        ingest::TokenizerError,
+        ledger::books::BooksError,
+        ledger::reward::RewardError,
+        ledger::settlement::SettlementError,
+        std::string::FromUtf8Error,
+    ]
+}
 
 impl From<ledger::history::UnknownRun> for RulesError {
     fn from(e: ledger::history::UnknownRun) -> RulesError {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use corpus::objects::Class;
 use corpus::{ContributorId, canonical};
 use ledger::entry::Statements;
+use ledger::history::Logged;
 use ledger::history::Run;
 
 use crate::accounting::{Accounting, disputed_contributor};
@@ -31,7 +32,7 @@ pub struct Holds {
 /// What holds amounts of a settled run before entry `at`, at the time `now`.
 pub fn holds(archive: &Archive, run: &Run, statements: &Statements, at: u64, now: u64) -> Result<Holds> {
     let state = &archive.state;
-    let e = &state.epochs[run.intent.1.epoch as usize];
+    let e = &state.epochs[run.intent.entry.epoch as usize];
     let policy = epoch::policy(archive, e)?;
     let mut holds = Holds::default();
     let due = statements.time.saturating_add(u64::from(policy.hold_days) * DAY);
@@ -40,40 +41,43 @@ pub fn holds(archive: &Archive, run: &Run, statements: &Statements, at: u64, now
         holds.all.push(format!("dispute window: {left} of {} days left", policy.hold_days));
     }
     holds.all.extend(measurement(archive, run, &policy, at)?);
-    let resolved = |d: &ledger::history::Disputed| d.resolution.as_ref().is_some_and(|(r, _)| *r < at);
+    let resolved = |d: &ledger::history::Disputed| d.resolution.as_ref().is_some_and(|Logged { index: r, .. }| *r < at);
     let mut reviewed = Vec::new();
-    for d in state.disputes.iter().filter(|d| d.dispute.0 < at) {
-        let (opened, dispute) = &d.dispute;
+    for d in state.disputes.iter().filter(|d| d.dispute.index < at) {
+        let Logged { index: opened, entry: dispute } = &d.dispute;
         if resolved(d) {
             reviewed.extend(dispute.submission);
             continue;
         }
-        if dispute.run == Some(run.intent.1.run) {
+        if dispute.run == Some(run.intent.entry.run) {
             holds.all.push(format!("dispute {opened}: {}", dispute.code));
         } else if let Some(id) = disputed_contributor(state, dispute) {
             holds.by.entry(id).or_default().push(format!("dispute {opened}: {}", dispute.code));
         }
     }
     // Somebody says that it is his: nobody is paid for it until that is decided.
-    for claimed in state.claims.iter().filter(|c| c.claim.0 < at && c.resolution.as_ref().is_none_or(|(r, _)| *r >= at)) {
-        let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &claimed.claim.1.list)?)?;
-        let of = list.documents.iter().filter_map(|d| e.submission(d.submission)).map(|s| s.submission.1.contributor);
+    for claimed in
+        state.claims.iter().filter(|c| c.claim.index < at && c.resolution.as_ref().is_none_or(|Logged { index: r, .. }| *r >= at))
+    {
+        let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &claimed.claim.entry.list)?)?;
+        let of = list.documents.iter().filter_map(|d| e.submission(d.submission)).map(|s| s.submission.entry.contributor);
         for id in of.collect::<std::collections::BTreeSet<_>>() {
-            holds.by.entry(id).or_default().push(format!("claim {}: disputed rights", claimed.claim.0));
+            holds.by.entry(id).or_default().push(format!("claim {}: disputed rights", claimed.claim.index));
         }
     }
     // Who licenses its own documents is easier to pay later than to ask back.
     let due = statements.time.saturating_add(u64::from(policy.grant_hold_days) * DAY);
-    for s in e.submissions.iter().filter(|s| now < due && s.grants.iter().any(|(granted, _)| *granted < at)) {
+    for s in e.submissions.iter().filter(|s| now < due && s.grants.iter().any(|Logged { index: granted, .. }| *granted < at)) {
         let left = (due - now).div_ceil(DAY);
-        let reason = format!("grant {}: {left} of {} days left", s.grants[0].0, policy.grant_hold_days);
-        holds.by.entry(s.submission.1.contributor).or_default().push(reason);
+        let reason = format!("grant {}: {left} of {} days left", s.grants[0].index, policy.grant_hold_days);
+        holds.by.entry(s.submission.entry.contributor).or_default().push(reason);
     }
     for s in &e.submissions {
-        let waits = s.acceptance.as_ref().is_some_and(|(_, a)| a.held_for_review) && !reviewed.contains(&s.submission.0);
+        let waits =
+            s.acceptance.as_ref().is_some_and(|Logged { entry: a, .. }| a.held_for_review) && !reviewed.contains(&s.submission.index);
         if waits {
-            let reason = format!("submission {}: held for review", s.submission.0);
-            holds.by.entry(s.submission.1.contributor).or_default().push(reason);
+            let reason = format!("submission {}: held for review", s.submission.index);
+            holds.by.entry(s.submission.entry.contributor).or_default().push(reason);
         }
     }
     Ok(holds)
@@ -82,21 +86,22 @@ pub fn holds(archive: &Archive, run: &Run, statements: &Statements, at: u64, now
 /// Windows that were drawn and not replayed, and targets that price and control apart from each other.
 fn measurement(archive: &Archive, run: &Run, policy: &Policy, at: u64) -> Result<Vec<String>> {
     let mut held = Vec::new();
-    let replays = || run.replays.iter().filter(|(index, r)| *index < at && r.outcome != "differs");
+    let replays = || run.replays.iter().filter(|Logged { index, entry: r }| *index < at && r.outcome != "differs");
     let drawn = replay::drawn(archive, run)?;
-    if !drawn.iter().any(|w| replays().any(|(_, r)| r.windows.contains(w))) {
-        held.push(format!("windows {drawn:?} of run {} were drawn and none is replayed", run.intent.1.run));
+    if !drawn.iter().any(|w| replays().any(|Logged { entry: r, .. }| r.windows.contains(w))) {
+        held.push(format!("windows {drawn:?} of run {} were drawn and none is replayed", run.intent.entry.run));
     }
-    let about_run = |d: &ledger::history::Disputed| d.dispute.1.run == Some(run.intent.1.run);
-    let looked_at = archive.state.disputes.iter().any(|d| about_run(d) && d.resolution.as_ref().is_some_and(|(r, _)| *r < at));
-    let (_, close) = run.close.as_ref().context("a settled run is closed")?;
+    let about_run = |d: &ledger::history::Disputed| d.dispute.entry.run == Some(run.intent.entry.run);
+    let looked_at =
+        archive.state.disputes.iter().any(|d| about_run(d) && d.resolution.as_ref().is_some_and(|Logged { index: r, .. }| *r < at));
+    let Logged { entry: close, .. } = run.close.as_ref().context("a settled run is closed")?;
     let fell = |from: i64, to: i64| i128::from(from) - i128::from(to);
     let (priced, controlled) = (fell(close.loss_start, close.loss_end), fell(close.control_start, close.control_end));
     let gap = (priced - controlled).unsigned_abs() * 1_000_000;
     if !looked_at && gap > u128::from(policy.pay.control_gap_ppm) * priced.unsigned_abs() {
         held.push(format!(
             "run {}: pricing targets fell by {:.4} nats and control targets by {:.4}; a dispute about the run has to be resolved",
-            run.intent.1.run,
+            run.intent.entry.run,
             priced as f64 / 1e9,
             controlled as f64 / 1e9
         ));
@@ -108,13 +113,14 @@ fn measurement(archive: &Archive, run: &Run, policy: &Policy, at: u64) -> Result
 pub fn disputed(archive: &Archive, at: u64) -> Result<BTreeMap<ContributorId, String>> {
     let state = &archive.state;
     let mut disputed = BTreeMap::new();
-    let open = |d: &&ledger::history::Disputed| d.dispute.0 < at && d.resolution.as_ref().is_none_or(|(r, _)| *r >= at);
+    let open =
+        |d: &&ledger::history::Disputed| d.dispute.index < at && d.resolution.as_ref().is_none_or(|Logged { index: r, .. }| *r >= at);
     for d in state.disputes.iter().filter(open) {
-        let (opened, dispute) = &d.dispute;
+        let Logged { index: opened, entry: dispute } = &d.dispute;
         let why = || format!("dispute {opened} is open: {}", dispute.code);
         disputed.extend(disputed_contributor(state, dispute).map(|id| (id, why())));
-        let run = dispute.run.and_then(|run| state.runs.iter().find(|r| r.intent.1.run == run));
-        if let Some((_, s)) = run.and_then(|r| r.statements.as_ref()) {
+        let run = dispute.run.and_then(|run| state.runs.iter().find(|r| r.intent.entry.run == run));
+        if let Some(Logged { entry: s, .. }) = run.and_then(|r| r.statements.as_ref()) {
             let rewards = Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?;
             let accounts = rewards.settlement.accounts.iter().filter(|a| a.payable_minor > 0);
             disputed.extend(accounts.map(|a| (a.contributor, why())));
@@ -125,7 +131,7 @@ pub fn disputed(archive: &Archive, at: u64) -> Result<BTreeMap<ContributorId, St
 
 /// What of a settled run may be released before entry `at`, at the time `now`: all that nothing holds.
 pub fn releasable(archive: &Archive, accounting: &Accounting, run: &Run, at: u64, now: u64) -> Result<Vec<Amount>> {
-    let (index, statements) = run.statements.as_ref().context("a run that is settled")?;
+    let Logged { index, entry: statements } = run.statements.as_ref().context("a run that is settled")?;
     let Some(held) = accounting.held.get(index) else { return Ok(Vec::new()) };
     let holds = holds(archive, run, statements, at, now)?;
     if !holds.all.is_empty() {

@@ -50,7 +50,7 @@ pub fn write<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<Vec<u8>
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>> {
     let Some(body) = bytes.strip_suffix(b"\n") else {
         if !bytes.is_empty() {
-            return Err(RulesError::Verification("line 1: expected lines that end with a line feed".into()));
+            return Err(RulesError::Check("line 1: expected lines that end with a line feed".into()));
         }
         return Ok(Vec::new());
     };

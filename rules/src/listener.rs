@@ -16,6 +16,11 @@ pub trait Task: Send + Sync {
     /// So many more are done.
     fn advance(&self, _by: u64) {}
 
+    /// So many were done before it began.
+    fn resume(&self, done: u64) {
+        self.set(done);
+    }
+
     /// So many are done in all.
     fn set(&self, _done: u64) {}
 

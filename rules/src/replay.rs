@@ -3,6 +3,7 @@
 use corpus::objects::Class;
 use corpus::{Digest, canonical};
 use kernels::Backend;
+use ledger::history::Logged;
 use ledger::history::Run;
 use trainer::{
     CreditRow, DocumentCredit, DocumentRow, RunConfig, State, Window, credit_rows, document_rows, order_rows, read_credit, read_documents,
@@ -54,12 +55,12 @@ struct Interval {
 }
 
 fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
-    let close = &run.close.as_ref().ok_or_else(|| RulesError::Check(format!("run {}: not closed yet", run.intent.1.run)))?.1;
+    let close = &run.close.as_ref().ok_or_else(|| RulesError::Check(format!("run {}: not closed yet", run.intent.entry.run)))?.entry;
     // The tree head at a progress entry stands in the next one, the last one's in the close.
-    let notes = run.progress.iter().skip(1).map(|(_, p)| p.drawn_from.as_deref()).chain([close.drawn_from.as_deref()]);
+    let notes = run.progress.iter().skip(1).map(|Logged { entry: p, .. }| p.drawn_from.as_deref()).chain([close.drawn_from.as_deref()]);
     let mut found = Vec::new();
     let (mut from, mut checkpoint) = (0, None);
-    for ((_, progress), note) in run.progress.iter().zip(notes) {
+    for (Logged { entry: progress, .. }, note) in run.progress.iter().zip(notes) {
         let note = note.context("a later progress entry has the tree head of the one before")?;
         let drawn = drawn_window(&seed(archive, note)?, from, progress.windows);
         found.push(Interval {
@@ -89,22 +90,23 @@ pub fn marked(tables: &Tables) -> Vec<u64> {
 
 /// The tables of a run's attribution.
 pub fn tables(archive: &Archive, run: &Run) -> Result<Tables> {
-    let (_, a) = run.attribution.as_ref().ok_or_else(|| RulesError::Check(format!("run {}: no attribution yet", run.intent.1.run)))?;
+    let Logged { entry: a, .. } =
+        run.attribution.as_ref().ok_or_else(|| RulesError::Check(format!("run {}: no attribution yet", run.intent.entry.run)))?;
     let credit = read_credit(&archive.objects.get(Class::Public, &a.credit)?)?;
-    let (accounts, targets) = read_windows(&archive.objects.get(Class::Public, &a.windows)?, &credit, run.intent.1.buckets as usize)?;
+    let (accounts, targets) = read_windows(&archive.objects.get(Class::Public, &a.windows)?, &credit, run.intent.entry.buckets as usize)?;
     Ok(Tables { accounts, targets, credit })
 }
 
 /// The run's config, as it was carried out.
 pub fn config(archive: &Archive, run: &Run) -> Result<RunConfig> {
-    Ok(RunConfig::from_toml(&String::from_utf8(archive.objects.get(Class::Public, &run.intent.1.config)?)?)?)
+    Ok(RunConfig::from_toml(&String::from_utf8(archive.objects.get(Class::Public, &run.intent.entry.config)?)?)?)
 }
 
 /// Computes the drawn windows of `sample` intervals and those with marked ones again, or the window `only`, and compares them with
 /// the tables.
 pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) -> Result<Replayed> {
     let table = tables(archive, run)?;
-    let intent = &run.intent.1;
+    let intent = &run.intent.entry;
     let intervals = intervals(archive, run)?;
     let of = table.accounts.windows.len() as u64;
     let chosen: Vec<(&Interval, u64)> = match only {
@@ -116,7 +118,11 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
             vec![(interval, window)]
         }
         None => {
-            let last = run.close.as_ref().and_then(|(_, c)| c.drawn_from.as_deref()).context("a completed run has a last tree head")?;
+            let last = run
+                .close
+                .as_ref()
+                .and_then(|Logged { entry: c, .. }| c.drawn_from.as_deref())
+                .context("a completed run has a last tree head")?;
             let mut chosen: Vec<(&Interval, u64)> = drawn_intervals(&seed(archive, last)?, intervals.len(), sample)
                 .into_iter()
                 .map(|i| (&intervals[i], intervals[i].drawn))
@@ -131,7 +137,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         }
     };
     let config = config(archive, run)?;
-    let data = run_data::read(archive, intent.epoch, Some(run.intent.0), &config)?;
+    let data = run_data::read(archive, intent.epoch, Some(run.intent.index), &config)?;
     let order = data.order(&config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, intent.steps)?;

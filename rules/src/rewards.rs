@@ -117,14 +117,14 @@ impl Rewards {
     pub fn from_bytes(bytes: &[u8]) -> Result<Rewards> {
         let mut read = lines::read::<Line>(bytes)?.into_iter();
         let Some(Line::Rewards { version: 2, run }) = read.next() else {
-            return Err(RulesError::Verification("rewards: expected a first line of version 2".into()));
+            return Err(RulesError::Check("rewards: expected a first line of version 2".into()));
         };
         let settlement = Settlement { payees: Vec::new(), accounts: Vec::new(), operator_repaid_minor: 0, carried: Carried::default() };
         let mut rewards = Rewards { run, members: Vec::new(), pools: Vec::new(), settlement };
         for line in read {
             let s = &mut rewards.settlement;
             match line {
-                Line::Rewards { .. } => return Err(RulesError::Verification("rewards: a second first line".into())),
+                Line::Rewards { .. } => return Err(RulesError::Check("rewards: a second first line".into())),
                 Line::Member(member) => rewards.members.push(member),
                 Line::Pool(head) => rewards.pools.push(PoolPart { head, lines: Vec::new() }),
                 Line::Reward(reward) => rewards.pools.last_mut().context("rewards: a line before its pool")?.lines.push(reward),

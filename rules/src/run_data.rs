@@ -4,6 +4,7 @@ use corpus::objects::Class;
 use corpus::shard::Shard;
 use corpus::{Digest, canonical};
 use kernels::Cpu;
+use ledger::history::Logged;
 use trainer::{
     Batch, Corpus, Document, Layout, Online, Order, Owners, Pricing, RunConfig, Sampling, Setup, State, Trainer, WeightRule, Weighting,
     Weights, assign,
@@ -42,7 +43,7 @@ pub struct RunData {
 pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunConfig) -> Result<RunData> {
     let intent = intent.unwrap_or(archive.state.size);
     let epoch = archive.epoch(Some(number))?;
-    let (_, draw) = epoch.draw.as_ref().ok_or_else(|| RulesError::Check(format!("epoch {number}: not closed yet")))?;
+    let Logged { entry: draw, .. } = epoch.draw.as_ref().ok_or_else(|| RulesError::Check(format!("epoch {number}: not closed yet")))?;
     let contributors = epoch.accepted_contributors(intent);
     let mut owners = Owners { contributors: contributors.iter().map(ToString::to_string).collect(), ..Owners::default() };
     let mut tokens = vec![0u64; contributors.len()];

@@ -8,6 +8,7 @@ use corpus::outline::Outlines;
 use corpus::verdict::{Verdict, VerdictRow};
 use corpus::{DocumentRef, canonical};
 use ledger::entry::rights::date_of;
+use ledger::history::Logged;
 use ledger::history::{Claimed, Epoch, Submitted};
 
 use crate::archive::Archive;
@@ -18,7 +19,7 @@ use crate::withdrawn::{DocumentList, Withdrawn};
 
 /// The size of the log that an epoch's verdicts see: that before the first of them, or all of it.
 pub fn judged_at(archive: &Archive, e: &Epoch) -> u64 {
-    e.submissions.first().and_then(|s| s.acceptance.as_ref()).map_or(archive.state.size, |(at, _)| *at)
+    e.submissions.first().and_then(|s| s.acceptance.as_ref()).map_or(archive.state.size, |Logged { index: at, .. }| *at)
 }
 
 /// What the log says that verdicts on an epoch depend on, read once for all of them.
@@ -44,7 +45,7 @@ impl<'a> Seen<'a> {
 
     /// One submission of the epoch, as the verdicts see it.
     pub fn prepare<'b>(&self, s: &Submitted, outlines: impl Fn(&Part) -> Result<Outlines> + 'b) -> Result<ToJudge<'b>> {
-        let (index, submission) = &s.submission;
+        let Logged { index, entry: submission } = &s.submission;
         let parts = parts(self.archive, s)?.parts;
         let own = DocumentRef { submission: *index, number: 0 }..=DocumentRef { submission: *index, number: u32::MAX };
         Ok(ToJudge {
@@ -53,7 +54,7 @@ impl<'a> Seen<'a> {
             parts: parts.clone(),
             outlines: Box::new(move |place| outlines(&parts[place])),
             yields: self.yields.range(own.clone()).map(|(d, after)| (d.number, *after)).collect(),
-            exclusion: submission.rights.exclusion(self.epoch.open.1.purpose, &date_of(self.epoch.open.1.time)),
+            exclusion: submission.rights.exclusion(self.epoch.open.entry.purpose, &date_of(self.epoch.open.entry.time)),
             granted: self.granted(s)?,
             // Verdicts are what they are: what is taken back later changes none.
             withdrawn: self.withdrawn.before(s, self.at),
@@ -65,13 +66,15 @@ impl<'a> Seen<'a> {
     /// Documents of a submission that were licensed for the epoch's purpose before the verdicts.
     fn granted(&self, s: &Submitted) -> Result<Granted> {
         let mut granted = Granted::default();
-        let purpose = self.epoch.open.1.purpose;
-        for (_, grant) in s.grants.iter().filter(|(at, g)| *at < self.at && g.purposes.contains(&purpose)) {
+        let purpose = self.epoch.open.entry.purpose;
+        for Logged { entry: grant, .. } in
+            s.grants.iter().filter(|Logged { index: at, entry: g }| *at < self.at && g.purposes.contains(&purpose))
+        {
             match &grant.list {
                 None => granted.all = true,
                 Some(list) => {
                     let list: DocumentList = canonical::from_slice(&self.archive.objects.get(Class::Public, list)?)?;
-                    granted.documents.extend(list.documents.iter().filter(|d| d.submission == s.submission.0).map(|d| d.number));
+                    granted.documents.extend(list.documents.iter().filter(|d| d.submission == s.submission.index).map(|d| d.number));
                 }
             }
         }
@@ -85,7 +88,7 @@ impl<'a> Seen<'a> {
             return Ok(BTreeMap::new());
         }
         let lost = |row: &VerdictRow| {
-            let document = DocumentRef { submission: s.submission.0, number: row.number };
+            let document = DocumentRef { submission: s.submission.index, number: row.number };
             // What was destroyed before was judged without words, and is again.
             let had_words = row.words > 0 || row.verdict != Verdict::Withdrawn;
             let mut by = row.of.into_iter().chain(row.covered_by.iter().map(|c| c.document));
@@ -97,15 +100,15 @@ impl<'a> Seen<'a> {
     /// What earlier epochs accepted and nobody took back before the verdicts, by commitment and number: it is kept whatever it is like,
     /// but for what somebody who submitted to the epoch proved to be theirs, and for texts that are destroyed.
     pub fn kept_before(&self) -> Result<Vec<DocumentRef>> {
-        let earlier = &self.archive.state.epochs[..self.epoch.open.1.epoch as usize];
+        let earlier = &self.archive.state.epochs[..self.epoch.open.entry.epoch as usize];
         let mut submitted: Vec<&Submitted> = earlier.iter().flat_map(|e| &e.submissions).collect();
-        submitted.sort_by_key(|s| s.submission.1.commitment);
+        submitted.sort_by_key(|s| s.submission.entry.commitment);
         let mut kept = Vec::new();
         for s in submitted {
             let withdrawn = self.withdrawn.before(s, self.at);
             let accepted = verdicts(&*self.archive.objects, s)?.rows.into_iter().filter(|r| r.verdict == Verdict::Accepted);
             let there = accepted.filter(|r| !withdrawn.contains(&r.number));
-            let documents = there.map(|r| DocumentRef { submission: s.submission.0, number: r.number });
+            let documents = there.map(|r| DocumentRef { submission: s.submission.index, number: r.number });
             kept.extend(documents.filter(|d| !self.yields.contains_key(d) && !self.gone.contains(d)));
         }
         Ok(kept)
@@ -115,10 +118,12 @@ impl<'a> Seen<'a> {
 /// A claim that was upheld before log size `at` outranks the order of commitments, once the claimant has submitted to the epoch.
 fn yields(archive: &Archive, e: &Epoch, at: u64) -> Result<BTreeMap<DocumentRef, u64>> {
     let mut yields = BTreeMap::new();
-    let upheld = |c: &&Claimed| c.resolution.as_ref().is_some_and(|(resolved, r)| r.outcome == "upheld" && *resolved < at);
+    let upheld =
+        |c: &&Claimed| c.resolution.as_ref().is_some_and(|Logged { index: resolved, entry: r }| r.outcome == "upheld" && *resolved < at);
     for claim in archive.state.claims.iter().filter(upheld) {
-        let (_, claim) = &claim.claim;
-        let own = e.submissions.iter().filter(|o| o.submission.1.contributor == claim.claimant).map(|o| o.submission.1.commitment).max();
+        let Logged { entry: claim, .. } = &claim.claim;
+        let own =
+            e.submissions.iter().filter(|o| o.submission.entry.contributor == claim.claimant).map(|o| o.submission.entry.commitment).max();
         let Some(own) = own else { continue };
         let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &claim.list)?)?;
         for d in list.documents {

@@ -8,7 +8,7 @@ use corpus::verdict::Verdict;
 use corpus::{ContributorId, DocumentRef, canonical};
 use ledger::books::Account;
 use ledger::entry::Shard;
-use ledger::history::{At, Epoch, Run};
+use ledger::history::{Epoch, Logged, Run};
 use ledger::payee::PayeeId;
 use ledger::settlement::{Accrual, Carried, PayeeLine, settle};
 use ledger::statement::{Balance, CreditLine, Inputs, NotPayable, PoolLine, Statement, SubmissionLine, Withholding, statement_id};
@@ -65,14 +65,14 @@ impl Computed {
 pub fn compute(archive: &Archive, number: u32) -> Result<Computed> {
     let state = &archive.state;
     let run = state.run(number)?;
-    let at = run.statements.as_ref().map_or(state.size, |(at, _)| *at);
-    let e = archive.epoch(Some(run.intent.1.epoch))?;
+    let at = run.statements.as_ref().map_or(state.size, |Logged { index: at, .. }| *at);
+    let e = archive.epoch(Some(run.intent.entry.epoch))?;
     let policy = epoch::policy(archive, e)?;
     let tables = replay::tables(archive, run)?;
-    let (_, attribution) = run.attribution.as_ref().context("tables come from an attribution")?;
+    let Logged { entry: attribution, .. } = run.attribution.as_ref().context("tables come from an attribution")?;
     let documents = read_documents(&archive.objects.get(Class::Public, &attribution.documents)?)?;
     // What belongs to everybody is paid to nobody.
-    let is_paid = |id: &ContributorId| state.contributors.get(id).is_none_or(|c| !c.registration.1.commons);
+    let is_paid = |id: &ContributorId| state.contributors.get(id).is_none_or(|c| !c.registration.entry.commons);
     let contributors: Vec<ContributorId> = e.contributors().into_iter().filter(is_paid).collect();
     let owners = owners(archive, &policy, at)?;
     let members = members(archive, e, run, &policy)?;
@@ -89,13 +89,13 @@ pub fn compute(archive: &Archive, number: u32) -> Result<Computed> {
         submissions: &submissions,
         contributors: &paid,
         payees: paid.iter().map(|id| (*id, payee_of(state, id))).collect(),
-        window_weights: tables.window_weights(run.intent.1.steps, policy.window_cap_permille),
+        window_weights: tables.window_weights(run.intent.entry.steps, policy.window_cap_permille),
         by_document,
     };
     let parts = pools(&policy, &measured)?;
     let before = Accounting::of(archive, at)?;
     let accruals = accruals(archive, at, &paid, &parts, &before.carried)?;
-    let settlement = settle(e.open.1.epoch, &accruals, before.carried.clone(), &policy.pay.terms())?;
+    let settlement = settle(e.open.entry.epoch, &accruals, before.carried.clone(), &policy.pay.terms())?;
     let rewards = Rewards { run: number, members, pools: parts, settlement };
     let outcome = rewards.outcome();
     Ok(Computed { policy, tables, documents, works, submissions, rewards, outcome, before })
@@ -106,9 +106,9 @@ fn owners(archive: &Archive, policy: &Policy, at: u64) -> Result<BTreeMap<Docume
     let mut owners = BTreeMap::new();
     if policy.pay.credit_unit == CreditUnit::EvidenceBacked {
         for claimed in &archive.state.claims {
-            if claimed.resolution.as_ref().is_some_and(|(resolved, r)| *resolved < at && r.outcome == "upheld") {
-                let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &claimed.claim.1.list)?)?;
-                owners.extend(list.documents.into_iter().map(|d| (d, claimed.claim.1.claimant)));
+            if claimed.resolution.as_ref().is_some_and(|Logged { index: resolved, entry: r }| *resolved < at && r.outcome == "upheld") {
+                let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &claimed.claim.entry.list)?)?;
+                owners.extend(list.documents.into_iter().map(|d| (d, claimed.claim.entry.claimant)));
             }
         }
     }
@@ -123,13 +123,18 @@ fn members(archive: &Archive, e: &Epoch, run: &Run, policy: &Policy) -> Result<V
     let (strata, mut members) = (Strata::of(&policy.strata)?, Vec::new());
     let own = |stratum: usize| policy.strata.get(stratum).is_some_and(|s| s.pool_minor.is_some());
     for s in &e.submissions {
-        let read = |shards: Vec<&At<Shard>>| -> Result<Vec<ShardFile>> {
-            shards.iter().map(|(_, shard)| Ok(ShardFile::decode(&archive.objects.get(Class::Sealed, &shard.file)?)?)).collect()
+        let read = |shards: Vec<&Logged<Shard>>| -> Result<Vec<ShardFile>> {
+            shards
+                .iter()
+                .map(|Logged { entry: shard, .. }| Ok(ShardFile::decode(&archive.objects.get(Class::Sealed, &shard.file)?)?))
+                .collect()
         };
-        let files = match (read(s.shards_before(run.intent.0)), &run.statements) {
+        let files = match (read(s.shards_before(run.intent.index)), &run.statements) {
             (Ok(files), _) => files,
             // Texts that were destroyed since, or somebody who has what is public alone.
-            (Err(_), Some((_, s))) => return Ok(Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?.members),
+            (Err(_), Some(Logged { entry: s, .. })) => {
+                return Ok(Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?.members);
+            }
             // What was destroyed before the settlement is in no stratum any more, and the pool of the others pays it.
             (Err(_), None) => read(s.live_shards())?,
         };
@@ -151,8 +156,8 @@ fn works(archive: &Archive, e: &Epoch, run: &Run, owners: &BTreeMap<DocumentRef,
     let strata: HashMap<DocumentRef, usize> = members.iter().filter_map(|m| Some((m.reference()?, m.stratum as usize))).collect();
     let (mut works, mut submissions) = (BTreeMap::new(), HashMap::new());
     for s in e.submissions.iter().filter(|s| s.acceptance.is_some()) {
-        let gone = withdrawn.before(s, run.intent.0);
-        let (submission, contributor) = (s.submission.0, s.submission.1.contributor);
+        let gone = withdrawn.before(s, run.intent.index);
+        let (submission, contributor) = (s.submission.index, s.submission.entry.contributor);
         let mut words = 0;
         for row in verdicts(&*archive.objects, s)?.rows {
             if row.verdict == Verdict::Accepted && !gone.contains(&row.number) {
@@ -163,7 +168,7 @@ fn works(archive: &Archive, e: &Epoch, run: &Run, owners: &BTreeMap<DocumentRef,
                 works.insert(document, Work { owner, stratum, words: row.words, novel_words: row.novel_words });
             }
         }
-        let tokens = s.shards_before(run.intent.0).iter().map(|(_, shard)| shard.tokens).sum();
+        let tokens = s.shards_before(run.intent.index).iter().map(|Logged { entry: shard, .. }| shard.tokens).sum();
         submissions.insert(submission, (tokens, words));
     }
     Ok((works, submissions))
@@ -185,9 +190,9 @@ fn accruals(archive: &Archive, at: u64, paid: &[ContributorId], pools: &[PoolPar
     let mut known: BTreeSet<PayeeId> = sums.keys().map(|id| payee_of(state, id)).collect();
     // Who is owed something and has no account here is paid through the first that it had: later ones change nothing.
     let mut first: HashMap<PayeeId, (u64, ContributorId)> = HashMap::new();
-    for (id, c) in state.contributors.iter().filter(|(_, c)| c.registration.0 < at) {
-        let account = first.entry(payee_of(state, id)).or_insert((c.registration.0, *id));
-        *account = (*account).min((c.registration.0, *id));
+    for (id, c) in state.contributors.iter().filter(|(_, c)| c.registration.index < at) {
+        let account = first.entry(payee_of(state, id)).or_insert((c.registration.index, *id));
+        *account = (*account).min((c.registration.index, *id));
     }
     let open = carried.vintages.iter().flat_map(|v| v.offsets.keys().chain(v.receivables.keys())).chain(carried.stakes.keys());
     for payee in open.filter(|p| **p != PayeeId::Operator) {
@@ -208,13 +213,13 @@ fn accruals(archive: &Archive, at: u64, paid: &[ContributorId], pools: &[PoolPar
 /// Everything that the statements of a run say, in the order of contributor ids.
 pub fn statements(archive: &Archive, run: &Run, computed: &Computed) -> Result<Vec<Statement>> {
     let state = &archive.state;
-    let e = &state.epochs[run.intent.1.epoch as usize];
-    let (_, attribution) = run.attribution.as_ref().context("rewards come from an attribution")?;
+    let e = &state.epochs[run.intent.entry.epoch as usize];
+    let Logged { entry: attribution, .. } = run.attribution.as_ref().context("rewards come from an attribution")?;
     let (policy, settlement) = (&computed.policy, &computed.rewards.settlement);
     let genesis = archive.genesis();
-    let time = run.statements.as_ref().map(|(_, s)| s.time);
+    let time = run.statements.as_ref().map(|Logged { entry: s, .. }| s.time);
     let inputs = Inputs {
-        policy: e.open.1.policy,
+        policy: e.open.entry.policy,
         credit: attribution.credit,
         documents: attribution.documents,
         windows: attribution.windows,
@@ -237,23 +242,26 @@ pub fn statements(archive: &Archive, run: &Run, computed: &Computed) -> Result<V
     let mut credit = credit_lines(computed);
     let mut submitted: HashMap<ContributorId, (Vec<SubmissionLine>, Vec<NotPayable>)> = HashMap::new();
     for s in &e.submissions {
-        let lines = submitted.entry(s.submission.1.contributor).or_default();
-        let (tokens, words) = computed.submissions.get(&s.submission.0).copied().unwrap_or_default();
-        let (_, acceptance) = s.acceptance.as_ref().context("a settled epoch is judged")?;
-        let in_run = s.shards_before(run.intent.0).iter().map(|(_, shard)| shard.rows).sum();
+        let lines = submitted.entry(s.submission.entry.contributor).or_default();
+        let (tokens, words) = computed.submissions.get(&s.submission.index).copied().unwrap_or_default();
+        let Logged { entry: acceptance, .. } = s.acceptance.as_ref().context("a settled epoch is judged")?;
+        let in_run = s.shards_before(run.intent.index).iter().map(|Logged { entry: shard, .. }| shard.rows).sum();
         lines.0.push(SubmissionLine {
-            submission: s.submission.0,
-            documents: s.submission.1.documents,
+            submission: s.submission.index,
+            documents: s.submission.entry.documents,
             accepted: in_run,
             tokens,
             novel_words: acceptance.novel_words,
             words,
         });
-        let not =
-            |(reason, documents): (&String, &u64)| NotPayable { submission: s.submission.0, reason: reason.clone(), documents: *documents };
+        let not = |(reason, documents): (&String, &u64)| NotPayable {
+            submission: s.submission.index,
+            reason: reason.clone(),
+            documents: *documents,
+        };
         lines.1.extend(acceptance.counts.iter().filter(|(reason, n)| *reason != "accepted" && **n > 0).map(not));
         if s.accepted() > in_run {
-            lines.1.push(NotPayable { submission: s.submission.0, reason: "withdrawn".into(), documents: s.accepted() - in_run });
+            lines.1.push(NotPayable { submission: s.submission.index, reason: "withdrawn".into(), documents: s.accepted() - in_run });
         }
     }
     let books = &computed.before.books;
@@ -264,10 +272,10 @@ pub fn statements(archive: &Archive, run: &Run, computed: &Computed) -> Result<V
         let offset = settlement.carried.vintages.iter().filter_map(|v| v.offsets.get(&account.payee)).sum();
         Ok(Statement {
             version: 2,
-            id: statement_id(&genesis.origin, run.intent.1.run, &id),
+            id: statement_id(&genesis.origin, run.intent.entry.run, &id),
             origin: genesis.origin.clone(),
-            epoch: e.open.1.epoch,
-            run: run.intent.1.run,
+            epoch: e.open.entry.epoch,
+            run: run.intent.entry.run,
             time: time.unwrap_or(0),
             contributor: id,
             payee: account.payee,

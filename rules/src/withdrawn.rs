@@ -7,7 +7,7 @@ use corpus::objects::Class;
 use corpus::{Digest, DocumentRef, canonical};
 use ledger::Submitted;
 use ledger::entry::Compaction;
-use ledger::history::At;
+use ledger::history::Logged;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::Archive;
@@ -79,40 +79,41 @@ impl Lists<'_> {
 /// Bundles and shards of a submission that others took the place of, and files that its shards were compacted in.
 fn out_of_use(lists: &mut Lists<'_>, s: &Submitted) -> Result<BTreeSet<Digest>> {
     let archive = lists.archive;
-    let mut used: BTreeSet<Digest> = s.live_shards().iter().map(|(_, shard)| shard.file).collect();
+    let mut used: BTreeSet<Digest> = s.live_shards().iter().map(|Logged { entry: shard, .. }| shard.file).collect();
     // Two submissions that begin with the same documents may have a bundle in common.
     for other in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
         used.extend(lists.bundles(other.bundle())?);
     }
     // One without documents is the same file for everybody.
-    let mut all: BTreeSet<Digest> = s.shards.iter().filter(|(_, shard)| shard.rows > 0).map(|(_, shard)| shard.file).collect();
+    let mut all: BTreeSet<Digest> =
+        s.shards.iter().filter(|Logged { entry: shard, .. }| shard.rows > 0).map(|Logged { entry: shard, .. }| shard.file).collect();
     for list in s.bundles() {
         all.extend(lists.bundles(list)?);
     }
-    all.extend(dissolved(archive, s).iter().map(|(_, c)| c.file));
+    all.extend(dissolved(archive, s).iter().map(|Logged { entry: c, .. }| c.file));
     Ok(all.difference(&used).copied().collect())
 }
 
 /// Compactions that one of a submission's shards was in and that are not used any more.
-pub fn dissolved<'a>(archive: &'a Archive, s: &Submitted) -> Vec<&'a At<Compaction>> {
-    let Some(epoch) = archive.state.epoch_at(s.submission.0) else { return Vec::new() };
-    let live: Vec<u64> = epoch.compactions_before(u64::MAX).iter().map(|(at, _)| *at).collect();
-    let own = |c: &&At<Compaction>| epoch.compacted(c).iter().any(|(_, shard)| shard.submission == s.submission.0);
-    epoch.compactions.iter().filter(|c| !live.contains(&c.0)).filter(own).collect()
+pub fn dissolved<'a>(archive: &'a Archive, s: &Submitted) -> Vec<&'a Logged<Compaction>> {
+    let Some(epoch) = archive.state.epoch_at(s.submission.index) else { return Vec::new() };
+    let live: Vec<u64> = epoch.compactions_before(u64::MAX).iter().map(|Logged { index: at, .. }| *at).collect();
+    let own = |c: &&Logged<Compaction>| epoch.compacted(c).iter().any(|Logged { entry: shard, .. }| shard.submission == s.submission.index);
+    epoch.compactions.iter().filter(|c| !live.contains(&c.index)).filter(own).collect()
 }
 
 /// Whether an entry about submissions, epochs or runs names a sealed object: word hashes are named by none.
 fn is_named(lists: &mut Lists<'_>, digest: &Digest) -> bool {
     let archive = lists.archive;
     let state = &archive.state;
-    let checkpoints = state.runs.iter().flat_map(|r| &r.progress).map(|(_, p)| p.checkpoint);
-    let pools = state.epochs.iter().map(|e| e.open.1.pool);
-    let evidence = state.claims.iter().map(|c| c.claim.1.evidence);
+    let checkpoints = state.runs.iter().flat_map(|r| &r.progress).map(|Logged { entry: p, .. }| p.checkpoint);
+    let pools = state.epochs.iter().map(|e| e.open.entry.pool);
+    let evidence = state.claims.iter().map(|c| c.claim.entry.evidence);
     let submissions = state.epochs.iter().flat_map(|e| &e.submissions);
     let bundles: Vec<Digest> = submissions.clone().flat_map(Submitted::bundles).collect();
-    let shards = submissions.flat_map(|s| &s.shards).map(|(_, shard)| shard.file);
+    let shards = submissions.flat_map(|s| &s.shards).map(|Logged { entry: shard, .. }| shard.file);
     let parts = bundles.iter().any(|b| lists.bundles(*b).is_ok_and(|parts| parts.contains(digest)));
-    let compactions = state.epochs.iter().flat_map(|e| &e.compactions).map(|(_, c)| c.file);
+    let compactions = state.epochs.iter().flat_map(|e| &e.compactions).map(|Logged { entry: c, .. }| c.file);
     let sealed = checkpoints.chain(pools).chain(evidence).chain(bundles.iter().copied()).chain(shards).chain(compactions);
     parts || sealed.into_iter().any(|d| d == *digest) || [Class::Public, Class::Party].iter().any(|c| archive.objects.has(*c, digest))
 }
@@ -136,9 +137,9 @@ impl Withdrawn {
         let (mut found, mut lists) = (Withdrawn::default(), Lists { archive, read: BTreeMap::new() });
         for s in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
             for w in &s.withdrawals {
-                let Some((at, effect)) = &w.effect else { continue };
-                let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &w.withdrawal.1.list)?)?;
-                let consent = w.withdrawal.1.kind == "consent";
+                let Some(Logged { index: at, entry: effect }) = &w.effect else { continue };
+                let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &w.withdrawal.entry.list)?)?;
+                let consent = w.withdrawal.entry.kind == "consent";
                 for document in list.documents {
                     let entry = found.documents.entry(document).or_insert((*at, consent));
                     entry.1 |= consent;
@@ -165,7 +166,7 @@ impl Withdrawn {
 
     /// Numbers of the documents of `submitted` that were taken back before entry `index`.
     pub fn before(&self, submitted: &Submitted, index: u64) -> BTreeSet<u32> {
-        self.of_submission(submitted.submission.0).filter(|(_, (at, _))| *at < index).map(|(d, _)| d.number).collect()
+        self.of_submission(submitted.submission.index).filter(|(_, (at, _))| *at < index).map(|(d, _)| d.number).collect()
     }
 
     fn of_submission(&self, submission: u64) -> impl Iterator<Item = (&DocumentRef, &(u64, bool))> {

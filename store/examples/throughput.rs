@@ -41,6 +41,7 @@ fn signed(entry: impl Into<Entry>, keys: &[&SecretKey]) -> Vec<u8> {
 /// Genesis, a contributor and an epoch: what commitments need before them.
 fn preamble(k: &Keys, objects: &Objects) -> Vec<Vec<u8>> {
     let genesis = Genesis {
+        format: ledger::entry::HOME_FORMAT,
         origin: k.log.name.clone(),
         demo: true,
         operator: k.operator.public(),

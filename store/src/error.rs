@@ -24,12 +24,12 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// A file that should be UTF-8 and is not.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     NotText {
         /// Which file.
         path: PathBuf,
         /// Where it stops being UTF-8.
-        source: std::str::Utf8Error,
+        reason: std::str::Utf8Error,
     },
     /// An object that is not there.
     #[error("object {0}: absent")]

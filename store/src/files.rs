@@ -19,7 +19,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
 /// # Errors
 /// [`StoreError::Io`], and [`StoreError::NotText`] with the place of the first byte that is none.
 pub fn read_text(path: &Path) -> Result<String, StoreError> {
-    String::from_utf8(read(path)?).map_err(|e| StoreError::NotText { path: path.to_path_buf(), source: e.utf8_error() })
+    String::from_utf8(read(path)?).map_err(|e| StoreError::NotText { path: path.to_path_buf(), reason: e.utf8_error() })
 }
 
 /// Reads a file that may be absent.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use ledger::SecretKey;
+use ledger::history::Logged;
 use pipeline::Home;
 use pipeline::payouts;
 use serde_json::json;
@@ -87,11 +88,11 @@ pub fn list(home: &Home) -> Result<Output> {
     for p in &home.state.payouts {
         let state = match &p.approval {
             None => "proposed",
-            Some((_, a)) if a.outcome != "approved" => "rejected",
+            Some(Logged { entry: a, .. }) if a.outcome != "approved" => "rejected",
             Some(_) if p.is_reconciled() => "reconciled",
             Some(_) => "approved",
         };
-        let (index, proposal) = &p.proposal;
+        let Logged { index, entry: proposal } = &p.proposal;
         text += &format!(
             "payout {index:<8} {:>16}  {:>6} payments over {:<20} {state}, {} reported\n",
             amount(home, proposal.total_minor),

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use corpus::{ContributorId, Digest};
 use ledger::entry::Holder;
+use ledger::history::Logged;
 use ledger::payee::PayeeId;
 use ledger::settlement::PayeeLine;
 use ledger::statement::Statement;
@@ -94,7 +95,7 @@ pub fn rewards(home: &Home, run: u32) -> Result<Output> {
 
 /// A statement signed by the operator's key that was in force when it was settled.
 fn signed(archive: &Archive, bytes: &[u8]) -> Result<Statement> {
-    let settled = archive.state.runs.iter().filter_map(|r| r.statements.as_ref()).map(|(at, _)| *at);
+    let settled = archive.state.runs.iter().filter_map(|r| r.statements.as_ref()).map(|Logged { index: at, .. }| *at);
     let keys = settled.chain([archive.state.size]).filter_map(|at| archive.state.key_before(&Holder::Operator, at));
     let mut found = Err(anyhow::anyhow!("a log without an operator"));
     for key in keys {
@@ -114,7 +115,7 @@ pub fn verify(file: &Path, dir: &Path) -> Result<Output> {
     let statement = signed(&archive, &bytes).map_err(|e| wrong(e.to_string()))?;
     let run = archive.state.runs.get(statement.run as usize);
     let run = run.ok_or_else(|| wrong(format!("run {} is not in the log", statement.run)))?;
-    let Some((at, entry)) = &run.statements else {
+    let Some(Logged { index: at, entry }) = &run.statements else {
         return Err(wrong(format!("run {} is not settled in the log", statement.run)));
     };
     let computed = rules::settlement::compute(&archive, statement.run)?;

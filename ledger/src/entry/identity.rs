@@ -5,9 +5,14 @@ use corpus::{ContributorId, Digest};
 use super::{Holder, records};
 use crate::key::PublicKey;
 
+/// The format of homes that this program reads and writes; entries, tables or files that change raise it.
+pub const HOME_FORMAT: u32 = 1;
+
 records! {
     /// The first entry: who runs the log, with which keys.
     Genesis {
+        /// [`HOME_FORMAT`]: how entries, tables and files of this home are written.
+        format: u32,
         /// The log's name.
         origin: String,
         /// Whether keys derive from a seed that anybody may know; nobody is owed anything then.

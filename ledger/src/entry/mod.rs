@@ -19,6 +19,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use corpus::{ContributorId, Digest, canonical};
+
 pub use data::*;
 pub use identity::*;
 pub use money::*;

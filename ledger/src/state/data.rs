@@ -10,6 +10,7 @@ use crate::entry::{
     Acceptance, Claim, Commitment, Compaction, Draw, EpochClose, EpochOpen, Grant, Holder, Resolution, Reveal, Shard, Submission,
     Tokenizer, Withdrawal, WithdrawalEffect,
 };
+use crate::history::Logged;
 use crate::history::{Claimed, Epoch, Withdrawn};
 
 impl State {
@@ -17,10 +18,11 @@ impl State {
         rule!(index, "epoch-order", e.epoch as usize == self.epochs.len(), "epoch {}, expected {}", e.epoch, self.epochs.len());
         let drawn = self.epochs.last().is_none_or(|l| l.draw.is_some());
         rule!(index, "epoch-order", drawn, "epoch {} opens before the last one is drawn", e.epoch);
-        if let Some((at, announced)) = self.policies.iter().rfind(|(_, p)| p.from_epoch <= e.epoch) {
+        if let Some(Logged { index: at, entry: announced }) = self.policies.iter().rfind(|Logged { entry: p, .. }| p.from_epoch <= e.epoch)
+        {
             rule!(index, "epoch-policy", announced.policy == e.policy, "policy {}, entry {at} announced {}", e.policy, announced.policy);
         }
-        self.epochs.push(Epoch::new((index, e)));
+        self.epochs.push(Epoch::new(Logged { index, entry: e }));
         Ok(())
     }
 
@@ -44,10 +46,10 @@ impl State {
 
     pub(super) fn submit(&mut self, index: u64, e: Submission) -> Result<(), Violation> {
         let contributor = some!(index, "contributor-known", self.contributors.get(&e.contributor), "contributor {}", e.contributor);
-        let (sequence, custodial) = (contributor.submissions, contributor.registration.1.custodial);
+        let (sequence, custodial) = (contributor.submissions, contributor.registration.entry.custodial);
         let epoch = self.open_epoch(index, e.epoch)?;
         let found = epoch.commitment(e.commitment);
-        let (at, c) = some!(index, "submission-commitment", found, "commitment {} is unknown", e.commitment);
+        let Logged { index: at, entry: c } = some!(index, "submission-commitment", found, "commitment {} is unknown", e.commitment);
         rule!(
             index,
             "submission-commitment",
@@ -84,15 +86,15 @@ impl State {
         let epoch = self.open_epoch(index, e.epoch)?;
         let count = epoch.submissions.len() as u64;
         rule!(index, "close-count", e.submissions == count, "{} submissions, expected {count}", e.submissions);
-        epoch.close = Some((index, e));
+        epoch.close = Some(Logged { index, entry: e });
         Ok(())
     }
 
     pub(super) fn draw(&mut self, index: u64, e: Draw) -> Result<(), Violation> {
         let epoch = self.epoch(index, e.epoch)?;
-        let close = some!(index, "draw-epoch", epoch.close.as_ref(), "epoch {} is not closed", e.epoch).0;
+        let close = some!(index, "draw-epoch", epoch.close.as_ref(), "epoch {} is not closed", e.epoch).index;
         rule!(index, "draw-once", epoch.draw.is_none(), "epoch {} is drawn already", e.epoch);
-        let documents = epoch.open.1.pool_documents;
+        let documents = epoch.open.entry.pool_documents;
         rule!(
             index,
             "draw-targets",
@@ -104,7 +106,7 @@ impl State {
         let seed = self.cosigned(index, &e.tree_head, close + 1)?;
         rule!(index, "draw-seed", seed == e.seed, "seed {}, the cosignatures give {seed}", e.seed);
         let epoch = self.epoch(index, e.epoch)?;
-        epoch.draw = Some((index, e));
+        epoch.draw = Some(Logged { index, entry: e });
         Ok(())
     }
 
@@ -115,9 +117,9 @@ impl State {
         rule!(index, "acceptance-after-draw", epoch.draw.is_some(), "submission {}: accepted before the draw", e.submission);
         let judged = epoch.judged;
         let next = some!(index, "acceptance-order", epoch.submissions.get_mut(judged), "submission {}: accepted twice", e.submission);
-        let expected = next.submission.0;
+        let expected = next.submission.index;
         rule!(index, "acceptance-order", expected == e.submission, "submission {}, expected {expected}", e.submission);
-        let (documents, unread) = (next.submission.1.documents, &next.submission.1.unread);
+        let (documents, unread) = (next.submission.entry.documents, &next.submission.entry.unread);
         let code = |reason: &str| reason.strip_prefix("unread/").map(str::to_string);
         let judged = e.counts.iter().filter(|(reason, _)| code(reason).is_none()).fold(0u64, |sum, (_, n)| sum.saturating_add(*n));
         let passed: BTreeMap<String, u64> = e.counts.iter().filter_map(|(reason, n)| Some((code(reason)?, *n))).collect();
@@ -139,28 +141,28 @@ impl State {
             if held { "it to be held" } else { "it not to be held" }
         );
         rule!(index, "withdrawal-effect", !next.withdrawing(), "submission {}: judged before a withdrawal took effect", e.submission);
-        next.acceptance = Some((index, e));
+        next.acceptance = Some(Logged { index, entry: e });
         epoch.judged += 1;
         Ok(())
     }
 
     pub(super) fn fix_tokenizer(&mut self, index: u64, e: Tokenizer) -> Result<(), Violation> {
         rule!(index, "tokenizer-once", self.tokenizer.is_none(), "a second tokenizer {}", e.tokenizer);
-        self.tokenizer = Some((index, e));
+        self.tokenizer = Some(Logged { index, entry: e });
         Ok(())
     }
 
     pub(super) fn shard(&mut self, index: u64, e: Shard) -> Result<(), Violation> {
-        let tokenizer = some!(index, "shard-tokenizer", self.tokenizer.as_ref(), "a shard before the tokenizer").1.tokenizer;
+        let tokenizer = some!(index, "shard-tokenizer", self.tokenizer.as_ref(), "a shard before the tokenizer").entry.tokenizer;
         rule!(index, "shard-tokenizer", e.tokenizer == tokenizer, "tokenizer {}, the log says {tokenizer}", e.tokenizer);
         let submitted = some!(index, "shard-reference", self.submission_mut(e.submission), "submission {} is unknown", e.submission);
-        let contributor = submitted.submission.1.contributor;
+        let contributor = submitted.submission.entry.contributor;
         rule!(index, "shard-contributor", contributor == e.contributor, "contributor {}, the submission says {contributor}", e.contributor);
         let left = submitted.left();
-        let rows_live = submitted.live_shards().iter().fold(0u64, |n, (_, s)| n.saturating_add(s.rows));
+        let rows_live = submitted.live_shards().iter().fold(0u64, |n, Logged { entry: s, .. }| n.saturating_add(s.rows));
         match e.replaces {
             None => {
-                let (begun, documents) = (submitted.sharded, submitted.submission.1.documents);
+                let (begun, documents) = (submitted.sharded, submitted.submission.entry.documents);
                 rule!(index, "shard-once", u64::from(begun) < documents, "submission {} has all its shards already", e.submission);
                 rule!(
                     index,
@@ -190,8 +192,9 @@ impl State {
                 submitted.sharded = e.end;
             }
             Some(old) => {
-                let live = submitted.live_shards().into_iter().find(|(at, _)| *at == old);
-                let (at, last) = some!(index, "shard-replaces", live, "shard of entry {old} is not in use in submission {}", e.submission);
+                let live = submitted.live_shards().into_iter().find(|Logged { index: at, .. }| *at == old);
+                let Logged { index: at, entry: last } =
+                    some!(index, "shard-replaces", live, "shard of entry {old} is not in use in submission {}", e.submission);
                 rule!(
                     index,
                     "shard-range",
@@ -203,19 +206,20 @@ impl State {
                     last.end
                 );
                 let open = submitted.withdrawals.last().filter(|w| w.effect.is_none()).map(|w| &w.withdrawal);
-                let (since, withdrawal) = some!(index, "shard-replaces", open, "submission {}: nothing was withdrawn", e.submission);
+                let Logged { index: since, entry: withdrawal } =
+                    some!(index, "shard-replaces", open, "submission {}: nothing was withdrawn", e.submission);
                 rule!(index, "shard-replaces", *at < *since, "shard of entry {old}: it was put in its place already by this withdrawal");
                 let (rows, least) = (last.rows, last.rows.saturating_sub(withdrawal.documents));
                 rule!(index, "shard-rows", (least..rows).contains(&e.rows), "{} rows, expected {least} to {}", e.rows, rows - 1);
             }
         }
-        submitted.shards.push((index, e));
+        submitted.shards.push(Logged { index, entry: e });
         Ok(())
     }
 
     pub(super) fn compact(&mut self, index: u64, e: Compaction) -> Result<(), Violation> {
         let epoch = self.epoch(index, e.epoch)?;
-        let waiting = epoch.submissions.iter().find(|s| !s.is_sharded() || s.withdrawing()).map(|s| s.submission.0);
+        let waiting = epoch.submissions.iter().find(|s| !s.is_sharded() || s.withdrawing()).map(|s| s.submission.index);
         rule!(
             index,
             "compaction-shards",
@@ -223,7 +227,7 @@ impl State {
             "submission {} has shards or a withdrawal to come",
             waiting.unwrap_or_default()
         );
-        let members = epoch.compacted(&(index, e.clone()));
+        let members = epoch.compacted(&Logged { index, entry: e.clone() });
         rule!(
             index,
             "compaction-shards",
@@ -234,7 +238,7 @@ impl State {
             e.last,
             e.shards
         );
-        let sum = |pick: fn(&Shard) -> u64| members.iter().fold(0u64, |n, (_, s)| n.saturating_add(pick(s)));
+        let sum = |pick: fn(&Shard) -> u64| members.iter().fold(0u64, |n, Logged { entry: s, .. }| n.saturating_add(pick(s)));
         let found = (sum(|s| s.rows), sum(|s| s.tokens));
         rule!(
             index,
@@ -246,10 +250,11 @@ impl State {
             found.0,
             found.1
         );
-        let taken: Vec<u64> = epoch.compactions_before(index).iter().flat_map(|c| epoch.compacted(c)).map(|(at, _)| *at).collect();
-        let twice = members.iter().find(|(at, _)| taken.contains(at)).map(|(at, _)| *at);
+        let taken: Vec<u64> =
+            epoch.compactions_before(index).iter().flat_map(|c| epoch.compacted(c)).map(|Logged { index: at, .. }| *at).collect();
+        let twice = members.iter().find(|Logged { index: at, .. }| taken.contains(at)).map(|Logged { index: at, .. }| *at);
         rule!(index, "compaction-once", twice.is_none(), "shard of entry {} is in a compaction already", twice.unwrap_or_default());
-        epoch.compactions.push((index, e));
+        epoch.compactions.push(Logged { index, entry: e });
         Ok(())
     }
 
@@ -258,18 +263,18 @@ impl State {
         let kinds = ["prior-publication", "domain", "repository", "contract", "other"];
         let known = kinds.contains(&e.evidence_kind.as_str());
         rule!(index, "claim-evidence", known, "evidence {:?}, expected one of {}", e.evidence_kind, kinds.join(", "));
-        self.claims.push(Claimed { claim: (index, e), resolution: None });
+        self.claims.push(Claimed { claim: Logged { index, entry: e }, resolution: None });
         Ok(())
     }
 
     pub(super) fn resolve(&mut self, index: u64, e: Resolution) -> Result<(), Violation> {
-        let place = self.claims.binary_search_by_key(&e.claim, |c| c.claim.0).ok();
+        let place = self.claims.binary_search_by_key(&e.claim, |c| c.claim.index).ok();
         let place = some!(index, "resolution-claim", place, "claim {} is unknown", e.claim);
         let claim = &mut self.claims[place];
         rule!(index, "resolution-once", claim.resolution.is_none(), "claim {} is resolved already", e.claim);
         let known = ["upheld", "rejected", "withdrawn"].contains(&e.outcome.as_str());
         rule!(index, "resolution-outcome", known, "outcome {:?}, expected upheld, rejected or withdrawn", e.outcome);
-        claim.resolution = Some((index, e));
+        claim.resolution = Some(Logged { index, entry: e });
         Ok(())
     }
 
@@ -281,11 +286,11 @@ impl State {
             !self.is_custodial(&holder),
             "a grant of {holder}, whose key the operator holds, expected a key of its own"
         );
-        let epoch = self.epochs.iter().find(|x| x.submissions.iter().any(|s| s.submission.0 == e.submission));
+        let epoch = self.epochs.iter().find(|x| x.submissions.iter().any(|s| s.submission.index == e.submission));
         let open = epoch.is_some_and(|x| x.close.is_none());
         rule!(index, "grant-epoch", open, "submission {} is of no epoch that is open", e.submission);
         let submitted = some!(index, "grant-submission", self.submission_mut(e.submission), "submission {} is unknown", e.submission);
-        let (owner, documents) = (submitted.submission.1.contributor, submitted.submission.1.documents);
+        let (owner, documents) = (submitted.submission.entry.contributor, submitted.submission.entry.documents);
         rule!(index, "grant-submission", owner == e.contributor, "submission {} is of {owner}, not {}", e.submission, e.contributor);
         let right = if e.list.is_some() { (1..=documents).contains(&e.documents) } else { e.documents == documents };
         rule!(index, "grant-documents", right, "{} documents of {documents}", e.documents);
@@ -294,17 +299,17 @@ impl State {
         rule!(index, "grant-purposes", in_order, "purposes {purposes:?}, expected at least one, in order, each once");
         let sentence = grant_sentence(purposes, &e.terms);
         rule!(index, "grant-statement", e.statement == sentence, "statement {:?}, expected {sentence:?}", e.statement);
-        submitted.grants.push((index, e));
+        submitted.grants.push(Logged { index, entry: e });
         Ok(())
     }
 
     pub(super) fn withdraw(&mut self, index: u64, e: Withdrawal) -> Result<(), Violation> {
         let submitted = some!(index, "withdrawal-submission", self.submission_mut(e.submission), "submission {} is unknown", e.submission);
-        let owner = submitted.submission.1.contributor;
+        let owner = submitted.submission.entry.contributor;
         rule!(index, "withdrawal-submission", owner == e.contributor, "submission {} is of {owner}, not {}", e.submission, e.contributor);
         let known = ["licence", "consent"].contains(&e.kind.as_str());
         rule!(index, "withdrawal-kind", known, "kind {:?}, expected licence or consent", e.kind);
-        let documents = submitted.submission.1.documents;
+        let documents = submitted.submission.entry.documents;
         rule!(
             index,
             "withdrawal-documents",
@@ -319,7 +324,7 @@ impl State {
             "submission {}: its last withdrawal waits for its effect",
             e.submission
         );
-        submitted.withdrawals.push(Withdrawn { withdrawal: (index, e), effect: None });
+        submitted.withdrawals.push(Withdrawn { withdrawal: Logged { index, entry: e }, effect: None });
         Ok(())
     }
 
@@ -329,7 +334,7 @@ impl State {
         let mut places = epochs.flat_map(|(n, x)| x.submissions.iter().enumerate().map(move |(p, s)| (n, p, s)));
         let found = places.find_map(|(n, p, s)| {
             let w = s.withdrawals.last()?;
-            (w.withdrawal.0 == e.withdrawal && w.effect.is_none()).then(|| (n, p, s.clone(), w.withdrawal.1.clone()))
+            (w.withdrawal.index == e.withdrawal && w.effect.is_none()).then(|| (n, p, s.clone(), w.withdrawal.entry.clone()))
         });
         let (n, p, mut submitted, withdrawal) =
             some!(index, "effect-withdrawal", found, "withdrawal {} is unknown, or took effect", e.withdrawal);
@@ -345,10 +350,10 @@ impl State {
             withdrawal.documents
         );
         // Shards that replace others came between the withdrawal and this entry, in the same batch.
-        let before = submitted.shards_before(e.withdrawal).iter().fold(0u64, |n, (_, s)| n.saturating_add(s.rows));
-        let now = submitted.live_shards().iter().fold(0u64, |n, (_, s)| n.saturating_add(s.rows));
+        let before = submitted.shards_before(e.withdrawal).iter().fold(0u64, |n, Logged { entry: s, .. }| n.saturating_add(s.rows));
+        let now = submitted.live_shards().iter().fold(0u64, |n, Logged { entry: s, .. }| n.saturating_add(s.rows));
         let removed = before.saturating_sub(now);
-        let complete = u64::from(submitted.sharded) == submitted.submission.1.documents;
+        let complete = u64::from(submitted.sharded) == submitted.submission.entry.documents;
         rule!(
             index,
             "effect-shard",
@@ -356,7 +361,7 @@ impl State {
             "shards without {removed} of {} accepted documents come in the place of others",
             e.accepted
         );
-        submitted.withdrawals.last_mut().expect("found above").effect = Some((index, e.clone()));
+        submitted.withdrawals.last_mut().expect("found above").effect = Some(Logged { index, entry: e.clone() });
         let retires = e.accepted > 0 && before > 0;
         let epoch = &mut self.epochs[n];
         let before = std::mem::replace(&mut epoch.submissions[p], submitted);
@@ -372,10 +377,10 @@ impl State {
     }
 
     pub(super) fn reveal(&mut self, index: u64, e: Reveal) -> Result<(), Violation> {
-        let settled = self.runs.iter().any(|r| r.intent.1.epoch == e.epoch && r.statements.is_some());
+        let settled = self.runs.iter().any(|r| r.intent.entry.epoch == e.epoch && r.statements.is_some());
         rule!(index, "reveal-after", settled, "epoch {}: revealed before its settlement", e.epoch);
         let epoch = self.epoch(index, e.epoch)?;
-        let expected = epoch.open.1.dedup_key;
+        let expected = epoch.open.entry.dedup_key;
         rule!(
             index,
             "reveal-key",
@@ -384,7 +389,7 @@ impl State {
             Digest::of(&e.dedup_key.0)
         );
         rule!(index, "reveal-once", epoch.reveal.is_none(), "epoch {} is revealed already", e.epoch);
-        epoch.reveal = Some((index, e));
+        epoch.reveal = Some(Logged { index, entry: e });
         Ok(())
     }
 }

@@ -3,7 +3,8 @@
 use corpus::{ContributorId, Digest};
 
 use super::{Signers, State, Violation, rule, some};
-use crate::entry::{Entry, Genesis, Holder, KeyRevocation, KeyRotation, Registration, WitnessChange};
+use crate::entry::{Entry, Genesis, HOME_FORMAT, Holder, KeyRevocation, KeyRotation, Registration, WitnessChange};
+use crate::history::Logged;
 use crate::history::{Contributor, HeldKey};
 use crate::key::PublicKey;
 use crate::note::{Note, Verifier};
@@ -28,7 +29,7 @@ impl State {
 
     /// The witnesses of a tree head of `size`: those of the last entry before its own last one, or genesis'.
     pub fn witnesses_of(&self, size: u64) -> Option<&WitnessPolicy> {
-        self.witnesses.iter().rfind(|(at, _)| *at == 0 || at + 1 < size).map(|(_, policy)| policy)
+        self.witnesses.iter().rfind(|Logged { index: at, .. }| *at == 0 || at + 1 < size).map(|Logged { entry: policy, .. }| policy)
     }
 
     /// Whose key `key` is or was.
@@ -68,7 +69,7 @@ impl State {
     }
 
     pub(super) fn is_custodial(&self, holder: &Holder) -> bool {
-        matches!(holder, Holder::Contributor(id) if self.contributors.get(id).is_some_and(|c| c.registration.1.custodial))
+        matches!(holder, Holder::Contributor(id) if self.contributors.get(id).is_some_and(|c| c.registration.entry.custodial))
     }
 
     /// Who signs for a contributor: it, and the operator too for what it imports under a key that it holds itself.
@@ -115,6 +116,13 @@ impl State {
 
     pub(super) fn genesis(&mut self, index: u64, e: Genesis) -> Result<(), Violation> {
         rule!(index, "genesis-first", index == 0, "genesis, expected at 0 alone");
+        rule!(
+            index,
+            "genesis-format",
+            e.format == HOME_FORMAT,
+            "a home of format {}, this program reads format {HOME_FORMAT}; use the version of Assay that made it",
+            e.format
+        );
         let named = Verifier::from_vkey(&e.log).is_ok_and(|v| v.name == e.origin);
         rule!(index, "genesis-keys", named, "log key {:?}, expected one named {:?}", e.log, e.origin);
         rule!(index, "genesis-keys", e.operator != e.approver, "operator and approver have one key, expected two");
@@ -133,7 +141,7 @@ impl State {
         self.keys.extend(policy.witnesses.iter().map(|w| (w.verifier.public.to_bytes(), None)));
         self.keys.insert(policy.log.public.to_bytes(), None);
         (self.operator, self.approver) = (Some(HeldKey::new(e.operator, index)), Some(HeldKey::new(e.approver, index)));
-        self.witnesses.push((index, policy));
+        self.witnesses.push(Logged { index, entry: policy });
         self.genesis = Some(e);
         Ok(())
     }
@@ -153,7 +161,7 @@ impl State {
         self.fresh(index, &e.key)?;
         self.keys.insert(e.key.to_bytes(), Some(Holder::Contributor(id)));
         let key = HeldKey::new(e.key, index);
-        self.contributors.insert(e.contributor, Contributor { registration: (index, e), key, submissions: 0 });
+        self.contributors.insert(e.contributor, Contributor { registration: Logged { index, entry: e }, key, submissions: 0 });
         Ok(())
     }
 
@@ -199,7 +207,7 @@ impl State {
         let taken = |key: &PublicKey| self.holder(key).is_some();
         let policy = checked_policy(index, &genesis.log, taken, &e.witness_policy)?;
         self.keys.extend(policy.witnesses.iter().map(|w| (w.verifier.public.to_bytes(), None)));
-        self.witnesses.push((index, policy));
+        self.witnesses.push(Logged { index, entry: policy });
         Ok(())
     }
 

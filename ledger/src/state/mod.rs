@@ -21,7 +21,7 @@ use corpus::ContributorId;
 
 use crate::entry::{BooksClose, Entry, Genesis, Holder, PolicyChange, Tokenizer};
 use crate::envelope::Envelope;
-use crate::history::{At, Claimed, Contributor, Disputed, Epoch, HeldKey, Payout, Run, Submitted, UnknownRun};
+use crate::history::{Claimed, Contributor, Disputed, Epoch, HeldKey, Logged, Payout, Run, Submitted, UnknownRun};
 use crate::key::PublicKey;
 use crate::witness_policy::WitnessPolicy;
 
@@ -52,17 +52,17 @@ pub struct State {
     /// The approver's key.
     pub approver: Option<HeldKey>,
     /// The witnesses, with the entries that named them: genesis, and changes since.
-    pub witnesses: Vec<At<WitnessPolicy>>,
+    pub witnesses: Vec<Logged<WitnessPolicy>>,
     /// Contributors by id.
     pub contributors: BTreeMap<ContributorId, Contributor>,
     /// Epochs in order.
     pub epochs: Vec<Epoch>,
     /// The tokenizer, once it is fixed.
-    pub tokenizer: Option<At<Tokenizer>>,
+    pub tokenizer: Option<Logged<Tokenizer>>,
     /// Runs in order.
     pub runs: Vec<Run>,
     /// Policies of epochs to come, in order.
-    pub policies: Vec<At<PolicyChange>>,
+    pub policies: Vec<Logged<PolicyChange>>,
     /// Claims in order.
     pub claims: Vec<Claimed>,
     /// Payouts in order.
@@ -70,7 +70,7 @@ pub struct State {
     /// Disputes in order.
     pub disputes: Vec<Disputed>,
     /// Closes of the books, in order.
-    pub closes: Vec<At<BooksClose>>,
+    pub closes: Vec<Logged<BooksClose>>,
     /// Keys that others took the place of.
     past: Vec<(Holder, HeldKey)>,
     /// Every key that ever had a role, with whose it is: none may have another. The log's and its witnesses' are nobody's here.
@@ -172,7 +172,7 @@ impl State {
     }
 
     fn epoch_number_at(&self, index: u64) -> Option<usize> {
-        self.epochs.partition_point(|e| e.open.0 <= index).checked_sub(1)
+        self.epochs.partition_point(|e| e.open.index <= index).checked_sub(1)
     }
 
     /// The submission of entry `index`.

@@ -2,6 +2,7 @@
 
 use super::{State, Violation, rule, some};
 use crate::entry::{BooksClose, Dispute, DisputeResolution, PayoutApproval, PayoutProposal, PolicyChange, Release, Settlement, Statements};
+use crate::history::Logged;
 use crate::history::{Disputed, Payout};
 
 /// How somebody can be paid.
@@ -13,16 +14,16 @@ impl State {
     pub(super) fn change_policy(&mut self, index: u64, e: PolicyChange) -> Result<(), Violation> {
         let next = self.epochs.len();
         rule!(index, "policy-future", e.from_epoch as usize >= next, "from epoch {}, expected {next} or later", e.from_epoch);
-        let last = self.policies.last().map_or(0, |(_, p)| p.from_epoch);
+        let last = self.policies.last().map_or(0, |Logged { entry: p, .. }| p.from_epoch);
         rule!(index, "policy-future", e.from_epoch >= last, "from epoch {}, one from epoch {last} is announced already", e.from_epoch);
-        self.policies.push((index, e));
+        self.policies.push(Logged { index, entry: e });
         Ok(())
     }
 
     pub(super) fn reward(&mut self, index: u64, e: Statements) -> Result<(), Violation> {
-        let epoch = self.run_mut(index, e.run)?.intent.1.epoch;
+        let epoch = self.run_mut(index, e.run)?.intent.entry.epoch;
         rule!(index, "statements-epoch", e.epoch == epoch, "epoch {}, run {} is of epoch {epoch}", e.epoch, e.run);
-        let settled = self.runs.iter().find(|r| r.intent.1.epoch == epoch && r.statements.is_some()).map(|r| r.intent.1.run);
+        let settled = self.runs.iter().find(|r| r.intent.entry.epoch == epoch && r.statements.is_some()).map(|r| r.intent.entry.run);
         rule!(index, "statements-once", settled.is_none(), "run {}: epoch {epoch} is settled by run {settled:?} already", e.run);
         let currency = self.genesis.as_ref().map_or("", |g| &g.currency);
         rule!(
@@ -47,19 +48,20 @@ impl State {
             e.outcome
         );
         let run = self.run_mut(index, e.run)?;
-        rule!(index, "statements-pilot", !run.intent.1.pilot, "run {}: is a pilot, which is never settled", e.run);
-        let replayed = run.replays.iter().any(|(_, r)| r.outcome != "differs");
+        rule!(index, "statements-pilot", !run.intent.entry.pilot, "run {}: is a pilot, which is never settled", e.run);
+        let replayed = run.replays.iter().any(|Logged { entry: r, .. }| r.outcome != "differs");
         rule!(index, "statements-replayed", replayed, "run {}: statements before a replay", e.run);
-        run.statements = Some((index, e));
+        run.statements = Some(Logged { index, entry: e });
         Ok(())
     }
 
     pub(super) fn release(&mut self, index: u64, e: Release) -> Result<(), Violation> {
-        let run = self.runs.iter_mut().find(|r| r.statements.as_ref().is_some_and(|(at, _)| *at == e.statements));
+        let run = self.runs.iter_mut().find(|r| r.statements.as_ref().is_some_and(|Logged { index: at, .. }| *at == e.statements));
         let run = some!(index, "release-statements", run, "statements {} are unknown", e.statements);
-        let (_, s) = run.statements.as_ref().expect("it was found by them");
+        let Logged { entry: s, .. } = run.statements.as_ref().expect("it was found by them");
         rule!(index, "release-statements", s.outcome == "settled", "statements {}: {}", e.statements, s.outcome);
-        let left = s.payable_minor.saturating_sub(run.releases.iter().map(|(_, r)| r.total_minor).fold(0, i128::saturating_add));
+        let left =
+            s.payable_minor.saturating_sub(run.releases.iter().map(|Logged { entry: r, .. }| r.total_minor).fold(0, i128::saturating_add));
         rule!(
             index,
             "release-total",
@@ -68,17 +70,18 @@ impl State {
             e.total_minor,
             e.contributors
         );
-        run.releases.push((index, e));
+        run.releases.push(Logged { index, entry: e });
         Ok(())
     }
 
     /// What was released and is not on its way or paid, in minor units; what disputes stopped is among it.
     pub fn releasable_to_payouts(&self) -> i128 {
-        let released = self.runs.iter().flat_map(|r| &r.releases).map(|(_, r)| r.total_minor).fold(0, i128::saturating_add);
+        let released =
+            self.runs.iter().flat_map(|r| &r.releases).map(|Logged { entry: r, .. }| r.total_minor).fold(0, i128::saturating_add);
         let back = |s: &Settlement| s.returned_minor.saturating_add(s.reversed_minor);
-        let returned = |p: &Payout| p.settlements.iter().map(|(_, s)| back(s)).fold(0, i128::saturating_add);
+        let returned = |p: &Payout| p.settlements.iter().map(|Logged { entry: s, .. }| back(s)).fold(0, i128::saturating_add);
         let standing = self.payouts.iter().filter(|p| !p.is_rejected());
-        let paid = standing.map(|p| p.proposal.1.total_minor.saturating_sub(returned(p))).fold(0, i128::saturating_add);
+        let paid = standing.map(|p| p.proposal.entry.total_minor.saturating_sub(returned(p))).fold(0, i128::saturating_add);
         released.saturating_sub(paid)
     }
 
@@ -95,12 +98,12 @@ impl State {
             e.total_minor,
             e.transfers
         );
-        self.payouts.push(Payout { proposal: (index, e), approval: None, settlements: Vec::new() });
+        self.payouts.push(Payout { proposal: Logged { index, entry: e }, approval: None, settlements: Vec::new() });
         Ok(())
     }
 
     fn payout(&mut self, index: u64, proposal: u64) -> Result<&mut Payout, Violation> {
-        let place = self.payouts.binary_search_by_key(&proposal, |p| p.proposal.0).ok();
+        let place = self.payouts.binary_search_by_key(&proposal, |p| p.proposal.index).ok();
         let place = some!(index, "payout-proposal", place, "proposal {proposal} is unknown");
         Ok(&mut self.payouts[place])
     }
@@ -110,7 +113,7 @@ impl State {
         rule!(index, "approval-once", payout.approval.is_none(), "proposal {} is approved or rejected already", e.proposal);
         let known = ["approved", "rejected"].contains(&e.outcome.as_str());
         rule!(index, "approval-outcome", known, "outcome {:?}, expected approved or rejected", e.outcome);
-        let proposal = &payout.proposal.1;
+        let proposal = &payout.proposal.entry;
         rule!(
             index,
             "approval-same",
@@ -123,15 +126,15 @@ impl State {
             proposal.file,
             proposal.total_minor
         );
-        payout.approval = Some((index, e));
+        payout.approval = Some(Logged { index, entry: e });
         Ok(())
     }
 
     pub(super) fn settle(&mut self, index: u64, e: Settlement) -> Result<(), Violation> {
         let payout = self.payout(index, e.proposal)?;
-        let approved = payout.approval.as_ref().is_some_and(|(_, a)| a.outcome == "approved");
+        let approved = payout.approval.as_ref().is_some_and(|Logged { entry: a, .. }| a.outcome == "approved");
         rule!(index, "settlement-approved", approved, "proposal {} is not approved", e.proposal);
-        let total = payout.proposal.1.total_minor;
+        let total = payout.proposal.entry.total_minor;
         let none_below_zero = e.settled_minor >= 0 && e.returned_minor >= 0 && e.reversed_minor >= 0;
         let sum = e.settled_minor.checked_add(e.returned_minor).filter(|s| none_below_zero && (*s > 0 || e.reversed_minor > 0));
         let sum = some!(
@@ -147,7 +150,7 @@ impl State {
         rule!(index, "settlement-amounts", sum <= left, "{sum} reported, {left} of {total} are open");
         let arrived = payout.arrived();
         rule!(index, "settlement-amounts", e.reversed_minor <= arrived, "{} reversed, {arrived} had arrived", e.reversed_minor);
-        payout.settlements.push((index, e));
+        payout.settlements.push(Logged { index, entry: e });
         Ok(())
     }
 
@@ -156,19 +159,19 @@ impl State {
         rule!(index, "dispute-subject", subjects == 1, "{subjects} subjects, expected a contributor, a submission or a run");
         let known = e.contributor.is_none_or(|id| self.contributors.contains_key(&id))
             && e.submission.is_none_or(|at| self.submission(at).is_some())
-            && e.run.is_none_or(|run| self.runs.iter().any(|r| r.intent.1.run == run));
+            && e.run.is_none_or(|run| self.runs.iter().any(|r| r.intent.entry.run == run));
         rule!(index, "dispute-subject", known, "contributor {:?}, submission {:?}, run {:?}: unknown", e.contributor, e.submission, e.run);
         rule!(index, "dispute-code", DISPUTES.contains(&e.code.as_str()), "code {:?}, expected one of {}", e.code, DISPUTES.join(", "));
-        self.disputes.push(Disputed { dispute: (index, e), resolution: None });
+        self.disputes.push(Disputed { dispute: Logged { index, entry: e }, resolution: None });
         Ok(())
     }
 
     pub(super) fn resolve_dispute(&mut self, index: u64, e: DisputeResolution) -> Result<(), Violation> {
-        let place = self.disputes.binary_search_by_key(&e.dispute, |d| d.dispute.0).ok();
+        let place = self.disputes.binary_search_by_key(&e.dispute, |d| d.dispute.index).ok();
         let place = some!(index, "dispute-known", place, "dispute {} is unknown", e.dispute);
         let disputed = &mut self.disputes[place];
         rule!(index, "dispute-once", disputed.resolution.is_none(), "dispute {} is resolved already", e.dispute);
-        let about_one = disputed.dispute.1.run.is_none();
+        let about_one = disputed.dispute.entry.run.is_none();
         let fits = e.outcome == "released" && e.amount_minor == 0 || e.outcome == "clawback" && e.amount_minor > 0 && about_one;
         rule!(
             index,
@@ -178,7 +181,7 @@ impl State {
             e.outcome,
             e.amount_minor
         );
-        disputed.resolution = Some((index, e));
+        disputed.resolution = Some(Logged { index, entry: e });
         Ok(())
     }
 
@@ -190,11 +193,11 @@ impl State {
             "close-reconciled",
             open.is_none(),
             "payout {:?} is not reconciled: {} of {} are reported",
-            open.map(|p| p.proposal.0),
+            open.map(|p| p.proposal.index),
             open.map_or(0, Payout::reported),
-            open.map_or(0, |p| p.proposal.1.total_minor)
+            open.map_or(0, |p| p.proposal.entry.total_minor)
         );
-        self.closes.push((index, e));
+        self.closes.push(Logged { index, entry: e });
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{State, Violation, rule, some};
 use crate::entry::{Attribution, Replay, RunClose, RunIntent, RunProgress};
+use crate::history::Logged;
 use crate::history::Run;
 
 impl State {
@@ -9,10 +10,16 @@ impl State {
         rule!(index, "run-order", e.run as usize == self.runs.len(), "run {}, expected {}", e.run, self.runs.len());
         let epoch = some!(index, "run-epoch", self.epochs.get(e.epoch as usize), "epoch {} is unknown", e.epoch);
         let draw = some!(index, "run-epoch", epoch.draw.as_ref(), "epoch {} is not drawn", e.epoch);
-        rule!(index, "run-seed", e.seed == draw.1.seed, "seed {}, the draw says {}", e.seed, draw.1.seed);
+        rule!(index, "run-seed", e.seed == draw.entry.seed, "seed {}, the draw says {}", e.seed, draw.entry.seed);
         let missing = epoch.submissions.iter().find(|s| !s.is_sharded());
-        rule!(index, "run-corpus", missing.is_none(), "submission {} has no verdicts or no shard", missing.map_or(0, |m| m.submission.0));
-        let waiting = epoch.submissions.iter().find(|s| s.withdrawing()).map(|s| s.submission.0);
+        rule!(
+            index,
+            "run-corpus",
+            missing.is_none(),
+            "submission {} has no verdicts or no shard",
+            missing.map_or(0, |m| m.submission.index)
+        );
+        let waiting = epoch.submissions.iter().find(|s| s.withdrawing()).map(|s| s.submission.index);
         rule!(index, "run-withdrawn", waiting.is_none(), "submission {}: a withdrawal waits for its effect", waiting.unwrap_or(0));
         let (root, documents, tokens) = epoch.corpus(index);
         rule!(
@@ -34,7 +41,7 @@ impl State {
             e.buckets
         );
         self.runs.push(Run {
-            intent: (index, e),
+            intent: Logged { index, entry: e },
             progress: Vec::new(),
             close: None,
             attribution: None,
@@ -49,7 +56,7 @@ impl State {
     fn check_drawn(&self, index: u64, run: &Run, drawn_from: Option<&String>) -> Result<(), Violation> {
         match (run.progress.last(), drawn_from) {
             (None, None) => Ok(()),
-            (Some((at, _)), Some(note)) => self.cosigned(index, note, at + 1).map(|_| ()),
+            (Some(Logged { index: at, .. }), Some(note)) => self.cosigned(index, note, at + 1).map(|_| ()),
             (last, note) => {
                 rule!(index, "progress-draw", false, "a drawn tree head {}, expected {}", note.is_some(), last.is_some());
                 Ok(())
@@ -63,23 +70,23 @@ impl State {
         rule!(
             index,
             "progress-order",
-            last.is_none_or(|(_, l)| l.step < e.step && l.windows < e.windows) && e.step <= run.intent.1.steps,
+            last.is_none_or(|Logged { entry: l, .. }| l.step < e.step && l.windows < e.windows) && e.step <= run.intent.entry.steps,
             "step {} of run {} is not after the last progress, or beyond its {} steps",
             e.step,
             e.run,
-            run.intent.1.steps
+            run.intent.entry.steps
         );
-        let retired = self.epochs[run.intent.1.epoch as usize].retired.unwrap_or(0);
+        let retired = self.epochs[run.intent.entry.epoch as usize].retired.unwrap_or(0);
         rule!(
             index,
             "progress-withdrawn",
-            run.intent.0 > retired,
+            run.intent.index > retired,
             "run {}: entry {retired} took a shard out of use; abort it and begin another",
             e.run
         );
         self.check_drawn(index, run, e.drawn_from.as_ref())?;
         let run = self.run_mut(index, e.run)?;
-        run.progress.push((index, e));
+        run.progress.push(Logged { index, entry: e });
         Ok(())
     }
 
@@ -93,7 +100,7 @@ impl State {
             "outcome {:?}, expected completed or aborted with a reason",
             e.outcome
         );
-        let (step, checkpoint) = run.progress.last().map_or((0, None), |(_, p)| (p.step, Some(p.checkpoint)));
+        let (step, checkpoint) = run.progress.last().map_or((0, None), |Logged { entry: p, .. }| (p.step, Some(p.checkpoint)));
         rule!(
             index,
             "close-progress",
@@ -106,7 +113,7 @@ impl State {
         if !aborted || e.drawn_from.is_some() {
             self.check_drawn(index, run, e.drawn_from.as_ref())?;
         }
-        let planned = run.intent.1.steps;
+        let planned = run.intent.entry.steps;
         rule!(
             index,
             "close-steps",
@@ -116,15 +123,15 @@ impl State {
             e.steps
         );
         let run = self.run_mut(index, e.run)?;
-        run.close = Some((index, e));
+        run.close = Some(Logged { index, entry: e });
         Ok(())
     }
 
     pub(super) fn attribute(&mut self, index: u64, e: Attribution) -> Result<(), Violation> {
         let run = self.run_mut(index, e.run)?;
-        let closed = run.close.as_ref().is_some_and(|(_, c)| c.outcome == "completed");
+        let closed = run.close.as_ref().is_some_and(|Logged { entry: c, .. }| c.outcome == "completed");
         rule!(index, "attribution-once", closed && run.attribution.is_none(), "run {}: attributed before its completion, or twice", e.run);
-        let last = &run.progress.last().expect("a closed run has progress").1;
+        let last = &run.progress.last().expect("a closed run has progress").entry;
         rule!(
             index,
             "attribution-table",
@@ -134,7 +141,7 @@ impl State {
             e.credit,
             last.credit
         );
-        run.attribution = Some((index, e));
+        run.attribution = Some(Logged { index, entry: e });
         Ok(())
     }
 
@@ -143,9 +150,9 @@ impl State {
         rule!(index, "replay-after", run.attribution.is_some(), "run {}: replayed before its attribution", e.run);
         let known = ["bit-equal", "within-tolerance", "differs"].contains(&e.outcome.as_str());
         rule!(index, "replay-outcome", known, "outcome {:?}", e.outcome);
-        let of = run.progress.last().map_or(0, |(_, p)| p.windows);
+        let of = run.progress.last().map_or(0, |Logged { entry: p, .. }| p.windows);
         rule!(index, "replay-windows", !e.windows.is_empty() && e.windows.iter().all(|w| *w < of), "windows {:?} of {of}", e.windows);
-        run.replays.push((index, e));
+        run.replays.push(Logged { index, entry: e });
         Ok(())
     }
 

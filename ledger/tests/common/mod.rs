@@ -3,6 +3,7 @@
 // Each test uses a part of it.
 #![allow(dead_code)]
 
+use ledger::history::Logged;
 use std::collections::BTreeMap;
 
 use corpus::licence::Purpose;
@@ -11,9 +12,9 @@ use corpus::{ContributorId, Digest};
 use ledger::entry::rights::{LicenseStatement, grant_sentence};
 use ledger::entry::{
     Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen, Genesis,
-    Grant, Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PolicyChange, Registration, Release, Replay, Resolution,
-    Reveal, Rights, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Tokenizer, Withdrawal, WithdrawalEffect,
-    WitnessChange,
+    Grant, HOME_FORMAT, Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PolicyChange, Registration, Release, Replay,
+    Resolution, Reveal, Rights, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Tokenizer, Withdrawal,
+    WithdrawalEffect, WitnessChange,
 };
 use ledger::key::Algorithm;
 use ledger::tree_head::draw_seed;
@@ -104,6 +105,7 @@ impl World {
 
     pub fn genesis(&self) -> Genesis {
         Genesis {
+            format: HOME_FORMAT,
             origin: self.log.name.clone(),
             demo: true,
             operator: self.operator.public(),
@@ -124,9 +126,9 @@ impl World {
     /// The submission of the `n`th commitment.
     pub fn submission(&self, n: usize) -> Submission {
         let commitment = self.index("commitment", n);
-        let (_, committed) = self.state.epochs[0].commitment(commitment).expect("a commitment of epoch 0");
+        let Logged { entry: committed, .. } = self.state.epochs[0].commitment(commitment).expect("a commitment of epoch 0");
         let contributor = &self.state.contributors[&committed.contributor];
-        let verified_by = if contributor.registration.1.custodial { "importer" } else { "contributor" };
+        let verified_by = if contributor.registration.entry.custodial { "importer" } else { "contributor" };
         Submission {
             epoch: 0,
             contributor: committed.contributor,
@@ -163,7 +165,7 @@ impl World {
     /// Verdicts on the `n`th submission: two documents are accepted.
     pub fn acceptance(&self, n: usize) -> Acceptance {
         let submission = self.index("submission", n);
-        let documents = self.state.submission(submission).expect("a submission").submission.1.documents;
+        let documents = self.state.submission(submission).expect("a submission").submission.entry.documents;
         Acceptance {
             submission,
             verdicts: digest(&format!("verdicts {n}")),
@@ -182,9 +184,9 @@ impl World {
         let submission = self.index("submission", n);
         Shard {
             submission,
-            contributor: self.state.submission(submission).expect("a submission").submission.1.contributor,
+            contributor: self.state.submission(submission).expect("a submission").submission.entry.contributor,
             first: 0,
-            end: self.state.submission(submission).expect("a submission").submission.1.documents as u32,
+            end: self.state.submission(submission).expect("a submission").submission.entry.documents as u32,
             file: digest(&format!("shard {n}")),
             rows: 2,
             tokens: 20,
@@ -253,12 +255,12 @@ impl World {
         let shards = self.state.epochs[0].shards_before(self.state.size);
         Compaction {
             epoch: 0,
-            first: shards.first().expect("a shard").0,
-            last: shards.last().expect("a shard").0,
+            first: shards.first().expect("a shard").index,
+            last: shards.last().expect("a shard").index,
             shards: shards.len() as u64,
             file: digest("compacted"),
-            rows: shards.iter().map(|(_, s)| s.rows).sum(),
-            tokens: shards.iter().map(|(_, s)| s.tokens).sum(),
+            rows: shards.iter().map(|Logged { entry: s, .. }| s.rows).sum(),
+            tokens: shards.iter().map(|Logged { entry: s, .. }| s.tokens).sum(),
             document_root: digest("documents together"),
         }
     }
@@ -290,7 +292,7 @@ impl World {
             instruction_set: "avx2".to_string(),
             threads: 1,
             initial_weights: digest("initial weights"),
-            seed: self.state.epochs[0].draw.as_ref().map_or(digest("no draw"), |(_, draw)| draw.seed),
+            seed: self.state.epochs[0].draw.as_ref().map_or(digest("no draw"), |Logged { entry: draw, .. }| draw.seed),
             contributors: 2,
             buckets: 2,
             pilot: false,
@@ -315,7 +317,7 @@ impl World {
 
     /// The end of run 0 at its last progress.
     pub fn run_close(&self) -> RunClose {
-        let (_, last) = self.state.runs[0].progress.last().expect("a run with progress");
+        let Logged { entry: last, .. } = self.state.runs[0].progress.last().expect("a run with progress");
         RunClose {
             run: 0,
             outcome: "completed".to_string(),
@@ -330,7 +332,7 @@ impl World {
     }
 
     fn drawn_from(&self) -> Option<String> {
-        let (at, _) = self.state.runs.first()?.progress.last()?;
+        let Logged { index: at, .. } = self.state.runs.first()?.progress.last()?;
         Some(self.tree_head(*at + 1).to_text())
     }
 
@@ -364,7 +366,7 @@ impl World {
 
     /// Consent to the first proposal.
     pub fn payout_approval(&self) -> PayoutApproval {
-        let (proposal, proposed) = &self.state.payouts[0].proposal;
+        let Logged { index: proposal, entry: proposed } = &self.state.payouts[0].proposal;
         PayoutApproval {
             proposal: *proposal,
             outcome: "approved".to_string(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::TreeHead;
 use ledger::entry::rights::{Rights, date_of};
+use ledger::history::Logged;
 use ledger::history::Run;
 
 use super::{Part, Signed, UNKNOWN, count, entries, parts, quoted, sizes, stated, terms, totals, verdicts, withdrawals};
@@ -28,16 +29,16 @@ const SAID: &str = "license_to_use license_statements license_verified_by rights
 /// While there are none, it is about what a run could use now.
 pub fn eu_summary(archive: &Signed<'_>, number: u32) -> Result<String> {
     let e = archive.epoch(Some(number))?;
-    let runs: Vec<&Run> = archive.state.runs.iter().filter(|r| r.intent.1.epoch == number).collect();
+    let runs: Vec<&Run> = archive.state.runs.iter().filter(|r| r.intent.entry.epoch == number).collect();
     // What was taken back after a run stays what that run was trained on.
-    let before = if runs.is_empty() { vec![u64::MAX] } else { runs.iter().rev().map(|r| r.intent.0).collect() };
+    let before = if runs.is_empty() { vec![u64::MAX] } else { runs.iter().rev().map(|r| r.intent.index).collect() };
     let parts = parts(e, |s| before.iter().map(|at| s.shards_before(*at)).find(|shards| !shards.is_empty()).unwrap_or_default())?;
     let TreeHead { origin, size, root } = archive.head.clone();
     let operator = archive.state.operator.context("a log that was read has an operator")?;
-    let (closed_at, closed) = e.close.as_ref().context("an epoch with shards is closed")?;
-    let (tokenized, tokenizer) = archive.state.tokenizer.as_ref().context("shards have a tokenizer")?;
-    let (opened, open) = &e.open;
-    let claims = archive.state.claims.iter().flat_map(|c| [Some(c.claim.0), c.resolution.as_ref().map(|(at, _)| *at)]);
+    let Logged { index: closed_at, entry: closed } = e.close.as_ref().context("an epoch with shards is closed")?;
+    let Logged { index: tokenized, entry: tokenizer } = archive.state.tokenizer.as_ref().context("shards have a tokenizer")?;
+    let Logged { index: opened, entry: open } = &e.open;
+    let claims = archive.state.claims.iter().flat_map(|c| [Some(c.claim.index), c.resolution.as_ref().map(|Logged { index: at, .. }| *at)]);
     let (claimed, claims) = (archive.state.claims.len(), entries(claims.flatten()));
     let demo = if archive.genesis().demo { "A demonstration: nobody is owed anything (entry 0). " } else { "" };
     let (models, trained) = models(archive, &runs, &parts)?;
@@ -47,7 +48,7 @@ pub fn eu_summary(archive: &Signed<'_>, number: u32) -> Result<String> {
     let said = |field: &str| stated(&parts, field);
     let (from, until, geography) = (said("data_generation_from"), said("data_generation_to"), said("data_origin_geography"));
     let (signals, personal, consents) = (said("opt_out_signals"), said("personal_data"), said("consent_documentation"));
-    let shards = entries(parts.iter().map(|p| p.shard.0));
+    let shards = entries(parts.iter().map(|p| p.shard.index));
     Ok(format!(
         "# Public summary of training content: {origin}, epoch {number}
 
@@ -112,9 +113,9 @@ fn models(archive: &Signed<'_>, runs: &[&Run], parts: &[Part]) -> Result<(String
     let mut models = format!("- Versioned model name(s): {UNKNOWN}; runs of the epoch: {}\n", runs.len());
     let mut trained = String::new();
     for run in runs {
-        let (at, intent) = &run.intent;
+        let Logged { index: at, entry: intent } = &run.intent;
         let end = match &run.close {
-            Some((at, c)) => {
+            Some(Logged { index: at, entry: c }) => {
                 format!("{}, state {} (entry {at})", quoted(&c.outcome), c.checkpoint.map_or("none".into(), |c| c.to_string()))
             }
             None => "not closed".into(),
@@ -126,7 +127,7 @@ fn models(archive: &Signed<'_>, runs: &[&Run], parts: &[Part]) -> Result<(String
         trained += &size(&format!(" of run {number}"), (intent.documents, intent.tokens), entries([*at]));
     }
     if runs.is_empty() {
-        trained = size(" that a run could use now", totals(parts), entries(parts.iter().map(|p| p.shard.0)));
+        trained = size(" that a run could use now", totals(parts), entries(parts.iter().map(|p| p.shard.index)));
     }
     Ok((models, trained))
 }
@@ -159,7 +160,7 @@ fn sources(parts: &[Part]) -> String {
         for (said, group) in &alike {
             let by = group.iter().map(|p| p.submission.contributor).collect::<BTreeSet<_>>().len();
             let (of, by) = (count(group.len() as u64, "submission"), count(by as u64, "contributor"));
-            let at = entries(group.iter().flat_map(|p| [p.at, p.shard.0]));
+            let at = entries(group.iter().flat_map(|p| [p.at, p.shard.index]));
             text += &format!("- Text: {of} of {by}, {}; {said} ({at})\n", sizes(totals(group.iter().copied())));
         }
         let rest = if alike.is_empty() { "No submission that was used states this.".into() } else { format!("{asked}: {UNKNOWN}") };

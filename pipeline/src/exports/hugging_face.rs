@@ -10,6 +10,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 use corpus::parquet_file::{self, TableWriter};
+use ledger::history::Logged;
 use rules::listener::Listener;
 use store::{Class, files};
 
@@ -82,7 +83,7 @@ fn count_licences(batch: &RecordBatch, licences: &mut BTreeMap<String, u64>) -> 
 
 fn card(archive: &Signed<'_>, number: u32, rows: u64, tokens: u64, licences: &BTreeMap<String, u64>) -> Result<String> {
     let head = archive.head.clone();
-    let (_, tokenizer) = archive.state.tokenizer.as_ref().context("shards have a tokenizer")?;
+    let Logged { entry: tokenizer, .. } = archive.state.tokenizer.as_ref().context("shards have a tokenizer")?;
     // The hub knows single ids in small letters; several, or an expression, are `other`.
     let one = licences.keys().next().filter(|l| licences.len() == 1 && !l.contains(' ')).map(|l| l.to_lowercase());
     let mut text = String::from("---\n");

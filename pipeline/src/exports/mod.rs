@@ -21,7 +21,7 @@ pub use eu_summary::eu_summary;
 use ledger::TreeHead;
 use ledger::entry::rights::{Rights, date_of};
 use ledger::entry::{Shard, Submission};
-use ledger::history::{At, Epoch, Submitted};
+use ledger::history::{Epoch, Logged, Submitted};
 use rules::Archive;
 use serde_json::{Map, Value, json};
 use store::Class;
@@ -77,22 +77,25 @@ struct Part<'a> {
     at: u64,
     submission: &'a Submission,
     judged: u64,
-    shard: &'a At<Shard>,
+    shard: &'a Logged<Shard>,
 }
 
 /// Shards that `shards` picks of each submission, once the epoch has all of its shards.
-fn parts<'a>(e: &'a Epoch, shards: impl Fn(&'a Submitted) -> Vec<&'a At<Shard>>) -> Result<Vec<Part<'a>>> {
+fn parts<'a>(e: &'a Epoch, shards: impl Fn(&'a Submitted) -> Vec<&'a Logged<Shard>>) -> Result<Vec<Part<'a>>> {
     let waiting = e.submissions.iter().filter(|s| !s.is_sharded()).count();
     let part = |s: &'a Submitted| -> Vec<Part<'a>> {
-        let Some((judged, _)) = &s.acceptance else { return Vec::new() };
-        shards(s).into_iter().map(|shard| Part { at: s.submission.0, submission: &s.submission.1, judged: *judged, shard }).collect()
+        let Some(Logged { index: judged, .. }) = &s.acceptance else { return Vec::new() };
+        shards(s)
+            .into_iter()
+            .map(|shard| Part { at: s.submission.index, submission: &s.submission.entry, judged: *judged, shard })
+            .collect()
     };
     let found: Vec<Part> = e.submissions.iter().flat_map(part).collect();
     if waiting == 0 && !found.is_empty() {
         return Ok(found);
     }
     let text = format!("{} shards in use, {waiting} submissions wait for theirs; run `assay ingest`", found.len());
-    Err(failure(Kind::Check, format!("epoch {}: {text}", e.open.1.epoch)))
+    Err(failure(Kind::Check, format!("epoch {}: {text}", e.open.entry.epoch)))
 }
 
 /// `entry 4`, or `entries 4, 7, 10`.
@@ -111,7 +114,7 @@ fn count(n: u64, noun: &str) -> String {
 
 /// Documents and tokens of shards.
 fn totals<'a, 'b: 'a>(parts: impl IntoIterator<Item = &'a Part<'b>>) -> (u64, u64) {
-    let add = |sum: (u64, u64), p: &Part| (sum.0.saturating_add(p.shard.1.rows), sum.1.saturating_add(p.shard.1.tokens));
+    let add = |sum: (u64, u64), p: &Part| (sum.0.saturating_add(p.shard.entry.rows), sum.1.saturating_add(p.shard.entry.tokens));
     parts.into_iter().fold((0, 0), add)
 }
 
@@ -163,20 +166,20 @@ fn stated(parts: &[Part], field: &str) -> String {
 fn verdicts(e: &Epoch) -> String {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     let judged = || e.submissions.iter().filter_map(|s| s.acceptance.as_ref());
-    for (verdict, n) in judged().flat_map(|(_, a)| &a.counts) {
+    for (verdict, n) in judged().flat_map(|Logged { entry: a, .. }| &a.counts) {
         let sum = counts.entry(verdict).or_default();
         *sum = sum.saturating_add(*n);
     }
     let list = counts.iter().map(|(verdict, n)| format!("{verdict} {n}")).collect::<Vec<_>>().join(", ");
-    format!("{list} ({})", entries(judged().map(|(at, _)| *at)))
+    format!("{list} ({})", entries(judged().map(|Logged { index: at, .. }| *at)))
 }
 
 /// Withdrawals of the epoch that took effect, with their entries; and the times of those that took a shard out of use.
 fn withdrawals(e: &Epoch) -> (String, Vec<u64>) {
     let effects = || e.submissions.iter().flat_map(|s| &s.withdrawals).filter_map(|w| w.effect.as_ref());
-    let documents = count(effects().map(|(_, f)| f.accepted).fold(0, u64::saturating_add), "accepted document");
-    let text = format!("{}, of {documents} ({})", effects().count(), entries(effects().map(|(at, _)| *at)));
-    (text, effects().filter(|(_, f)| f.accepted > 0).map(|(_, f)| f.time).collect())
+    let documents = count(effects().map(|Logged { entry: f, .. }| f.accepted).fold(0, u64::saturating_add), "accepted document");
+    let text = format!("{}, of {documents} ({})", effects().count(), entries(effects().map(|Logged { index: at, .. }| *at)));
+    (text, effects().filter(|Logged { entry: f, .. }| f.accepted > 0).map(|Logged { entry: f, .. }| f.time).collect())
 }
 
 /// An SPDX id as its URL; an expression as a work that has its licences as parts, since a list would not say whether all or any hold.
@@ -205,7 +208,7 @@ pub fn croissant(archive: &Signed<'_>, number: u32) -> Result<Value> {
 /// What every dataset has: name, licence, creators, dates, version, citation.
 fn about(archive: &Signed<'_>, e: &Epoch, parts: &[Part]) -> Result<Value> {
     let TreeHead { origin, size, root } = archive.head.clone();
-    let (closed_at, closed) = e.close.as_ref().context("an epoch with shards is closed")?;
+    let Logged { index: closed_at, entry: closed } = e.close.as_ref().context("an epoch with shards is closed")?;
     let operator = archive.state.operator.context("a log that was read has an operator")?;
     let contributors: BTreeSet<ContributorId> = parts.iter().map(|p| p.submission.contributor).collect();
     let licences: BTreeSet<&str> = parts.iter().map(|p| p.submission.rights.license_to_use.as_str()).collect();
@@ -213,11 +216,11 @@ fn about(archive: &Signed<'_>, e: &Epoch, parts: &[Part]) -> Result<Value> {
     let mut context: Map<String, Value> = serde_json::from_str(CONTEXT)?;
     context.extend(CR_TERMS.split_whitespace().map(|t| (t.to_string(), format!("cr:{t}").into())));
     let creator = |id: &ContributorId| {
-        let registered = entries(archive.state.contributors.get(id).map(|c| c.registration.0));
+        let registered = entries(archive.state.contributors.get(id).map(|c| c.registration.index));
         let description = format!("A pseudonymous id, of the first key; the log names no person ({registered})");
         json!({ "@type": "sc:Organization", "@id": format!("contributor-{id}"), "name": format!("contributor {id}"), "description": description })
     };
-    let name = format!("{origin} epoch {}", e.open.1.epoch);
+    let name = format!("{origin} epoch {}", e.open.entry.epoch);
     let key: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let url = if origin.contains("://") { origin.clone() } else { format!("https://{origin}") };
     let published = date_of(closed.time);
@@ -225,13 +228,13 @@ fn about(archive: &Signed<'_>, e: &Epoch, parts: &[Part]) -> Result<Value> {
         "Accepted documents of epoch {} of the transparency log {origin}: {} of {}. The epoch was opened in entry {} and closed in \
         entry {closed_at}. Submissions: {}. Verdicts: {}. Shards: {}. The log has {size} entries, root hash {root}; `assay audit` checks \
         all of this. Shards are sealed, for operator and auditors; their paths begin at a home. The url is the log's name.{}",
-        e.open.1.epoch,
+        e.open.entry.epoch,
         sizes(totals(parts)),
         count(contributors.len() as u64, "contributor"),
-        e.open.0,
+        e.open.index,
         entries(parts.iter().map(|p| p.at)),
         entries(parts.iter().map(|p| p.judged)),
-        entries(parts.iter().map(|p| p.shard.0)),
+        entries(parts.iter().map(|p| p.shard.index)),
         if archive.genesis().demo { " It is a demonstration: nobody is owed anything." } else { "" },
     );
     let cite = format!("title={{{name}}}, author={{{{Contributors of the log {origin}}}}}, year={{{}}}, url={{{url}}}", &published[..4]);
@@ -245,7 +248,7 @@ fn about(archive: &Signed<'_>, e: &Epoch, parts: &[Part]) -> Result<Value> {
         "license": licences.into_iter().map(licence).collect::<Vec<_>>(),
         "creator": contributors.iter().map(creator).collect::<Vec<_>>(),
         "publisher": { "@type": "sc:Organization", "name": format!("operator of {origin}, key {}", operator.key) },
-        "dateCreated": date_of(e.open.1.time),
+        "dateCreated": date_of(e.open.entry.time),
         "datePublished": published,
         "dateModified": date_of(retired.iter().copied().max().unwrap_or(closed.time)),
         // What changes a closed epoch's data is a shard that goes out of use.
@@ -257,8 +260,8 @@ fn about(archive: &Signed<'_>, e: &Epoch, parts: &[Part]) -> Result<Value> {
 /// The RAI vocabulary.
 fn responsible(archive: &Signed<'_>, e: &Epoch, parts: &[Part]) -> Result<Value> {
     let policy = rules::epoch::policy(archive, e)?;
-    let (tokenized, tokenizer) = archive.state.tokenizer.as_ref().context("shards have a tokenizer")?;
-    let (opened, purpose) = (e.open.0, e.open.1.purpose);
+    let Logged { index: tokenized, entry: tokenizer } = archive.state.tokenizer.as_ref().context("shards have a tokenizer")?;
+    let (opened, purpose) = (e.open.index, e.open.entry.purpose);
     let rights = || parts.iter().map(|p| &p.submission.rights);
     let first = rights().filter_map(|r| r.data_generation_from.as_ref()).min();
     let days: Vec<&String> = first.into_iter().chain(rights().filter_map(|r| r.data_generation_to.as_ref()).max()).collect();
@@ -300,9 +303,9 @@ fn responsible(archive: &Signed<'_>, e: &Epoch, parts: &[Part]) -> Result<Value>
 
 /// One file a shard, the set of them, and the table in it.
 fn files(archive: &Signed<'_>, parts: &[Part]) -> Value {
-    let url = |p: &Part| format!("objects/{}/{}", Class::Sealed.name(), p.shard.1.file);
+    let url = |p: &Part| format!("objects/{}/{}", Class::Sealed.name(), p.shard.entry.file);
     let file = |p: &Part| {
-        let (at, s) = p.shard;
+        let Logged { index: at, entry: s } = p.shard;
         let mut file = json!({
             "@type": "cr:FileObject",
             "@id": format!("shard-{at}"),

@@ -14,7 +14,7 @@ use super::{Finding, Protocol, Signal, Target, add};
 /// name. A file that is not added is not known about and has no signal.
 ///
 /// ```
-/// use ingest::reservation::{Finding, Site, strictest};
+/// use rights::reservation::{Finding, Site, strictest};
 ///
 /// let mut site = Site::default();
 /// site.add_robots("https://a.org/robots.txt", 200, b"User-agent: GPTBot\nDisallow: /news/");
