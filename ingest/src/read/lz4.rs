@@ -27,7 +27,7 @@ use super::pages::Expanded;
 pub(super) struct Groups<R> {
     pub source: Arc<R>,
     pub metadata: Arc<ParquetMetaData>,
-    /// Bytes that the pages of each column chunk become, by their headers.
+    /// Bytes that each page of the column chunks becomes, by its header.
     pub expanded: Arc<Expanded>,
 }
 
@@ -69,7 +69,7 @@ impl<R: ChunkReader + 'static> Chunks<R> {
         }
         let plain = column.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
         let inner = SerializedPageReader::new(self.source.clone(), &plain, rows, None)?;
-        Ok(Box::new(Pages { inner, left: self.expanded.of(group_index, self.leaf) }))
+        Ok(Box::new(Pages { inner, sizes: self.expanded.of(group_index, self.leaf).to_vec().into_iter() }))
     }
 }
 
@@ -89,31 +89,26 @@ impl<R: ChunkReader + 'static> PageIterator for Chunks<R> {}
 /// A column chunk's pages, decompressed.
 struct Pages<R: ChunkReader> {
     inner: SerializedPageReader<R>,
-    /// Bytes that the pages still to come may become.
-    left: u64,
+    /// Bytes that the pages still to come become.
+    sizes: std::vec::IntoIter<u64>,
 }
 
 impl<R: ChunkReader + 'static> Pages<R> {
-    fn decompress(&mut self, compressed: &[u8], text: &mut Vec<u8>) -> Result<()> {
-        // Levels of a page without values stand alone.
-        if compressed.is_empty() {
-            return Ok(());
-        }
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let before = text.len();
-        decompress(compressed, most, text).map_err(ParquetError::General)?;
-        self.left -= (text.len() - before) as u64;
-        Ok(())
+    /// Bytes that the next page becomes.
+    fn next_size(&mut self) -> Result<usize> {
+        let size = self.sizes.next().ok_or_else(|| ParquetError::General("a page more than its column has headers".into()))?;
+        Ok(usize::try_from(size)?)
     }
 }
 
 impl<R: ChunkReader + 'static> PageReader for Pages<R> {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let Some(mut page) = self.inner.get_next_page()? else { return Ok(None) };
+        let size = self.next_size()?;
         let mut text = Vec::new();
         match &mut page {
             Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => {
-                self.decompress(buf, &mut text)?;
+                decompress(buf, size, &mut text).map_err(ParquetError::General)?;
                 *buf = text.into();
             }
             Page::DataPageV2 { buf, def_levels_byte_len, rep_levels_byte_len, is_compressed, .. } if *is_compressed => {
@@ -123,7 +118,10 @@ impl<R: ChunkReader + 'static> PageReader for Pages<R> {
                     return Err(ParquetError::General(format!("levels of {levels} bytes in a page of {}", buf.len())));
                 };
                 text.extend_from_slice(levels);
-                self.decompress(values, &mut text)?;
+                let values_size = size.checked_sub(levels.len());
+                let values_size =
+                    values_size.ok_or_else(|| ParquetError::General(format!("levels longer than their page's {size} bytes")))?;
+                decompress(values, values_size, &mut text).map_err(ParquetError::General)?;
                 *buf = text.into();
                 *is_compressed = false;
             }
@@ -137,6 +135,7 @@ impl<R: ChunkReader + 'static> PageReader for Pages<R> {
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
+        self.next_size()?;
         self.inner.skip_next_page()
     }
 }
@@ -152,21 +151,27 @@ impl<R: ChunkReader + 'static> Iterator for Pages<R> {
 /// First bytes of an LZ4 frame.
 const FRAME: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
 
-/// Appends the text of a page to `text`, at most `most` bytes of it.
-fn decompress(page: &[u8], most: usize, text: &mut Vec<u8>) -> std::result::Result<(), String> {
+/// Appends the text of a page to `text`: exactly `size` bytes, as its header says.
+fn decompress(page: &[u8], size: usize, text: &mut Vec<u8>) -> std::result::Result<(), String> {
+    // Levels of a page without values stand alone.
+    if size == 0 {
+        return Ok(());
+    }
     let before = text.len();
-    let Err(why) = blocks(page, most, text) else { return Ok(()) };
+    let whole = |text: &Vec<u8>, form: &str| match text.len() - before {
+        found if found == size => Ok(()),
+        found => Err(format!("{form} becomes {found} bytes, the page's header says {size}")),
+    };
+    let Err(why) = blocks(page, size, text).and_then(|()| whole(text, "a page of Hadoop blocks")) else { return Ok(()) };
     text.truncate(before);
     if page.starts_with(&FRAME) {
-        let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-        let read = lz4_flex::frame::FrameDecoder::new(page).take(limit).read_to_end(text).map_err(|e| format!("an LZ4 frame: {e}"))?;
-        return if read <= most {
-            Ok(())
-        } else {
-            Err(format!("an LZ4 frame becomes more than the {most} bytes that its column has left"))
-        };
+        let limit = u64::try_from(size).unwrap_or(u64::MAX).saturating_add(1);
+        lz4_flex::frame::FrameDecoder::new(page).take(limit).read_to_end(text).map_err(|e| format!("an LZ4 frame: {e}"))?;
+        return whole(text, "an LZ4 frame");
     }
-    raw(page, most, text).map_err(|raw| format!("a page in LZ4 that is no Hadoop blocks ({why}), no LZ4 frame and no LZ4 block ({raw})"))
+    raw(page, size, text)
+        .and_then(|()| whole(text, "an LZ4 block"))
+        .map_err(|raw| format!("a page in LZ4 that is no Hadoop blocks ({why}), no LZ4 frame and no LZ4 block ({raw})"))
 }
 
 /// Appends the text of Hadoop's blocks.

@@ -17,13 +17,13 @@ const PAGE_BYTES: u64 = 1 << 30;
 /// Most bytes of a page's header, which has statistics with values in it.
 const HEADER_BYTES: u64 = 1 << 20;
 
-/// Bytes that the pages of column chunks become, by row group and leaf.
-pub(super) struct Expanded(Vec<Vec<u64>>);
+/// Bytes that each page of column chunks becomes, by row group and leaf.
+pub(super) struct Expanded(Vec<Vec<Vec<u64>>>);
 
 impl Expanded {
-    /// Bytes that the pages of a column chunk become; 0 for a column that was not asked for.
-    pub(super) fn of(&self, group: usize, leaf: usize) -> u64 {
-        self.0[group][leaf]
+    /// Bytes that the pages of a column chunk become, in their order; none for a column that was not asked for.
+    pub(super) fn of(&self, group: usize, leaf: usize) -> &[u64] {
+        &self.0[group][leaf]
     }
 }
 
@@ -36,7 +36,7 @@ pub(super) fn check<R: ChunkReader>(
     limits: &Limits,
 ) -> Result<Expanded, Refusal> {
     let descriptor = metadata.file_metadata().schema_descr();
-    let mut chunks: Vec<Vec<u64>> = metadata.row_groups().iter().map(|group| vec![0; group.columns().len()]).collect();
+    let mut chunks: Vec<Vec<Vec<u64>>> = metadata.row_groups().iter().map(|group| vec![Vec::new(); group.columns().len()]).collect();
     let mut expanded = 0u64;
     for (group, chunks) in metadata.row_groups().iter().zip(&mut chunks) {
         for ((leaf, column), chunk) in group.columns().iter().enumerate().zip(chunks) {
@@ -50,7 +50,8 @@ pub(super) fn check<R: ChunkReader>(
             while at < end {
                 let page = header(source, at, end)?;
                 expanded = expanded.saturating_add(page.uncompressed);
-                *chunk = chunk.saturating_add(page.uncompressed);
+                // Readers pass over pages of an index.
+                chunk.extend((page.kind != Some(INDEX_PAGE)).then_some(page.uncompressed));
                 if page.uncompressed > PAGE_BYTES {
                     let text = format!("a page that becomes {} bytes, expected at most {PAGE_BYTES}", page.uncompressed);
                     return Err(Refusal::new(Code::Bomb, text));
@@ -65,7 +66,12 @@ pub(super) fn check<R: ChunkReader>(
     Ok(Expanded(chunks))
 }
 
+/// `PageType.INDEX_PAGE`.
+const INDEX_PAGE: i64 = 1;
+
 struct Page {
+    /// Its `PageType`.
+    kind: Option<i64>,
     /// Bytes of the header.
     header: u64,
     compressed: u64,
@@ -75,7 +81,7 @@ struct Page {
 fn header<R: ChunkReader>(source: &R, at: u64, end: u64) -> Result<Page, Refusal> {
     let reader = source.get_read(at).map_err(Refusal::damaged)?;
     let mut thrift = Compact { reader: BufReader::with_capacity(256, reader.take((end - at).min(HEADER_BYTES))), read: 0 };
-    let (mut compressed, mut uncompressed, mut field) = (None, None, 0i64);
+    let (mut page_kind, mut compressed, mut uncompressed, mut field) = (None, None, None, 0i64);
     loop {
         let head = thrift.byte()?;
         let kind = head & 0x0f;
@@ -87,13 +93,14 @@ fn header<R: ChunkReader>(source: &R, at: u64, end: u64) -> Result<Page, Refusal
             step => field + i64::from(step),
         };
         match (field, kind) {
+            (1, I32) => page_kind = Some(thrift.zigzag()?),
             (2, I32) => uncompressed = Some(thrift.zigzag()?),
             (3, I32) => compressed = Some(thrift.zigzag()?),
             _ => thrift.skip(kind, 0)?,
         }
     }
     let size = |what: Option<i64>| what.and_then(|n| u64::try_from(n).ok()).ok_or_else(|| Refusal::damaged("a page without its sizes"));
-    Ok(Page { header: thrift.read, compressed: size(compressed)?, uncompressed: size(uncompressed)? })
+    Ok(Page { kind: page_kind, header: thrift.read, compressed: size(compressed)?, uncompressed: size(uncompressed)? })
 }
 
 const I32: u8 = 5;
