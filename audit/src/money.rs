@@ -1,12 +1,15 @@
 //! Everything that moves money: what was released, proposed, reported, clawed back and closed is what the log and its lists give.
 
+use std::collections::BTreeMap;
+
 use ledger::books::Account;
-use ledger::history::Logged;
-use rules::Archive;
+use ledger::entry::{BooksClose, Release};
+use ledger::history::{Logged, Run};
 use rules::accounting::{Accounting, disputed_contributor};
 use rules::clawback::{balances, cap};
 use rules::holds::{disputed, releasable};
 use rules::lines::{self, Amount};
+use rules::{Archive, Kind};
 use store::Class;
 
 use super::{Report, Result};
@@ -15,8 +18,25 @@ use super::{Report, Result};
 pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
     let before = report.findings.len();
     let state = &archive.state;
-    let accounting = match Accounting::of(archive, state.size) {
+    // What releases and closes have to list, from one pass over the log.
+    let releases: BTreeMap<u64, (&Run, &Release)> =
+        state.runs.iter().flat_map(|run| run.releases.iter().map(move |r| (r.index, (run, &r.entry)))).collect();
+    let closes: BTreeMap<u64, &BooksClose> = state.closes.iter().map(|c| (c.index, &c.entry)).collect();
+    let (mut free, mut closed) = (BTreeMap::new(), BTreeMap::new());
+    let folded = Accounting::before_each(archive, &releases.keys().chain(closes.keys()).copied().collect(), |at, accounting| {
+        if let Some((run, release)) = releases.get(&at) {
+            let expected = releasable(archive, accounting, run, at, release.time)?;
+            free.insert(at, (lines::amounts(archive, &release.list)? == expected, expected.len()));
+        }
+        if let Some(close) = closes.get(&at) {
+            let (bytes, accounts) = balances(accounting)?;
+            closed.insert(at, archive.objects.get(Class::Public, &close.balances)? == bytes && accounts == close.accounts);
+        }
+        Ok(())
+    });
+    let accounting = match folded {
         Ok(accounting) => accounting,
+        Err(e) if e.kind() == Kind::Io => return Err(e.into()),
         Err(e) => {
             report.find("books", 0, e.to_string());
             report.check("books", "the books do not follow from the log".to_string(), before);
@@ -32,9 +52,9 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
     for run in &state.runs {
         for Logged { index: at, entry: release } in &run.releases {
             let list = lines::amounts(archive, &release.list)?;
-            let expected = releasable(archive, &Accounting::of(archive, *at)?, run, *at, release.time)?;
-            report.expect(list == expected, "release-list", *at, || {
-                format!("{} contributors are released, {} had nothing that holds them", list.len(), expected.len())
+            let (same, expected) = free[at];
+            report.expect(same, "release-list", *at, || {
+                format!("{} contributors are released, {expected} had nothing that holds them", list.len())
             });
             report.expect(release.time <= now, "release-list", *at, || "released at a time that has not come".into());
             let sum: i128 = list.iter().map(|a| a.amount_minor).sum();
@@ -83,10 +103,8 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
         report
             .expect(r.amount_minor <= cap, "clawback-cap", *at, || format!("{} are clawed back, the policy allows {cap}", r.amount_minor));
     }
-    for Logged { index: at, entry: close } in &state.closes {
-        let (bytes, accounts) = balances(&Accounting::of(archive, *at)?)?;
-        let same = archive.objects.get(Class::Public, &close.balances)? == bytes && accounts == close.accounts;
-        report.expect(same, "close-balances", *at, || "the balances are not those that the log gives".into());
+    for (at, same) in closed {
+        report.expect(same, "close-balances", at, || "the balances are not those that the log gives".into());
     }
     let payouts = state.payouts.len();
     report.check(

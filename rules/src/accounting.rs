@@ -1,6 +1,6 @@
 //! The books as the log has them: each entry that moves money, in order, with what it moves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use corpus::ContributorId;
 use corpus::objects::Class;
@@ -85,6 +85,29 @@ impl Accounting {
         for (at, event) in events(&archive.state, before) {
             accounting.apply(archive, at, &event).with_context(|| format!("books: entry {at}"))?;
         }
+        Ok(accounting)
+    }
+
+    /// The books after all entries; on the way, `each` sees them as they are before every entry whose index is in `places`.
+    ///
+    /// It takes the log once, however many places there are.
+    ///
+    /// # Errors
+    /// If an entry does not fit the books before it, or `each` fails.
+    pub fn before_each(
+        archive: &Archive,
+        places: &BTreeSet<u64>,
+        mut each: impl FnMut(u64, &Accounting) -> Result<()>,
+    ) -> Result<Accounting> {
+        let mut accounting = Accounting::default();
+        let mut places = places.iter().copied().peekable();
+        for (at, event) in events(&archive.state, archive.state.size) {
+            while let Some(place) = places.next_if(|place| *place <= at) {
+                each(place, &accounting)?;
+            }
+            accounting.apply(archive, at, &event).with_context(|| format!("books: entry {at}"))?;
+        }
+        places.try_for_each(|place| each(place, &accounting))?;
         Ok(accounting)
     }
 
