@@ -211,6 +211,21 @@ fn no_crate_has_more_than_its_share_of_the_code() {
     }
 }
 
+/// What a verifier that carries `ledger` and `rails` must not need.
+const HEAVY: [&str; 9] = ["arrow", "brotli", "cc", "libgit2-sys", "lz4_flex", "parquet", "ring", "sqlx", "zstd-sys"];
+
+#[test]
+fn what_a_small_verifier_carries_needs_no_tables_and_no_c_compiler() {
+    for name in ["ledger", "rails"] {
+        let args = ["tree", "--locked", "--package", name, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
+        let tree = std::process::Command::new(env!("CARGO")).args(args).current_dir(root()).output().unwrap();
+        assert!(tree.status.success(), "cargo tree: {}", String::from_utf8_lossy(&tree.stderr));
+        let tree = String::from_utf8(tree.stdout).unwrap();
+        let found: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).filter(|n| HEAVY.contains(n)).collect();
+        assert!(tree.contains("ed25519-dalek") && found.is_empty(), "{name}: needs {found:?}");
+    }
+}
+
 #[test]
 fn circles_and_use_trees_are_found() {
     let found = imports("use crate::a::{b, c::{d, e}, self};\nlet x = super::f::g(1);", &["m".into(), "n".into()]);

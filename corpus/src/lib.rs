@@ -12,8 +12,12 @@
 //! - `shard`: accepted documents as tokens
 //! - `parquet_file`: the one way tables are written and read
 //!
+//! Tables (`bundle`, `outline`, `parquet_file`, and the files of verdicts and shards) come with the feature `tables`; without it there is no
+//! Arrow, Parquet or C code, so that a small verifier can carry the rest.
+//!
 //! Stages themselves, signatures and storage are left to others.
 
+#[cfg(feature = "tables")]
 pub mod bundle;
 pub mod canonical;
 pub mod date;
@@ -22,13 +26,19 @@ mod id;
 pub mod licence;
 pub mod merkle;
 pub mod objects;
+#[cfg(feature = "tables")]
 pub mod outline;
+#[cfg(feature = "tables")]
 pub mod parquet_file;
 pub mod random;
 pub mod shard;
+#[cfg(feature = "tables")]
+mod shard_table;
 
 pub mod text;
 pub mod verdict;
+#[cfg(feature = "tables")]
+mod verdict_table;
 
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use id::{ContributorId, DocumentRef, ParseIdError};
