@@ -1,4 +1,4 @@
-//! What keeps an audit from being carried out; what it finds is in its report.
+//! Reasons why an audit is not carried out. Its findings are in its report.
 
 use std::path::PathBuf;
 
@@ -22,12 +22,12 @@ pub enum AuditError {
     Given {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         text: String,
-        /// What kind of error that is.
+        /// The kind of the error.
         kind: Kind,
     },
-    /// What is there does not verify, and more was asked than a report.
+    /// The log or its objects do not verify, and the caller asked for more than a report.
     #[error("{0}")]
     Verification(String),
     /// A server does not give what is asked of it.
@@ -39,23 +39,14 @@ pub enum AuditError {
 }
 
 impl AuditError {
-    /// Which of four kinds it is of.
+    /// The kind of the error.
     pub fn kind(&self) -> Kind {
         match self {
             AuditError::Rules(e) => e.kind(),
-            AuditError::Store(StoreError::Io { .. } | StoreError::Sql(_) | StoreError::Bucket { .. })
-            | AuditError::Server(_)
-            | AuditError::Temporary(_) => Kind::Io,
-            AuditError::Store(
-                StoreError::Corrupt { .. }
-                | StoreError::Log { .. }
-                | StoreError::Fork { .. }
-                | StoreError::Witness { .. }
-                | StoreError::Absent(_),
-            )
-            | AuditError::Verification(_) => Kind::Verification,
+            AuditError::Store(e) => e.kind(),
+            AuditError::Server(_) | AuditError::Temporary(_) => Kind::Io,
+            AuditError::Verification(_) => Kind::Verification,
             AuditError::Given { kind, .. } => *kind,
-            AuditError::Store(_) => Kind::Check,
         }
     }
 }

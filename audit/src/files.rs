@@ -69,7 +69,7 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
     Ok(archive.state.genesis.is_some().then(|| Verified { archive, head: read.head, witnesses }))
 }
 
-/// What is wrong with a file that the audit was given.
+/// The error of a file that the audit was given.
 fn given<E: std::fmt::Display>(path: &Path, kind: Kind) -> impl FnOnce(E) -> AuditError {
     let path = path.to_path_buf();
     move |e| AuditError::Given { path, text: e.to_string(), kind }

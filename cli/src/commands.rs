@@ -132,7 +132,7 @@ pub async fn run(args: Args) -> Result<Output> {
         }
         Command::Ingest { home, tokenizer, vocabulary, device } => {
             let mut home = opened(&home.home, now).await?;
-            let tokenizer = tokenizer.as_deref().map(quickstart::given_tokenizer).transpose()?;
+            let tokenizer = tokenizer.as_deref().map(|path| ingest::given_tokenizer(path, &Bars)).transpose()?;
             let (device, name) = device.open()?;
             note(&format!("documents are compared on {name}"));
             ingest::run(&mut home, tokenizer, vocabulary, device).await?;

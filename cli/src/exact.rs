@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use corpus::ContributorId;
-use ledger::history::Logged;
-use ledger::history::Run;
+use ledger::history::{Logged, Run};
 use pipeline::Home;
 use polars::prelude::*;
 use rules::Archive;

@@ -49,7 +49,7 @@ fn kind_of(cause: &(dyn std::error::Error + 'static)) -> Option<Kind> {
         return Some(e.kind());
     }
     if let Some(e) = cause.downcast_ref::<store::StoreError>() {
-        return Some(pipeline::error::kind_of_store(e));
+        return Some(e.kind());
     }
     if let Some(e) = cause.downcast_ref::<dedup::DedupError>() {
         return Some(rules::error::kind_of_dedup(e));

@@ -1,4 +1,4 @@
-//! What commands about keys do and say.
+//! The commands about keys.
 
 use std::path::Path;
 
@@ -37,19 +37,15 @@ pub async fn command(command: Key, now: u64) -> Result<Output> {
         }
         Key::Rotate { home, holder, new, key, recover } => {
             let mut home = Home::open(&home.home, now).await?;
-            {
-                let Changed { holder, name, key, entry } = rotate(&mut home, &holder, new.as_deref(), key.as_deref(), recover).await?;
-                let text = format!("{name}: key {key} is in force after entry {entry}");
-                Ok(Output::new(text, json!({ "holder": holder, "key": key, "entry": entry })))
-            }
+            let Changed { holder, name, key, entry } = rotate(&mut home, &holder, new.as_deref(), key.as_deref(), recover).await?;
+            let text = format!("{name}: key {key} is in force after entry {entry}");
+            Ok(Output::new(text, json!({ "holder": holder, "key": key, "entry": entry })))
         }
         Key::Revoke { home, holder, reason, disputed_from, key } => {
             let mut home = Home::open(&home.home, now).await?;
-            {
-                let Changed { holder, name, key, entry } = revoke(&mut home, &holder, reason, disputed_from, key.as_deref()).await?;
-                let text = format!("{name}: key {key} is revoked by entry {entry}; `assay key rotate --recover` gives another");
-                Ok(Output::new(text, json!({ "holder": holder, "key": key, "entry": entry })))
-            }
+            let Changed { holder, name, key, entry } = revoke(&mut home, &holder, reason, disputed_from, key.as_deref()).await?;
+            let text = format!("{name}: key {key} is revoked by entry {entry}; `assay key rotate --recover` gives another");
+            Ok(Output::new(text, json!({ "holder": holder, "key": key, "entry": entry })))
         }
     }
 }

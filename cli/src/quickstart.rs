@@ -123,7 +123,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     stage("submit");
     epoch::close(&mut home).await?;
     stage("close");
-    let tokenizer = options.tokenizer.as_deref().map(given_tokenizer).transpose()?;
+    let tokenizer = options.tokenizer.as_deref().map(|path| ingest::given_tokenizer(path, &Bars)).transpose()?;
     ingest::run(&mut home, tokenizer, VOCABULARY, Device::Cpu).await?;
     stage("ingest");
     let run = train::run(&mut home, &config, None, false).await?;
@@ -178,14 +178,6 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     text += "Nobody is owed anything: this was a demonstration.\n";
     let exit = if audit_report.ok { 0 } else { Kind::Verification as u8 };
     Ok(Output { text, json, exit })
-}
-
-/// The tokenizer at `path` as it is used; says what was changed.
-pub fn given_tokenizer(path: &Path) -> Result<Vec<u8>> {
-    let prepared = ingest::given_tokenizer(path)?;
-    let file = if path.is_dir() { path.join("tokenizer.json") } else { path.to_path_buf() };
-    prepared.changes.iter().for_each(|change| note(&format!("{}: {change}", file.display())));
-    Ok(prepared.json)
 }
 
 /// The file in a home that quickstart made.

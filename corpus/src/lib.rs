@@ -2,6 +2,7 @@
 //!
 //! - `digest`, `canonical`, `merkle`: how bytes are named, written and proven
 //! - `id`: contributors and documents
+//! - `kind`: what a caller does about an error
 //! - `date`: the calendar; `random`: numbers that are the same everywhere
 //! - `text`: what a document's text is, its salt and its commitment
 //! - `licence`: what an SPDX expression permits
@@ -23,6 +24,7 @@ pub mod canonical;
 pub mod date;
 mod digest;
 mod id;
+mod kind;
 pub mod licence;
 pub mod merkle;
 pub mod objects;
@@ -42,3 +44,4 @@ mod verdict_table;
 
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use id::{ContributorId, DocumentRef, ParseIdError};
+pub use kind::Kind;

@@ -1,4 +1,4 @@
-//! What the log says was destroyed, destroyed.
+//! Removal of objects that the log says were destroyed.
 
 use rules::Archive;
 use rules::withdrawn::Withdrawn;

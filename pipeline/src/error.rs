@@ -1,4 +1,4 @@
-//! What can go wrong when a home is changed.
+//! Errors of changing a home.
 
 use std::fmt::Display;
 
@@ -15,7 +15,7 @@ pub enum PipelineError {
     /// A refusal in words, with what it comes from.
     #[error("{text}")]
     Refused {
-        /// What kind it is of.
+        /// The kind of the error.
         kind: Kind,
         /// The thing, the expected, the found and the next step.
         text: String,
@@ -40,25 +40,15 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
-    /// Which of four kinds it is of.
+    /// The kind of the error.
     pub fn kind(&self) -> Kind {
         match self {
             PipelineError::Refused { kind, .. } => *kind,
             PipelineError::Rules(e) => e.kind(),
-            PipelineError::Store(e) => kind_of_store(e),
+            PipelineError::Store(e) => e.kind(),
             PipelineError::Violation(_) => Kind::Verification,
             PipelineError::About { why, .. } => why.kind(),
         }
-    }
-}
-
-/// Which of four kinds an error of the store is of.
-pub fn kind_of_store(e: &StoreError) -> Kind {
-    use StoreError as S;
-    match e {
-        S::Io { .. } | S::Sql(_) | S::Bucket { .. } => Kind::Io,
-        S::Corrupt { .. } | S::Log { .. } | S::Fork { .. } | S::Witness { .. } | S::Absent(_) => Kind::Verification,
-        _ => Kind::Check,
     }
 }
 

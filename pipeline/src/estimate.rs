@@ -1,4 +1,4 @@
-//! What a run will cost, before it begins.
+//! The cost of a run, before it begins.
 
 use rules::Archive;
 use rules::run_data::{self, Engine};

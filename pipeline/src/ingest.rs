@@ -9,11 +9,9 @@ use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef, canonical};
 use dedup::Device;
 use filters::Filters;
-use ingest::PreparedTokenizer;
 use ingest::{Beside, TextTokenizer, TokenizerError, cut};
 use ledger::entry::{Acceptance, Shard, Tokenizer};
-use ledger::history::Logged;
-use ledger::history::Submitted;
+use ledger::history::{Logged, Submitted};
 use rayon::prelude::*;
 use rules::bundles::{counts, parts, tokenizer, verdicts};
 use rules::listener::Listener;
@@ -181,8 +179,8 @@ async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usiz
     Ok(tokenizer)
 }
 
-/// The tokenizer at `path`, a `tokenizer.json` or the folder that it is in, as it is used, with what was changed.
-pub fn given_tokenizer(path: &Path) -> Result<PreparedTokenizer> {
+/// The tokenizer at `path`, a `tokenizer.json` or the folder that it is in, as it is used; the listener hears of every change.
+pub fn given_tokenizer(path: &Path, listener: &dyn Listener) -> Result<Vec<u8>> {
     let (file, folder) = if path.is_dir() { (path.join("tokenizer.json"), Some(path)) } else { (path.to_path_buf(), path.parent()) };
     let named = file.file_name().is_some_and(|name| name == "tokenizer.json");
     // Beside a file of another name lie things that may be of other tokenizers.
@@ -190,7 +188,9 @@ pub fn given_tokenizer(path: &Path) -> Result<PreparedTokenizer> {
         Some(folder) => Beside::read(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?,
         None => Beside::default(),
     };
-    ingest::prepare(&store::files::read(&file)?, &beside).map_err(|e| usage(format!("{}: {e}", file.display())))
+    let prepared = ingest::prepare(&store::files::read(&file)?, &beside).map_err(|e| usage(format!("{}: {e}", file.display())))?;
+    prepared.changes.iter().for_each(|change| listener.note(&format!("{}: {change}", file.display())));
+    Ok(prepared.json)
 }
 
 /// Text that a tokenizer is tried on, in bytes: all of it is cut into tokens later, and each document says whether they give it back.

@@ -1,4 +1,4 @@
-//! What judging needs of bundles, made by jobs.
+//! Outlines of bundles, which judging needs; jobs make them.
 
 use std::collections::BTreeMap;
 

@@ -83,7 +83,7 @@ impl Accounting {
     pub fn of(archive: &Archive, before: u64) -> Result<Accounting> {
         let mut accounting = Accounting::default();
         for (at, event) in events(&archive.state, before) {
-            accounting.apply(archive, at, &event).with_context(|| format!("books: entry {at}"))?;
+            accounting.apply(archive, at, &event)?;
         }
         Ok(accounting)
     }
@@ -105,7 +105,7 @@ impl Accounting {
             while let Some(place) = places.next_if(|place| *place <= at) {
                 each(place, &accounting)?;
             }
-            accounting.apply(archive, at, &event).with_context(|| format!("books: entry {at}"))?;
+            accounting.apply(archive, at, &event)?;
         }
         places.try_for_each(|place| each(place, &accounting))?;
         Ok(accounting)
@@ -116,15 +116,17 @@ impl Accounting {
         let mut accounting = Accounting::of(archive, first)?;
         let mut moved = Vec::new();
         for (at, event) in events(&archive.state, end).into_iter().filter(|(at, _)| *at >= first) {
-            moved.push((at, accounting.apply(archive, at, &event).with_context(|| format!("books: entry {at}"))?));
+            moved.push((at, accounting.apply(archive, at, &event)?));
         }
         Ok(moved)
     }
 
     fn apply(&mut self, archive: &Archive, at: u64, event: &Event) -> Result<Movement> {
-        let movement = self.movement(archive, at, event)?;
-        self.books.apply(at, &movement)?;
-        Ok(movement)
+        let moved = self.movement(archive, at, event).and_then(|movement| {
+            self.books.apply(at, &movement)?;
+            Ok(movement)
+        });
+        moved.with_context(|| format!("books: entry {at}"))
     }
 
     fn movement(&mut self, archive: &Archive, at: u64, event: &Event) -> Result<Movement> {

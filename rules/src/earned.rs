@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use corpus::canonical;
 use corpus::objects::Class;
-use ledger::history::Logged;
-use ledger::history::Run;
+use ledger::history::{Logged, Run};
 use serde::Serialize;
 use trainer::{Earned, OrderRow, Weights};
 

@@ -1,24 +1,12 @@
-//! What can go wrong when something is computed from a log and its objects.
+//! Errors of computing something from a log and its objects.
 
 use std::fmt::Display;
 
+pub use corpus::Kind;
 use corpus::objects::ObjectError;
 
 /// The result of a computation.
 pub type Result<T, E = RulesError> = std::result::Result<T, E>;
-
-/// What kind of error it is: what a caller does about it, and a program's exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Something that was asked for does not hold, or is not possible now.
-    Check = 1,
-    /// What was asked for, or an input, is not what it should be.
-    Usage = 2,
-    /// A digest, signature or proof does not verify.
-    Verification = 3,
-    /// The operating system, a server or a bucket refused.
-    Io = 4,
-}
 
 /// Why nothing was computed.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +40,7 @@ pub enum RulesError {
 }
 
 impl RulesError {
-    /// Which of four kinds it is of.
+    /// The kind of the error.
     pub fn kind(&self) -> Kind {
         match self {
             RulesError::Usage(_) => Kind::Usage,
@@ -66,7 +54,7 @@ impl RulesError {
     }
 }
 
-/// Which of four kinds an error of the judge is of.
+/// The kind of an error of the judge.
 pub fn kind_of_dedup(e: &dedup::DedupError) -> Kind {
     use dedup::DedupError as D;
     match e {
@@ -76,7 +64,7 @@ pub fn kind_of_dedup(e: &dedup::DedupError) -> Kind {
     }
 }
 
-/// Which of four kinds an error of a run is of: what was stored is damaged, or what was asked for is not possible.
+/// The kind of an error of a run: stored bytes are damaged, or the request is not possible.
 pub fn kind_of_train(e: &trainer::TrainError) -> Kind {
     use trainer::TrainError as T;
     if matches!(e, T::Checkpoint(_) | T::Table(_) | T::Token { .. }) { Kind::Verification } else { Kind::Usage }

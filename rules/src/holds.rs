@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use corpus::objects::Class;
 use corpus::{ContributorId, canonical};
 use ledger::entry::Statements;
-use ledger::history::Logged;
-use ledger::history::Run;
+use ledger::history::{Logged, Run};
 
 use crate::accounting::{Accounting, disputed_contributor};
 use crate::archive::Archive;

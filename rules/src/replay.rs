@@ -3,8 +3,7 @@
 use corpus::objects::Class;
 use corpus::{Digest, canonical};
 use kernels::Backend;
-use ledger::history::Logged;
-use ledger::history::Run;
+use ledger::history::{Logged, Run};
 use trainer::{
     CreditRow, DocumentCredit, DocumentRow, RunConfig, State, Window, credit_rows, document_rows, order_rows, read_credit, read_documents,
     read_windows, write_order,
@@ -32,11 +31,6 @@ pub struct Replayed {
     pub differences: Vec<String>,
 }
 
-/// The seed that the tree head after a progress entry gives.
-fn seed(archive: &Archive, note: &str) -> Result<Digest> {
-    archive.draw_seed(note)
-}
-
 /// The intervals of a run: windows before and after each progress entry, the checkpoint they start from, the drawn window.
 struct Interval {
     from: u64,
@@ -62,7 +56,7 @@ fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
     let (mut from, mut checkpoint) = (0, None);
     for (Logged { entry: progress, .. }, note) in run.progress.iter().zip(notes) {
         let note = note.context("a later progress entry has the tree head of the one before")?;
-        let drawn = drawn_window(&seed(archive, note)?, from, progress.windows);
+        let drawn = drawn_window(&archive.draw_seed(note)?, from, progress.windows);
         found.push(Interval {
             from,
             to: progress.windows,
@@ -123,7 +117,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
                 .as_ref()
                 .and_then(|Logged { entry: c, .. }| c.drawn_from.as_deref())
                 .context("a completed run has a last tree head")?;
-            let mut chosen: Vec<(&Interval, u64)> = drawn_intervals(&seed(archive, last)?, intervals.len(), sample)
+            let mut chosen: Vec<(&Interval, u64)> = drawn_intervals(&archive.draw_seed(last)?, intervals.len(), sample)
                 .into_iter()
                 .map(|i| (&intervals[i], intervals[i].drawn))
                 .collect();

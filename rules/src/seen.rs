@@ -8,8 +8,7 @@ use corpus::outline::Outlines;
 use corpus::verdict::{Verdict, VerdictRow};
 use corpus::{DocumentRef, canonical};
 use ledger::entry::rights::date_of;
-use ledger::history::Logged;
-use ledger::history::{Claimed, Epoch, Submitted};
+use ledger::history::{Claimed, Epoch, Logged, Submitted};
 
 use crate::archive::Archive;
 use crate::bundles::{parts, verdicts};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use corpus::Digest;
+use corpus::{Digest, Kind};
 
 /// Errors of files, the log and the database.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +108,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The kind of the error.
+    pub fn kind(&self) -> Kind {
+        use StoreError as S;
+        match self {
+            S::Io { .. } | S::Sql(_) | S::Bucket { .. } => Kind::Io,
+            S::Corrupt { .. } | S::Log { .. } | S::Fork { .. } | S::Witness { .. } | S::Absent(_) => Kind::Verification,
+            _ => Kind::Check,
+        }
+    }
+
     pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> StoreError {
         let path = path.to_path_buf();
         move |source| StoreError::Io { path, source }

@@ -2,43 +2,10 @@
 //!
 //! `cargo run --release -p trainer --example train_and_attribute`
 
+mod common;
+
 use kernels::Cpu;
 use trainer::{Corpus, Document, Order, Pricing, RunConfig, Setup, Trainer, pieces_of, pricing_batch};
-
-/// A run of a few seconds.
-const RUN: &str = r#"
-[model]
-layers = 2
-channels = 32
-heads = 2
-kv_heads = 1
-hidden = 96
-tied = true
-context = 32
-rope_base = 10000.0
-norm_eps = 1e-5
-[optimizer]
-lr = 3e-3
-warmup_steps = 5
-min_lr_ratio = 0.1
-beta1 = 0.9
-beta2 = 0.95
-eps = 1e-8
-weight_decay = 0.1
-clip_norm = 1.0
-[schedule]
-steps = 40
-rows_per_step = 16
-[attribution]
-rule = "simpson"
-first_window = 2
-max_window = 8
-residual_limit = 0.01
-pricing_tokens = 512
-progress_windows = 4
-max_buckets = 8
-sketch_rank = 0
-"#;
 
 /// The vocabulary: numbers that follow each other.
 const VOCABULARY: usize = 32;
@@ -52,7 +19,9 @@ fn counting(start: u32, step: u32, tokens: u32, number: u8, bucket: usize) -> Do
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let config = RunConfig::from_toml(RUN)?;
+    // The run of the other examples, of a few seconds.
+    let mut config = RunConfig::from_toml(common::SMALL_RUN)?;
+    (config.schedule.steps, config.schedule.rows_per_step, config.attribution.pricing_tokens) = (40, 16, 512);
     // The held-out text counts by one. Contributor 0 counts like it; contributor 1 counts by seven.
     let documents = (0..32).map(|n| counting(n, if n % 2 == 0 { 1 } else { 7 }, 64, n as u8, n as usize % 2)).collect();
     let corpus = Corpus { documents, buckets: 2 };

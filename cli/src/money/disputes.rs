@@ -1,4 +1,4 @@
-//! What commands about disputes and the books say.
+//! The commands about disputes and the books.
 
 use std::path::Path;
 

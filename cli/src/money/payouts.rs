@@ -1,4 +1,4 @@
-//! What commands about payouts say.
+//! The commands about payouts.
 
 use std::path::Path;
 

@@ -10,8 +10,7 @@ use crate::entry::{
     Acceptance, Claim, Commitment, Compaction, Draw, EpochClose, EpochOpen, Grant, Holder, Resolution, Reveal, Shard, Submission,
     Tokenizer, Withdrawal, WithdrawalEffect,
 };
-use crate::history::Logged;
-use crate::history::{Claimed, Epoch, Withdrawn};
+use crate::history::{Claimed, Epoch, Logged, Withdrawn};
 
 impl State {
     pub(super) fn open(&mut self, index: u64, e: EpochOpen) -> Result<(), Violation> {

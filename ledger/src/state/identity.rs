@@ -4,8 +4,7 @@ use corpus::{ContributorId, Digest};
 
 use super::{Signers, State, Violation, rule, some};
 use crate::entry::{Entry, Genesis, HOME_FORMAT, Holder, KeyRevocation, KeyRotation, Registration, WitnessChange};
-use crate::history::Logged;
-use crate::history::{Contributor, HeldKey};
+use crate::history::{Contributor, HeldKey, Logged};
 use crate::key::PublicKey;
 use crate::note::{Note, Verifier};
 use crate::tree_head::{TreeHead, draw_seed};

@@ -2,8 +2,7 @@
 
 use super::{State, Violation, rule, some};
 use crate::entry::{BooksClose, Dispute, DisputeResolution, PayoutApproval, PayoutProposal, PolicyChange, Release, Settlement, Statements};
-use crate::history::Logged;
-use crate::history::{Disputed, Payout};
+use crate::history::{Disputed, Logged, Payout};
 
 /// How somebody can be paid.
 pub const RAILS: [&str; 4] = ["pain.001", "merkle-distributor", "nep-141", "csv"];

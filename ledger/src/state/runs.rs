@@ -2,8 +2,7 @@
 
 use super::{State, Violation, rule, some};
 use crate::entry::{Attribution, Replay, RunClose, RunIntent, RunProgress};
-use crate::history::Logged;
-use crate::history::Run;
+use crate::history::{Logged, Run};
 
 impl State {
     pub(super) fn intend(&mut self, index: u64, e: RunIntent) -> Result<(), Violation> {

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::TreeHead;
 use ledger::entry::rights::{Rights, date_of};
-use ledger::history::Logged;
-use ledger::history::Run;
+use ledger::history::{Logged, Run};
 
 use super::{Part, Signed, UNKNOWN, count, entries, parts, quoted, sizes, stated, terms, totals, verdicts, withdrawals};
 use crate::error::{Context, Result};
