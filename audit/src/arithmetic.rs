@@ -6,7 +6,7 @@ use corpus::merkle::{Frontier, leaf_hash};
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
 use corpus::{ContributorId, Digest, canonical};
-use ledger::entry::{Holder, Shard};
+use ledger::entry::{Holder, PoolOutcome, ReplayOutcome, RunOutcome, Shard};
 use ledger::history::{Epoch, Logged, Run, Submitted};
 use ledger::statement::Statement;
 use rayon::prelude::*;
@@ -259,7 +259,7 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
         return Ok(());
     };
     let Some(Logged { index: attribution_at, entry: a }) = &run.attribution else {
-        report.expect(close.outcome != "completed", "run-attributed", *close_at, || {
+        report.expect(close.outcome != RunOutcome::Completed, "run-attributed", *close_at, || {
             format!("run {} is completed and has no attribution", intent.run)
         });
         return Ok(());
@@ -312,7 +312,7 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
         report.expect(expected && marked.iter().all(|w| replay.windows.contains(w)), "replay-drawn", *at, || {
             format!("windows {:?}, drawn were {drawn:?}, marked {marked:?}", replay.windows)
         });
-        report.expect(replay.outcome != "differs", "replay-differs", *at, || {
+        report.expect(replay.outcome != ReplayOutcome::Differs, "replay-differs", *at, || {
             format!("windows {:?} of run {} differed when replayed", replay.windows, replay.run)
         });
     }
@@ -382,11 +382,11 @@ fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result
     let (policy, rewards, outcome) = (&computed.policy, &computed.rewards, &computed.outcome);
     let found = archive.objects.get(Class::Public, &s.rewards)?;
     report.expect(rewards.to_bytes()? == found, "rewards", *at, || "the rewards are not those that credit and policy give".into());
-    let facts = (s.pool_minor, s.currency.as_str(), s.outcome.as_str());
-    report.expect(facts == (policy.pool_minor, policy.currency.as_str(), outcome.as_str()), "rewards", *at, || {
+    let facts = (s.pool_minor, s.currency.as_str(), &s.outcome);
+    report.expect(facts == (policy.pool_minor, policy.currency.as_str(), outcome), "rewards", *at, || {
         format!("pool and outcome {facts:?}, the policy gives {} {} {outcome}", policy.pool_minor, policy.currency)
     });
-    let settled: i128 = rewards.pools.iter().filter(|p| p.head.outcome == "settled").map(|p| p.head.pool_minor).sum();
+    let settled: i128 = rewards.pools.iter().filter(|p| p.head.outcome == PoolOutcome::Settled).map(|p| p.head.pool_minor).sum();
     let sums = (rewards.accrued_minor(), rewards.payable_minor());
     report.expect((s.accrued_minor, s.payable_minor) == sums && sums.0 == settled, "rewards-sum", *at, || {
         format!("accrued and payable {:?}, the lines give {sums:?}, the settled pools {settled}", (s.accrued_minor, s.payable_minor))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger::books::Account;
-use ledger::entry::{BooksClose, Release};
+use ledger::entry::{ApprovalOutcome, BooksClose, DisputeOutcome, Release};
 use ledger::history::{Logged, Run};
 use rules::accounting::{Accounting, disputed_contributor};
 use rules::clawback::{balances, cap};
@@ -71,7 +71,7 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
         let found = (lines::root(&bytes), list.iter().map(|a| a.amount_minor).sum::<i128>(), references.len() as u64);
         let expected = (proposal.root, proposal.total_minor, proposal.transfers);
         report.expect(found == expected, "payout-list", *at, || format!("root, total and payments {expected:?}, the list gives {found:?}"));
-        let approved = payout.approval.as_ref().filter(|Logged { entry: a, .. }| a.outcome == "approved");
+        let approved = payout.approval.as_ref().filter(|Logged { entry: a, .. }| a.outcome == ApprovalOutcome::Approved);
         for index in [Some(*at), approved.map(|Logged { index, .. }| *index)].into_iter().flatten() {
             let disputed = disputed(archive, index)?;
             let named = list.iter().find_map(|a| Some((a.contributor, disputed.get(&a.contributor)?)));
@@ -95,7 +95,8 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
         });
     }
     for disputed in &state.disputes {
-        let Some(Logged { index: at, entry: r }) = disputed.resolution.as_ref().filter(|Logged { entry: r, .. }| r.outcome == "clawback")
+        let Some(Logged { index: at, entry: r }) =
+            disputed.resolution.as_ref().filter(|Logged { entry: r, .. }| r.outcome == DisputeOutcome::Clawback)
         else {
             continue;
         };

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use corpus::bundle::Submitted;
 use corpus::canonical;
 use filters::shown;
+use ledger::entry::ReplayOutcome;
 use pipeline::Home;
 use pipeline::config::{config_of_home, database_url};
 use pipeline::disputes::Subject;
@@ -258,7 +259,7 @@ pub async fn run(args: Args) -> Result<Output> {
         }
         Command::Resolve { home, claim, outcome, reasons } => {
             let mut home = opened(&home.home, now).await?;
-            let at = notices::resolve(&mut home, claim, outcome.clone(), &files::read(&reasons)?).await?;
+            let at = notices::resolve(&mut home, claim, outcome, &files::read(&reasons)?).await?;
             Ok(Output::new(format!("claim {claim}: {outcome}, entry {at}"), json!({ "resolution": at, "outcome": outcome })))
         }
         Command::Policy { home, policy, from_epoch, announcement } => {
@@ -520,7 +521,7 @@ async fn replay_command(dir: &Path, now: u64, run: u32, window: Option<u64>, sam
         text += &lines;
         exact.push(json);
     }
-    let exit = if result.outcome == "differs" { Kind::Verification as u8 } else { 0 };
+    let exit = if result.outcome == ReplayOutcome::Differs { Kind::Verification as u8 } else { 0 };
     Ok(Output {
         text,
         json: json!({ "run": run, "windows": result.windows, "of": result.of, "outcome": result.outcome, "differences": result.differences, "exact": exact }),

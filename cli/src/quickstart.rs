@@ -10,6 +10,7 @@ use corpus::bundle::{Bundle, Submitted};
 use corpus::licence::Purpose;
 use dedup::Device;
 use filters::Filters;
+use ledger::entry::ReplayOutcome;
 use pipeline::Home;
 use pipeline::gather::{Destination, Source, gather};
 use pipeline::witnesses::WitnessChoice;
@@ -129,7 +130,7 @@ pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Outpu
     let run = train::run(&mut home, &config, None, false).await?;
     stage("train");
     let replayed = replay::run(&mut home, run, 1).await?;
-    if replayed.outcome == "differs" {
+    if replayed.outcome == ReplayOutcome::Differs {
         return Err(failure(
             Kind::Verification,
             format!("replay of windows {:?} differs: {}", replayed.windows, replayed.differences.join("; ")),

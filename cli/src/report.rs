@@ -49,7 +49,7 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
         (
             "pool",
             amount(policy.pool_minor),
-            this.statements.as_ref().map_or("not settled".into(), |Logged { entry: s, .. }| s.outcome.clone()),
+            this.statements.as_ref().map_or("not settled".into(), |Logged { entry: s, .. }| s.outcome.to_string()),
         ),
         ("audit", if audited.ok { "no findings".into() } else { format!("{} findings", audited.findings.len()) }, audited.level.clone()),
     ];

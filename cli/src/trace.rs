@@ -171,7 +171,7 @@ impl Trace<'_> {
             format!(
                 "{document} under {licence}; the dataset under {} ({}, verified by {})",
                 rights.license_to_use,
-                rights.license_statements.iter().map(|s| s.source.as_str()).collect::<Vec<_>>().join(", "),
+                rights.license_statements.iter().map(|s| s.source.name()).collect::<Vec<_>>().join(", "),
                 rights.license_verified_by
             ),
         );

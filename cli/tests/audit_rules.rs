@@ -11,6 +11,7 @@ use corpus::bundle::{Bundle, Parts};
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::VerdictTable;
 use corpus::{Digest, canonical};
+use ledger::entry::ReplayOutcome;
 use ledger::entry::*;
 use store::{Class, Objects};
 
@@ -87,7 +88,7 @@ const CASES: &[(&str, Forge)] = &[
         _ => None,
     }),
     ("replay-differs", |_, e| match e {
-        Entry::Replay(e) => Some(Replay { outcome: "differs".into(), ..e.clone() }.into()),
+        Entry::Replay(e) => Some(Replay { outcome: ReplayOutcome::Differs, ..e.clone() }.into()),
         _ => None,
     }),
     // Of the two windows of an interval one is drawn, and which depends on the build.

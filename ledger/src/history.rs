@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use corpus::{ContributorId, Digest, merkle};
 
 use crate::entry::{
-    Acceptance, Attribution, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen, Grant, PayoutApproval,
-    PayoutProposal, Registration, Release, Replay, Resolution, Reveal, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements,
-    Submission, Withdrawal, WithdrawalEffect,
+    Acceptance, ApprovalOutcome, Attribution, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen,
+    Grant, PayoutApproval, PayoutProposal, Registration, Release, Replay, Resolution, Reveal, RunClose, RunIntent, RunProgress, Settlement,
+    Shard, Statements, Submission, Withdrawal, WithdrawalEffect,
 };
 use crate::key::PublicKey;
 
@@ -408,7 +408,7 @@ impl Payout {
 
     /// Whether the second key refused it.
     pub fn is_rejected(&self) -> bool {
-        self.approval.as_ref().is_some_and(|Logged { entry: a, .. }| a.outcome != "approved")
+        self.approval.as_ref().is_some_and(|Logged { entry: a, .. }| a.outcome != ApprovalOutcome::Approved)
     }
 
     /// Whether it is known of every payment what became of it.

@@ -4,6 +4,7 @@ use corpus::{ContributorId, Digest, canonical};
 use serde::{Deserialize, Serialize};
 
 use crate::amount;
+use crate::entry::PoolOutcome;
 use crate::envelope::Envelope;
 use crate::key::{PublicKey, SecretKey};
 use crate::payee::PayeeId;
@@ -57,7 +58,7 @@ pub struct Statement {
     /// What it is computed from.
     pub inputs: Inputs,
     /// `settled`, or why the pools are held.
-    pub outcome: String,
+    pub outcome: PoolOutcome,
     /// The command that recomputes it.
     pub check: String,
 }
@@ -108,7 +109,7 @@ pub struct PoolLine {
     #[serde(with = "amount")]
     pub pool_minor: i128,
     /// `settled`, or why it is held.
-    pub outcome: String,
+    pub outcome: PoolOutcome,
     /// Sum of all weights.
     #[serde(with = "amount")]
     pub weights_sum: i128,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ledger::entry::RailName;
 use rails::claim_proof::ClaimProof;
 use rails::merkle_distributor::{Claim, Distribution, Tree};
 use rails::pain001_check::{Expectation, ExpectedTransfer};
@@ -107,12 +108,12 @@ impl Rail {
     }
 
     /// Its name in the log.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> RailName {
         match self {
-            Rail::Bank { .. } => "pain.001",
-            Rail::Merkle { .. } => "merkle-distributor",
-            Rail::Near { .. } => "nep-141",
-            Rail::Csv {} => "csv",
+            Rail::Bank { .. } => RailName::Bank,
+            Rail::Merkle { .. } => RailName::MerkleDistributor,
+            Rail::Near { .. } => RailName::Nep141,
+            Rail::Csv {} => RailName::Csv,
         }
     }
 

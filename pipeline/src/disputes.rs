@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ledger::books::Account;
-use ledger::entry::{BooksClose, Dispute, DisputeResolution};
+use ledger::entry::{BooksClose, Dispute, DisputeCode, DisputeOutcome, DisputeResolution};
 use rules::accounting::{Accounting, disputed_contributor};
 use rules::clawback::{balances, cap};
 use store::{Class, files};
@@ -23,7 +23,7 @@ pub enum Subject {
 }
 
 /// Opens a dispute; returns its entry.
-pub async fn open(home: &mut Home, subject: Subject, code: String, evidence: &Path) -> Result<u64> {
+pub async fn open(home: &mut Home, subject: Subject, code: DisputeCode, evidence: &Path) -> Result<u64> {
     let evidence = home.objects.put(Class::Sealed, &files::read(evidence)?)?;
     let mut entry = Dispute { contributor: None, submission: None, run: None, code, evidence, time: home.now };
     match subject {
@@ -39,8 +39,8 @@ pub async fn open(home: &mut Home, subject: Subject, code: String, evidence: &Pa
 pub struct Resolved {
     /// The entry that says so.
     pub entry: u64,
-    /// `released` or `clawback`.
-    pub outcome: String,
+    /// Whether the amount is due.
+    pub outcome: DisputeOutcome,
 }
 
 /// Resolves a dispute: what it held is released, or `clawback_minor` of it is taken back.
@@ -56,8 +56,8 @@ pub async fn resolve(home: &mut Home, dispute: u64, clawback_minor: Option<i128>
         }
     }
     let reasons = home.objects.put(Class::Party, &files::read(reasons)?)?;
-    let outcome = if clawback_minor.is_some() { "clawback" } else { "released" }.to_string();
-    let entry = DisputeResolution { dispute, outcome: outcome.clone(), amount_minor: clawback_minor.unwrap_or(0), reasons, time: home.now };
+    let outcome = if clawback_minor.is_some() { DisputeOutcome::Clawback } else { DisputeOutcome::Released };
+    let entry = DisputeResolution { dispute, outcome, amount_minor: clawback_minor.unwrap_or(0), reasons, time: home.now };
     let at = home.append(vec![entry.into()]).await?;
     Ok(Resolved { entry: at, outcome })
 }

@@ -9,6 +9,7 @@ use corpus::{Digest, canonical};
 use filters::{Filters, count, secrets_in};
 use ingest::Problem;
 use ingest::read::{Code, Item, Options, Record, Stream};
+use ledger::entry::OptOutFinding;
 use ledger::entry::rights::OptOutSignal;
 use rayon::prelude::*;
 use rights::reservation::{Finding, Protocol, Signal};
@@ -284,7 +285,7 @@ impl Signals {
             Ok(OptOutSignal {
                 signal: protocol.name().into(),
                 revision: protocol.revision().into(),
-                found: serde_json::to_value(found)?.as_str().unwrap_or_default().into(),
+                found: term(found),
                 documents: *documents,
                 reserved: *reserved,
                 unknown: *unknown,
@@ -294,6 +295,16 @@ impl Signals {
         let mut summary = self.1.iter().map(one).collect::<Result<Vec<_>>>()?;
         summary.sort_by(|a, b| a.signal.cmp(&b.signal));
         Ok(summary)
+    }
+}
+
+/// The manifest's term for a finding.
+fn term(finding: Finding) -> OptOutFinding {
+    match finding {
+        Finding::Absent => OptOutFinding::Absent,
+        Finding::Permits => OptOutFinding::Permits,
+        Finding::Unknown => OptOutFinding::Unknown,
+        Finding::Reserves => OptOutFinding::Reserves,
     }
 }
 

@@ -10,7 +10,7 @@ use corpus::{Digest, DocumentRef, canonical};
 use dedup::Device;
 use filters::Filters;
 use ingest::{Beside, TextTokenizer, TokenizerError, cut};
-use ledger::entry::{Acceptance, Shard, Tokenizer};
+use ledger::entry::{Acceptance, Shard, Tokenizer, TokenizerOrigin};
 use ledger::history::{Logged, Submitted};
 use rayon::prelude::*;
 use rules::bundles::{counts, parts, tokenizer, verdicts};
@@ -169,13 +169,13 @@ async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usiz
         return Err(failure(Kind::Check, text));
     }
     let (json, origin) = match given {
-        Some(json) => (json, "given"),
-        None => (ingest::train(texts.iter().map(String::as_str), vocabulary)?, "trained"),
+        Some(json) => (json, TokenizerOrigin::Given),
+        None => (ingest::train(texts.iter().map(String::as_str), vocabulary)?, TokenizerOrigin::Trained),
     };
     let loaded = TextTokenizer::from_json(&json).map_err(|e| usage(e.to_string()))?;
     fits(&loaded, &texts, &*home.listener).map_err(|reason| usage(format!("tokenizer {}: {reason}", Digest::of(&json))))?;
     let tokenizer = home.objects.put(Class::Public, &json)?;
-    home.append(vec![Tokenizer { tokenizer, vocabulary: loaded.vocabulary() as u64, origin: origin.into() }.into()]).await?;
+    home.append(vec![Tokenizer { tokenizer, vocabulary: loaded.vocabulary() as u64, origin }.into()]).await?;
     Ok(tokenizer)
 }
 

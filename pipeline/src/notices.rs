@@ -3,7 +3,7 @@
 use corpus::licence::Purpose;
 use corpus::{DocumentRef, canonical};
 use ledger::entry::rights::grant_sentence;
-use ledger::entry::{Claim, Grant, PolicyChange, Resolution, WitnessChange};
+use ledger::entry::{Claim, ClaimOutcome, EvidenceKind, Grant, PolicyChange, Resolution, WitnessChange};
 use ledger::history::Logged;
 use ledger::{SecretKey, WitnessPolicy};
 use rules::policy::Policy;
@@ -19,7 +19,7 @@ pub async fn claim(
     name: &str,
     documents: &[DocumentRef],
     evidence: &[u8],
-    kind: String,
+    kind: EvidenceKind,
     key: Option<&SecretKey>,
 ) -> Result<u64> {
     let claimant = home.contributor_id(name)?;
@@ -82,7 +82,7 @@ pub async fn grant(
 }
 
 /// Says what became of a claim; returns the entry.
-pub async fn resolve(home: &mut Home, claim: u64, outcome: String, reasons: &[u8]) -> Result<u64> {
+pub async fn resolve(home: &mut Home, claim: u64, outcome: ClaimOutcome, reasons: &[u8]) -> Result<u64> {
     let reasons = home.objects.put(Class::Party, reasons)?;
     let entry = Resolution { claim, outcome, reasons, time: home.now };
     home.append(vec![entry.into()]).await

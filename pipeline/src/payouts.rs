@@ -6,7 +6,7 @@ use std::path::Path;
 use corpus::{ContributorId, Digest};
 use ledger::amount::with_currency;
 use ledger::books::Account;
-use ledger::entry::{PayoutApproval, PayoutProposal, Release, Settlement};
+use ledger::entry::{ApprovalOutcome, PayoutApproval, PayoutProposal, PoolOutcome, RailName, Release, Settlement};
 use ledger::history::{Logged, Payout};
 use ledger::payee::PayeeId;
 use ledger::statement::statement_id;
@@ -30,7 +30,8 @@ pub async fn release(home: &mut Home) -> Result<i128> {
     for number in 0..home.state.runs.len() {
         let at = home.state.size;
         let run = home.state.runs[number].clone();
-        let Some(Logged { index: statements, .. }) = run.statements.as_ref().filter(|Logged { entry: s, .. }| s.outcome == "settled")
+        let Some(Logged { index: statements, .. }) =
+            run.statements.as_ref().filter(|Logged { entry: s, .. }| s.outcome == PoolOutcome::Settled)
         else {
             continue;
         };
@@ -75,8 +76,8 @@ struct Collected {
 pub struct Proposed {
     /// Its entry; none if it would be proposed.
     pub payout: Option<u64>,
-    /// The rail's name.
-    pub rail: &'static str,
+    /// How it is paid.
+    pub rail: RailName,
     /// The sum.
     pub total_minor: i128,
     /// Payments; accounts of one payee are paid by one.
@@ -92,8 +93,8 @@ pub struct Proposed {
 /// What became of a proposal.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// `approved` or `rejected`.
-    pub outcome: String,
+    /// Whether it may be paid.
+    pub outcome: ApprovalOutcome,
     /// The entry that says so.
     pub entry: u64,
 }
@@ -239,7 +240,7 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
     let digest = vault::keep_file(home, &file)?;
     vault::keep(home, &format!("{digest}.batch"), &serde_json::to_vec(&kept)?)?;
     let entry = PayoutProposal {
-        rail: kept.rail.name().into(),
+        rail: kept.rail.name(),
         total_minor,
         currency,
         transfers: payments.len() as u64,
@@ -268,7 +269,8 @@ fn waiting(archive: &Archive, now: u64) -> Result<Vec<Waiting>> {
     let at = archive.state.size;
     let mut waiting = Vec::new();
     for run in archive.state.runs.iter() {
-        let Some(Logged { entry: s, .. }) = run.statements.as_ref().filter(|Logged { entry: s, .. }| s.outcome == "settled") else {
+        let Some(Logged { entry: s, .. }) = run.statements.as_ref().filter(|Logged { entry: s, .. }| s.outcome == PoolOutcome::Settled)
+        else {
             continue;
         };
         let holds = holds(archive, run, s, at, now)?;
@@ -306,10 +308,10 @@ pub async fn approve(home: &mut Home, payout: u64, reject: bool, key: Option<&Se
             &held
         }
     };
-    let outcome = if reject { "rejected" } else { "approved" }.to_string();
+    let outcome = if reject { ApprovalOutcome::Rejected } else { ApprovalOutcome::Approved };
     let entry = PayoutApproval {
         proposal: payout,
-        outcome: outcome.clone(),
+        outcome,
         root: proposal.root,
         file: proposal.file,
         total_minor: proposal.total_minor,
@@ -355,7 +357,7 @@ fn check(home: &Home, payout: &Payout, bytes: &[u8]) -> Result<(Kept, Vec<Paymen
 /// Writes the file of an approved payout, the same bytes each time, and for claims on a chain each payee's proof.
 pub fn export(home: &Home, payout: u64, out: &Path) -> Result<Exported> {
     let found = find(home, payout)?;
-    if found.approval.as_ref().is_none_or(|Logged { entry: a, .. }| a.outcome != "approved") {
+    if found.approval.as_ref().is_none_or(|Logged { entry: a, .. }| a.outcome != ApprovalOutcome::Approved) {
         return Err(failure(Kind::Check, format!("payout {payout}: it is not approved; the approver's key does that")));
     }
     let bytes = vault::file(home, &found.proposal.entry.file)?;

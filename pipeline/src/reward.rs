@@ -1,7 +1,7 @@
 //! A run's settlement: rewards, signed statements, and the reveal.
 
 use corpus::canonical;
-use ledger::entry::{Reveal, Statements};
+use ledger::entry::{PoolOutcome, Reveal, Statements};
 use ledger::statement::Statement;
 use rules::settlement::{compute, statements};
 use rules::tables::statements_root;
@@ -16,7 +16,7 @@ pub struct Settled {
     /// The run.
     pub run: u32,
     /// `settled`, or why the pools are held.
-    pub outcome: String,
+    pub outcome: PoolOutcome,
     /// What each contributor is told, and the same under the operator's signature.
     pub statements: Vec<(Statement, Vec<u8>)>,
 }

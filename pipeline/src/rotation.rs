@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ledger::entry::{Holder, KeyRevocation, KeyRotation};
+use ledger::entry::{Holder, KeyRevocation, KeyRotation, RevocationReason};
 use ledger::key::Algorithm;
 use ledger::{Entry, Envelope, PublicKey, SecretKey, Verifier};
 use store::files;
@@ -94,11 +94,17 @@ pub async fn rotate(home: &mut Home, text: &str, new: Option<&Path>, old: Option
 }
 
 /// Revokes somebody's key.
-pub async fn revoke(home: &mut Home, text: &str, reason: String, disputed_from: Option<u64>, key: Option<&Path>) -> Result<Changed> {
+pub async fn revoke(
+    home: &mut Home,
+    text: &str,
+    reason: RevocationReason,
+    disputed_from: Option<u64>,
+    key: Option<&Path>,
+) -> Result<Changed> {
     let (holder, name) = holder_of(home, text)?;
     let own = match key {
         Some(path) => Some(read(path)?),
-        None if reason == "lost" => None,
+        None if reason == RevocationReason::Lost => None,
         None => held(home, &holder, &name)?,
     };
     let by_holder = own.is_some();

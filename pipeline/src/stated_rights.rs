@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use corpus::Digest;
 use corpus::licence::Purpose;
-use ledger::entry::Rights;
+use ledger::entry::{CollectionMethod, PersonalDataTerm, Rights, RightsBasis};
 use serde::Deserialize;
 use store::files;
 
@@ -15,10 +15,10 @@ use crate::error::{Context, Result};
 #[serde(deny_unknown_fields)]
 struct File {
     license_expires: Option<String>,
-    rights_basis: Option<String>,
+    rights_basis: Option<RightsBasis>,
     consent_documentation: Option<PathBuf>,
     intended_data_use: Option<Vec<Purpose>>,
-    method: Option<String>,
+    method: Option<CollectionMethod>,
     data_generation_from: Option<String>,
     data_generation_to: Option<String>,
     #[serde(default)]
@@ -26,7 +26,7 @@ struct File {
     #[serde(default)]
     synthetic: bool,
     generating_model: Option<String>,
-    personal_data: Option<String>,
+    personal_data: Option<PersonalDataTerm>,
 }
 
 /// What is stated beside the licence.

@@ -3,8 +3,9 @@
 use corpus::canonical;
 use ledger::SecretKey;
 use ledger::entry::rights::LicenseStatement;
-use ledger::entry::{Commitment, Rights, Submission};
+use ledger::entry::{Commitment, LicenseSource, Rights, Submission, VerifiedBy};
 use ledger::history::Logged;
+use rights::licence;
 use store::Class;
 
 use crate::error::{Result, usage};
@@ -89,14 +90,23 @@ pub async fn submit(
     Ok(Submitting::Submitted(home.append_for(name, key, entry.into()).await?))
 }
 
+/// The manifest's term for where a licence was found.
+fn license_source(source: licence::Source) -> LicenseSource {
+    match source {
+        licence::Source::RowField => LicenseSource::RowField,
+        licence::Source::File => LicenseSource::File,
+        licence::Source::LicenceFile => LicenseSource::LicenceFile,
+        licence::Source::DatasetCard => LicenseSource::DatasetCard,
+        licence::Source::CargoManifest => LicenseSource::CargoManifest,
+        licence::Source::Declared => LicenseSource::Declared,
+    }
+}
+
 /// The manifest's rights: what was read, and what the submitter states.
 pub fn rights(gathered: &Gathered, custodial: bool) -> Result<Rights> {
-    let verified_by = if custodial { "importer" } else { "contributor" };
-    let statement = |s: &rights::licence::Statement| LicenseStatement {
-        source: s.source.name().into(),
-        license: s.expression.clone(),
-        digest: s.digest,
-    };
+    let verified_by = if custodial { VerifiedBy::Importer } else { VerifiedBy::Contributor };
+    let statement =
+        |s: &licence::Statement| LicenseStatement { source: license_source(s.source), license: s.expression.clone(), digest: s.digest };
     let statements = gathered.licence.statements.iter().map(statement).collect();
     let read = Rights::of_license(&gathered.licence.expression, statements, verified_by);
     let rights = Rights { opt_out_signals: gathered.signals.summary()?, ..gathered.stated.apply(read) };

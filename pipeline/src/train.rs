@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use corpus::{Digest, canonical};
 use kernels::Backend;
-use ledger::entry::{Attribution, RunClose, RunIntent, RunProgress};
+use ledger::entry::{Attribution, RunClose, RunIntent, RunOutcome, RunProgress};
 use ledger::history::{Logged, Run};
 use rules::run_data::{self, Engine, RunData, steps_of};
 use rules::tables::nano;
@@ -152,7 +152,7 @@ pub async fn pilot_then_fixed(home: &mut Home, config: &RunConfig, epoch: Option
 }
 
 fn aborted(run: &Run) -> bool {
-    run.close.as_ref().is_some_and(|Logged { entry: c, .. }| c.outcome != "completed")
+    run.close.as_ref().is_some_and(|Logged { entry: c, .. }| c.outcome != RunOutcome::Completed)
 }
 
 /// Ends an unfinished run of an epoch with a reason; it stays in the log, and nothing is paid for it.
@@ -163,7 +163,7 @@ pub async fn abort(home: &mut Home, epoch: Option<u32>, reason: &str) -> Result<
     let last = run.progress.last();
     let entry = RunClose {
         run: run.intent.entry.run,
-        outcome: format!("aborted: {reason}"),
+        outcome: RunOutcome::Aborted(reason.to_string()),
         steps: last.map_or(0, |Logged { entry: p, .. }| p.step),
         checkpoint: last.map(|Logged { entry: p, .. }| p.checkpoint),
         loss_start: 0,
@@ -317,7 +317,7 @@ async fn close(
     let (loss_start, loss_end) = trainer.accounts(state).losses().ok_or_else(|| usage("a run of no steps"))?;
     let entry = RunClose {
         run,
-        outcome: "completed".into(),
+        outcome: RunOutcome::Completed,
         steps: state.step,
         checkpoint: Some(progress.checkpoint),
         loss_start: nano(loss_start),

@@ -6,7 +6,7 @@ use corpus::bundle::Parts;
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::Verdict;
 use corpus::{Digest, DocumentRef, canonical, merkle};
-use ledger::entry::{Shard, Withdrawal, WithdrawalEffect};
+use ledger::entry::{Shard, Withdrawal, WithdrawalEffect, WithdrawalKind};
 use ledger::history::{Epoch, Logged};
 use ledger::{Entry, SecretKey, Submitted};
 use rules::verdicts::outlines;
@@ -39,7 +39,7 @@ pub async fn withdraw(home: &mut Home, submission: u64, documents: &[DocumentRef
         .ok_or_else(|| usage(format!("entry {submission} is no submission; `assay status` lists them")))?
         .clone();
     let contributor = submitted.submission.entry.contributor;
-    let kind = if consent { "consent" } else { "licence" };
+    let kind = if consent { WithdrawalKind::Consent } else { WithdrawalKind::Licence };
     let list = DocumentList { documents: chosen(home, &submitted, documents, consent)? };
     let bytes = canonical::to_vec(&list)?;
     let unfinished = submitted.withdrawals.last().filter(|w| w.effect.is_none());
@@ -56,7 +56,7 @@ pub async fn withdraw(home: &mut Home, submission: u64, documents: &[DocumentRef
             let entry = Withdrawal {
                 contributor,
                 submission,
-                kind: kind.into(),
+                kind,
                 documents: list.documents.len() as u64,
                 list: home.objects.put(Class::Public, &bytes)?,
                 time: home.now,

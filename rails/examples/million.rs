@@ -8,6 +8,7 @@ use std::time::Instant;
 use corpus::{ContributorId, Digest, merkle};
 use ledger::SecretKey;
 use ledger::books::{Books, Movement, settlement};
+use ledger::entry::PoolOutcome;
 use ledger::key::Algorithm;
 use ledger::payee::PayeeId;
 use ledger::reward::{Reward, allocate};
@@ -58,7 +59,7 @@ fn statement(i: usize, reward: &Reward, settled: &Settlement, place: &std::colle
             stratum: "all".into(),
             follows: "attribution".into(),
             pool_minor: POOL_MINOR,
-            outcome: "settled".into(),
+            outcome: PoolOutcome::Settled,
             weights_sum: sum,
             reward: reward.clone(),
         }],
@@ -76,7 +77,7 @@ fn statement(i: usize, reward: &Reward, settled: &Settlement, place: &std::colle
             hold_days: 30,
         },
         inputs: Inputs { policy: digest, credit: digest, documents: digest, windows: digest, rewards: digest },
-        outcome: "settled".into(),
+        outcome: PoolOutcome::Settled,
         check: "assay statement verify FILE --home DIR".into(),
     }
 }

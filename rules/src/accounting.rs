@@ -6,7 +6,7 @@ use corpus::ContributorId;
 use corpus::objects::Class;
 use ledger::State;
 use ledger::books::{self, Account, Books, Movement};
-use ledger::entry::{Dispute, DisputeResolution, PayoutApproval, PayoutProposal, Release, Settlement, Statements};
+use ledger::entry::{ApprovalOutcome, Dispute, DisputeResolution, PayoutApproval, PayoutProposal, Release, Settlement, Statements};
 use ledger::history::Logged;
 use ledger::payee::PayeeId;
 use ledger::settlement::{Carried, add_vintage};
@@ -154,7 +154,7 @@ impl Accounting {
                 Movement::Post(books::release(&list.iter().map(Amount::pair).collect::<Vec<_>>()))
             }
             Event::Proposal(e) => Movement::Reserve(books::propose(at, &pairs(&e.list)?)),
-            Event::Approval(e) if e.outcome == "approved" => Movement::Confirm(e.proposal),
+            Event::Approval(e) if e.outcome == ApprovalOutcome::Approved => Movement::Confirm(e.proposal),
             Event::Approval(e) => Movement::Void(e.proposal),
             Event::Report(e) => Movement::Post(books::report(e.proposal, e.settled_minor, &pairs(&e.returned)?, &pairs(&e.reversed)?)),
             Event::Dispute(e) => match disputed_contributor(state, e) {

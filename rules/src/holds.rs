@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use corpus::objects::Class;
 use corpus::{ContributorId, canonical};
-use ledger::entry::Statements;
+use ledger::entry::{ReplayOutcome, Statements};
 use ledger::history::{Logged, Run};
 
 use crate::accounting::{Accounting, disputed_contributor};
@@ -85,7 +85,7 @@ pub fn holds(archive: &Archive, run: &Run, statements: &Statements, at: u64, now
 /// Windows that were drawn and not replayed, and targets that price and control apart from each other.
 fn measurement(archive: &Archive, run: &Run, policy: &Policy, at: u64) -> Result<Vec<String>> {
     let mut held = Vec::new();
-    let replays = || run.replays.iter().filter(|Logged { index, entry: r }| *index < at && r.outcome != "differs");
+    let replays = || run.replays.iter().filter(|Logged { index, entry: r }| *index < at && r.outcome != ReplayOutcome::Differs);
     let drawn = replay::drawn(archive, run)?;
     if !drawn.iter().any(|w| replays().any(|Logged { entry: r, .. }| r.windows.contains(w))) {
         held.push(format!("windows {drawn:?} of run {} were drawn and none is replayed", run.intent.entry.run));

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use corpus::{ContributorId, DocumentRef};
 use ledger::amount;
+use ledger::entry::PoolOutcome;
 use ledger::payee::PayeeId;
 use ledger::reward::{self, Reward, RewardError};
 use serde::{Deserialize, Serialize};
@@ -223,8 +224,8 @@ pub struct PoolHead {
     /// Minor units.
     #[serde(with = "amount")]
     pub pool_minor: i128,
-    /// `settled`, or why it is held.
-    pub outcome: String,
+    /// Whether it is divided.
+    pub outcome: PoolOutcome,
     /// Sum of all weights.
     #[serde(with = "amount")]
     pub weights_sum: i128,
@@ -258,8 +259,8 @@ pub fn pools(policy: &Policy, measured: &Measured) -> Result<Vec<PoolPart>, Rewa
                 accrued_minor: 0,
             };
             let (lines, outcome) = match held {
-                Ok(lines) => (lines, "settled".to_string()),
-                Err(reason) => (weights.iter().map(none).collect(), reason),
+                Ok(lines) => (lines, PoolOutcome::Settled),
+                Err(reason) => (weights.iter().map(none).collect(), PoolOutcome::Held(reason)),
             };
             let weights_sum = lines.iter().map(|l| l.weight).fold(0, i128::saturating_add);
             let head = PoolHead { stratum: pool.name.clone(), follows: *follows, pool_minor: share.amount, outcome, weights_sum };

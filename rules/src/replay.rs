@@ -3,6 +3,7 @@
 use corpus::objects::Class;
 use corpus::{Digest, canonical};
 use kernels::Backend;
+use ledger::entry::ReplayOutcome;
 use ledger::history::{Logged, Run};
 use trainer::{
     CreditRow, DocumentCredit, DocumentRow, RunConfig, State, Window, credit_rows, document_rows, order_rows, read_credit, read_documents,
@@ -25,8 +26,8 @@ pub struct Replayed {
     pub windows: Vec<u64>,
     /// Windows of the run.
     pub of: u64,
-    /// `bit-equal`, `within-tolerance` or `differs`.
-    pub outcome: &'static str,
+    /// How they compare with the run's.
+    pub outcome: ReplayOutcome,
     /// Where it differs.
     pub differences: Vec<String>,
 }
@@ -137,22 +138,22 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
     let mut trainer = data.trainer(&backend, &config, &order, intent.steps)?;
     // The number of threads does not change a bit of the result; products may round differently on another instruction set.
     let exact = intent.instruction_set == kernels::isa().name();
-    let mut result = Replayed { windows: Vec::new(), of, outcome: "bit-equal", differences: Vec::new() };
+    let mut result = Replayed { windows: Vec::new(), of, outcome: ReplayOutcome::BitEqual, differences: Vec::new() };
     let parts = data.pricing.of();
     if table.accounts.parts != parts || table.targets != data.owners.targets {
-        result.outcome = "differs";
+        result.outcome = ReplayOutcome::Differs;
         result.differences.push(format!("pricing parts {:?}: the drawn targets give {parts:?}", table.accounts.parts));
         return Ok(result);
     }
     let steps = run_data::steps_of(&config, &order);
     if steps != intent.steps {
-        result.outcome = "differs";
+        result.outcome = ReplayOutcome::Differs;
         result.differences.push(format!("{} steps: config and corpus give {steps}", intent.steps));
     }
     let initial = data.initial(archive, &config)?;
     let weights = Digest::of(&backend.master_to_bytes(&backend.master(&initial)));
     if weights != intent.initial_weights {
-        result.outcome = "differs";
+        result.outcome = ReplayOutcome::Differs;
         result.differences.push(format!("initial weights {}: seed and config give {weights}", intent.initial_weights));
     }
     for (interval, drawn) in chosen {
@@ -164,7 +165,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         let expected = (interval.from, table.accounts.windows.get(interval.from as usize).map(|w| w.first_step));
         let found = (state.windows.len() as u64, Some(state.step));
         if found != expected {
-            result.outcome = "differs";
+            result.outcome = ReplayOutcome::Differs;
             result.differences.push(format!(
                 "checkpoint before window {}: holds {} windows and step {}, the table says {expected:?}",
                 interval.from, found.0, state.step
@@ -176,7 +177,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         // The run gave its documents' credit to the log before it saved its state.
         let rows = std::mem::take(&mut state.rows);
         if exact && Digest::of(&trainer.save(&backend, &state, &intent.config.to_string())?) != interval.next {
-            result.outcome = "differs";
+            result.outcome = ReplayOutcome::Differs;
             result.differences.push(format!(
                 "checkpoint after window {}: {} is not the state that replay leads to",
                 interval.to - 1,
@@ -190,7 +191,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
                 order_rows(&order, &data.corpus, &state.weights, &data.owners, config.model.context, found.1.unwrap_or(0)..state.step);
             for (what, expected, bytes) in [("weights", interval.weights, log), ("order log", interval.order, write_order(&seen)?)] {
                 if Digest::of(&bytes) != expected {
-                    result.outcome = "differs";
+                    result.outcome = ReplayOutcome::Differs;
                     result.differences.push(format!("windows from {}: the {what} {expected} is not what the steps lead to", interval.from));
                 }
             }
@@ -201,17 +202,17 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         for comparison in compare(&found, &table, &documents) {
             match comparison {
                 Comparison::BitEqual => {}
-                Comparison::Near(_) if !exact || result.outcome == "differs" => {
-                    if result.outcome == "bit-equal" {
-                        result.outcome = "within-tolerance";
+                Comparison::Near(_) if !exact || result.outcome == ReplayOutcome::Differs => {
+                    if result.outcome == ReplayOutcome::BitEqual {
+                        result.outcome = ReplayOutcome::WithinTolerance;
                     }
                 }
                 Comparison::Near(what) => {
-                    result.outcome = "differs";
+                    result.outcome = ReplayOutcome::Differs;
                     result.differences.push(format!("{what}: differs in its last bits, on the instruction set of the run"));
                 }
                 Comparison::Differs(text) => {
-                    result.outcome = "differs";
+                    result.outcome = ReplayOutcome::Differs;
                     result.differences.push(text);
                 }
             }

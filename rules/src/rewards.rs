@@ -2,6 +2,7 @@
 
 use corpus::DocumentRef;
 use ledger::amount;
+use ledger::entry::PoolOutcome;
 use ledger::payee::PayeeId;
 use ledger::reward::Reward;
 use ledger::settlement::{AccountLine, Carried, PayeeLine, Settlement, add_vintage};
@@ -74,9 +75,9 @@ struct Open {
 
 impl Rewards {
     /// `settled` if some pool is, or why the first one is held.
-    pub fn outcome(&self) -> String {
-        let settled = self.pools.iter().any(|p| p.head.outcome == "settled");
-        if settled { "settled".into() } else { self.pools.first().map_or(String::new(), |p| p.head.outcome.clone()) }
+    pub fn outcome(&self) -> PoolOutcome {
+        let settled = self.pools.iter().any(|p| p.head.outcome == PoolOutcome::Settled);
+        if settled { PoolOutcome::Settled } else { self.pools.first().map_or(PoolOutcome::Held(String::new()), |p| p.head.outcome.clone()) }
     }
 
     /// What accrued in all.

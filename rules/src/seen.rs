@@ -7,6 +7,7 @@ use corpus::objects::Class;
 use corpus::outline::Outlines;
 use corpus::verdict::{Verdict, VerdictRow};
 use corpus::{DocumentRef, canonical};
+use ledger::entry::ClaimOutcome;
 use ledger::entry::rights::date_of;
 use ledger::history::{Claimed, Epoch, Logged, Submitted};
 
@@ -117,8 +118,9 @@ impl<'a> Seen<'a> {
 /// A claim that was upheld before log size `at` outranks the order of commitments, once the claimant has submitted to the epoch.
 fn yields(archive: &Archive, e: &Epoch, at: u64) -> Result<BTreeMap<DocumentRef, u64>> {
     let mut yields = BTreeMap::new();
-    let upheld =
-        |c: &&Claimed| c.resolution.as_ref().is_some_and(|Logged { index: resolved, entry: r }| r.outcome == "upheld" && *resolved < at);
+    let upheld = |c: &&Claimed| {
+        c.resolution.as_ref().is_some_and(|Logged { index: resolved, entry: r }| r.outcome == ClaimOutcome::Upheld && *resolved < at)
+    };
     for claim in archive.state.claims.iter().filter(upheld) {
         let Logged { entry: claim, .. } = &claim.claim;
         let own =

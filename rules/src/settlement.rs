@@ -7,7 +7,7 @@ use corpus::shard::Shard as ShardFile;
 use corpus::verdict::Verdict;
 use corpus::{ContributorId, DocumentRef, canonical};
 use ledger::books::Account;
-use ledger::entry::Shard;
+use ledger::entry::{ClaimOutcome, PoolOutcome, Shard};
 use ledger::history::{Epoch, Logged, Run};
 use ledger::payee::PayeeId;
 use ledger::settlement::{Accrual, Carried, PayeeLine, settle};
@@ -42,7 +42,7 @@ pub struct Computed {
     /// Weights, amounts, and what is carried on.
     pub rewards: Rewards,
     /// `settled`, or why the pools are held.
-    pub outcome: String,
+    pub outcome: PoolOutcome,
     /// The books as they are before its settlement.
     pub before: Accounting,
 }
@@ -106,7 +106,11 @@ fn owners(archive: &Archive, policy: &Policy, at: u64) -> Result<BTreeMap<Docume
     let mut owners = BTreeMap::new();
     if policy.pay.credit_unit == CreditUnit::EvidenceBacked {
         for claimed in &archive.state.claims {
-            if claimed.resolution.as_ref().is_some_and(|Logged { index: resolved, entry: r }| *resolved < at && r.outcome == "upheld") {
+            if claimed
+                .resolution
+                .as_ref()
+                .is_some_and(|Logged { index: resolved, entry: r }| *resolved < at && r.outcome == ClaimOutcome::Upheld)
+            {
                 let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &claimed.claim.entry.list)?)?;
                 owners.extend(list.documents.into_iter().map(|d| (d, claimed.claim.entry.claimant)));
             }
@@ -182,7 +186,7 @@ fn accruals(archive: &Archive, at: u64, paid: &[ContributorId], pools: &[PoolPar
         for line in &pool.lines {
             let sum = sums.entry(line.contributor).or_default();
             sum.0 += line.accrued_minor;
-            if pool.head.outcome == "settled" {
+            if pool.head.outcome == PoolOutcome::Settled {
                 sum.1 += line.spread_minor(pool.head.pool_minor, pool.head.weights_sum)?;
             }
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use corpus::objects::Class;
 use corpus::{Digest, DocumentRef, canonical};
 use ledger::Submitted;
-use ledger::entry::Compaction;
+use ledger::entry::{Compaction, WithdrawalKind};
 use ledger::history::Logged;
 use serde::{Deserialize, Serialize};
 
@@ -139,7 +139,7 @@ impl Withdrawn {
             for w in &s.withdrawals {
                 let Some(Logged { index: at, entry: effect }) = &w.effect else { continue };
                 let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &w.withdrawal.entry.list)?)?;
-                let consent = w.withdrawal.entry.kind == "consent";
+                let consent = w.withdrawal.entry.kind == WithdrawalKind::Consent;
                 for document in list.documents {
                     let entry = found.documents.entry(document).or_insert((*at, consent));
                     entry.1 |= consent;

@@ -3,7 +3,7 @@
 use corpus::{ContributorId, Digest};
 use ledger::books::{Account, Movement, Transfer};
 use ledger::entry::rights::LicenseStatement;
-use ledger::entry::{Acceptance, EpochClose, Rights, Shard, Statements, Submission};
+use ledger::entry::{Acceptance, EpochClose, LicenseSource, PoolOutcome, Rights, Shard, Statements, Submission, VerifiedBy};
 use ledger::key::Algorithm;
 use ledger::{Entry, SecretKey};
 use store::{Applied, Cosigner, HeadKeeper, Index, Sequencer, Witness, Witnesses};
@@ -58,8 +58,8 @@ fn entries() -> Vec<(Entry, Option<Movement>)> {
         origin: None,
         rights: Rights::of_license(
             "MIT",
-            vec![LicenseStatement { source: "declared".into(), license: "MIT".into(), digest: d }],
-            "importer",
+            vec![LicenseStatement { source: LicenseSource::Declared, license: "MIT".into(), digest: d }],
+            VerifiedBy::Importer,
         ),
         time: 1,
     };
@@ -75,7 +75,7 @@ fn entries() -> Vec<(Entry, Option<Movement>)> {
         statements: 1,
         root: d,
         time: 1,
-        outcome: "settled".into(),
+        outcome: PoolOutcome::Settled,
     };
     // More than 64 bits hold, and less than 128.
     let large = 10i128.pow(30);

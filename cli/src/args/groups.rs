@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use corpus::licence::Purpose;
+use ledger::entry::RevocationReason;
 
 use super::HomeArg;
 use crate::attribution::{By, Sort};
@@ -207,7 +208,7 @@ pub enum Key {
         holder: String,
         /// compromised, lost or retired.
         #[arg(long)]
-        reason: String,
+        reason: RevocationReason,
         /// The first entry that the holder disputes, for a compromised key.
         #[arg(long, value_name = "ENTRY")]
         disputed_from: Option<u64>,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use corpus::licence::Purpose;
 use corpus::{ContributorId, DocumentRef};
+use ledger::entry::{ClaimOutcome, EvidenceKind};
 use pipeline::jobs::LEASE_MS;
 
 use crate::deduplicate::DeviceChoice;
@@ -432,7 +433,7 @@ pub enum Command {
         evidence: PathBuf,
         /// prior-publication, domain, repository, contract or other.
         #[arg(long, default_value = "other")]
-        kind: String,
+        kind: EvidenceKind,
         /// The claimant's secret key, if it is not in the home.
         #[arg(long)]
         key: Option<PathBuf>,
@@ -467,7 +468,7 @@ pub enum Command {
         claim: u64,
         /// upheld, rejected or withdrawn.
         #[arg(long)]
-        outcome: String,
+        outcome: ClaimOutcome,
         /// A file with the reasons, for both sides.
         #[arg(long)]
         reasons: PathBuf,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use ledger::entry::DisputeCode;
 
 use super::HomeArg;
 
@@ -88,7 +89,7 @@ pub enum Dispute {
         run: Option<u32>,
         /// rights, review, measurement, identity or other.
         #[arg(long)]
-        code: String,
+        code: DisputeCode,
         /// A file with the evidence, for auditors.
         #[arg(long)]
         evidence: PathBuf,

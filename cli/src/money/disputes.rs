@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use ledger::entry::DisputeCode;
 use pipeline::Home;
 use pipeline::disputes::{self, Subject};
 use serde_json::json;
@@ -10,7 +11,7 @@ use serde_json::json;
 use crate::output::{Output, money};
 
 /// Opens a dispute.
-pub async fn open(home: &mut Home, subject: Subject, code: String, evidence: &Path) -> Result<Output> {
+pub async fn open(home: &mut Home, subject: Subject, code: DisputeCode, evidence: &Path) -> Result<Output> {
     let at = disputes::open(home, subject, code, evidence).await?;
     Ok(Output::new(format!("dispute {at} is open: amounts are held until it is resolved"), json!({ "dispute": at })))
 }

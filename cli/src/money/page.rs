@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Result;
+use ledger::entry::PoolOutcome;
 use ledger::entry::rights::date_of;
 use ledger::statement::Statement;
 use pipeline::Home;
@@ -87,8 +88,8 @@ pub fn html(s: &Statement, name: &str) -> String {
         amount(s.net_minor),
         s.balance.hold_days
     );
-    if s.outcome != "settled" {
-        let _ = writeln!(out, "<p class=note>{}</p>", escape(&s.outcome));
+    if s.outcome != PoolOutcome::Settled {
+        let _ = writeln!(out, "<p class=note>{}</p>", escape(&s.outcome.to_string()));
     }
     if s.currency == "XTS" {
         out.push_str("<p class=note>XTS is the currency code for tests: nobody is owed anything.</p>\n");
@@ -145,8 +146,8 @@ pub fn html(s: &Statement, name: &str) -> String {
         })
         .collect();
     table(&mut out, &["pool of", "follows", "pool", "weight", "sum of weights", "floor", "remainder", "accrued"], 2, &rows);
-    for p in s.pools.iter().filter(|p| p.outcome != "settled") {
-        let _ = writeln!(out, "<p class=note>{}, {}: {}</p>", escape(&p.stratum), escape(&p.follows), escape(&p.outcome));
+    for p in s.pools.iter().filter(|p| p.outcome != PoolOutcome::Settled) {
+        let _ = writeln!(out, "<p class=note>{}, {}: {}</p>", escape(&p.stratum), escape(&p.follows), escape(&p.outcome.to_string()));
     }
     out.push_str("<p class=small>Weight by attribution = credit × weights of targets and windows, in 10⁻⁹ nats. Accrued = pool × weight ÷ sum of weights, rounded down in minor units; the units that are left go to the largest remainders.</p>\n");
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use ledger::SecretKey;
+use ledger::entry::ApprovalOutcome;
 use ledger::history::Logged;
 use pipeline::Home;
 use pipeline::payouts;
@@ -88,7 +89,7 @@ pub fn list(home: &Home) -> Result<Output> {
     for p in &home.state.payouts {
         let state = match &p.approval {
             None => "proposed",
-            Some(Logged { entry: a, .. }) if a.outcome != "approved" => "rejected",
+            Some(Logged { entry: a, .. }) if a.outcome != ApprovalOutcome::Approved => "rejected",
             Some(_) if p.is_reconciled() => "reconciled",
             Some(_) => "approved",
         };

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use corpus::{ContributorId, Digest};
-use ledger::entry::Holder;
+use ledger::entry::{Holder, PoolOutcome};
 use ledger::history::Logged;
 use ledger::payee::PayeeId;
 use ledger::settlement::PayeeLine;
@@ -82,7 +82,7 @@ pub fn rewards(home: &Home, run: u32) -> Result<Output> {
         .collect();
     let pools: Vec<_> = rewards.pools.iter().map(|p| json!({ "pool": p.head, "lines": p.lines })).collect();
     // A pool that is held pays nobody: what was asked for did not happen.
-    let exit = if computed.outcome == "settled" { 0 } else { Kind::Check as u8 };
+    let exit = if computed.outcome == PoolOutcome::Settled { 0 } else { Kind::Check as u8 };
     Ok(Output {
         text,
         json: json!({

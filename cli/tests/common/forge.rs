@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ledger::entry::{Entry, Replay, RunClose, RunProgress};
+use ledger::entry::{Entry, Replay, ReplayOutcome, RunClose, RunProgress};
 use ledger::tree_head::draw_seed;
 use ledger::{Envelope, SecretKey, WitnessPolicy};
 use store::{Objects, Sequencer, Witness};
@@ -81,7 +81,7 @@ pub fn forge(world: &World, forge: impl Fn(&Objects, Entry) -> Entry) {
             Entry::RunProgress(e) => RunProgress { drawn_from: heads.last().cloned(), ..e }.into(),
             Entry::RunClose(e) => RunClose { drawn_from: heads.last().cloned(), ..e }.into(),
             // The window that the forged log draws from its first interval.
-            Entry::Replay(e) => Replay { windows: vec![drawn.unwrap()], outcome: "bit-equal".into(), ..e }.into(),
+            Entry::Replay(e) => Replay { windows: vec![drawn.unwrap()], outcome: ReplayOutcome::BitEqual, ..e }.into(),
             other @ Entry::Attribution(_) => other,
             _ => break,
         };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use corpus::licence::Purpose;
 use corpus::{ContributorId, Digest};
 
-use super::records;
 use super::rights::Rights;
+use super::{ClaimOutcome, EvidenceKind, TokenizerOrigin, WithdrawalKind, records};
 
 records! {
     /// What binds the operator before it knows what will be submitted.
@@ -120,8 +120,8 @@ records! {
         tokenizer: Digest,
         /// Its vocabulary.
         vocabulary: u64,
-        /// `trained` on accepted text, or `given`.
-        origin: String,
+        /// Where it comes from.
+        origin: TokenizerOrigin,
     }
     /// Accepted documents of one submission as tokens, of a range of its documents; the ranges follow each other without gaps.
     Shard {
@@ -182,8 +182,8 @@ records! {
         documents: u64,
         /// The list of them, in order.
         list: Digest,
-        /// `prior-publication`, `domain`, `repository`, `contract` or `other`.
-        evidence_kind: String,
+        /// What the evidence is.
+        evidence_kind: EvidenceKind,
         /// Digest of the evidence, which the operator and auditors see.
         evidence: Digest,
         /// Seconds since 1970.
@@ -193,8 +193,8 @@ records! {
     Resolution {
         /// Index of the claim.
         claim: u64,
-        /// `upheld`, `rejected` or `withdrawn`.
-        outcome: String,
+        /// Who is right.
+        outcome: ClaimOutcome,
         /// Digest of the reasons, which both sides see.
         reasons: Digest,
         /// Seconds since 1970.
@@ -227,8 +227,8 @@ records! {
         contributor: ContributorId,
         /// Index of the submission.
         submission: u64,
-        /// `licence`: not used from now on. `consent`: salt and text are destroyed too.
-        kind: String,
+        /// How far they are taken back.
+        kind: WithdrawalKind,
         /// Number of documents.
         documents: u64,
         /// The list of their numbers, in order.

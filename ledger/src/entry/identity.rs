@@ -2,7 +2,7 @@
 
 use corpus::{ContributorId, Digest};
 
-use super::{Holder, records};
+use super::{Holder, RevocationReason, records};
 use crate::key::PublicKey;
 
 /// The format of homes that this program reads and writes; entries, tables or files that change raise it.
@@ -66,8 +66,8 @@ records! {
         holder: Holder,
         /// The key.
         key: PublicKey,
-        /// `compromised`, `lost` or `retired`.
-        reason: String,
+        /// Why.
+        reason: RevocationReason,
         /// The first entry that its holder disputes, for a key that somebody else had.
         disputed_from: Option<u64>,
         /// Whether the holder itself signs; the operator does for a key that is lost.

@@ -4,6 +4,7 @@
 //! - `data`, `rights`: epochs, submissions, verdicts, shards, claims, withdrawals
 //! - `runs`: runs and their attribution
 //! - `money`: policies, statements, payouts, disputes, the books' close
+//! - `terms`: the lists that outcomes, codes and kinds are chosen from
 //!
 //! An entry never holds a list that grows with the data: it has counts, roots and the digests of objects.
 //! Losses and credits are integers of 10⁻⁹ nats, amounts are decimal text in minor units.
@@ -13,6 +14,7 @@ mod identity;
 mod money;
 pub mod rights;
 mod runs;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +29,7 @@ pub use rights::Rights;
 pub use runs::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+pub use terms::*;
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 
@@ -320,7 +323,7 @@ mod tests {
             statements: 2,
             root: Digest::of(b"s"),
             time: 1,
-            outcome: "settled".into(),
+            outcome: PoolOutcome::Settled,
         }
         .into();
         let payload = entry.to_payload().unwrap();

@@ -2,7 +2,7 @@
 
 use corpus::{ContributorId, Digest};
 
-use super::records;
+use super::{ApprovalOutcome, DisputeCode, DisputeOutcome, PoolOutcome, RailName, records};
 
 records! {
     /// Who earns what.
@@ -28,7 +28,7 @@ records! {
         /// Seconds since 1970.
         time: u64,
         /// Whether the pool is paid out or held, and why.
-        outcome: String,
+        outcome: PoolOutcome,
     }
     /// The policy of epochs to come; never of one that is open.
     PolicyChange {
@@ -56,8 +56,8 @@ records! {
     }
     /// Payments that one person proposes.
     PayoutProposal {
-        /// How it is paid: `pain.001`, `merkle-distributor`, `nep-141` or `csv`.
-        rail: String,
+        /// How it is paid.
+        rail: RailName,
         /// The sum.
         total_minor: i128 = "crate::amount",
         /// ISO 4217 code.
@@ -77,8 +77,8 @@ records! {
     PayoutApproval {
         /// Index of the proposal.
         proposal: u64,
-        /// `approved` or `rejected`.
-        outcome: String,
+        /// Whether it may be paid.
+        outcome: ApprovalOutcome,
         /// The root again.
         root: Digest,
         /// The file again.
@@ -117,8 +117,8 @@ records! {
         submission: Option<u64>,
         /// The run whose amounts are all held, if it is about one.
         run: Option<u32>,
-        /// `rights`, `review`, `measurement`, `identity` or `other`.
-        code: String,
+        /// What is doubted.
+        code: DisputeCode,
         /// The evidence, which the operator and auditors see.
         evidence: Digest,
         /// Seconds since 1970.
@@ -128,8 +128,8 @@ records! {
     DisputeResolution {
         /// Index of the dispute.
         dispute: u64,
-        /// `released` or `clawback`.
-        outcome: String,
+        /// Whether the amount is due.
+        outcome: DisputeOutcome,
         /// What is clawed back.
         amount_minor: i128 = "crate::amount",
         /// Digest of the reasons, which both sides see.

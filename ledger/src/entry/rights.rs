@@ -7,28 +7,8 @@ use corpus::licence::Purpose;
 use corpus::{Digest, date};
 use serde::{Deserialize, Serialize};
 
-/// Terms for [`LicenseStatement::source`].
-pub const LICENSE_SOURCES: &[&str] = &["row-field", "file", "licence-file", "dataset-card", "cargo-manifest", "declared"];
-/// Terms for [`Rights::license_verified_by`].
-pub const VERIFIED_BY: &[&str] = &["contributor", "importer"];
-/// Terms for [`Rights::rights_basis`].
-pub const RIGHTS_BASES: &[&str] = &["license", "own-work", "contract", "public-domain", "consent", "statutory-exception", "unknown"];
-/// Terms for [`Rights::method`]: the standard's.
-pub const METHODS: &[&str] = &[
-    "web-scraping-crawling",
-    "feeds",
-    "syndication",
-    "data-mining",
-    "machine-generated",
-    "primary-user-source",
-    "published",
-    "other",
-    "unknown",
-];
-/// Terms for [`Rights::personal_data`].
-pub const PERSONAL_DATA: &[&str] = &["none", "possible", "contained", "unknown"];
-/// Terms for [`OptOutSignal::found`].
-pub const OPT_OUT_FINDINGS: &[&str] = &["absent", "permits", "unknown", "reserves"];
+use super::{CollectionMethod, LicenseSource, OptOutFinding, PersonalDataTerm, RightsBasis, VerifiedBy};
+
 /// Most statements of licences, and most signals: one for each source and protocol that is known, and room for more.
 pub const MOST_STATEMENTS: usize = 32;
 
@@ -46,18 +26,18 @@ pub struct Rights {
     pub license_to_use: String,
     /// What it was read from, one for each source; what all of them permit is permitted.
     pub license_statements: Vec<LicenseStatement>,
-    /// Who verified it against the evidence: one of [`VERIFIED_BY`].
-    pub license_verified_by: String,
+    /// Who verified it against the evidence.
+    pub license_verified_by: VerifiedBy,
     /// The last day on which the licence holds.
     pub license_expires: Option<String>,
-    /// One of [`RIGHTS_BASES`].
-    pub rights_basis: String,
+    /// Why it may be used.
+    pub rights_basis: RightsBasis,
     /// Digest of the consents' documentation.
     pub consent_documentation: Option<Digest>,
     /// What it may be used for; none for whatever the licence permits.
     pub intended_data_use: Option<Vec<Purpose>>,
-    /// How it was collected: one of [`METHODS`].
-    pub method: String,
+    /// How it was collected.
+    pub method: CollectionMethod,
     /// First day of its making or collection.
     pub data_generation_from: Option<String>,
     /// Last day of it.
@@ -68,8 +48,8 @@ pub struct Rights {
     pub synthetic: bool,
     /// Which one.
     pub generating_model: Option<String>,
-    /// One of [`PERSONAL_DATA`].
-    pub personal_data: String,
+    /// Whether it holds personal data.
+    pub personal_data: PersonalDataTerm,
     /// What publishers of its pages say about training, as it was read from its bytes, in the order of the protocols' names.
     pub opt_out_signals: Vec<OptOutSignal>,
 }
@@ -78,8 +58,8 @@ pub struct Rights {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LicenseStatement {
-    /// One of [`LICENSE_SOURCES`].
-    pub source: String,
+    /// Where it was found.
+    pub source: LicenseSource,
     /// The SPDX expression that it is read as.
     pub license: String,
     /// Digest of the bytes that say it.
@@ -94,8 +74,8 @@ pub struct OptOutSignal {
     pub signal: String,
     /// Its revision, such as `RFC 9309`.
     pub revision: String,
-    /// The strictest that was found: one of [`OPT_OUT_FINDINGS`].
-    pub found: String,
+    /// The strictest that was found.
+    pub found: OptOutFinding,
     /// Documents with a finding of this protocol, and those of them that it reserves, or whose finding is not known.
     pub documents: u64,
     /// Documents that it reserves.
@@ -119,29 +99,29 @@ pub enum Exclusion {
 
 impl Rights {
     /// Rights that only a licence is known of.
-    pub fn of_license(expression: &str, statements: Vec<LicenseStatement>, verified_by: &str) -> Rights {
+    pub fn of_license(expression: &str, statements: Vec<LicenseStatement>, verified_by: VerifiedBy) -> Rights {
         Rights {
             license_to_use: expression.to_string(),
             license_statements: statements,
-            license_verified_by: verified_by.to_string(),
+            license_verified_by: verified_by,
             license_expires: None,
-            rights_basis: "license".into(),
+            rights_basis: RightsBasis::License,
             consent_documentation: None,
             intended_data_use: None,
-            method: "unknown".into(),
+            method: CollectionMethod::Unknown,
             data_generation_from: None,
             data_generation_to: None,
             data_origin_geography: Vec::new(),
             synthetic: false,
             generating_model: None,
-            personal_data: "unknown".into(),
+            personal_data: PersonalDataTerm::Unknown,
             opt_out_signals: Vec::new(),
         }
     }
 
     /// Why it may not be used for `purpose` on the day `date`, beside what the licences say; none if it may.
     pub fn exclusion(&self, purpose: Purpose, date: &str) -> Option<Exclusion> {
-        if self.rights_basis == "unknown" {
+        if self.rights_basis == RightsBasis::Unknown {
             return Some(Exclusion::UnknownRights);
         }
         if self.license_expires.as_deref().is_some_and(|last| last < date) {
@@ -155,9 +135,6 @@ impl Rights {
     /// # Errors
     /// The field, the expected and the found.
     pub fn check(&self) -> Result<(), String> {
-        let term = |field: &str, found: &str, terms: &[&str]| {
-            if terms.contains(&found) { Ok(()) } else { Err(format!("{field} {found:?}, expected one of {}", terms.join(", "))) }
-        };
         if self.license_to_use.is_empty() || self.license_to_use.len() > 1000 || self.license_to_use.contains('@') {
             return Err(format!("license_to_use {:?}, expected an SPDX expression", self.license_to_use));
         }
@@ -165,15 +142,10 @@ impl Rights {
             return Err(format!("license_statements of {} statements, expected 1 to {MOST_STATEMENTS}", self.license_statements.len()));
         }
         for s in &self.license_statements {
-            term("license_statements.source", &s.source, LICENSE_SOURCES)?;
             if s.license.is_empty() || s.license.len() > 1000 || s.license.contains('@') {
                 return Err(format!("license_statements.license {:?}, expected an SPDX expression", s.license));
             }
         }
-        term("license_verified_by", &self.license_verified_by, VERIFIED_BY)?;
-        term("rights_basis", &self.rights_basis, RIGHTS_BASES)?;
-        term("method", &self.method, METHODS)?;
-        term("personal_data", &self.personal_data, PERSONAL_DATA)?;
         let dates = [
             ("license_expires", &self.license_expires),
             ("data_generation_from", &self.data_generation_from),
@@ -204,7 +176,7 @@ impl Rights {
             }
             _ => {}
         }
-        if self.rights_basis == "consent" && self.consent_documentation.is_none() {
+        if self.rights_basis == RightsBasis::Consent && self.consent_documentation.is_none() {
             return Err("rights_basis consent, expected the digest of consent_documentation".into());
         }
         let signals = &self.opt_out_signals;
@@ -216,8 +188,7 @@ impl Rights {
             if !word(&s.signal) || !word(&s.revision) {
                 return Err(format!("opt_out_signals {:?} of revision {:?}, expected at most 60 visible characters", s.signal, s.revision));
             }
-            term("opt_out_signals.found", &s.found, OPT_OUT_FINDINGS)?;
-            if s.reserved.saturating_add(s.unknown) > s.documents || (s.reserved > 0) != (s.found == "reserves") {
+            if s.reserved.saturating_add(s.unknown) > s.documents || (s.reserved > 0) != (s.found == OptOutFinding::Reserves) {
                 return Err(format!(
                     "opt_out_signals {}: {} reserved and {} unknown of {} documents, found {}",
                     s.signal, s.reserved, s.unknown, s.documents, s.found
@@ -245,13 +216,13 @@ mod tests {
 
     #[test]
     fn rights_are_terms_dates_and_digests_and_nothing_else() {
-        let statement = LicenseStatement { source: "declared".into(), license: "MIT".into(), digest: Digest::of(b"x") };
-        let good = Rights::of_license("MIT", vec![statement], "contributor");
+        let statement = LicenseStatement { source: LicenseSource::Declared, license: "MIT".into(), digest: Digest::of(b"x") };
+        let good = Rights::of_license("MIT", vec![statement], VerifiedBy::Contributor);
         assert_eq!(good.check(), Ok(()));
-        let signal = |signal: &str, found: &str, reserved: u64| OptOutSignal {
+        let signal = |signal: &str, found: OptOutFinding, reserved: u64| OptOutSignal {
             signal: signal.into(),
             revision: "RFC 9309".into(),
-            found: found.into(),
+            found,
             documents: 3,
             reserved,
             unknown: 0,
@@ -262,22 +233,22 @@ mod tests {
             change(&mut rights);
             rights.check()
         };
-        assert!(with(&|r| r.opt_out_signals = vec![signal("robots", "absent", 0), signal("rsl", "reserves", 2)]).is_ok());
-        let bad: [&dyn Fn(&mut Rights); 14] = [
+        assert!(
+            with(&|r| r.opt_out_signals = vec![signal("robots", OptOutFinding::Absent, 0), signal("rsl", OptOutFinding::Reserves, 2)])
+                .is_ok()
+        );
+        let bad: [&dyn Fn(&mut Rights); 11] = [
             &|r| r.license_to_use = "jane@example.org".into(),
-            &|r| r.method = "by hand".into(),
             &|r| r.license_expires = Some("2026-02-30".into()),
             &|r| (r.data_generation_from, r.data_generation_to) = (Some("2026-02-02".into()), Some("2026-02-01".into())),
             &|r| r.data_origin_geography = vec!["DE".into(), "AT".into()],
             &|r| r.data_origin_geography = vec!["Germany".into()],
             &|r| r.generating_model = Some("m".into()),
-            &|r| r.rights_basis = "consent".into(),
-            &|r| r.personal_data = "yes".into(),
+            &|r| r.rights_basis = RightsBasis::Consent,
             &|r| r.intended_data_use = Some(Vec::new()),
-            &|r| r.opt_out_signals = vec![signal("robots", "reserves", 0)],
-            &|r| r.opt_out_signals = vec![signal("tdmrep", "absent", 0), signal("robots", "absent", 0)],
+            &|r| r.opt_out_signals = vec![signal("robots", OptOutFinding::Reserves, 0)],
+            &|r| r.opt_out_signals = vec![signal("tdmrep", OptOutFinding::Absent, 0), signal("robots", OptOutFinding::Absent, 0)],
             &|r| r.license_statements.clear(),
-            &|r| r.license_statements[0].source = "by heart".into(),
         ];
         for (i, change) in bad.iter().enumerate() {
             assert!(with(change).is_err(), "change {i} was accepted");

@@ -2,7 +2,7 @@
 
 use corpus::Digest;
 
-use super::records;
+use super::{ReplayOutcome, RunOutcome, records};
 
 records! {
     /// A run, before its first step.
@@ -67,8 +67,8 @@ records! {
     RunClose {
         /// Which run.
         run: u32,
-        /// `completed`, or `aborted: ` and the reason.
-        outcome: String,
+        /// Whether it took all its steps.
+        outcome: RunOutcome,
         /// Steps taken.
         steps: u64,
         /// The last state; none if the run was aborted before its first progress.
@@ -115,8 +115,8 @@ records! {
         run: u32,
         /// Their numbers.
         windows: Vec<u64>,
-        /// `bit-equal`, `within-tolerance` or `differs`.
-        outcome: String,
+        /// How they compare.
+        outcome: ReplayOutcome,
         /// Threads of the replay.
         threads: u32,
     }

@@ -8,7 +8,7 @@ use super::{State, Violation, rule, some};
 use crate::entry::rights::grant_sentence;
 use crate::entry::{
     Acceptance, Claim, Commitment, Compaction, Draw, EpochClose, EpochOpen, Grant, Holder, Resolution, Reveal, Shard, Submission,
-    Tokenizer, Withdrawal, WithdrawalEffect,
+    Tokenizer, VerifiedBy, Withdrawal, WithdrawalEffect, WithdrawalKind,
 };
 use crate::history::{Claimed, Epoch, Logged, Withdrawn};
 
@@ -73,8 +73,8 @@ impl State {
         rule!(index, "submission-rights", checked.is_ok(), "{}", checked.unwrap_err());
         let checked = e.check();
         rule!(index, "submission-form", checked.is_ok(), "{}", checked.unwrap_err());
-        let (attested, found) = (if custodial { "importer" } else { "contributor" }, &e.rights.license_verified_by);
-        rule!(index, "submission-attested", found == attested, "license_verified_by {found:?}, expected {attested:?}");
+        let (attested, found) = (if custodial { VerifiedBy::Importer } else { VerifiedBy::Contributor }, e.rights.license_verified_by);
+        rule!(index, "submission-attested", found == attested, "license_verified_by {found}, expected {attested}");
         let id = e.contributor;
         epoch.submit(index, e);
         self.contributors.get_mut(&id).expect("looked up above").submissions += 1;
@@ -259,9 +259,6 @@ impl State {
 
     pub(super) fn claim(&mut self, index: u64, e: Claim) -> Result<(), Violation> {
         rule!(index, "claim-documents", e.documents > 0, "a claim of no documents");
-        let kinds = ["prior-publication", "domain", "repository", "contract", "other"];
-        let known = kinds.contains(&e.evidence_kind.as_str());
-        rule!(index, "claim-evidence", known, "evidence {:?}, expected one of {}", e.evidence_kind, kinds.join(", "));
         self.claims.push(Claimed { claim: Logged { index, entry: e }, resolution: None });
         Ok(())
     }
@@ -271,8 +268,6 @@ impl State {
         let place = some!(index, "resolution-claim", place, "claim {} is unknown", e.claim);
         let claim = &mut self.claims[place];
         rule!(index, "resolution-once", claim.resolution.is_none(), "claim {} is resolved already", e.claim);
-        let known = ["upheld", "rejected", "withdrawn"].contains(&e.outcome.as_str());
-        rule!(index, "resolution-outcome", known, "outcome {:?}, expected upheld, rejected or withdrawn", e.outcome);
         claim.resolution = Some(Logged { index, entry: e });
         Ok(())
     }
@@ -306,8 +301,6 @@ impl State {
         let submitted = some!(index, "withdrawal-submission", self.submission_mut(e.submission), "submission {} is unknown", e.submission);
         let owner = submitted.submission.entry.contributor;
         rule!(index, "withdrawal-submission", owner == e.contributor, "submission {} is of {owner}, not {}", e.submission, e.contributor);
-        let known = ["licence", "consent"].contains(&e.kind.as_str());
-        rule!(index, "withdrawal-kind", known, "kind {:?}, expected licence or consent", e.kind);
         let documents = submitted.submission.entry.documents;
         rule!(
             index,
@@ -337,7 +330,7 @@ impl State {
         });
         let (n, p, mut submitted, withdrawal) =
             some!(index, "effect-withdrawal", found, "withdrawal {} is unknown, or took effect", e.withdrawal);
-        let consent = withdrawal.kind == "consent";
+        let consent = withdrawal.kind == WithdrawalKind::Consent;
         rule!(index, "effect-bundle", e.bundle.is_some() == consent, "a bundle {}, expected {consent}", e.bundle.is_some());
         let left = submitted.left();
         rule!(

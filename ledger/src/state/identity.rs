@@ -3,7 +3,7 @@
 use corpus::{ContributorId, Digest};
 
 use super::{Signers, State, Violation, rule, some};
-use crate::entry::{Entry, Genesis, HOME_FORMAT, Holder, KeyRevocation, KeyRotation, Registration, WitnessChange};
+use crate::entry::{Entry, Genesis, HOME_FORMAT, Holder, KeyRevocation, KeyRotation, Registration, RevocationReason, WitnessChange};
 use crate::history::{Contributor, HeldKey, Logged};
 use crate::key::PublicKey;
 use crate::note::{Note, Verifier};
@@ -187,13 +187,11 @@ impl State {
         let held = self.held(&e.holder)?;
         rule!(index, "key-in-force", held.key == e.key, "{}: key {}, the one in force is {}", e.holder, e.key, held.key);
         rule!(index, "key-revoked", held.revoked.is_none(), "{}: its key is revoked already", e.holder);
-        let known = ["compromised", "lost", "retired"].contains(&e.reason.as_str());
-        rule!(index, "revocation-reason", known, "reason {:?}, expected compromised, lost or retired", e.reason);
         let since = held.since;
         rule!(
             index,
             "revocation-disputed",
-            e.disputed_from.is_none_or(|from| e.reason == "compromised" && (since..index).contains(&from)),
+            e.disputed_from.is_none_or(|from| e.reason == RevocationReason::Compromised && (since..index).contains(&from)),
             "disputed from entry {}, expected a compromised key and an entry after it came into force",
             e.disputed_from.unwrap_or(0)
         );

@@ -1,13 +1,11 @@
 //! Policies, statements, payouts, disputes, and the books' close.
 
 use super::{State, Violation, rule, some};
-use crate::entry::{BooksClose, Dispute, DisputeResolution, PayoutApproval, PayoutProposal, PolicyChange, Release, Settlement, Statements};
+use crate::entry::{
+    ApprovalOutcome, BooksClose, Dispute, DisputeOutcome, DisputeResolution, PayoutApproval, PayoutProposal, PolicyChange, PoolOutcome,
+    Release, ReplayOutcome, Settlement, Statements,
+};
 use crate::history::{Disputed, Logged, Payout};
-
-/// How somebody can be paid.
-pub const RAILS: [&str; 4] = ["pain.001", "merkle-distributor", "nep-141", "csv"];
-/// What a dispute can be about.
-pub const DISPUTES: [&str; 5] = ["rights", "review", "measurement", "identity", "other"];
 
 impl State {
     pub(super) fn change_policy(&mut self, index: u64, e: PolicyChange) -> Result<(), Violation> {
@@ -36,7 +34,7 @@ impl State {
         // Stakes may pay more than accrued, and offsets and stakes keep some of it.
         let parts = (0..=e.pool_minor).contains(&e.accrued_minor) && e.payable_minor >= 0;
         rule!(index, "statements-pool", parts, "{} accrued and {} payable of {}", e.accrued_minor, e.payable_minor, e.pool_minor);
-        let settled = e.outcome == "settled";
+        let settled = e.outcome == PoolOutcome::Settled;
         rule!(
             index,
             "statements-pool",
@@ -48,7 +46,7 @@ impl State {
         );
         let run = self.run_mut(index, e.run)?;
         rule!(index, "statements-pilot", !run.intent.entry.pilot, "run {}: is a pilot, which is never settled", e.run);
-        let replayed = run.replays.iter().any(|Logged { entry: r, .. }| r.outcome != "differs");
+        let replayed = run.replays.iter().any(|Logged { entry: r, .. }| r.outcome != ReplayOutcome::Differs);
         rule!(index, "statements-replayed", replayed, "run {}: statements before a replay", e.run);
         run.statements = Some(Logged { index, entry: e });
         Ok(())
@@ -58,7 +56,7 @@ impl State {
         let run = self.runs.iter_mut().find(|r| r.statements.as_ref().is_some_and(|Logged { index: at, .. }| *at == e.statements));
         let run = some!(index, "release-statements", run, "statements {} are unknown", e.statements);
         let Logged { entry: s, .. } = run.statements.as_ref().expect("it was found by them");
-        rule!(index, "release-statements", s.outcome == "settled", "statements {}: {}", e.statements, s.outcome);
+        rule!(index, "release-statements", s.outcome == PoolOutcome::Settled, "statements {}: {}", e.statements, s.outcome);
         let left =
             s.payable_minor.saturating_sub(run.releases.iter().map(|Logged { entry: r, .. }| r.total_minor).fold(0, i128::saturating_add));
         rule!(
@@ -87,7 +85,6 @@ impl State {
     pub(super) fn propose(&mut self, index: u64, e: PayoutProposal) -> Result<(), Violation> {
         let currency = self.genesis.as_ref().map_or("", |g| &g.currency);
         rule!(index, "payout-currency", e.currency == currency, "currency {}, the log's is {currency}", e.currency);
-        rule!(index, "payout-rail", RAILS.contains(&e.rail.as_str()), "rail {:?}, expected one of {}", e.rail, RAILS.join(", "));
         let left = self.releasable_to_payouts();
         rule!(
             index,
@@ -110,8 +107,6 @@ impl State {
     pub(super) fn approve(&mut self, index: u64, e: PayoutApproval) -> Result<(), Violation> {
         let payout = self.payout(index, e.proposal)?;
         rule!(index, "approval-once", payout.approval.is_none(), "proposal {} is approved or rejected already", e.proposal);
-        let known = ["approved", "rejected"].contains(&e.outcome.as_str());
-        rule!(index, "approval-outcome", known, "outcome {:?}, expected approved or rejected", e.outcome);
         let proposal = &payout.proposal.entry;
         rule!(
             index,
@@ -131,7 +126,7 @@ impl State {
 
     pub(super) fn settle(&mut self, index: u64, e: Settlement) -> Result<(), Violation> {
         let payout = self.payout(index, e.proposal)?;
-        let approved = payout.approval.as_ref().is_some_and(|Logged { entry: a, .. }| a.outcome == "approved");
+        let approved = payout.approval.as_ref().is_some_and(|Logged { entry: a, .. }| a.outcome == ApprovalOutcome::Approved);
         rule!(index, "settlement-approved", approved, "proposal {} is not approved", e.proposal);
         let total = payout.proposal.entry.total_minor;
         let none_below_zero = e.settled_minor >= 0 && e.returned_minor >= 0 && e.reversed_minor >= 0;
@@ -160,7 +155,6 @@ impl State {
             && e.submission.is_none_or(|at| self.submission(at).is_some())
             && e.run.is_none_or(|run| self.runs.iter().any(|r| r.intent.entry.run == run));
         rule!(index, "dispute-subject", known, "contributor {:?}, submission {:?}, run {:?}: unknown", e.contributor, e.submission, e.run);
-        rule!(index, "dispute-code", DISPUTES.contains(&e.code.as_str()), "code {:?}, expected one of {}", e.code, DISPUTES.join(", "));
         self.disputes.push(Disputed { dispute: Logged { index, entry: e }, resolution: None });
         Ok(())
     }
@@ -171,12 +165,15 @@ impl State {
         let disputed = &mut self.disputes[place];
         rule!(index, "dispute-once", disputed.resolution.is_none(), "dispute {} is resolved already", e.dispute);
         let about_one = disputed.dispute.entry.run.is_none();
-        let fits = e.outcome == "released" && e.amount_minor == 0 || e.outcome == "clawback" && e.amount_minor > 0 && about_one;
+        let fits = match e.outcome {
+            DisputeOutcome::Released => e.amount_minor == 0,
+            DisputeOutcome::Clawback => e.amount_minor > 0 && about_one,
+        };
         rule!(
             index,
             "dispute-outcome",
             fits,
-            "outcome {:?} of {}, expected `released` of 0, or `clawback` of more than 0 from somebody",
+            "outcome {} of {}, expected `released` of 0, or `clawback` of more than 0 from somebody",
             e.outcome,
             e.amount_minor
         );

@@ -1,7 +1,7 @@
 //! Runs and their attribution.
 
 use super::{State, Violation, rule, some};
-use crate::entry::{Attribution, Replay, RunClose, RunIntent, RunProgress};
+use crate::entry::{Attribution, Replay, RunClose, RunIntent, RunOutcome, RunProgress};
 use crate::history::{Logged, Run};
 
 impl State {
@@ -91,14 +91,7 @@ impl State {
 
     pub(super) fn close_run(&mut self, index: u64, e: RunClose) -> Result<(), Violation> {
         let run = self.running(index, e.run)?;
-        let aborted = e.outcome.strip_prefix("aborted: ").is_some_and(|reason| !reason.is_empty());
-        rule!(
-            index,
-            "close-outcome",
-            aborted || e.outcome == "completed",
-            "outcome {:?}, expected completed or aborted with a reason",
-            e.outcome
-        );
+        let aborted = e.outcome != RunOutcome::Completed;
         let (step, checkpoint) = run.progress.last().map_or((0, None), |Logged { entry: p, .. }| (p.step, Some(p.checkpoint)));
         rule!(
             index,
@@ -128,7 +121,7 @@ impl State {
 
     pub(super) fn attribute(&mut self, index: u64, e: Attribution) -> Result<(), Violation> {
         let run = self.run_mut(index, e.run)?;
-        let closed = run.close.as_ref().is_some_and(|Logged { entry: c, .. }| c.outcome == "completed");
+        let closed = run.close.as_ref().is_some_and(|Logged { entry: c, .. }| c.outcome == RunOutcome::Completed);
         rule!(index, "attribution-once", closed && run.attribution.is_none(), "run {}: attributed before its completion, or twice", e.run);
         let last = &run.progress.last().expect("a closed run has progress").entry;
         rule!(
@@ -147,8 +140,6 @@ impl State {
     pub(super) fn replay(&mut self, index: u64, e: Replay) -> Result<(), Violation> {
         let run = self.run_mut(index, e.run)?;
         rule!(index, "replay-after", run.attribution.is_some(), "run {}: replayed before its attribution", e.run);
-        let known = ["bit-equal", "within-tolerance", "differs"].contains(&e.outcome.as_str());
-        rule!(index, "replay-outcome", known, "outcome {:?}", e.outcome);
         let of = run.progress.last().map_or(0, |Logged { entry: p, .. }| p.windows);
         rule!(index, "replay-windows", !e.windows.is_empty() && e.windows.iter().all(|w| *w < of), "windows {:?} of {of}", e.windows);
         run.replays.push(Logged { index, entry: e });

@@ -11,10 +11,11 @@ use corpus::merkle::{self, Tree};
 use corpus::{ContributorId, Digest};
 use ledger::entry::rights::{LicenseStatement, grant_sentence};
 use ledger::entry::{
-    Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen, Genesis,
-    Grant, HOME_FORMAT, Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PolicyChange, Registration, Release, Replay,
-    Resolution, Reveal, Rights, RunClose, RunIntent, RunProgress, Settlement, Shard, Statements, Submission, Tokenizer, Withdrawal,
-    WithdrawalEffect, WitnessChange,
+    Acceptance, ApprovalOutcome, Attribution, BooksClose, Claim, ClaimOutcome, Commitment, Compaction, Dispute, DisputeCode,
+    DisputeOutcome, DisputeResolution, Draw, EpochClose, EpochOpen, EvidenceKind, Genesis, Grant, HOME_FORMAT, Holder, KeyRevocation,
+    KeyRotation, LicenseSource, PayoutApproval, PayoutProposal, PolicyChange, PoolOutcome, RailName, Registration, Release, Replay,
+    ReplayOutcome, Resolution, Reveal, RevocationReason, Rights, RunClose, RunIntent, RunOutcome, RunProgress, Settlement, Shard,
+    Statements, Submission, Tokenizer, TokenizerOrigin, VerifiedBy, Withdrawal, WithdrawalEffect, WithdrawalKind, WitnessChange,
 };
 use ledger::key::Algorithm;
 use ledger::tree_head::draw_seed;
@@ -128,7 +129,7 @@ impl World {
         let commitment = self.index("commitment", n);
         let Logged { entry: committed, .. } = self.state.epochs[0].commitment(commitment).expect("a commitment of epoch 0");
         let contributor = &self.state.contributors[&committed.contributor];
-        let verified_by = if contributor.registration.entry.custodial { "importer" } else { "contributor" };
+        let verified_by = if contributor.registration.entry.custodial { VerifiedBy::Importer } else { VerifiedBy::Contributor };
         Submission {
             epoch: 0,
             contributor: committed.contributor,
@@ -143,7 +144,7 @@ impl World {
             origin: None,
             rights: Rights::of_license(
                 "MIT",
-                vec![LicenseStatement { source: "declared".into(), license: "MIT".into(), digest: digest("licence") }],
+                vec![LicenseStatement { source: LicenseSource::Declared, license: "MIT".into(), digest: digest("licence") }],
                 verified_by,
             ),
             time: TIME,
@@ -201,7 +202,7 @@ impl World {
             claimant: id(&self.archive),
             documents: 1,
             list: digest("claimed"),
-            evidence_kind: "contract".to_string(),
+            evidence_kind: EvidenceKind::Contract,
             evidence: digest("evidence"),
             time: TIME,
         }
@@ -223,7 +224,7 @@ impl World {
     }
 
     pub fn resolution(&self) -> Resolution {
-        Resolution { claim: self.index("claim", 0), outcome: "upheld".to_string(), reasons: digest("reasons"), time: TIME }
+        Resolution { claim: self.index("claim", 0), outcome: ClaimOutcome::Upheld, reasons: digest("reasons"), time: TIME }
     }
 
     /// One of ada's accepted documents.
@@ -231,7 +232,7 @@ impl World {
         Withdrawal {
             contributor: id(&self.ada),
             submission: self.index("submission", 0),
-            kind: "consent".to_string(),
+            kind: WithdrawalKind::Consent,
             documents: 1,
             list: digest("withdrawn"),
             time: TIME,
@@ -320,7 +321,7 @@ impl World {
         let Logged { entry: last, .. } = self.state.runs[0].progress.last().expect("a run with progress");
         RunClose {
             run: 0,
-            outcome: "completed".to_string(),
+            outcome: RunOutcome::Completed,
             steps: last.step,
             checkpoint: Some(last.checkpoint),
             loss_start: 5_000_000_000,
@@ -343,17 +344,17 @@ impl World {
     /// A dispute about ada.
     pub fn dispute(&self) -> Dispute {
         let evidence = digest("doubt");
-        Dispute { contributor: Some(id(&self.ada)), submission: None, run: None, code: "rights".to_string(), evidence, time: TIME }
+        Dispute { contributor: Some(id(&self.ada)), submission: None, run: None, code: DisputeCode::Rights, evidence, time: TIME }
     }
 
     pub fn dispute_resolution(&self) -> DisputeResolution {
         let dispute = self.index("dispute", 0);
-        DisputeResolution { dispute, outcome: "clawback".to_string(), amount_minor: 5, reasons: digest("reasons"), time: TIME }
+        DisputeResolution { dispute, outcome: DisputeOutcome::Clawback, amount_minor: 5, reasons: digest("reasons"), time: TIME }
     }
 
     pub fn payout_proposal(&self, total_minor: i128) -> PayoutProposal {
         PayoutProposal {
-            rail: "csv".to_string(),
+            rail: RailName::Csv,
             total_minor,
             currency: "XTS".to_string(),
             transfers: 2,
@@ -369,7 +370,7 @@ impl World {
         let Logged { index: proposal, entry: proposed } = &self.state.payouts[0].proposal;
         PayoutApproval {
             proposal: *proposal,
-            outcome: "approved".to_string(),
+            outcome: ApprovalOutcome::Approved,
             root: proposed.root,
             file: proposed.file,
             total_minor: proposed.total_minor,
@@ -431,7 +432,7 @@ pub fn revocation(key: &SecretKey) -> KeyRevocation {
     KeyRevocation {
         holder: Holder::Contributor(id(key)),
         key: key.public(),
-        reason: "lost".to_string(),
+        reason: RevocationReason::Lost,
         disputed_from: None,
         by_holder: false,
         time: TIME,
@@ -460,7 +461,7 @@ pub fn commitment(key: &SecretKey, documents: u64) -> Commitment {
 }
 
 pub fn tokenizer() -> Tokenizer {
-    Tokenizer { tokenizer: digest("tokenizer"), vocabulary: 512, origin: "given".to_string() }
+    Tokenizer { tokenizer: digest("tokenizer"), vocabulary: 512, origin: TokenizerOrigin::Given }
 }
 
 /// The attribution of run 0 from its second window's table.
@@ -481,23 +482,24 @@ pub fn attribution() -> Attribution {
 }
 
 /// Both windows of run 0, computed again.
-pub fn replay(outcome: &str) -> Replay {
-    Replay { run: 0, windows: vec![0, 1], outcome: outcome.to_string(), threads: 1 }
+pub fn replay(outcome: ReplayOutcome) -> Replay {
+    Replay { run: 0, windows: vec![0, 1], outcome, threads: 1 }
 }
 
-pub fn statements(outcome: &str) -> Statements {
+pub fn statements(outcome: PoolOutcome) -> Statements {
+    let part = if outcome == PoolOutcome::Settled { 1000 } else { 0 };
     Statements {
         epoch: 0,
         run: 0,
         pool_minor: 1000,
         currency: "XTS".to_string(),
         rewards: digest("rewards"),
-        accrued_minor: if outcome == "settled" { 1000 } else { 0 },
-        payable_minor: if outcome == "settled" { 1000 } else { 0 },
+        accrued_minor: part,
+        payable_minor: part,
         statements: 2,
         root: digest("statements"),
         time: TIME,
-        outcome: outcome.to_string(),
+        outcome,
     }
 }
 
@@ -535,8 +537,8 @@ pub const STORY: &[Event] = &[
     ("last progress", |w| w.by_operator(w.run_progress(2))),
     ("run completes", |w| w.by_operator(w.run_close())),
     ("attribution", |w| w.by_operator(attribution())),
-    ("replay", |w| w.by_operator(replay("bit-equal"))),
-    ("statements", |w| w.by_operator(statements("settled"))),
+    ("replay", |w| w.by_operator(replay(ReplayOutcome::BitEqual))),
+    ("statements", |w| w.by_operator(statements(PoolOutcome::Settled))),
     ("reveal", |w| w.by_operator(reveal())),
     ("release", |w| w.by_operator(w.release(950))),
     ("payout proposed", |w| w.by_operator(w.payout_proposal(900))),

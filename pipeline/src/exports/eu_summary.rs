@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::TreeHead;
 use ledger::entry::rights::{Rights, date_of};
+use ledger::entry::{CollectionMethod, RightsBasis};
 use ledger::history::{Logged, Run};
 
 use super::{Part, Signed, UNKNOWN, count, entries, parts, quoted, sizes, stated, terms, totals, verdicts, withdrawals};
@@ -115,7 +116,7 @@ fn models(archive: &Signed<'_>, runs: &[&Run], parts: &[Part]) -> Result<(String
         let Logged { index: at, entry: intent } = &run.intent;
         let end = match &run.close {
             Some(Logged { index: at, entry: c }) => {
-                format!("{}, state {} (entry {at})", quoted(&c.outcome), c.checkpoint.map_or("none".into(), |c| c.to_string()))
+                format!("{}, state {} (entry {at})", quoted(&c.outcome.to_string()), c.checkpoint.map_or("none".into(), |c| c.to_string()))
             }
             None => "not closed".into(),
         };
@@ -133,14 +134,15 @@ fn models(archive: &Signed<'_>, runs: &[&Run], parts: &[Part]) -> Result<(String
 
 /// The place in [`SOURCES`] of a submission, by what its contributor states.
 fn heading(r: &Rights) -> usize {
-    match (r.method.as_str(), r.rights_basis.as_str()) {
+    use CollectionMethod::{PrimaryUserSource, Published, WebScrapingCrawling};
+    match (r.method, r.rights_basis) {
         _ if r.synthetic => 5,
-        ("web-scraping-crawling", _) => 3,
-        ("primary-user-source", _) => 4,
-        (_, "contract" | "own-work") => 1,
-        (_, "consent") => 2,
-        (_, "license") if r.license_to_use.contains("LicenseRef-") => 2,
-        ("published", _) | (_, "license" | "public-domain") => 0,
+        (WebScrapingCrawling, _) => 3,
+        (PrimaryUserSource, _) => 4,
+        (_, RightsBasis::Contract | RightsBasis::OwnWork) => 1,
+        (_, RightsBasis::Consent) => 2,
+        (_, RightsBasis::License) if r.license_to_use.contains("LicenseRef-") => 2,
+        (Published, _) | (_, RightsBasis::License | RightsBasis::PublicDomain) => 0,
         _ => 6,
     }
 }

@@ -20,7 +20,7 @@ use crate::error::{Context, Kind, Result, failure};
 pub use eu_summary::eu_summary;
 use ledger::TreeHead;
 use ledger::entry::rights::{Rights, date_of};
-use ledger::entry::{Shard, Submission};
+use ledger::entry::{CollectionMethod, Shard, Submission};
 use ledger::history::{Epoch, Logged, Submitted};
 use rules::Archive;
 use serde_json::{Map, Value, json};
@@ -265,9 +265,9 @@ fn responsible(archive: &Signed<'_>, e: &Epoch, parts: &[Part]) -> Result<Value>
     let rights = || parts.iter().map(|p| &p.submission.rights);
     let first = rights().filter_map(|r| r.data_generation_from.as_ref()).min();
     let days: Vec<&String> = first.into_iter().chain(rights().filter_map(|r| r.data_generation_to.as_ref()).max()).collect();
-    let kind = |r: &Rights| match r.method.as_str() {
-        "web-scraping-crawling" => "Web Scraping".to_string(),
-        "primary-user-source" => "User-generated content data".to_string(),
+    let kind = |r: &Rights| match r.method {
+        CollectionMethod::WebScrapingCrawling => "Web Scraping".to_string(),
+        CollectionMethod::PrimaryUserSource => "User-generated content data".to_string(),
         other => format!("Others ({other})"),
     };
     let said = |what: &str, field: &str| format!("{what}: {}", stated(parts, field));
