@@ -1,5 +1,6 @@
 //! The accounts as Parquet: what each document and contributor is credited with, window by window, and what each window left unexplained.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -152,11 +153,86 @@ pub fn document_rows(parts: &[Part], documents: &[DocumentCredit], owners: &Owne
     rows
 }
 
-fn halves_columns<'r>(halves: impl Iterator<Item = &'r [f64]> + Clone) -> Vec<(String, ArrayRef)> {
-    let count = halves.clone().map(<[f64]>::len).max().unwrap_or(2);
-    (0..count)
-        .map(|h| (format!("half_{h}"), Arc::new(halves.clone().map(|r| r.get(h).copied()).collect::<Float64Array>()) as ArrayRef))
-        .collect()
+/// The columns that both tables have; writing and reading go by this one list.
+struct Credited<'r> {
+    contributor: &'r str,
+    bucket: u32,
+    target: &'r str,
+    window: u64,
+    tokens: u64,
+    nats: f64,
+    halves: Cow<'r, [f64]>,
+}
+
+/// The shared columns in their order, then one column per half.
+fn credited_columns(rows: &[Credited<'_>]) -> Vec<(String, ArrayRef)> {
+    let mut columns: Vec<(String, ArrayRef)> = vec![
+        ("contributor".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.contributor)))),
+        ("bucket".into(), Arc::new(UInt32Array::from_iter_values(rows.iter().map(|r| r.bucket)))),
+        ("target".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.target)))),
+        ("window".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.window)))),
+        ("tokens".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.tokens)))),
+        ("nats".into(), Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.nats)))),
+    ];
+    let count = rows.iter().map(|r| r.halves.len()).max().unwrap_or(2);
+    columns.extend((0..count).map(|h| {
+        let half: Float64Array = rows.iter().map(|r| r.halves.get(h).copied()).collect();
+        (format!("half_{h}"), Arc::new(half) as ArrayRef)
+    }));
+    columns
+}
+
+/// Reads the shared columns of a batch.
+fn credited_rows(batch: &RecordBatch) -> Result<Vec<Credited<'_>>, TrainError> {
+    let contributor: &StringArray = column(batch, "contributor")?;
+    let bucket: &UInt32Array = column(batch, "bucket")?;
+    let target: &StringArray = column(batch, "target")?;
+    let window: &UInt64Array = column(batch, "window")?;
+    let tokens: &UInt64Array = column(batch, "tokens")?;
+    let nats: &Float64Array = column(batch, "nats")?;
+    let halves: Vec<&Float64Array> = (0..)
+        .map(|h| format!("half_{h}"))
+        .take_while(|name| batch.column_by_name(name).is_some())
+        .map(|name| column(batch, &name))
+        .collect::<Result<_, _>>()?;
+    let credited = |i: usize| Credited {
+        contributor: contributor.value(i),
+        bucket: bucket.value(i),
+        target: target.value(i),
+        window: window.value(i),
+        tokens: tokens.value(i),
+        nats: nats.value(i),
+        halves: halves.iter().filter(|c| c.is_valid(i)).map(|c| c.value(i)).collect(),
+    };
+    Ok((0..batch.num_rows()).map(credited).collect())
+}
+
+impl CreditRow {
+    fn credited(&self) -> Credited<'_> {
+        Credited {
+            contributor: &self.contributor,
+            bucket: self.bucket,
+            target: &self.target,
+            window: self.window,
+            tokens: self.tokens,
+            nats: self.nats,
+            halves: Cow::Borrowed(&self.halves),
+        }
+    }
+}
+
+impl DocumentRow {
+    fn credited(&self) -> Credited<'_> {
+        Credited {
+            contributor: &self.contributor,
+            bucket: self.bucket,
+            target: &self.target,
+            window: self.window,
+            tokens: self.tokens,
+            nats: self.nats,
+            halves: Cow::Borrowed(&self.halves),
+        }
+    }
 }
 
 /// The credit table as a Parquet file.
@@ -164,15 +240,7 @@ fn halves_columns<'r>(halves: impl Iterator<Item = &'r [f64]> + Clone) -> Vec<(S
 /// # Errors
 /// [`TrainError::Table`] if it cannot be encoded.
 pub fn write_credit(rows: &[CreditRow]) -> Result<Vec<u8>, TrainError> {
-    let mut columns: Vec<(String, ArrayRef)> = vec![
-        ("contributor".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.contributor)))),
-        ("bucket".into(), Arc::new(UInt32Array::from_iter_values(rows.iter().map(|r| r.bucket)))),
-        ("target".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.target)))),
-        ("window".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.window)))),
-        ("tokens".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.tokens)))),
-        ("nats".into(), Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.nats)))),
-    ];
-    columns.extend(halves_columns(rows.iter().map(|r| r.halves.as_slice())));
+    let mut columns = credited_columns(&rows.iter().map(CreditRow::credited).collect::<Vec<_>>());
     columns.push(("estimated".into(), Arc::new(BooleanArray::from(rows.iter().map(|r| r.estimated).collect::<Vec<_>>()))));
     encode(columns)
 }
@@ -182,17 +250,9 @@ pub fn write_credit(rows: &[CreditRow]) -> Result<Vec<u8>, TrainError> {
 /// # Errors
 /// [`TrainError::Table`] if it cannot be encoded.
 pub fn write_documents(rows: &[DocumentRow]) -> Result<Vec<u8>, TrainError> {
-    let mut columns: Vec<(String, ArrayRef)> = vec![
-        ("document".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.document)))),
-        ("contributor".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.contributor)))),
-        ("bucket".into(), Arc::new(UInt32Array::from_iter_values(rows.iter().map(|r| r.bucket)))),
-        ("target".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.target)))),
-        ("window".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.window)))),
-        ("tokens".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.tokens)))),
-        ("nats".into(), Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.nats)))),
-    ];
-    columns.extend(halves_columns(rows.iter().map(|r| r.halves.as_slice())));
-    encode(columns)
+    let documents: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.document)));
+    let credited = credited_columns(&rows.iter().map(DocumentRow::credited).collect::<Vec<_>>());
+    encode([("document".to_string(), documents)].into_iter().chain(credited))
 }
 
 /// The windows table: steps, rule, losses, credit, decay and residual of each window.
@@ -241,15 +301,6 @@ pub(crate) fn column<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> Resu
     parquet_file::column(batch, name).map_err(failed)
 }
 
-/// The columns `half_0`, `half_1` and so on.
-fn halves(batch: &RecordBatch) -> Result<Vec<&Float64Array>, TrainError> {
-    (0..).map(|h| format!("half_{h}")).take_while(|name| batch.column_by_name(name).is_some()).map(|name| column(batch, &name)).collect()
-}
-
-fn row_halves(columns: &[&Float64Array], row: usize) -> Vec<f64> {
-    columns.iter().filter(|c| c.is_valid(row)).map(|c| c.value(row)).collect()
-}
-
 /// Reads a credit table.
 ///
 /// # Errors
@@ -257,22 +308,16 @@ fn row_halves(columns: &[&Float64Array], row: usize) -> Vec<f64> {
 pub fn read_credit(bytes: &[u8]) -> Result<Vec<CreditRow>, TrainError> {
     let mut rows = Vec::new();
     for batch in parquet_file::decode(bytes).map_err(failed)?.batches {
-        let contributor: &StringArray = column(&batch, "contributor")?;
-        let bucket: &UInt32Array = column(&batch, "bucket")?;
-        let target: &StringArray = column(&batch, "target")?;
-        let window: &UInt64Array = column(&batch, "window")?;
-        let tokens: &UInt64Array = column(&batch, "tokens")?;
-        let nats: &Float64Array = column(&batch, "nats")?;
+        let credited = credited_rows(&batch)?;
         let estimated: &BooleanArray = column(&batch, "estimated")?;
-        let halves = halves(&batch)?;
-        rows.extend((0..batch.num_rows()).map(|i| CreditRow {
-            contributor: contributor.value(i).to_string(),
-            bucket: bucket.value(i),
-            target: target.value(i).to_string(),
-            window: window.value(i),
-            tokens: tokens.value(i),
-            nats: nats.value(i),
-            halves: row_halves(&halves, i),
+        rows.extend(credited.into_iter().enumerate().map(|(i, c)| CreditRow {
+            contributor: c.contributor.to_string(),
+            bucket: c.bucket,
+            target: c.target.to_string(),
+            window: c.window,
+            tokens: c.tokens,
+            nats: c.nats,
+            halves: c.halves.into_owned(),
             estimated: estimated.value(i),
         }));
     }
@@ -287,22 +332,15 @@ pub fn read_documents(bytes: &[u8]) -> Result<Vec<DocumentRow>, TrainError> {
     let mut rows = Vec::new();
     for batch in parquet_file::decode(bytes).map_err(failed)?.batches {
         let document: &StringArray = column(&batch, "document")?;
-        let contributor: &StringArray = column(&batch, "contributor")?;
-        let bucket: &UInt32Array = column(&batch, "bucket")?;
-        let target: &StringArray = column(&batch, "target")?;
-        let window: &UInt64Array = column(&batch, "window")?;
-        let tokens: &UInt64Array = column(&batch, "tokens")?;
-        let nats: &Float64Array = column(&batch, "nats")?;
-        let halves = halves(&batch)?;
-        rows.extend((0..batch.num_rows()).map(|i| DocumentRow {
+        rows.extend(credited_rows(&batch)?.into_iter().enumerate().map(|(i, c)| DocumentRow {
             document: document.value(i).to_string(),
-            contributor: contributor.value(i).to_string(),
-            bucket: bucket.value(i),
-            target: target.value(i).to_string(),
-            window: window.value(i),
-            tokens: tokens.value(i),
-            nats: nats.value(i),
-            halves: row_halves(&halves, i),
+            contributor: c.contributor.to_string(),
+            bucket: c.bucket,
+            target: c.target.to_string(),
+            window: c.window,
+            tokens: c.tokens,
+            nats: c.nats,
+            halves: c.halves.into_owned(),
         }));
     }
     Ok(rows)
