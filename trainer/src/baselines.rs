@@ -10,7 +10,7 @@ use kernels::Backend;
 
 use crate::batch::Batch;
 use crate::documents;
-use crate::run::Trainer;
+use crate::trainer::Trainer;
 
 /// The scores of one document in one step, over all pricing parts.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -13,7 +13,8 @@ use crate::account::Window;
 use crate::documents::{DocumentCredit, Held, Slot};
 use crate::error::TrainError;
 use crate::order::Weights;
-use crate::run::{Open, State, Trainer};
+use crate::state::{Open, State};
+use crate::trainer::Trainer;
 use crate::weights::Earned;
 
 /// The key of the header's JSON; one key, since a header's map has no order of its own.

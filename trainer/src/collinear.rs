@@ -8,8 +8,9 @@ use kernels::{Backend, Matrix};
 use crate::batch::{Batch, Corpus, Piece, passes};
 use crate::documents;
 use crate::error::TrainError;
-use crate::run::{State, Trainer};
 use crate::sink::{Documents, Gradients};
+use crate::state::State;
+use crate::trainer::Trainer;
 
 /// Two documents whose gradients are alike.
 #[derive(Clone, Copy, Debug, PartialEq)]

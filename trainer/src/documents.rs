@@ -24,7 +24,7 @@ pub struct DocumentCredit {
 
 /// A document's place among the sketches of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// Index of the document.
     pub document: u32,
     /// Its bucket.
@@ -38,13 +38,13 @@ pub struct Held<B: Backend> {
     /// The step.
     pub step: u64,
     /// Which of the state's bases the sketches were made with: the first step of their window.
-    pub basis: u64,
+    pub(crate) basis: u64,
     /// One a sketch, in order.
-    pub slots: Vec<Slot>,
+    pub(crate) slots: Vec<Slot>,
     /// `(slots, numbers of a sketch)`; the part of the step's mean gradient that is each document's.
-    pub sketches: B::Gradient,
+    pub(crate) sketches: B::Gradient,
     /// What its own step's first moment took of them: `(1 - beta1) clip`.
-    pub factor: f64,
+    pub(crate) factor: f64,
 }
 
 /// The documents of a step's passes, by slot: ascending by document.

@@ -9,34 +9,10 @@
 use kernels::Backend;
 
 use crate::batch::Batch;
-use crate::order::Weights;
-use crate::run::{State, Trainer};
-
-/// What steps and windows leave behind for [`Trainer::exact`]; two parameter-sized buffers a step.
-pub struct Trace<B: Backend> {
-    pub(crate) steps: Vec<TracedStep<B>>,
-    pub(crate) windows: Vec<TracedWindow<B>>,
-    /// The groups' weights so far.
-    pub(crate) weights: Vec<Weights>,
-}
-
-pub(crate) struct TracedStep<B: Backend> {
-    pub step: u64,
-    /// Weights before it.
-    pub theta: B::Master,
-    /// Second moment after it.
-    pub second: B::Master,
-    pub clip_factor: f64,
-    /// `lr / bias1`.
-    pub rate: f64,
-}
-
-pub(crate) struct TracedWindow<B: Backend> {
-    pub index: u64,
-    pub end_step: u64,
-    /// Mean held-out gradient along the window's chord, by part.
-    pub chords: Vec<B::Gradient>,
-}
+use crate::documents;
+use crate::state::State;
+use crate::trace::Trace;
+use crate::trainer::Trainer;
 
 /// What the gradient of a document in one step is credited with in one window.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,11 +50,11 @@ impl<B: Backend> Trainer<'_, B> {
     pub fn exact(&mut self, forgotten: f64) -> Vec<ExactCredit> {
         let mut found = Vec::new();
         self.adjoint_passes(forgotten, |step, window, (batches, products)| {
-            let slots = crate::documents::slots(&batches);
+            let slots = documents::slots(&batches);
             let mut credit = vec![vec![0.0; products.len()]; slots.len()];
             for (part, passes) in products.iter().enumerate() {
                 for (batch, values) in batches.iter().zip(passes) {
-                    for (slot, rows) in crate::documents::runs(batch, &slots) {
+                    for (slot, rows) in documents::runs(batch, &slots) {
                         credit[slot][part] += values[rows].iter().sum::<f64>();
                     }
                 }

@@ -13,12 +13,16 @@
 //! - `exact`: the same without estimates, by taking the steps again
 //! - `collinear`: documents of different payees whose gradients are alike
 //! - `baselines`: scores that others publish, for comparison
-//! - `run`: [`Trainer`], which takes steps and keeps its [`State`]
-//! - `price`: what prices a window, and splits the price
-//! - `checkpoint`: that state as bytes
+//! - `pricing`: the held-out tokens that price a run
+//! - `state`: [`State`], which a run goes on from
+//! - `trainer`: [`Trainer`], a run with its buffers
+//! - `run`: its steps and windows
+//! - `price`: the price of a window, split by bucket and document
+//! - `trace`: what a recorded run leaves behind
+//! - `checkpoint`: the state as bytes
 //! - `table`: the accounts as Parquet
 //! - `order_log`: what every step saw, as Parquet
-//! - `llama`: weights under the names of Hugging Face Llama
+//! - `llama`, `names`: weights under the names of Hugging Face Llama
 //! - `generate`: text from a model, for a look at it
 //!
 //! A window of any run can be computed again from a checkpoint ([`Trainer::window`]); whether the
@@ -38,13 +42,18 @@ mod exact;
 mod generate;
 mod llama;
 mod model;
+mod names;
 mod order;
 mod order_log;
 mod price;
+mod pricing;
 mod run;
 mod sink;
 mod sketch;
+mod state;
 mod table;
+mod trace;
+mod trainer;
 mod weights;
 
 pub use account::{Accounts, Part, Rule, Window};
@@ -53,20 +62,21 @@ pub use batch::{Batch, Corpus, Document, Piece, pieces_of, pricing_batch, pricin
 pub use buckets::assign;
 pub use collinear::Alike;
 pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Sampling, Schedule, Start, Weighting};
-pub use documents::{DocumentCredit, Held, Slot};
+pub use documents::{DocumentCredit, Held};
 pub use engine::Engine;
 pub use error::TrainError;
-pub use exact::{ExactCredit, Positions, Trace};
+pub use exact::{ExactCredit, Positions};
 pub use generate::{Drawing, generate};
 pub use llama::{config_json, read_config, read_weights, write_weights};
 pub use model::{Layout, Tensor};
 pub use order::{Order, Weights};
 pub use order_log::{OrderRow, order_rows, read_order, write_order};
-pub use price::Pricing;
-pub use run::{Observer, Open, Setup, State, StepReport, Trainer};
-pub use sketch::{Basis, Sketcher};
+pub use pricing::Pricing;
+pub use run::{Observer, StepReport};
+pub use state::{Open, State};
 pub use table::{
     CreditRow, DocumentRow, Owners, credit_rows, document_rows, read_credit, read_documents, read_windows, write_credit, write_documents,
     write_windows,
 };
+pub use trainer::{Setup, Trainer};
 pub use weights::{Earned, Online, Rule as WeightRule, ratios};

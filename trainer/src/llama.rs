@@ -8,32 +8,10 @@ use serde_json::{Value, json};
 use crate::config::ModelConfig;
 use crate::error::TrainError;
 use crate::model::Layout;
+use crate::names;
 
 fn failed(e: impl std::fmt::Display) -> TrainError {
     TrainError::Weights(e.to_string())
-}
-
-/// The Hugging Face name of a tensor of ours.
-pub(crate) fn name(ours: &str) -> String {
-    let Some((layer, part)) = ours.strip_prefix('l').and_then(|rest| rest.split_once('.')) else {
-        return match ours {
-            "embed" => "model.embed_tokens.weight".into(),
-            "final_norm" => "model.norm.weight".into(),
-            _ => "lm_head.weight".into(),
-        };
-    };
-    let part = match part {
-        "attn_norm" => "input_layernorm",
-        "ffn_norm" => "post_attention_layernorm",
-        "wq" => "self_attn.q_proj",
-        "wk" => "self_attn.k_proj",
-        "wv" => "self_attn.v_proj",
-        "wo" => "self_attn.o_proj",
-        "w_gate" => "mlp.gate_proj",
-        "w_up" => "mlp.up_proj",
-        _ => "mlp.down_proj",
-    };
-    format!("model.layers.{layer}.{part}.weight")
 }
 
 /// `config.json` of a model of these sizes.
@@ -113,7 +91,7 @@ pub fn write_weights(layout: &Layout, theta: &[f64]) -> Result<Vec<u8>, TrainErr
         .map(|t| {
             let bytes = theta[t.matrix.range()].iter().flat_map(|x| (*x as f32).to_le_bytes()).collect();
             let shape = if t.decayed { vec![t.matrix.rows, t.matrix.cols] } else { vec![t.matrix.cols] };
-            (name(&t.name), shape, bytes)
+            (names::published(&t.name), shape, bytes)
         })
         .collect();
     let views: Result<Vec<(&str, TensorView<'_>)>, _> =
@@ -131,7 +109,7 @@ pub fn read_weights(layout: &Layout, bytes: &[u8]) -> Result<Vec<f64>, TrainErro
     let tensors = SafeTensors::deserialize(bytes).map_err(failed)?;
     let mut theta = vec![0.0; layout.len];
     for t in &layout.tensors {
-        let name = name(&t.name);
+        let name = names::published(&t.name);
         let view = tensors.tensor(&name).map_err(|_| failed(format!("{name} is missing")))?;
         let found: usize = view.shape().iter().product();
         let columns = view.shape().last().copied().unwrap_or(0);

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::ModelConfig;
 use crate::error::TrainError;
-use crate::llama;
+use crate::names;
 
 /// One named parameter; a norm's gain is a matrix of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,9 +104,9 @@ impl Layout {
     /// # Errors
     /// [`TrainError::Config`] if a name is the beginning of none, or nothing is left to train.
     pub fn frozen(&self, names: &[String]) -> Result<Vec<Range<usize>>, TrainError> {
-        let is = |t: &Tensor, name: &String| llama::name(&t.name).starts_with(name.as_str());
+        let is = |t: &Tensor, name: &String| names::published(&t.name).starts_with(name.as_str());
         if let Some(name) = names.iter().find(|name| !self.tensors.iter().any(|t| is(t, name))) {
-            let known: Vec<String> = self.tensors.iter().map(|t| llama::name(&t.name)).collect();
+            let known: Vec<String> = self.tensors.iter().map(|t| names::published(&t.name)).collect();
             return Err(TrainError::Config(format!(
                 "optimizer.frozen {name:?}: no parameter's name begins so; they are {}",
                 known.join(", ")

@@ -1,75 +1,16 @@
-//! What prices a run: held-out gradients, the credit of a window's buckets and documents, and how long the next window is.
+//! The price of a window: the credit of its buckets and documents, and how long the next window is.
 
 use std::collections::BTreeSet;
 
 use kernels::Backend;
 
-use crate::account::{Part, Rule, Window};
-use crate::batch::Batch;
+use crate::account::{Rule, Window};
 use crate::documents::{self, Estimates, Moving};
-use crate::error::TrainError;
-use crate::exact::TracedWindow;
-use crate::run::{Open, State, Trainer};
-
-/// Held-out tokens that price: parts, each half of a target, with the passes that compute it.
-#[derive(Clone, Debug, Default)]
-pub struct Pricing {
-    /// By target, then half.
-    pub parts: Vec<(Part, Vec<Batch>)>,
-}
-
-impl Pricing {
-    /// Targets with their weights and halves; a half is one or more passes. Shares follow from the number of tokens to predict.
-    ///
-    /// # Errors
-    /// [`TrainError::TooFewTokens`] if a half predicts nothing, [`TrainError::Config`] if weights are not positive.
-    pub fn new(targets: Vec<(f64, Vec<Vec<Batch>>)>) -> Result<Pricing, TrainError> {
-        let weights: f64 = targets.iter().map(|(w, _)| w).sum();
-        let mut parts = Vec::new();
-        for (target, (weight, halves)) in targets.into_iter().enumerate() {
-            if !(weight > 0.0 && weight.is_finite()) {
-                return Err(TrainError::Config(format!("target {target}: weight {weight}, expected a positive number")));
-            }
-            let counts: Vec<usize> = halves.iter().map(|h| target_count(h)).collect();
-            if let Some(i) = counts.iter().position(|c| *c == 0) {
-                let found = halves[i].iter().map(|b| b.tokens.len()).sum();
-                return Err(TrainError::TooFewTokens { thing: "a half of the pricing targets", expected: 2, found });
-            }
-            let total: usize = counts.iter().sum();
-            for (half, (batches, count)) in halves.into_iter().zip(counts).enumerate() {
-                let share = count as f64 / total as f64;
-                parts.push((Part { target: target as u32, half: half as u32, weight: weight / weights, share }, batches));
-            }
-        }
-        Ok(Pricing { parts })
-    }
-
-    /// What the parts are.
-    pub fn of(&self) -> Vec<Part> {
-        self.parts.iter().map(|(part, _)| *part).collect()
-    }
-}
-
-/// Positions of all passes with something to predict.
-pub(crate) fn target_count(batches: &[Batch]) -> usize {
-    batches.iter().map(Batch::target_count).sum()
-}
-
-/// Losses and gradients of the held-out tokens, by part.
-pub(crate) struct HeldOut<B: Backend> {
-    pub losses: Vec<f64>,
-    pub gradients: Vec<B::Gradient>,
-}
+use crate::state::{Open, State};
+use crate::trace::TracedWindow;
+use crate::trainer::{HeldOut, Trainer};
 
 impl<B: Backend> Trainer<'_, B> {
-    /// The mean held-out gradient over all parts.
-    pub(crate) fn mean(&self, held_out: &HeldOut<B>) -> B::Master {
-        let mut mean = self.backend.master_zeros(self.engine.layout.len);
-        let factors = self.pricing.parts.iter().map(|(part, _)| part.factor());
-        self.backend.mean(&mut mean, &factors.zip(&held_out.gradients).collect::<Vec<_>>());
-        mean
-    }
-
     /// The preconditioned mean held-out gradient at the state's weights: what prices a gradient taken here.
     pub fn price_direction(&mut self, state: &mut State<B>) -> B::Master {
         let held_out = self.held_out(&state.theta);
@@ -86,23 +27,6 @@ impl<B: Backend> Trainer<'_, B> {
         let mut direction = b.master_zeros(len);
         b.precondition(&mut direction, &mean, second, 1.0 - o.beta2.powi(steps as i32), o.eps);
         direction
-    }
-
-    pub(crate) fn held_out(&mut self, theta: &B::Master) -> HeldOut<B> {
-        let mut held_out = HeldOut { losses: Vec::new(), gradients: Vec::new() };
-        for (_, batches) in &self.pricing.parts {
-            let mut gradient = [self.backend.gradient(self.engine.layout.len)];
-            let scale = 1.0 / target_count(batches) as f64;
-            let mut loss = 0.0;
-            for batch in batches {
-                loss += self.engine.backward(theta, batch, scale, &mut gradient).iter().sum::<f64>();
-            }
-            // What does not move has no price; its second moment is zero, so a preconditioner would make it large.
-            self.frozen.iter().for_each(|range| self.backend.clear_gradient(&mut gradient[0], range.clone()));
-            held_out.losses.push(loss * scale);
-            held_out.gradients.extend(gradient);
-        }
-        held_out
     }
 
     fn between(&mut self, first: &B::Master, last: &B::Master, at: f64) -> HeldOut<B> {

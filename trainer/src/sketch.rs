@@ -16,7 +16,7 @@ use crate::model::Layout;
 
 /// What the sketches of a window are made with, derived from what priced the window before.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Basis {
+pub(crate) struct Basis {
     /// Of each matrix, `(rank, cols)` orthonormal rows; empty for gains.
     directions: Vec<Vec<f64>>,
     /// Of each matrix, the factor of each row before it is folded, signs included; ones where nothing is folded.
@@ -31,7 +31,7 @@ impl Basis {
 }
 
 /// Where a run's sketches keep what, and room to project.
-pub struct Sketcher<B: Backend> {
+pub(crate) struct Sketcher<B: Backend> {
     matrices: Vec<(Matrix, Region)>,
     /// Of folded matrices, a sign a row.
     signs: Vec<Vec<f64>>,
@@ -106,11 +106,6 @@ impl<B: Backend> Sketcher<B> {
     /// Numbers of one sketch.
     pub fn len(&self) -> usize {
         self.total
-    }
-
-    /// Whether sketches have no numbers.
-    pub fn is_empty(&self) -> bool {
-        self.total == 0
     }
 
     /// The basis that suits prices like `price`, and gradients of the size of `second`'s root where there is one.

@@ -1,0 +1,61 @@
+//! What a run is between two steps: everything that a checkpoint keeps.
+
+use std::collections::BTreeMap;
+
+use kernels::Backend;
+
+use crate::account::Window;
+use crate::documents::{DocumentCredit, Held, Slot};
+use crate::order::Weights;
+use crate::sketch::Basis;
+use crate::weights::Earned;
+
+/// Everything a run needs to go on, to the last bit, in mid-window too.
+pub struct State<B: Backend> {
+    /// Steps taken.
+    pub step: u64,
+    /// Parameters.
+    pub theta: B::Master,
+    /// Second moment.
+    pub second: B::Master,
+    /// First moment of each bucket; the optimizer's is their sum.
+    pub moments: Vec<B::Master>,
+    /// Length of the next window.
+    pub next_window: u64,
+    /// Windows priced so far.
+    pub windows: Vec<Window>,
+    /// Training loss of each step; not a number where a step was skipped.
+    pub losses: Vec<f64>,
+    /// The window that is not priced yet.
+    pub open: Option<Open<B>>,
+    /// Documents whose gradients are still in the first moment.
+    pub held: Vec<Held<B>>,
+    /// What the sketches of the held documents were made with, by the first step of their window.
+    pub(crate) bases: BTreeMap<u64, Basis>,
+    /// Of each bucket, the documents of the last step that had any.
+    pub(crate) last: Vec<Vec<Slot>>,
+    /// Credit by document of the windows priced since the caller took it.
+    pub rows: Vec<DocumentCredit>,
+    /// How often groups are seen, ascending by first step; empty for every document once a pass.
+    pub weights: Vec<Weights>,
+    /// What groups were credited with since the weights changed, where they follow credit.
+    pub earned: Vec<Earned>,
+}
+
+/// A window that is not priced yet.
+pub struct Open<B: Backend> {
+    /// Its first step.
+    pub first_step: u64,
+    /// Its number of steps.
+    pub length: u64,
+    /// Its first weights.
+    pub first_theta: B::Master,
+    /// The second moment before its first step.
+    pub first_second: B::Master,
+    /// What each bucket has moved.
+    pub parts: Vec<B::Master>,
+    /// What weight decay has moved.
+    pub decay_part: B::Master,
+    /// Tokens trained on, by bucket.
+    pub tokens: Vec<u64>,
+}

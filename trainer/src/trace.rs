@@ -1,0 +1,31 @@
+//! What steps and windows leave behind where a run is recorded.
+
+use kernels::Backend;
+
+use crate::order::Weights;
+
+/// What steps and windows leave behind for [`Trainer::exact`]; two parameter-sized buffers a step.
+pub(crate) struct Trace<B: Backend> {
+    pub steps: Vec<TracedStep<B>>,
+    pub windows: Vec<TracedWindow<B>>,
+    /// The groups' weights so far.
+    pub weights: Vec<Weights>,
+}
+
+pub(crate) struct TracedStep<B: Backend> {
+    pub step: u64,
+    /// Weights before it.
+    pub theta: B::Master,
+    /// Second moment after it.
+    pub second: B::Master,
+    pub clip_factor: f64,
+    /// `lr / bias1`.
+    pub rate: f64,
+}
+
+pub(crate) struct TracedWindow<B: Backend> {
+    pub index: u64,
+    pub end_step: u64,
+    /// Mean held-out gradient along the window's chord, by part.
+    pub chords: Vec<B::Gradient>,
+}
