@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use corpus::ContributorId;
-use kernels::Backend;
+use kernels::{Memory, OptimizerOperations};
 use ledger::history::Logged;
 use pipeline::Home;
 use polars::prelude::*;
@@ -218,7 +218,7 @@ pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
         .map(|start| Piece { document: index, range: start..(start + config.model.context).min(whole.tokens.len()) })
         .collect();
     let mut values = vec![0.0; whole.tokens.len()];
-    let length = |v: &<Engine as Backend>::Master| v.as_slice().iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    let length = |v: &<Engine as Memory>::Master| v.as_slice().iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     // A step long enough to be seen in f32, short enough to be straight.
     let step = 1e-3 * length(&state.theta) / length(&direction).max(1e-30);
     let losses = |sign: f64| -> Vec<f64> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use corpus::bundle::Bundle;
 use corpus::canonical;
-use kernels::Backend;
+use kernels::Memory;
 use ledger::history::{Logged, Run};
 use rules::Archive;
 use rules::run_data::{self, Engine};
@@ -22,7 +22,7 @@ use crate::quickstart::epoch_targets;
 struct Model {
     config: RunConfig,
     vocabulary: usize,
-    theta: <Engine as Backend>::Master,
+    theta: <Engine as Memory>::Master,
     step: u64,
 }
 

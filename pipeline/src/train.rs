@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use corpus::{Digest, canonical};
-use kernels::Backend;
+use kernels::Memory;
 use ledger::entry::{Attribution, RunClose, RunIntent, RunOutcome, RunProgress};
 use ledger::history::{Logged, Run};
 use rules::run_data::{self, Engine, RunData, steps_of};

@@ -2,7 +2,7 @@
 
 use corpus::objects::Class;
 use corpus::{Digest, canonical};
-use kernels::Backend;
+use kernels::Memory;
 use ledger::entry::ReplayOutcome;
 use ledger::history::{Logged, Run};
 use trainer::{

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use kernels::{Backend, Cpu, Matrix};
+use kernels::{Cpu, Matrix, Memory, ModelOperations};
 use trainer::{Batch, Corpus, Document, Order, Pricing, RunConfig, Setup, Trainer, pricing_batch};
 
 const CONFIG: &str = r#"

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use kernels::Backend;
+use kernels::Memory;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,7 @@ fn failed(e: impl std::fmt::Display) -> TrainError {
     TrainError::Checkpoint(e.to_string())
 }
 
-impl<B: Backend> Trainer<'_, B> {
+impl<B: Memory> Trainer<'_, B> {
     /// The state as a file; `config_digest` names the run that it belongs to.
     ///
     /// # Errors

@@ -3,12 +3,12 @@
 //! Dedup compares words and so misses text that says the same in others. Its gradients are alike all the same, and it is paid
 //! for the same drop. A flag is a reason to look, never a verdict: two texts of one kind may be alike without anybody's fault.
 
-use kernels::{Backend, Matrix};
+use kernels::{AttributionOperations, Matrix, ModelOperations};
 
 use crate::batch::{Batch, Corpus, Piece, passes};
 use crate::documents;
 use crate::error::TrainError;
-use crate::sink::{Documents, Gradients};
+use crate::sink::Documents;
 use crate::state::State;
 use crate::trainer::Trainer;
 
@@ -26,7 +26,7 @@ pub struct Alike {
 /// Rows of sketches that are multiplied with all others at once.
 const ROWS: usize = 128;
 
-impl<B: Backend> Trainer<'_, B> {
+impl<B: ModelOperations + AttributionOperations> Trainer<'_, B> {
     /// Pairs among `documents` of different owners whose cosine is at least `least`, the most alike first.
     ///
     /// Every document's gradient is taken at the state's weights, over its first `tokens` tokens. `owner` says whose a
@@ -95,8 +95,8 @@ impl<B: Backend> Trainer<'_, B> {
             let slots = documents::slots(&batches);
             let mut sketches = b.gradient(slots.len() * sketcher.len());
             for batch in &batches {
-                let documents = Some(Documents { sketcher, sketches: &mut sketches, runs: documents::runs(batch, &slots) });
-                self.engine.pass(&state.theta, batch, 1.0, &mut Gradients { gradients: &mut [], buckets: &[], documents });
+                let runs = documents::runs(batch, &slots);
+                self.engine.pass(&state.theta, batch, 1.0, &mut Documents { sketcher, sketches: &mut sketches, runs });
             }
             let host = b.gradient_to_host(&sketches);
             let of = |document: &u32| slots.binary_search_by_key(document, |s| s.document).ok();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use kernels::Backend;
+use kernels::{AttributionOperations, Memory};
 
 use crate::batch::Batch;
 
@@ -34,7 +34,7 @@ pub(crate) struct Slot {
 }
 
 /// The documents of a step, waiting for the held-out gradients that they will be priced by.
-pub struct Held<B: Backend> {
+pub struct Held<B: Memory> {
     /// The step.
     pub step: u64,
     /// Which of the state's bases the sketches were made with: the first step of their window.
@@ -88,7 +88,7 @@ pub(crate) struct Moving {
 }
 
 /// Adds part `part`'s estimates of the documents that are held to `found`; `steps` are those of the window that were taken.
-pub(crate) fn estimate<B: Backend>(
+pub(crate) fn estimate<B: AttributionOperations>(
     backend: &B,
     found: &mut Estimates,
     held: &[Held<B>],

@@ -1,6 +1,6 @@
-//! Forward and backward passes of the model, written out over [`Backend`].
+//! Forward and backward passes of the model, written out over [`ModelOperations`].
 
-use kernels::{Backend, Segment};
+use kernels::{AttributionOperations, Memory, ModelOperations, Segment};
 
 use crate::batch::Batch;
 use crate::config::ModelConfig;
@@ -10,7 +10,7 @@ use crate::sink::{Ghost, Gradients, Sink};
 /// Positions whose logits are held at a time: `(HEAD_ROWS, V)` instead of `(N, V)`.
 const HEAD_ROWS: usize = 1024;
 
-struct LayerActivations<B: Backend> {
+struct LayerActivations<B: Memory> {
     x: B::Activation,
     h1: B::Activation,
     rstd1: B::Activation,
@@ -24,7 +24,7 @@ struct LayerActivations<B: Backend> {
     s: B::Activation,
 }
 
-struct Arena<B: Backend> {
+struct Arena<B: Memory> {
     capacity: usize,
     layers: Vec<LayerActivations<B>>,
     x: B::Activation,
@@ -43,7 +43,7 @@ struct Arena<B: Backend> {
 }
 
 /// A model of fixed sizes with room for its activations.
-pub struct Engine<'b, B: Backend> {
+pub struct Engine<'b, B: Memory> {
     backend: &'b B,
     config: ModelConfig,
     /// Where parameters lie.
@@ -51,7 +51,7 @@ pub struct Engine<'b, B: Backend> {
     arena: Option<Arena<B>>,
 }
 
-impl<'b, B: Backend> Engine<'b, B> {
+impl<'b, B: Memory> Engine<'b, B> {
     /// An engine without activations; the first pass makes room.
     pub fn new(backend: &'b B, config: &ModelConfig, vocabulary: usize) -> Engine<'b, B> {
         Engine { backend, config: config.clone(), layout: Layout::new(config, vocabulary), arena: None }
@@ -104,7 +104,9 @@ impl<'b, B: Backend> Engine<'b, B> {
             }
         }
     }
+}
 
+impl<B: ModelOperations> Engine<'_, B> {
     /// Loss in nats at every position, 0 where nothing is predicted.
     pub fn losses(&mut self, theta: &B::Master, batch: &Batch) -> Vec<f64> {
         let mut a = self.room(batch.tokens.len());
@@ -133,19 +135,7 @@ impl<'b, B: Backend> Engine<'b, B> {
     ///
     /// A gradient is as long as the layout; buckets without positions are left as they are.
     pub fn backward(&mut self, theta: &B::Master, batch: &Batch, scale: f64, gradients: &mut [B::Gradient]) -> Vec<f64> {
-        self.pass(theta, batch, scale, &mut Gradients { gradients, buckets: &batch.buckets, documents: None })
-    }
-
-    /// Products of every position's gradient of `scale * sum of losses` with each of `vectors`, positions in the pass' order.
-    ///
-    /// Over a document's positions they add up to `<vector, its gradient>`.
-    pub fn ghost(&mut self, theta: &B::Master, batch: &Batch, scale: f64, vectors: &[B::Master]) -> Vec<Vec<f64>> {
-        let n = batch.tokens.len();
-        let widest = self.layout.joined().iter().map(|w| w.rows).filter(|r| *r != self.layout.head.rows).max().unwrap_or(1);
-        let scratch = self.backend.activation((n * widest).max(HEAD_ROWS.min(n) * self.layout.head.rows));
-        let mut out = vec![vec![0.0; n]; vectors.len()];
-        self.pass(theta, batch, scale, &mut Ghost { vectors, out: &mut out, scratch });
-        out
+        self.pass(theta, batch, scale, &mut Gradients { gradients, buckets: &batch.buckets })
     }
 
     /// One pass forward and back; what comes forth on the way back goes to `sink`.
@@ -228,5 +218,19 @@ impl<'b, B: Backend> Engine<'b, B> {
             b.rmsnorm_backward(&mut a.dx, &a.dh, &layer.x, &layer.rstd1, theta, m.attn_norm, n);
         }
         sink.embedding(b, layout.embed, &batch.tokens, &a.dx);
+    }
+}
+
+impl<B: ModelOperations + AttributionOperations> Engine<'_, B> {
+    /// Products of every position's gradient of `scale * sum of losses` with each of `vectors`, positions in the pass' order.
+    ///
+    /// Over a document's positions they add up to `<vector, its gradient>`.
+    pub fn ghost(&mut self, theta: &B::Master, batch: &Batch, scale: f64, vectors: &[B::Master]) -> Vec<Vec<f64>> {
+        let n = batch.tokens.len();
+        let widest = self.layout.joined().iter().map(|w| w.rows).filter(|r| *r != self.layout.head.rows).max().unwrap_or(1);
+        let scratch = self.backend.activation((n * widest).max(HEAD_ROWS.min(n) * self.layout.head.rows));
+        let mut out = vec![vec![0.0; n]; vectors.len()];
+        self.pass(theta, batch, scale, &mut Ghost { vectors, out: &mut out, scratch });
+        out
     }
 }

@@ -6,7 +6,7 @@
 //! `Q_t = beta1 Q_{t+1}` before it (the adjoint of the first moment). The product with one document's gradient needs
 //! no gradient by document: see [`Engine::ghost`](crate::Engine::ghost).
 
-use kernels::Backend;
+use kernels::{Backend, Memory};
 
 use crate::batch::Batch;
 use crate::documents;
@@ -30,7 +30,7 @@ pub struct ExactCredit {
 /// Products of each position of a step: its batches, and by vector and pass a number a position.
 pub type Positions = (Vec<Batch>, Vec<Vec<Vec<f64>>>);
 
-struct Active<B: Backend> {
+struct Active<B: Memory> {
     window: usize,
     adjoint: Vec<B::Master>,
     /// `beta1` to the number of steps since the window's first.

@@ -1,7 +1,7 @@
 //! Text from a model, token by token; for a look at a result, not for serving.
 
 use corpus::random::SplitMix64;
-use kernels::Backend;
+use kernels::ModelOperations;
 
 use crate::batch::Batch;
 use crate::engine::Engine;
@@ -18,7 +18,7 @@ pub struct Drawing {
 }
 
 /// `count` tokens after `prompt`; the model sees at most `context` tokens at a time.
-pub fn generate<B: Backend>(
+pub fn generate<B: ModelOperations>(
     engine: &mut Engine<'_, B>,
     theta: &B::Master,
     prompt: &[u32],

@@ -6,7 +6,7 @@
 //! - `order`: which tokens a step sees, a pure function of seed, step and weights
 //! - `weights`: how often groups are seen, after what they are credited with
 //! - `buckets`: who has a bucket alone, and who shares one
-//! - `engine`: forward and backward passes, explicit, over [`kernels::Backend`]
+//! - `engine`: forward and backward passes, explicit, over [`kernels::ModelOperations`]
 //! - `sink`: what is made of a backward pass: gradients by bucket, sketches by document, products by position
 //! - `account`: what a window of steps credits to each bucket, and what it cannot explain
 //! - `sketch`, `documents`: a bucket's credit split among its documents, estimated and reconciled
@@ -18,7 +18,7 @@
 //! - `trainer`: [`Trainer`], a run with its buffers
 //! - `run`: its steps and windows
 //! - `price`: the price of a window, split by bucket and document
-//! - `trace`: what a recorded run leaves behind
+//! - `trace`: the record that exact credit is computed from
 //! - `checkpoint`: the state as bytes
 //! - `table`: the accounts as Parquet
 //! - `order_log`: what every step saw, as Parquet

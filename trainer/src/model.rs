@@ -95,7 +95,7 @@ impl Layout {
     }
 
     /// Ranges with weight decay, ascending.
-    pub fn decayed(&self) -> Vec<Range<usize>> {
+    pub(crate) fn decayed(&self) -> Vec<Range<usize>> {
         self.tensors.iter().filter(|t| t.decayed).map(|t| t.matrix.range()).collect()
     }
 

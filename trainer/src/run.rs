@@ -6,7 +6,7 @@ use kernels::{AdamW, Backend};
 
 use crate::documents::{self, Held, Slot};
 use crate::pricing::target_count;
-use crate::sink::{Documents, Gradients};
+use crate::sink::{Documents, Gradients, Step};
 use crate::state::{Open, State};
 use crate::trace::TracedStep;
 use crate::trainer::Trainer;
@@ -94,7 +94,8 @@ impl<B: Backend> Trainer<'_, B> {
                 sketches: &mut sketches,
                 runs: documents::runs(batch, &slots),
             });
-            let mut sink = Gradients { gradients: &mut self.gradients, buckets: &batch.buckets, documents };
+            let gradients = Gradients { gradients: &mut self.gradients, buckets: &batch.buckets };
+            let mut sink = Step { gradients, documents };
             loss += self.engine.pass(&state.theta, batch, scale, &mut sink).iter().sum::<f64>() * scale;
         }
         for (gradient, _) in self.gradients.iter_mut().zip(&present).filter(|(_, p)| **p) {

@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use kernels::{Backend, Matrix};
+use kernels::{AttributionOperations, Matrix, Memory, ModelOperations};
 
 use crate::sketch::Sketcher;
 
 /// Takes what the backward pass brings forth; rows of `dy` and `x` are the positions `at`.
-pub(crate) trait Sink<B: Backend> {
+pub(crate) trait Sink<B: Memory> {
     /// A linear map `y = x Wᵀ`.
     fn linear(&mut self, b: &B, w: Matrix, dy: &B::Activation, x: &B::Activation, at: Range<usize>);
     /// A norm's gain; `dy` is the gradient at the norm's output.
@@ -17,22 +17,27 @@ pub(crate) trait Sink<B: Backend> {
     fn embedding(&mut self, b: &B, w: Matrix, tokens: &[u32], dx: &B::Activation);
 }
 
-/// Weight gradients by bucket and, where there is room for them, sketches by document.
-pub(crate) struct Gradients<'s, B: Backend> {
+/// Weight gradients by bucket.
+pub(crate) struct Gradients<'s, B: Memory> {
     /// One a bucket.
     pub gradients: &'s mut [B::Gradient],
     /// Positions of each bucket in the pass.
     pub buckets: &'s [(usize, Range<usize>)],
-    /// Runs of documents by slot, and where their sketches go.
-    pub documents: Option<Documents<'s, B>>,
 }
 
-/// Where the sketches of a pass go.
-pub(crate) struct Documents<'s, B: Backend> {
+/// Sketches by document.
+pub(crate) struct Documents<'s, B: Memory> {
     pub sketcher: &'s mut Sketcher<B>,
+    /// Where the sketches of a pass go.
     pub sketches: &'s mut B::Gradient,
     /// Slot and positions, sorted by slot.
     pub runs: Vec<(usize, Range<usize>)>,
+}
+
+/// The sinks of a step: weight gradients by bucket and, where documents are credited, their sketches.
+pub(crate) struct Step<'s, B: Memory> {
+    pub gradients: Gradients<'s, B>,
+    pub documents: Option<Documents<'s, B>>,
 }
 
 /// The part of `rows` that lies in `at`, counted from its beginning.
@@ -41,7 +46,7 @@ fn overlap(rows: &Range<usize>, at: &Range<usize>) -> Range<usize> {
     if start < end { start - at.start..end - at.start } else { 0..0 }
 }
 
-impl<B: Backend> Sink<B> for Gradients<'_, B> {
+impl<B: ModelOperations> Sink<B> for Gradients<'_, B> {
     fn linear(&mut self, b: &B, w: Matrix, dy: &B::Activation, x: &B::Activation, at: Range<usize>) {
         for (bucket, rows) in self.buckets {
             let rows = overlap(rows, &at);
@@ -49,27 +54,45 @@ impl<B: Backend> Sink<B> for Gradients<'_, B> {
                 b.matmul_backward_weight(&mut self.gradients[*bucket], w, dy, x, rows);
             }
         }
-        if let Some(d) = &mut self.documents {
-            let runs: Vec<(usize, Range<usize>)> =
-                d.runs.iter().map(|(slot, rows)| (*slot, overlap(rows, &at))).filter(|(_, rows)| !rows.is_empty()).collect();
-            d.sketcher.linear(b, d.sketches, &runs, w, dy, x, at.len());
-        }
     }
     fn gain(&mut self, b: &B, w: Matrix, dy: &B::Activation, x: &B::Activation, rstd: &B::Activation, _n: usize) {
         for (bucket, rows) in self.buckets {
             b.rmsnorm_backward_gain(&mut self.gradients[*bucket], w, dy, x, rstd, rows.clone());
-        }
-        if let Some(d) = &mut self.documents {
-            d.sketcher.gain(b, d.sketches, &d.runs, w, dy, x, rstd);
         }
     }
     fn embedding(&mut self, b: &B, w: Matrix, tokens: &[u32], dx: &B::Activation) {
         for (bucket, rows) in self.buckets {
             b.embedding_backward(&mut self.gradients[*bucket], w, tokens, dx, rows.clone());
         }
-        if let Some(d) = &mut self.documents {
-            d.sketcher.embedding(b, d.sketches, &d.runs, w, tokens, dx);
-        }
+    }
+}
+
+impl<B: ModelOperations + AttributionOperations> Sink<B> for Documents<'_, B> {
+    fn linear(&mut self, b: &B, w: Matrix, dy: &B::Activation, x: &B::Activation, at: Range<usize>) {
+        let runs = self.runs.iter().map(|(slot, rows)| (*slot, overlap(rows, &at)));
+        let runs: Vec<(usize, Range<usize>)> = runs.filter(|(_, rows)| !rows.is_empty()).collect();
+        self.sketcher.linear(b, self.sketches, &runs, w, dy, x, at.len());
+    }
+    fn gain(&mut self, b: &B, w: Matrix, dy: &B::Activation, x: &B::Activation, rstd: &B::Activation, _n: usize) {
+        self.sketcher.gain(b, self.sketches, &self.runs, w, dy, x, rstd);
+    }
+    fn embedding(&mut self, b: &B, w: Matrix, tokens: &[u32], dx: &B::Activation) {
+        self.sketcher.embedding(b, self.sketches, &self.runs, w, tokens, dx);
+    }
+}
+
+impl<B: ModelOperations + AttributionOperations> Sink<B> for Step<'_, B> {
+    fn linear(&mut self, b: &B, w: Matrix, dy: &B::Activation, x: &B::Activation, at: Range<usize>) {
+        self.gradients.linear(b, w, dy, x, at.clone());
+        self.documents.iter_mut().for_each(|d| d.linear(b, w, dy, x, at.clone()));
+    }
+    fn gain(&mut self, b: &B, w: Matrix, dy: &B::Activation, x: &B::Activation, rstd: &B::Activation, n: usize) {
+        self.gradients.gain(b, w, dy, x, rstd, n);
+        self.documents.iter_mut().for_each(|d| d.gain(b, w, dy, x, rstd, n));
+    }
+    fn embedding(&mut self, b: &B, w: Matrix, tokens: &[u32], dx: &B::Activation) {
+        self.gradients.embedding(b, w, tokens, dx);
+        self.documents.iter_mut().for_each(|d| d.embedding(b, w, tokens, dx));
     }
 }
 
@@ -77,7 +100,7 @@ impl<B: Backend> Sink<B> for Gradients<'_, B> {
 ///
 /// Linear `dy . (V x)`, embedding `dx . V[token]`, norm gain `sum of dy x rstd V`; over a document's
 /// positions they add up to `<V, its gradient>` exactly, since attention never crosses documents.
-pub(crate) struct Ghost<'s, B: Backend> {
+pub(crate) struct Ghost<'s, B: Memory> {
     /// The vectors, shaped as the parameters.
     pub vectors: &'s [B::Master],
     /// Of each vector, a number a position.
@@ -86,7 +109,7 @@ pub(crate) struct Ghost<'s, B: Backend> {
     pub scratch: B::Activation,
 }
 
-impl<B: Backend> Sink<B> for Ghost<'_, B> {
+impl<B: ModelOperations + AttributionOperations> Sink<B> for Ghost<'_, B> {
     fn linear(&mut self, b: &B, w: Matrix, dy: &B::Activation, x: &B::Activation, at: Range<usize>) {
         for (v, out) in self.vectors.iter().zip(self.out.iter_mut()) {
             b.matmul(&mut self.scratch, x, v, w, at.len(), false);

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use kernels::{Backend, Matrix, Region};
+use kernels::{AttributionOperations, Matrix, Memory, ModelOperations, Region};
 use sha2::{Digest, Sha256};
 
 use crate::model::Layout;
@@ -31,7 +31,7 @@ impl Basis {
 }
 
 /// Where a run's sketches keep what, and room to project.
-pub(crate) struct Sketcher<B: Backend> {
+pub(crate) struct Sketcher<B: Memory> {
     matrices: Vec<(Matrix, Region)>,
     /// Of folded matrices, a sign a row.
     signs: Vec<Vec<f64>>,
@@ -41,7 +41,7 @@ pub(crate) struct Sketcher<B: Backend> {
     room: Option<(usize, B::Activation)>,
 }
 
-struct Current<B: Backend> {
+struct Current<B: Memory> {
     region: Region,
     /// `(rank, cols)`.
     directions: B::Master,
@@ -88,7 +88,7 @@ fn orthonormal(rows: &mut [f64], cols: usize) {
 /// Rounds of subspace iteration; the spectrum falls quickly, and the start is the last window's basis.
 const ROUNDS: usize = 3;
 
-impl<B: Backend> Sketcher<B> {
+impl<B: Memory> Sketcher<B> {
     /// Regions for every matrix of `layout`; joined maps are one.
     pub fn new(layout: &Layout, rank: usize, most_rows: usize, seed: &[u8; 32]) -> Sketcher<B> {
         let (mut matrices, mut all_signs, mut total) = (Vec::new(), Vec::new(), 0);
@@ -108,6 +108,31 @@ impl<B: Backend> Sketcher<B> {
         self.total
     }
 
+    /// Whether a basis of these numbers is one of this sketcher's.
+    pub(crate) fn basis_from_flat(&self, mut values: &[f64]) -> Option<Basis> {
+        let mut basis = Basis { directions: Vec::new(), scales: Vec::new() };
+        for (w, region) in &self.matrices {
+            let (directions, scales) = if w.rows == 1 { (0, 0) } else { (region.rank * w.cols, w.rows) };
+            let (d, rest) = values.split_at_checked(directions)?;
+            let (s, rest) = rest.split_at_checked(scales)?;
+            basis.directions.push(d.to_vec());
+            basis.scales.push(s.to_vec());
+            values = rest;
+        }
+        values.is_empty().then_some(basis)
+    }
+
+    /// From now on gradients are projected onto `basis`.
+    pub fn use_basis(&mut self, b: &B, basis: &Basis) {
+        self.current.clear();
+        for (i, (w, region)) in self.matrices.iter().enumerate() {
+            let (directions, scale) = (b.master(&basis.directions[i]), b.activation_from(&basis.scales[i]));
+            self.current.insert(w.offset, Current { region: *region, directions, scale });
+        }
+    }
+}
+
+impl<B: ModelOperations + AttributionOperations> Sketcher<B> {
     /// The basis that suits prices like `price`, and gradients of the size of `second`'s root where there is one.
     ///
     /// Directions are the first right singular vectors of each matrix of `price`, by subspace iteration from `start`.
@@ -145,29 +170,6 @@ impl<B: Backend> Sketcher<B> {
             scales.push(scale.iter().zip(&self.signs[i]).map(|(s, sign)| s * sign).collect());
         }
         Basis { directions, scales }
-    }
-
-    /// Whether a basis of these numbers is one of this sketcher's.
-    pub(crate) fn basis_from_flat(&self, mut values: &[f64]) -> Option<Basis> {
-        let mut basis = Basis { directions: Vec::new(), scales: Vec::new() };
-        for (w, region) in &self.matrices {
-            let (directions, scales) = if w.rows == 1 { (0, 0) } else { (region.rank * w.cols, w.rows) };
-            let (d, rest) = values.split_at_checked(directions)?;
-            let (s, rest) = rest.split_at_checked(scales)?;
-            basis.directions.push(d.to_vec());
-            basis.scales.push(s.to_vec());
-            values = rest;
-        }
-        values.is_empty().then_some(basis)
-    }
-
-    /// From now on gradients are projected onto `basis`.
-    pub fn use_basis(&mut self, b: &B, basis: &Basis) {
-        self.current.clear();
-        for (i, (w, region)) in self.matrices.iter().enumerate() {
-            let (directions, scale) = (b.master(&basis.directions[i]), b.activation_from(&basis.scales[i]));
-            self.current.insert(w.offset, Current { region: *region, directions, scale });
-        }
     }
 
     /// `x` projected: `(n, rank)`.

@@ -1,8 +1,8 @@
-//! What a run is between two steps: everything that a checkpoint keeps.
+//! The state of a run between two steps: everything that a checkpoint keeps.
 
 use std::collections::BTreeMap;
 
-use kernels::Backend;
+use kernels::Memory;
 
 use crate::account::Window;
 use crate::documents::{DocumentCredit, Held, Slot};
@@ -11,7 +11,7 @@ use crate::sketch::Basis;
 use crate::weights::Earned;
 
 /// Everything a run needs to go on, to the last bit, in mid-window too.
-pub struct State<B: Backend> {
+pub struct State<B: Memory> {
     /// Steps taken.
     pub step: u64,
     /// Parameters.
@@ -43,7 +43,7 @@ pub struct State<B: Backend> {
 }
 
 /// A window that is not priced yet.
-pub struct Open<B: Backend> {
+pub struct Open<B: Memory> {
     /// Its first step.
     pub first_step: u64,
     /// Its number of steps.

@@ -1,18 +1,18 @@
-//! What steps and windows leave behind where a run is recorded.
+//! The record of steps and windows that exact credit is computed from.
 
-use kernels::Backend;
+use kernels::Memory;
 
 use crate::order::Weights;
 
 /// What steps and windows leave behind for [`Trainer::exact`]; two parameter-sized buffers a step.
-pub(crate) struct Trace<B: Backend> {
+pub(crate) struct Trace<B: Memory> {
     pub steps: Vec<TracedStep<B>>,
     pub windows: Vec<TracedWindow<B>>,
     /// The groups' weights so far.
     pub weights: Vec<Weights>,
 }
 
-pub(crate) struct TracedStep<B: Backend> {
+pub(crate) struct TracedStep<B: Memory> {
     pub step: u64,
     /// Weights before it.
     pub theta: B::Master,
@@ -23,7 +23,7 @@ pub(crate) struct TracedStep<B: Backend> {
     pub rate: f64,
 }
 
-pub(crate) struct TracedWindow<B: Backend> {
+pub(crate) struct TracedWindow<B: Memory> {
     pub index: u64,
     pub end_step: u64,
     /// Mean held-out gradient along the window's chord, by part.

@@ -1,9 +1,9 @@
-//! A run: its batches, what prices it, and the buffers for both.
+//! A run: its batches, its pricing tokens, and the buffers for both.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use kernels::Backend;
+use kernels::{Memory, ModelOperations, OptimizerOperations};
 
 use crate::account::Accounts;
 use crate::batch::Batch;
@@ -19,7 +19,7 @@ use crate::trace::Trace;
 use crate::weights::Online;
 
 /// Losses and gradients of the held-out tokens, by part.
-pub(crate) struct HeldOut<B: Backend> {
+pub(crate) struct HeldOut<B: Memory> {
     pub losses: Vec<f64>,
     pub gradients: Vec<B::Gradient>,
 }
@@ -41,7 +41,7 @@ pub struct Setup {
 type Batches<'a> = Box<dyn Fn(u64, &[Weights]) -> Vec<Batch> + 'a>;
 
 /// A run: an order of batches, held-out tokens that price, and the buffers for both.
-pub struct Trainer<'a, B: Backend> {
+pub struct Trainer<'a, B: Memory> {
     pub(crate) backend: &'a B,
     pub(crate) engine: Engine<'a, B>,
     pub(crate) config: &'a RunConfig,
@@ -61,7 +61,7 @@ pub struct Trainer<'a, B: Backend> {
     pub(crate) trace: Option<Trace<B>>,
 }
 
-impl<'a, B: Backend> Trainer<'a, B> {
+impl<'a, B: Memory> Trainer<'a, B> {
     /// A run of `setup.steps` steps; `batches` gives a step's passes, from its index and the weights so far.
     ///
     /// # Errors
@@ -170,23 +170,25 @@ impl<'a, B: Backend> Trainer<'a, B> {
         Accounts { parts: self.pricing.of(), windows: state.windows.clone() }
     }
 
-    /// Mean loss over `batches` at the state's weights, in nats a target.
-    pub fn loss(&mut self, state: &State<B>, batches: &[Batch]) -> f64 {
-        let losses: f64 = batches.iter().map(|b| self.engine.losses(&state.theta, b).iter().sum::<f64>()).sum();
-        losses / target_count(batches).max(1) as f64
-    }
-
     /// Whether the open window has all its steps and waits for [`Trainer::price`].
     pub fn is_full(&self, state: &State<B>) -> bool {
         state.open.as_ref().is_some_and(|w| state.step >= w.first_step + w.length)
     }
 
-    /// The mean held-out gradient over all parts.
-    pub(crate) fn mean(&self, held_out: &HeldOut<B>) -> B::Master {
-        let mut mean = self.backend.master_zeros(self.engine.layout.len);
-        let factors = self.pricing.parts.iter().map(|(part, _)| part.factor());
-        self.backend.mean(&mut mean, &factors.zip(&held_out.gradients).collect::<Vec<_>>());
-        mean
+    /// Sketches are made with the basis of the window that begins at step `window` from now on.
+    pub(crate) fn use_basis(&mut self, state: &State<B>, window: u64) {
+        if let (Some(sketcher), false) = (&mut self.sketcher, self.basis == Some(window)) {
+            sketcher.use_basis(self.backend, &state.bases[&window]);
+        }
+        self.basis = Some(window);
+    }
+}
+
+impl<B: ModelOperations> Trainer<'_, B> {
+    /// Mean loss over `batches` at the state's weights, in nats a target.
+    pub fn loss(&mut self, state: &State<B>, batches: &[Batch]) -> f64 {
+        let losses: f64 = batches.iter().map(|b| self.engine.losses(&state.theta, b).iter().sum::<f64>()).sum();
+        losses / target_count(batches).max(1) as f64
     }
 
     /// Losses and gradients of the held-out tokens at `theta`, by part.
@@ -206,12 +208,14 @@ impl<'a, B: Backend> Trainer<'a, B> {
         }
         held_out
     }
+}
 
-    /// Sketches are made with the basis of the window that begins at step `window` from now on.
-    pub(crate) fn use_basis(&mut self, state: &State<B>, window: u64) {
-        if let (Some(sketcher), false) = (&mut self.sketcher, self.basis == Some(window)) {
-            sketcher.use_basis(self.backend, &state.bases[&window]);
-        }
-        self.basis = Some(window);
+impl<B: OptimizerOperations> Trainer<'_, B> {
+    /// The mean held-out gradient over all parts.
+    pub(crate) fn mean(&self, held_out: &HeldOut<B>) -> B::Master {
+        let mut mean = self.backend.master_zeros(self.engine.layout.len);
+        let factors = self.pricing.parts.iter().map(|(part, _)| part.factor());
+        self.backend.mean(&mut mean, &factors.zip(&held_out.gradients).collect::<Vec<_>>());
+        mean
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{VOCABULARY, config, corpus, half, pricing, run, setup};
-use kernels::{Backend, Cpu};
+use kernels::{Cpu, Memory};
 use trainer::{
     Batch, Corpus, Document, Engine, Order, Owners, Pricing, RunConfig, Trainer, credit_rows, document_rows, pieces_of, read_credit,
     read_documents, read_windows, write_credit, write_documents, write_windows,

@@ -1,6 +1,6 @@
 //! The engine and the optimizer against PyTorch (`golden/generate.py`): loss, all gradients, weights after ten steps.
 
-use kernels::{Backend, Cpu, Real};
+use kernels::{Cpu, Memory, Real};
 use safetensors::SafeTensors;
 use trainer::{Attribution, Batch, Engine, ModelConfig, Optimizer, Pricing, Rule, RunConfig, Schedule, Setup, Trainer};
 

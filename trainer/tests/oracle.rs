@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kernels::{Backend, Cpu, Real};
+use kernels::{Backend, Cpu, Memory, Real};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use trainer::{Attribution, Batch, ModelConfig, Optimizer, Pricing, Rule, RunConfig, Schedule, Setup, State, StepReport, Trainer};

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{VOCABULARY, corpus, run, setup};
-use kernels::{Backend, Cpu, Real};
+use kernels::{Cpu, Memory, Real};
 use trainer::{Accounts, Batch, Corpus, Engine, Order, Pricing, RunConfig, State, TrainError, Trainer, pieces_of};
 
 /// A shorter run than the common one, at a strict limit.

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use kernels::{Backend, Cpu};
+use kernels::{Cpu, Memory};
 use trainer::{Batch, Engine, ModelConfig, config_json, write_weights};
 
 const SCRIPT: &str = r#"

@@ -1,4 +1,4 @@
-//! Products that tell documents apart: row dots for exact credit, projected gradients for estimates.
+//! Attribution on the CPU, products that tell documents apart: row dots for exact credit, projected gradients for estimates.
 //!
 //! A document's gradient of a linear map is `sum_t dy_t x_t^T` over its positions. Its sketch is that sum with `x_t`
 //! replaced by a few projections of it, and with the rows of large maps folded: rows that are equal modulo the
@@ -10,17 +10,25 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::backend::{Matrix, Region};
-use crate::optimizer::dot_piece;
-use crate::real::Real;
+use super::loops::{PIECE, dot_piece};
+use super::memory::{Buffer, Cpu};
+use super::real::Real;
 use crate::simd::vectorised;
+use crate::training::attribution::{AttributionOperations, Region};
+use crate::training::model::Matrix;
 
 /// Rows that one thread sums at a time; fixed, so that results do not depend on threads.
 const ROWS: usize = 256;
 /// Outputs whose sums are held beside each other.
 const OUTPUTS: usize = 64;
 
-pub(crate) fn row_dot<T: Real>(out: &mut [f64], a: &[T], b: &[T], width: usize) {
+/// `<a, b>`.
+fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
+    let pieces: Vec<f64> = a.par_chunks(PIECE).zip(b.par_chunks(PIECE)).map(|(a, b)| dot_piece(a, b)).collect();
+    pieces.iter().sum()
+}
+
+fn row_dot<T: Real>(out: &mut [f64], a: &[T], b: &[T], width: usize) {
     let rows = out.len() * width;
     out.par_iter_mut()
         .zip(a[..rows].par_chunks(width).zip(b[..rows].par_chunks(width)))
@@ -28,7 +36,7 @@ pub(crate) fn row_dot<T: Real>(out: &mut [f64], a: &[T], b: &[T], width: usize) 
         .for_each(|(out, (a, b))| *out += dot_piece(a, b));
 }
 
-pub(crate) fn gain_dot<T: Real>(out: &mut [f64], gain: &[T], dy: &[T], x: &[T], rstd: &[T]) {
+fn gain_dot<T: Real>(out: &mut [f64], gain: &[T], dy: &[T], x: &[T], rstd: &[T]) {
     let c = gain.len();
     out.par_iter_mut().enumerate().with_min_len(64).for_each(|(i, out)| {
         let (dy, x) = (&dy[i * c..][..c], &x[i * c..][..c]);
@@ -37,7 +45,7 @@ pub(crate) fn gain_dot<T: Real>(out: &mut [f64], gain: &[T], dy: &[T], x: &[T], 
     });
 }
 
-pub(crate) fn embedding_dot<T: Real>(out: &mut [f64], table: &[T], tokens: &[u32], dx: &[T], width: usize) {
+fn embedding_dot<T: Real>(out: &mut [f64], table: &[T], tokens: &[u32], dx: &[T], width: usize) {
     out.par_iter_mut().zip(tokens.par_iter()).enumerate().with_min_len(64).for_each(|(i, (out, &token))| {
         *out += dot_piece(&dx[i * width..][..width], &table[token as usize * width..][..width]);
     });
@@ -86,7 +94,7 @@ fn of_slot(runs: &[(usize, Range<usize>)], slot: usize) -> impl Iterator<Item = 
     runs[first..].iter().take_while(move |(s, _)| *s == slot).map(|(_, rows)| rows)
 }
 
-pub(crate) fn linear<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, Range<usize>)], scale: &[T], dy: &[T], x: &[T]) {
+fn add_linear<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, Range<usize>)], scale: &[T], dy: &[T], x: &[T]) {
     assert!(runs.windows(2).all(|w| w[0].0 <= w[1].0), "sketch: runs are sorted by slot");
     let width = scale.len();
     sketches.par_chunks_mut(region.total).enumerate().for_each(|(slot, sketch)| {
@@ -133,7 +141,7 @@ pub(crate) fn linear<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize
     });
 }
 
-pub(crate) fn tokens<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, Range<usize>)], tokens: &[u32], scale: &[T], x: &[T]) {
+fn add_tokens<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, Range<usize>)], tokens: &[u32], scale: &[T], x: &[T]) {
     sketches.par_chunks_mut(region.total).enumerate().for_each(|(slot, sketch)| {
         let part = &mut sketch[region.offset..][..region.rows * region.rank];
         for rows in of_slot(runs, slot) {
@@ -155,7 +163,7 @@ vectorised! {
     }
 }
 
-pub(crate) fn gain<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, Range<usize>)], dy: &[T], x: &[T], rstd: &[T]) {
+fn add_gains<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, Range<usize>)], dy: &[T], x: &[T], rstd: &[T]) {
     let c = region.rows;
     sketches.par_chunks_mut(region.total).enumerate().for_each(|(slot, sketch)| {
         let part = &mut sketch[region.offset..][..c];
@@ -168,19 +176,78 @@ pub(crate) fn gain<T: Real>(sketches: &mut [T], region: Region, runs: &[(usize, 
 }
 
 /// Sums over rows of the elements or of their squares.
-pub(crate) fn row_sums<T: Real>(v: &[T], w: Matrix, squared: bool) -> Vec<f64> {
+fn row_sums<T: Real>(v: &[T], w: Matrix, squared: bool) -> Vec<f64> {
     let sum = |row: &[T]| if squared { dot_piece(row, row) } else { row.iter().map(|x| x.to_f64()).sum() };
     v.par_chunks(w.cols).with_min_len(ROWS).map(sum).collect()
 }
 
-pub(crate) fn dots<T: Real>(sketches: &[T], v: &[f64]) -> Vec<f64> {
+fn dots<T: Real>(sketches: &[T], v: &[f64]) -> Vec<f64> {
     sketches.par_chunks(v.len()).map(|s| s.iter().zip(v).map(|(x, y)| x.to_f64() * y).sum()).collect()
 }
 
 vectorised! {
-    pub(crate) fn precondition_row<T: Real>(out: &mut [T], g: &[T], v: &[T], inverse_bias2: T, eps: T) {
+    fn precondition_row<T: Real>(out: &mut [T], g: &[T], v: &[T], inverse_bias2: T, eps: T) {
         for ((out, &g), &v) in out.iter_mut().zip(g).zip(v) {
             *out = g / ((v * inverse_bias2).sqrt() + eps);
         }
+    }
+}
+
+impl<T: Real> AttributionOperations for Cpu<T> {
+    fn dot(&self, gradient: &Buffer<T>, part: &Buffer<T>) -> f64 {
+        dot(&gradient.0, &part.0)
+    }
+    fn row_dot(&self, out: &mut [f64], a: &Buffer<T>, b: &Buffer<T>, width: usize) {
+        row_dot(out, &a.0, &b.0, width);
+    }
+    fn rmsnorm_gain_dot(&self, out: &mut [f64], v: &Buffer<T>, gain: Matrix, dy: &Buffer<T>, x: &Buffer<T>, rstd: &Buffer<T>) {
+        gain_dot(out, &v.0[gain.range()], &dy.0, &x.0, &rstd.0);
+    }
+    fn embedding_dot(&self, out: &mut [f64], v: &Buffer<T>, table: Matrix, tokens: &[u32], dx: &Buffer<T>) {
+        embedding_dot(out, &v.0[table.range()], tokens, &dx.0, table.cols);
+    }
+    fn precondition(&self, out: &mut Buffer<T>, gradient: &Buffer<T>, second: &Buffer<T>, bias2: f64, eps: f64) {
+        let (inverse, eps) = (T::from_f64(1.0 / bias2), T::from_f64(eps));
+        let rows = out.0.par_chunks_mut(PIECE).zip(gradient.0.par_chunks(PIECE));
+        rows.zip(second.0.par_chunks(PIECE)).for_each(|((out, g), v)| precondition_row(out, g, v, inverse, eps));
+    }
+    fn sketch_linear(
+        &self,
+        sketches: &mut Buffer<T>,
+        region: Region,
+        runs: &[(usize, Range<usize>)],
+        scale: &Buffer<T>,
+        dy: &Buffer<T>,
+        x: &Buffer<T>,
+    ) {
+        add_linear(&mut sketches.0, region, runs, &scale.0, &dy.0, &x.0);
+    }
+    fn sketch_tokens(
+        &self,
+        sketches: &mut Buffer<T>,
+        region: Region,
+        runs: &[(usize, Range<usize>)],
+        tokens: &[u32],
+        scale: &Buffer<T>,
+        x: &Buffer<T>,
+    ) {
+        add_tokens(&mut sketches.0, region, runs, tokens, &scale.0, &x.0);
+    }
+    fn sketch_gain(
+        &self,
+        sketches: &mut Buffer<T>,
+        region: Region,
+        runs: &[(usize, Range<usize>)],
+        dy: &Buffer<T>,
+        x: &Buffer<T>,
+        rstd: &Buffer<T>,
+    ) {
+        add_gains(&mut sketches.0, region, runs, &dy.0, &x.0, &rstd.0);
+    }
+    fn row_sums(&self, v: &Buffer<T>, w: Matrix, squared: bool) -> Vec<f64> {
+        row_sums(&v.0[w.range()], w, squared)
+    }
+    fn sketch_dots(&self, sketches: &Buffer<T>, v: &[f64]) -> Vec<f64> {
+        dots(&sketches.0, v)
     }
 }

@@ -8,10 +8,10 @@
 
 use rayon::prelude::*;
 
-use crate::backend::{Segment, Shape};
-use crate::loops::{LANES, View, exp_row, lane_dot, max_row, product, scale_row};
-use crate::real::Real;
+use super::loops::{LANES, View, exp_row, lane_dot, max_row, product, scale_row};
+use super::real::Real;
 use crate::simd::vectorised;
+use crate::training::model::{Segment, Shape};
 
 /// Queries whose scores are held at a time.
 const BLOCK: usize = 64;

@@ -1,6 +1,6 @@
-//! Loops that several operations share: one product on one thread, and rows of exponentials, maxima and sums.
+//! Loops that several operations share: one product on one thread, rows of exponentials, maxima and sums, and pieces of long buffers.
 
-use crate::real::Real;
+use super::real::Real;
 use crate::simd::vectorised;
 
 /// A strided view of a matrix: element `(i, j)` at `i * rs + j * cs`.
@@ -127,5 +127,26 @@ vectorised! {
         for x in row {
             *x *= factor;
         }
+    }
+}
+
+/// Elements of one piece of a buffer that is as long as the parameters: with the buffers of a bucket it stays in the second-level cache.
+pub(crate) const PIECE: usize = 4096;
+
+vectorised! {
+    /// `<a, b>` in f64.
+    pub(crate) fn dot_piece<T: Real>(a: &[T], b: &[T]) -> f64 {
+        let mut lanes = [0.0f64; 16];
+        let (a_chunks, b_chunks) = (a.chunks_exact(16), b.chunks_exact(16));
+        let mut rest = 0.0;
+        for (x, y) in a_chunks.remainder().iter().zip(b_chunks.remainder()) {
+            rest += x.to_f64() * y.to_f64();
+        }
+        for (x, y) in a_chunks.zip(b_chunks) {
+            for l in 0..16 {
+                lanes[l] += x[l].to_f64() * y[l].to_f64();
+            }
+        }
+        lanes.iter().sum::<f64>() + rest
     }
 }

@@ -1,32 +1,18 @@
-//! The CPU backend: products through `gemm`, everything else in loops that vectorise.
+//! The model on the CPU: products through `gemm`, norms, activations and the loss in loops that vectorise.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::attention;
-use crate::backend::{AdamW, Backend, Matrix, Region, Segment, Shape};
-use crate::buffer::Buffer;
-use crate::loops::{LANES, View, exp_row, lane_dot, max_row, product, scale_row};
-use crate::optimizer;
-use crate::real::Real;
+use super::attention;
+use super::loops::{LANES, View, exp_row, lane_dot, max_row, product, scale_row};
+use super::memory::{Buffer, Cpu};
+use super::real::Real;
 use crate::simd::vectorised;
-use crate::sketch;
+use crate::training::model::{Matrix, ModelOperations, Segment, Shape};
 
 /// Rows of a forward product that one thread computes at a time; fixed, so that results do not depend on threads.
 const ROWS: usize = 256;
-
-/// The reference backend, on all threads of the current rayon pool.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cpu<T>(PhantomData<T>);
-
-impl<T> Cpu<T> {
-    /// A backend; it holds no state.
-    pub fn new() -> Cpu<T> {
-        Cpu(PhantomData)
-    }
-}
 
 vectorised! {
     fn rmsnorm_row<T: Real>(y: &mut [T], x: &[T], gain: &[T], eps: T) -> T {
@@ -92,49 +78,7 @@ fn weight_rows(rows: usize) -> usize {
     (rows.div_ceil(8).div_ceil(16) * 16).clamp(32, 256)
 }
 
-impl<T: Real> Backend for Cpu<T> {
-    type Activation = Buffer<T>;
-    type Gradient = Buffer<T>;
-    type Master = Buffer<T>;
-
-    fn activation(&self, len: usize) -> Buffer<T> {
-        Buffer(vec![T::default(); len])
-    }
-    fn gradient(&self, len: usize) -> Buffer<T> {
-        Buffer(vec![T::default(); len])
-    }
-    fn master(&self, values: &[f64]) -> Buffer<T> {
-        Buffer::from_f64(values)
-    }
-    fn master_zeros(&self, len: usize) -> Buffer<T> {
-        Buffer(vec![T::default(); len])
-    }
-    fn clear_activation(&self, dst: &mut Buffer<T>) {
-        dst.0.fill(T::default());
-    }
-    fn master_to_bytes(&self, src: &Buffer<T>) -> Vec<u8> {
-        if T::NAME == "f32" {
-            src.0.iter().flat_map(|x| (x.to_f64() as f32).to_le_bytes()).collect()
-        } else {
-            src.0.iter().flat_map(|x| x.to_f64().to_le_bytes()).collect()
-        }
-    }
-    fn master_from_bytes(&self, bytes: &[u8]) -> Buffer<T> {
-        if T::NAME == "f32" {
-            Buffer(bytes.chunks_exact(4).map(|b| T::from_f64(f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])))).collect())
-        } else {
-            Buffer(
-                bytes.chunks_exact(8).map(|b| T::from_f64(f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))).collect(),
-            )
-        }
-    }
-    fn gradient_to_host(&self, src: &Buffer<T>) -> Vec<f64> {
-        src.0.iter().map(|x| x.to_f64()).collect()
-    }
-    fn dtype(&self) -> &'static str {
-        T::NAME
-    }
-
+impl<T: Real> ModelOperations for Cpu<T> {
     fn matmul(&self, y: &mut Buffer<T>, x: &Buffer<T>, weights: &Buffer<T>, w: Matrix, n: usize, accumulate: bool) {
         let weight = &weights.0[w.range()];
         y.0[..n * w.rows].par_chunks_mut(ROWS * w.rows).zip(x.0[..n * w.cols].par_chunks(ROWS * w.cols)).for_each(|(y, x)| {
@@ -301,122 +245,5 @@ impl<T: Real> Backend for Cpu<T> {
     }
     fn put_rows(&self, dst: &mut Buffer<T>, src: &Buffer<T>, to: Range<usize>, width: usize) {
         dst.0[to.start * width..to.end * width].copy_from_slice(&src.0[..to.len() * width]);
-    }
-
-    fn clear_gradient(&self, dst: &mut Buffer<T>, range: Range<usize>) {
-        dst.0[range].fill(T::default());
-    }
-    fn sum_gradients(&self, total: &mut Buffer<T>, parts: &[&Buffer<T>]) -> f64 {
-        let parts: Vec<&[T]> = parts.iter().map(|p| p.0.as_slice()).collect();
-        optimizer::sum(&mut total.0, &parts)
-    }
-    fn adamw(
-        &self,
-        hyper: AdamW,
-        theta: &mut Buffer<T>,
-        second: &mut Buffer<T>,
-        total: &Buffer<T>,
-        gradients: &[Option<&Buffer<T>>],
-        moments: &mut [Buffer<T>],
-        parts: &mut [Buffer<T>],
-        decay_part: &mut Buffer<T>,
-        decayed: &[Range<usize>],
-    ) {
-        optimizer::adamw(hyper, theta, second, total, gradients, moments, parts, decay_part, decayed);
-    }
-    fn mix(&self, out: &mut Buffer<T>, a: &Buffer<T>, b: &Buffer<T>, t: f64) {
-        let (one_minus, t) = (T::from_f64(1.0 - t), T::from_f64(t));
-        for ((out, &a), &b) in out.0.iter_mut().zip(&a.0).zip(&b.0) {
-            *out = one_minus * a + t * b;
-        }
-    }
-    fn mean(&self, out: &mut Buffer<T>, parts: &[(f64, &Buffer<T>)]) {
-        self.combine(out, parts);
-    }
-    fn scale_add(&self, out: &mut Buffer<T>, factor: f64, x: &Buffer<T>, by: f64) {
-        let (factor, by) = (T::from_f64(factor), T::from_f64(by));
-        out.0.par_chunks_mut(optimizer::PIECE).zip(x.0.par_chunks(optimizer::PIECE)).for_each(|(out, x)| {
-            for (out, &x) in out.iter_mut().zip(x) {
-                *out = factor * *out + by * x;
-            }
-        });
-    }
-    fn dot(&self, gradient: &Buffer<T>, part: &Buffer<T>) -> f64 {
-        optimizer::dot(&gradient.0, &part.0)
-    }
-    fn combine(&self, out: &mut Buffer<T>, parts: &[(f64, &Buffer<T>)]) {
-        out.0.fill(T::default());
-        for (factor, part) in parts {
-            let factor = T::from_f64(*factor);
-            for (out, &x) in out.0.iter_mut().zip(&part.0) {
-                *out += factor * x;
-            }
-        }
-    }
-
-    fn row_dot(&self, out: &mut [f64], a: &Buffer<T>, b: &Buffer<T>, width: usize) {
-        sketch::row_dot(out, &a.0, &b.0, width);
-    }
-    fn rmsnorm_gain_dot(&self, out: &mut [f64], v: &Buffer<T>, gain: Matrix, dy: &Buffer<T>, x: &Buffer<T>, rstd: &Buffer<T>) {
-        sketch::gain_dot(out, &v.0[gain.range()], &dy.0, &x.0, &rstd.0);
-    }
-    fn embedding_dot(&self, out: &mut [f64], v: &Buffer<T>, table: Matrix, tokens: &[u32], dx: &Buffer<T>) {
-        sketch::embedding_dot(out, &v.0[table.range()], tokens, &dx.0, table.cols);
-    }
-    fn precondition(&self, out: &mut Buffer<T>, gradient: &Buffer<T>, second: &Buffer<T>, bias2: f64, eps: f64) {
-        let (inverse, eps) = (T::from_f64(1.0 / bias2), T::from_f64(eps));
-        let rows = out.0.par_chunks_mut(optimizer::PIECE).zip(gradient.0.par_chunks(optimizer::PIECE));
-        rows.zip(second.0.par_chunks(optimizer::PIECE)).for_each(|((out, g), v)| sketch::precondition_row(out, g, v, inverse, eps));
-    }
-    fn activation_from(&self, values: &[f64]) -> Buffer<T> {
-        Buffer::from_f64(values)
-    }
-    fn activation_to_host(&self, src: &Buffer<T>) -> Vec<f64> {
-        src.0.iter().map(|x| x.to_f64()).collect()
-    }
-    fn sketch_linear(
-        &self,
-        sketches: &mut Buffer<T>,
-        region: Region,
-        runs: &[(usize, Range<usize>)],
-        scale: &Buffer<T>,
-        dy: &Buffer<T>,
-        x: &Buffer<T>,
-    ) {
-        sketch::linear(&mut sketches.0, region, runs, &scale.0, &dy.0, &x.0);
-    }
-    fn sketch_tokens(
-        &self,
-        sketches: &mut Buffer<T>,
-        region: Region,
-        runs: &[(usize, Range<usize>)],
-        tokens: &[u32],
-        scale: &Buffer<T>,
-        x: &Buffer<T>,
-    ) {
-        sketch::tokens(&mut sketches.0, region, runs, tokens, &scale.0, &x.0);
-    }
-    fn sketch_gain(
-        &self,
-        sketches: &mut Buffer<T>,
-        region: Region,
-        runs: &[(usize, Range<usize>)],
-        dy: &Buffer<T>,
-        x: &Buffer<T>,
-        rstd: &Buffer<T>,
-    ) {
-        sketch::gain(&mut sketches.0, region, runs, &dy.0, &x.0, &rstd.0);
-    }
-    fn row_sums(&self, v: &Buffer<T>, w: Matrix, squared: bool) -> Vec<f64> {
-        sketch::row_sums(&v.0[w.range()], w, squared)
-    }
-    fn sketch_dots(&self, sketches: &Buffer<T>, v: &[f64]) -> Vec<f64> {
-        sketch::dots(&sketches.0, v)
-    }
-    fn gradient_to_bytes(&self, src: &Buffer<T>) -> Vec<u8> {
-        self.master_to_bytes(src)
-    }
-    fn gradient_from_bytes(&self, bytes: &[u8]) -> Buffer<T> {
-        self.master_from_bytes(bytes)
     }
 }

@@ -1,4 +1,4 @@
-//! AdamW whose first moment is kept per bucket, and the sums that price its steps.
+//! The optimizer on the CPU: AdamW whose first moment is kept per bucket, and sums of gradients.
 //!
 //! Everything is cut into pieces of [`PIECE`] elements; partial sums are f64 and are added in the order
 //! of the pieces.
@@ -7,13 +7,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::backend::AdamW;
-use crate::buffer::Buffer;
-use crate::real::Real;
+use super::loops::{PIECE, dot_piece};
+use super::memory::{Buffer, Cpu};
+use super::real::Real;
 use crate::simd::vectorised;
-
-/// Elements of one piece: with the buffers of a bucket it stays in the second-level cache.
-pub(crate) const PIECE: usize = 4096;
+use crate::training::optimizer::{AdamW, OptimizerOperations};
 
 vectorised! {
     fn add_into<T: Real>(total: &mut [T], part: &[T]) {
@@ -23,26 +21,8 @@ vectorised! {
     }
 }
 
-vectorised! {
-    /// `<a, b>` in f64.
-    pub(crate) fn dot_piece<T: Real>(a: &[T], b: &[T]) -> f64 {
-        let mut lanes = [0.0f64; 16];
-        let (a_chunks, b_chunks) = (a.chunks_exact(16), b.chunks_exact(16));
-        let mut rest = 0.0;
-        for (x, y) in a_chunks.remainder().iter().zip(b_chunks.remainder()) {
-            rest += x.to_f64() * y.to_f64();
-        }
-        for (x, y) in a_chunks.zip(b_chunks) {
-            for l in 0..16 {
-                lanes[l] += x[l].to_f64() * y[l].to_f64();
-            }
-        }
-        lanes.iter().sum::<f64>() + rest
-    }
-}
-
 /// `total = sum of parts`; returns `<total, total>`.
-pub(crate) fn sum<T: Real>(total: &mut [T], parts: &[&[T]]) -> f64 {
+fn sum<T: Real>(total: &mut [T], parts: &[&[T]]) -> f64 {
     let squares: Vec<f64> = total
         .par_chunks_mut(PIECE)
         .enumerate()
@@ -56,12 +36,6 @@ pub(crate) fn sum<T: Real>(total: &mut [T], parts: &[&[T]]) -> f64 {
         })
         .collect();
     squares.iter().sum()
-}
-
-/// `<a, b>`.
-pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
-    let pieces: Vec<f64> = a.par_chunks(PIECE).zip(b.par_chunks(PIECE)).map(|(a, b)| dot_piece(a, b)).collect();
-    pieces.iter().sum()
 }
 
 struct Scalars<T> {
@@ -156,7 +130,7 @@ fn pieces(len: usize, decayed: &[Range<usize>]) -> Vec<(Range<usize>, bool)> {
 }
 
 #[allow(clippy::too_many_arguments)]
-pub(crate) fn adamw<T: Real>(
+fn adamw<T: Real>(
     hyper: AdamW,
     theta: &mut Buffer<T>,
     second: &mut Buffer<T>,
@@ -206,4 +180,51 @@ pub(crate) fn adamw<T: Real>(
         }
         apply(theta, decay_part, &step, if decay { scalars.decay } else { T::default() });
     });
+}
+
+impl<T: Real> OptimizerOperations for Cpu<T> {
+    fn sum_gradients(&self, total: &mut Buffer<T>, parts: &[&Buffer<T>]) -> f64 {
+        let parts: Vec<&[T]> = parts.iter().map(|p| p.0.as_slice()).collect();
+        sum(&mut total.0, &parts)
+    }
+    fn adamw(
+        &self,
+        hyper: AdamW,
+        theta: &mut Buffer<T>,
+        second: &mut Buffer<T>,
+        total: &Buffer<T>,
+        gradients: &[Option<&Buffer<T>>],
+        moments: &mut [Buffer<T>],
+        parts: &mut [Buffer<T>],
+        decay_part: &mut Buffer<T>,
+        decayed: &[Range<usize>],
+    ) {
+        adamw(hyper, theta, second, total, gradients, moments, parts, decay_part, decayed);
+    }
+    fn mix(&self, out: &mut Buffer<T>, a: &Buffer<T>, b: &Buffer<T>, t: f64) {
+        let (one_minus, t) = (T::from_f64(1.0 - t), T::from_f64(t));
+        for ((out, &a), &b) in out.0.iter_mut().zip(&a.0).zip(&b.0) {
+            *out = one_minus * a + t * b;
+        }
+    }
+    fn mean(&self, out: &mut Buffer<T>, parts: &[(f64, &Buffer<T>)]) {
+        self.combine(out, parts);
+    }
+    fn scale_add(&self, out: &mut Buffer<T>, factor: f64, x: &Buffer<T>, by: f64) {
+        let (factor, by) = (T::from_f64(factor), T::from_f64(by));
+        out.0.par_chunks_mut(PIECE).zip(x.0.par_chunks(PIECE)).for_each(|(out, x)| {
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out = factor * *out + by * x;
+            }
+        });
+    }
+    fn combine(&self, out: &mut Buffer<T>, parts: &[(f64, &Buffer<T>)]) {
+        out.0.fill(T::default());
+        for (factor, part) in parts {
+            let factor = T::from_f64(*factor);
+            for (out, &x) in out.0.iter_mut().zip(&part.0) {
+                *out += factor * x;
+            }
+        }
+    }
 }
