@@ -139,7 +139,9 @@ fn imports(code: &str, own: &[String]) -> Vec<Vec<String>> {
                 base.pop();
                 rest = further;
             }
-            expand(rest, base, &mut found);
+            // A tree at the prefix itself, as in `super::{a, b}`, is read as one below a path.
+            let tree = rest.starts_with('{').then(|| format!("::{rest}"));
+            expand(tree.as_deref().unwrap_or(rest), base, &mut found);
         }
     }
     found
@@ -228,9 +230,10 @@ fn what_a_small_verifier_carries_needs_no_tables_and_no_c_compiler() {
 
 #[test]
 fn circles_and_use_trees_are_found() {
-    let found = imports("use crate::a::{b, c::{d, e}, self};\nlet x = super::f::g(1);", &["m".into(), "n".into()]);
+    let source = "use crate::a::{b, c::{d, e}, self};\nlet x = super::f::g(1);\nuse super::{h, i::j};";
+    let found = imports(source, &["m".into(), "n".into()]);
     let found: Vec<String> = found.iter().map(|p| p.join("::")).collect();
-    assert_eq!(found, ["a::b", "a::c::d", "a::c::e", "a::self", "m::f::g"]);
+    assert_eq!(found, ["a::b", "a::c::d", "a::c::e", "a::self", "m::f::g", "m::h", "m::i::j"]);
     let arrows = |list: &[&[usize]]| list.iter().map(|to| to.iter().copied().collect()).collect::<Vec<BTreeSet<usize>>>();
     assert_eq!(circle(&arrows(&[&[1, 2], &[2], &[]])), None);
     assert_eq!(circle(&arrows(&[&[1], &[2], &[0]])), Some(vec![0, 1, 2, 0]));
