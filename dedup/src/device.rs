@@ -2,14 +2,13 @@
 
 use std::sync::Mutex;
 
-use kernels::cuda::{CudaDedup, Dedup};
-use kernels::emu::EmulatedDedup;
+use kernels::dedup::signature::{BANDS, KEY_BITS, SLOTS};
+use kernels::dedup::{CudaDedup, Dedup, EmulatedDedup};
 use rayon::prelude::*;
 
 use crate::error::DedupError;
 use crate::features::Features;
 use crate::hash::Constants;
-use crate::signature::{BANDS, SLOTS};
 use crate::similarity::Overlap;
 
 /// Two documents to be compared.
@@ -133,8 +132,8 @@ where
 {
     // The device's sort is stable and looks at keys alone.
     records.par_sort_unstable_by_key(|(_, _, ordinal)| *ordinal);
-    let mut keys: Vec<u64> = records.iter().map(|(band, key, _)| u64::from(*band) << 48 | key).collect();
+    let mut keys: Vec<u64> = records.iter().map(|(band, key, _)| u64::from(*band) << KEY_BITS | key).collect();
     let mut ordinals: Vec<u32> = records.iter().map(|(_, _, ordinal)| *ordinal).collect();
     device.sort(&mut keys, &mut ordinals).map_err(failed)?;
-    Ok(keys.into_iter().zip(ordinals).map(|(key, ordinal)| ((key >> 48) as u8, key & 0xffff_ffff_ffff, ordinal)).collect())
+    Ok(keys.into_iter().zip(ordinals).map(|(key, ordinal)| ((key >> KEY_BITS) as u8, key & ((1 << KEY_BITS) - 1), ordinal)).collect())
 }

@@ -5,7 +5,8 @@
 // So the bytes equal those of the CPU. Not yet run on hardware.
 //
 // Self-contained: no header is included, so that NVRTC needs no toolkit, and the host compiler can take the same text
-// behind shim.h. Blocks are one-dimensional and a multiple of 32 threads; all shared memory is static and at most 48 KB.
+// behind shim.h. Numbers that the host knows too (SLOTS, SIGN_THREADS and others) stand ahead of this text, written by
+// src/dedup/source.rs: each has one definition, and those of signatures are the CPU's own. Blocks are one-dimensional and a multiple of 32 threads; all shared memory is static and at most 48 KB.
 //
 //   sign, sign_long          word streams -> 112 slots and 14 band keys a document
 //   radix_varying            which bits of the keys differ at all, so that constant digits are skipped
@@ -17,30 +18,28 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-static constexpr u32 SLOTS = 112;
-static constexpr u32 BANDS = 14;
-static constexpr u32 ROWS = SLOTS / BANDS;
-static constexpr u32 SHINGLE = 5;
-// A slot without a shingle. Values have 31 bits, so none equals it.
-static constexpr u32 EMPTY = 0xffffffffu;
 static constexpr u64 EMPTY_HASH = ~0ull;
-static constexpr u64 BAND_MULTIPLIER = 0x9e3779b97f4a7c15ull;
-static constexpr u32 WARP = 32;
 static constexpr u32 ALL_LANES = 0xffffffffu;
+// The code below relies on these.
+static_assert(SHINGLE == 5, "windows are hashed five words at a time");
+static_assert(ROWS == 8 && BANDS <= WARP, "a lane reads the eight slots of its band as two vectors");
+static_assert(SLOTS % 4 == 0 && SLOTS / 4 <= WARP, "a warp writes the slots as vectors, one per lane");
+static_assert(SLOTS <= 128, "a source takes seven bits of a throw");
+static_assert(RADIX_THREADS == DIGITS, "a thread of the sort keeps a digit");
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Hashes
 
 // The finalizer of MurmurHash3 with 64 bits (Appleby 2011).
 __device__ __forceinline__ u64 mix(u64 x) {
-    x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdull;
-    x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ull;
-    return x ^ (x >> 33);
+    x = (x ^ (x >> MIX_SHIFT)) * MIX_FIRST;
+    x = (x ^ (x >> MIX_SHIFT)) * MIX_SECOND;
+    return x ^ (x >> MIX_SHIFT);
 }
 
 __device__ __forceinline__ u64 absorb(u64 hash, u32 word, u64 multiplier) {
     hash = (hash ^ word) * multiplier;
-    return (hash << 29) | (hash >> 35);
+    return (hash << ROTATION) | (hash >> (64 - ROTATION));
 }
 
 __device__ __forceinline__ u64 hash_five(u64 seed, u64 multiplier, u32 a, u32 b, u32 c, u32 d, u32 e) {
@@ -174,12 +173,9 @@ __device__ __forceinline__ void write_signature(const Signature* signature, u64 
             hash = absorb(hash, four.z, BAND_MULTIPLIER);
             hash = absorb(hash, four.w, BAND_MULTIPLIER);
         }
-        keys_out[document * BANDS + lane] = empty ? ~0ull : mix(hash) >> 16;
+        keys_out[document * BANDS + lane] = empty ? ~0ull : mix(hash) >> (64 - KEY_BITS);
     }
 }
-
-static constexpr u32 SIGN_THREADS = 256;
-static constexpr u32 SIGN_LONG_THREADS = 512;
 
 // A warp a document. Documents of more than `long_words` words are left to sign_long, which would otherwise keep one warp
 // busy after all others are done.
@@ -244,11 +240,8 @@ extern "C" __global__ void __launch_bounds__(SIGN_LONG_THREADS) sign_long(
 // A block takes a tile of 4096 records. Counts stand digit-major, (256, tiles), so that an exclusive sum over each row and
 // over the totals of the rows gives every (digit, tile) its place: digits ascending, tiles ascending inside a digit.
 
-static constexpr u32 RADIX_THREADS = 256;
 static constexpr u32 RADIX_WARPS = RADIX_THREADS / WARP;
-static constexpr u32 RADIX_ITEMS = 16;
 static constexpr u32 RADIX_TILE = RADIX_THREADS * RADIX_ITEMS;
-static constexpr u32 DIGITS = 256;
 
 __device__ __forceinline__ u32 digit_of(u64 key, u32 shift) { return (u32)(key >> shift) & (DIGITS - 1); }
 
@@ -414,10 +407,6 @@ extern "C" __global__ void __launch_bounds__(RADIX_THREADS, 2) radix_scatter(
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Verification
-
-static constexpr u32 VERIFY_THREADS = 256;
-// Entries of both tables of a pair that stay in shared memory: 32 KB.
-static constexpr u32 VERIFY_SHARED = 4096;
 
 __device__ __forceinline__ u32 shingle_count(u32 length) { return length >= SHINGLE ? length - (SHINGLE - 1) : length > 0; }
 

@@ -1,8 +1,8 @@
-// dedup.cu behind the shim, as a shared library with one entry.
+// A source behind the shim, as a shared library with one entry. kernels.h lists its kernels as KERNEL(name).
 
 #include "shim.h"
 
-#include "dedup.cu"
+#include "source.cu"
 
 #define KERNEL(name) {#name, shim::Entry<&name>::call}
 
@@ -10,13 +10,7 @@ static const struct {
     const char* name;
     void (*call)(void*);
 } KERNELS[] = {
-    KERNEL(sign),
-    KERNEL(sign_long),
-    KERNEL(radix_varying),
-    KERNEL(radix_histogram),
-    KERNEL(radix_scan),
-    KERNEL(radix_scatter),
-    KERNEL(verify),
+#include "kernels.h"
 };
 
 // Runs a kernel to its end; 0, or 1 if there is no kernel of that name.

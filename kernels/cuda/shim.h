@@ -1,4 +1,4 @@
-// The part of CUDA C++ that dedup.cu uses, for the host compiler.
+// The part of CUDA C++ that the kernels use, for the host compiler.
 //
 // It is there to find mistakes, not to be fast. One block runs at a time, each of its threads as a fiber with a stack of
 // its own, and a fiber gives way only at a barrier or a warp operation. So that a missing barrier shows:

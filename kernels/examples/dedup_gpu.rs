@@ -13,8 +13,9 @@ mod reference;
 use std::error::Error;
 use std::time::Instant;
 
-use kernels::cuda::{BANDS, CudaDedup, Dedup, Device, SLOTS, device_count};
-use kernels::emu::EmulatedDedup;
+use kernels::cuda::{Device, device_count};
+use kernels::dedup::signature::{BANDS, SLOTS};
+use kernels::dedup::{CudaDedup, Dedup, EmulatedDedup};
 
 const REPEATS: usize = 9;
 /// Documents and pairs whose results are compared with the reference.

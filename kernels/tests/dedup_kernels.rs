@@ -5,8 +5,9 @@ mod reference;
 
 use std::fmt::Display;
 
-use kernels::cuda::{BANDS, CudaDedup, Dedup, Device, SLOTS, Signed, device_count};
-use kernels::emu::{EmulatedDedup, EmulationError};
+use kernels::cuda::{Device, EmulationError, device_count};
+use kernels::dedup::signature::{BANDS, SLOTS};
+use kernels::dedup::{CudaDedup, Dedup, EmulatedDedup, Signed};
 
 /// The value, or a failed test with the error as people read it.
 fn done<T, E: Display>(result: Result<T, E>) -> T {

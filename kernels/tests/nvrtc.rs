@@ -1,8 +1,7 @@
 //! Every kernel compiles for the architectures that matter, without spilling registers to memory.
 
-use kernels::cuda::{DEDUP_SOURCE, Nvrtc};
-
-const KERNELS: [&str; 7] = ["sign", "sign_long", "radix_varying", "radix_histogram", "radix_scan", "radix_scatter", "verify"];
+use kernels::cuda::Nvrtc;
+use kernels::dedup::source;
 
 /// The number that stands before `unit` in a line of the log.
 fn number_before(line: &str, unit: &str) -> Option<u32> {
@@ -20,8 +19,9 @@ fn kernels_compile_without_spills() {
     };
     let (major, minor) = nvrtc.version();
     println!("{} {major}.{minor}", nvrtc.name());
+    let source = source();
     for architecture in ["sm_80", "sm_90"] {
-        let compiled = nvrtc.compile("dedup.cu", DEDUP_SOURCE, architecture).unwrap_or_else(|error| panic!("{error}"));
+        let compiled = nvrtc.compile(source.name, &source.text, architecture).unwrap_or_else(|error| panic!("{error}"));
         assert!(compiled.cubin.starts_with(b"\x7fELF"), "a CUBIN is an ELF file");
         assert!(!compiled.log.contains("warning"), "{}", compiled.log);
         let mut kernel = "";
@@ -46,8 +46,8 @@ fn kernels_compile_without_spills() {
         if reported.is_empty() {
             println!("{architecture}: this NVRTC does not report registers");
         } else {
-            for kernel in KERNELS {
-                assert!(reported.contains(&kernel), "{architecture}: nothing reported for {kernel}");
+            for kernel in source.kernels {
+                assert!(reported.contains(&kernel.name), "{architecture}: nothing reported for {}", kernel.name);
             }
         }
     }

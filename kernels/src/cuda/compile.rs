@@ -12,7 +12,7 @@ use libloading::Library;
 use super::{CudaError, cache};
 
 /// The environment variable that names NVRTC's library by path.
-pub const NVRTC_VARIABLE: &str = "ASSAY_NVRTC";
+const NVRTC_VARIABLE: &str = "ASSAY_NVRTC";
 
 /// Libraries that are tried, newest first.
 const NAMES: &[&str] = if cfg!(windows) {
@@ -125,7 +125,7 @@ impl Nvrtc {
     /// As [`Nvrtc::compile`], from `${XDG_CACHE_HOME:-~/.cache}/assay/cuda/` if it was compiled before.
     ///
     /// A cache that cannot be read or written costs a compilation and is no error.
-    pub fn compile_cached(&self, name: &str, source: &str, architecture: &str) -> Result<Vec<u8>, CudaError> {
+    pub(crate) fn compile_cached(&self, name: &str, source: &str, architecture: &str) -> Result<Vec<u8>, CudaError> {
         let (major, minor) = self.version;
         let version = format!("{major}.{minor}");
         let options = OPTIONS.join("\0");

@@ -1,57 +1,6 @@
 //! What the host code needs of a device; the CUDA driver and the emulation both give it.
 
-/// The kernels of `cuda/dedup.cu`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernel {
-    /// Signatures, a warp a document.
-    Sign,
-    /// Signatures, a block a document.
-    SignLong,
-    /// Bits in which the keys of a sort differ.
-    RadixVarying,
-    /// Digits of each tile of a sort.
-    RadixHistogram,
-    /// Where each digit of each tile begins.
-    RadixScan,
-    /// Moves the records of each tile.
-    RadixScatter,
-    /// Shingles of pairs of documents.
-    Verify,
-}
-
-impl Kernel {
-    /// Every kernel, each at the index that its value has as an integer.
-    pub const ALL: [Kernel; 7] = [
-        Kernel::Sign,
-        Kernel::SignLong,
-        Kernel::RadixVarying,
-        Kernel::RadixHistogram,
-        Kernel::RadixScan,
-        Kernel::RadixScatter,
-        Kernel::Verify,
-    ];
-
-    /// Its name in the source.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kernel::Sign => "sign",
-            Kernel::SignLong => "sign_long",
-            Kernel::RadixVarying => "radix_varying",
-            Kernel::RadixHistogram => "radix_histogram",
-            Kernel::RadixScan => "radix_scan",
-            Kernel::RadixScatter => "radix_scatter",
-            Kernel::Verify => "verify",
-        }
-    }
-
-    /// Threads of a block, which the source states too.
-    pub fn threads(self) -> u32 {
-        match self {
-            Kernel::SignLong => 512,
-            _ => 256,
-        }
-    }
-}
+use super::source::Kernel;
 
 /// An argument of a kernel; the address of device memory is a `U64`.
 #[derive(Clone, Copy, Debug)]
@@ -95,18 +44,8 @@ pub unsafe trait Device {
     fn download(&self, queue: usize, from: &Self::Memory, at: usize, to: &Self::Staging, bytes: usize) -> Result<(), Self::Error>;
     /// Copies `bytes` between the beginnings of two pieces of device memory.
     fn copy(&self, queue: usize, from: &Self::Memory, to: &Self::Memory, bytes: usize) -> Result<(), Self::Error>;
-    /// Launches a kernel with the arguments that its source lists.
+    /// Launches a kernel of the device's source with the arguments that the source lists.
     fn launch(&self, queue: usize, kernel: Kernel, blocks: u32, arguments: &[Argument]) -> Result<(), Self::Error>;
     /// Returns once all work of the queue is done.
     fn wait(&self, queue: usize) -> Result<(), Self::Error>;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Kernel;
-
-    #[test]
-    fn kernels_stand_at_their_own_index() {
-        assert!(Kernel::ALL.iter().enumerate().all(|(index, &kernel)| kernel as usize == index));
-    }
 }

@@ -1,14 +1,16 @@
 //! The CUDA driver, through `cudarc`.
 
+use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, CudaFunction, CudaStream, DriverError, result, sys};
 use cudarc::nvrtc::Ptx;
 
+use super::CudaError;
 use super::compile::Nvrtc;
-use super::device::{Argument, Device, Kernel};
-use super::{CudaError, DEDUP_SOURCE};
+use super::device::{Argument, Device};
+use super::source::{Kernel, Source};
 
 /// Streams: one copies in, one computes, one copies out.
 const STREAMS: usize = 3;
@@ -39,16 +41,17 @@ fn failed(call: &'static str) -> impl Fn(DriverError) -> CudaError {
     move |error| CudaError::Driver { call, code: format!("{:?}", error.0) }
 }
 
-/// A CUDA device with the kernels loaded.
+/// A CUDA device with the kernels of a source loaded.
 #[derive(Debug)]
 pub struct Driver {
     streams: Vec<Arc<CudaStream>>,
-    functions: Vec<CudaFunction>,
+    /// By the kernels' names.
+    functions: BTreeMap<&'static str, CudaFunction>,
     context: Arc<CudaContext>,
 }
 
 impl Driver {
-    pub(crate) fn new(ordinal: usize) -> Result<Driver, CudaError> {
+    pub(crate) fn new(ordinal: usize, source: &Source) -> Result<Driver, CudaError> {
         let found = device_count()?;
         if ordinal >= found {
             return Err(CudaError::NoDevice { ordinal, found });
@@ -56,12 +59,10 @@ impl Driver {
         let context = CudaContext::new(ordinal).map_err(failed("cuDevicePrimaryCtxRetain"))?;
         let nvrtc = Nvrtc::load()?;
         let (major, minor) = context.compute_capability().map_err(failed("cuDeviceGetAttribute"))?;
-        let cubin = nvrtc.compile_cached("dedup.cu", DEDUP_SOURCE, &format!("sm_{major}{minor}"))?;
+        let cubin = nvrtc.compile_cached(source.name, &source.text, &format!("sm_{major}{minor}"))?;
         let module = context.load_module(Ptx::from_binary(cubin)).map_err(failed("cuModuleLoadData"))?;
-        let functions = Kernel::ALL
-            .iter()
-            .map(|kernel| module.load_function(kernel.name()).map_err(failed("cuModuleGetFunction")))
-            .collect::<Result<_, _>>()?;
+        let load = |kernel: &Kernel| Ok((kernel.name, module.load_function(kernel.name).map_err(failed("cuModuleGetFunction"))?));
+        let functions = source.kernels.iter().map(load).collect::<Result<_, CudaError>>()?;
         let streams = (0..STREAMS).map(|_| context.new_stream().map_err(failed("cuStreamCreate"))).collect::<Result<_, _>>()?;
         Ok(Driver { streams, functions, context })
     }
@@ -179,11 +180,11 @@ unsafe impl Device for Driver {
                 Argument::U64(value) => (value as *const u64).cast_mut().cast(),
             })
             .collect();
-        let (function, stream) = (self.functions[kernel as usize].cu_function(), self.streams[queue].cu_stream());
+        let (function, stream) = (self.functions[kernel.name].cu_function(), self.streams[queue].cu_stream());
         // SAFETY: the arguments are those of the kernel's source, which the emulation checks with the same host code; the driver
         // copies them before it returns.
-        unsafe { result::launch_kernel(function, (blocks, 1, 1), (kernel.threads(), 1, 1), 0, stream, &mut pointers) }
-            .map_err(failed(kernel.name()))
+        unsafe { result::launch_kernel(function, (blocks, 1, 1), (kernel.threads, 1, 1), 0, stream, &mut pointers) }
+            .map_err(failed(kernel.name))
     }
 
     fn wait(&self, queue: usize) -> Result<(), CudaError> {

@@ -1,27 +1,27 @@
-//! Kernels on a CUDA device, and the host code around them.
+//! A CUDA device, and one that emulates it, as host code drives them. The kernels are those of the source that a device is given.
 //!
-//! - `dedup`: signatures, the sort of band records and verification: batches, staging, launches
-//! - `compile`: the source to machine code for the device's architecture, kept on disk
-//! - `driver`: memory, copies and launches through the CUDA driver
-//! - `device`: what `dedup` needs of a device; [`crate::emu`] gives it too
+//! - `source`: a source and its kernels
+//! - `device`: [`Device`], memory, copies and launches
+//! - `driver`: [`Driver`], through the CUDA driver
+//! - `emulation`: [`Emulated`], the same source on this processor
+//! - `compile`: a source to machine code for the device's architecture
 //! - `cache`: compiled code on disk
 //!
 //! The libraries are looked for when they are first needed, so one binary serves machines with and without a device.
 //! The code that drives the kernels is the same under emulation. Not yet run on hardware.
 
-pub(crate) mod cache;
+mod cache;
 mod compile;
-mod dedup;
 mod device;
 mod driver;
+mod emulation;
+mod source;
 
-pub use compile::{Compiled, NVRTC_VARIABLE, Nvrtc};
-pub use dedup::{BANDS, CudaDedup, Dedup, SLOTS, Signed, Throughput};
-pub use device::{Argument, Device, Kernel};
+pub use compile::{Compiled, Nvrtc};
+pub use device::{Argument, Device};
 pub use driver::{Driver, device_count};
-
-/// The source of every kernel.
-pub const DEDUP_SOURCE: &str = include_str!("../../cuda/dedup.cu");
+pub use emulation::{Emulated, EmulationError};
+pub use source::{Kernel, Source};
 
 /// Why a CUDA device cannot be used.
 #[derive(Debug, thiserror::Error)]

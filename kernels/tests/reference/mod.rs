@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kernels::cuda::{BANDS, SLOTS};
+use kernels::dedup::signature::{BANDS, SLOTS};
 
 pub fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);

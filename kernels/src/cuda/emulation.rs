@@ -1,4 +1,4 @@
-//! The CUDA sources compiled by the host compiler.
+//! A CUDA source compiled by the host compiler.
 //!
 //! Blocks, barriers, shuffles, shared memory and atomics come from `cuda/shim.h`; everything else, the host code that batches
 //! and launches included, is what runs on a device. It is there to find mistakes where no device is, and is slow.
@@ -17,14 +17,20 @@ use std::{env, fs, io, thread};
 
 use libloading::Library;
 
-use crate::cuda::{Argument, Dedup, Device, Kernel, cache};
+use super::cache;
+use super::device::{Argument, Device};
+use super::source::{Kernel, Source};
 
-/// The sources, as they are written beside each other for the compiler.
-const SOURCES: [(&str, &str); 3] = [
-    ("dedup.cu", crate::cuda::DEDUP_SOURCE),
-    ("shim.h", include_str!("../cuda/shim.h")),
-    ("emulated.cpp", include_str!("../cuda/emulated.cpp")),
-];
+/// The files that the compiler is given, beside each other.
+fn files(source: &Source) -> [(&'static str, String); 4] {
+    let kernels = source.kernels.iter().map(|kernel| format!("KERNEL({}),\n", kernel.name)).collect();
+    [
+        ("source.cu", source.text.clone()),
+        ("kernels.h", kernels),
+        ("shim.h", include_str!("../../cuda/shim.h").to_string()),
+        ("emulated.cpp", include_str!("../../cuda/emulated.cpp").to_string()),
+    ]
+}
 
 /// Fortified `longjmp` takes a change of stacks for a mistake; the kernels read four words as a vector.
 const OPTIONS: &[&str] =
@@ -69,8 +75,9 @@ pub enum EmulationError {
     },
 }
 
-/// Compiles the sources and returns where the library is.
-fn build(sanitized: bool) -> Result<PathBuf, EmulationError> {
+/// Compiles the source and returns where the library is.
+fn build(source: &Source, sanitized: bool) -> Result<PathBuf, EmulationError> {
+    let files = files(source);
     let compiler = env::var("CXX").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "c++".to_string());
     let version = Command::new(&compiler)
         .arg("--version")
@@ -79,7 +86,7 @@ fn build(sanitized: bool) -> Result<PathBuf, EmulationError> {
     let options: Vec<&str> = OPTIONS.iter().chain(if sanitized { SANITIZER_OPTIONS } else { &[] }).copied().collect();
     let joined = options.join("\0");
     let mut parts = vec![compiler.as_bytes(), &version.stdout, joined.as_bytes()];
-    parts.extend(SOURCES.iter().map(|(_, source)| source.as_bytes()));
+    parts.extend(files.iter().map(|(_, text)| text.as_bytes()));
     let folder = cache::folder("emulated").join(cache::key(&parts));
     let library = folder.join("libemulated.so");
     if library.exists() {
@@ -91,10 +98,10 @@ fn build(sanitized: bool) -> Result<PathBuf, EmulationError> {
     };
     fs::create_dir_all(&folder).map_err(failed(&folder))?;
     // Names of our own and renamed when whole: another process may be at the same.
-    for (name, source) in SOURCES {
+    for (name, text) in &files {
         let path = folder.join(name);
         let part = cache::temporary(&path);
-        fs::write(&part, source).and_then(|()| fs::rename(&part, &path)).map_err(failed(&path))?;
+        fs::write(&part, text).and_then(|()| fs::rename(&part, &path)).map_err(failed(&path))?;
     }
     let part = cache::temporary(&library);
     let output = Command::new(&compiler)
@@ -172,8 +179,11 @@ pub struct Emulated {
 }
 
 impl Emulated {
-    fn new(sanitized: bool) -> Result<Emulated, EmulationError> {
-        let path = build(sanitized)?;
+    /// Compiles the source, or finds it compiled in `${XDG_CACHE_HOME:-~/.cache}/assay/emulated/`.
+    ///
+    /// With `sanitized` the undefined-behaviour sanitizer ends the process at the first finding.
+    pub(crate) fn new(source: &Source, sanitized: bool) -> Result<Emulated, EmulationError> {
+        let path = build(source, sanitized)?;
         let failed = |error: libloading::Error| EmulationError::Library { path: path.clone(), reason: error.to_string() };
         // SAFETY: our own library, whose initialisers do nothing.
         let library = unsafe { Library::new(&path) }.map_err(failed)?;
@@ -200,11 +210,11 @@ impl Emulated {
                         Argument::U64(value) => std::ptr::from_mut(value).cast(),
                     })
                     .collect();
-                let name = CString::new(kernel.name()).expect("a name without a zero byte");
+                let name = CString::new(kernel.name).expect("a name without a zero byte");
                 // SAFETY: the arguments are those that the source lists; memory is alive until the host has waited.
-                match unsafe { (self.launch)(name.as_ptr(), blocks, kernel.threads(), pointers.as_mut_ptr()) } {
+                match unsafe { (self.launch)(name.as_ptr(), blocks, kernel.threads, pointers.as_mut_ptr()) } {
                     0 => Ok(()),
-                    _ => Err(EmulationError::NoKernel { kernel: kernel.name() }),
+                    _ => Err(EmulationError::NoKernel { kernel: kernel.name }),
                 }
             }
         }
@@ -270,60 +280,9 @@ unsafe impl Device for Emulated {
     }
 }
 
-/// Words of a batch: small, so that tests see several.
-const BATCH_WORDS: usize = 64 << 10;
-
-/// [`crate::cuda::CudaDedup`] on the emulated device, with the same results.
-pub type EmulatedDedup = Dedup<Emulated>;
-
-impl EmulatedDedup {
-    /// Compiles the sources, or finds them compiled in `${XDG_CACHE_HOME:-~/.cache}/assay/emulated/`.
-    ///
-    /// # Errors
-    ///
-    /// [`EmulationError::NoCompiler`] without a C++ compiler (`c++`, or what `CXX` names).
-    pub fn new() -> Result<EmulatedDedup, EmulationError> {
-        EmulatedDedup::build(false)
-    }
-
-    /// As [`EmulatedDedup::new`], with the undefined-behaviour sanitizer, which ends the process at the first finding.
-    ///
-    /// # Errors
-    ///
-    /// As [`EmulatedDedup::new`].
-    pub fn sanitized() -> Result<EmulatedDedup, EmulationError> {
-        EmulatedDedup::build(true)
-    }
-
-    fn build(sanitized: bool) -> Result<EmulatedDedup, EmulationError> {
-        let mut dedup = Dedup::on(Emulated::new(sanitized)?);
-        dedup.set_batch_words(BATCH_WORDS);
-        Ok(dedup)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn measurements_run_the_same_kernels() {
-        let mut dedup = match EmulatedDedup::new() {
-            Err(error @ EmulationError::NoCompiler { .. }) => {
-                println!("skipped: {error}");
-                return;
-            }
-            dedup => dedup.unwrap(),
-        };
-        let words: Vec<u32> = (0..3000u32).map(|i| i.wrapping_mul(2_654_435_761)).collect();
-        let offsets = [0, 1000, 1000, 3000];
-        assert!(dedup.throughput(4096, 2).unwrap().upload > 0.0);
-        assert!(dedup.sign_seconds(&words, &offsets, 1, 3, 2).unwrap() > 0.0);
-        assert!(dedup.sort_seconds(&[3, 1, 2], &[0, 1, 2], 2).unwrap() > 0.0);
-        assert_eq!(dedup.verify_seconds(&words, &offsets, &[(0, 2), (1, 1)], (1, 3), 2).unwrap().1, 2);
-        // Results that a measurement left behind go nowhere.
-        assert_eq!(dedup.sign(&words, &offsets, 1, 3).unwrap(), dedup.sign(&words, &offsets, 1, 3).unwrap());
-    }
 
     #[test]
     #[should_panic(expected = "wrote behind")]
