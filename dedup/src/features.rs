@@ -1,5 +1,7 @@
 //! What is compared of a document.
 
+use kernels::dedup::signature::KEY_BITS;
+
 use crate::hash::Constants;
 use crate::signature::{BANDS, band_key, sign};
 use crate::winnow::Fingerprint;
@@ -49,5 +51,5 @@ impl Features {
 
 /// The key of a text without words.
 pub(crate) fn wordless_key(text_digest: &[u8; 32]) -> u64 {
-    u64::from_be_bytes(text_digest[..8].try_into().expect("eight bytes")) >> 16
+    u64::from_be_bytes(text_digest[..8].try_into().expect("eight bytes")) >> (64 - KEY_BITS)
 }

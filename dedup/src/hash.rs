@@ -1,9 +1,7 @@
 //! Keyed hashing of words, shingles and slots: wrapping 64-bit arithmetic alone, so that every path gives the same bytes.
 
+use kernels::dedup::signature::{MIX_FACTORS, MIX_SHIFT, ROTATION, SHINGLE};
 use kernels::vectorised;
-
-/// Words of a shingle.
-pub const SHINGLE: usize = 5;
 
 /// What the hash constants derive from; secret until the epoch is settled, so that nobody can search for edits
 /// that slip through.
@@ -12,9 +10,9 @@ pub type Key = [u8; 32];
 /// The finalizer of MurmurHash3 with 64 bits (Appleby 2011).
 #[inline(always)]
 pub const fn mix(mut x: u64) -> u64 {
-    x = (x ^ (x >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    x = (x ^ (x >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    x ^ (x >> 33)
+    x = (x ^ (x >> MIX_SHIFT)).wrapping_mul(MIX_FACTORS[0]);
+    x = (x ^ (x >> MIX_SHIFT)).wrapping_mul(MIX_FACTORS[1]);
+    x ^ (x >> MIX_SHIFT)
 }
 
 /// Both halves of the 128-bit product, xored.
@@ -39,7 +37,7 @@ pub(crate) fn bits(flags: &[u8; 64]) -> u64 {
 /// One word more.
 #[inline(always)]
 fn step(h: u64, word: u32, multiplier: u64) -> u64 {
-    (h ^ u64::from(word)).wrapping_mul(multiplier).rotate_left(29)
+    (h ^ u64::from(word)).wrapping_mul(multiplier).rotate_left(ROTATION)
 }
 
 /// A keyed hash of a window of words.

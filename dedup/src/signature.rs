@@ -5,25 +5,17 @@
 
 use std::sync::OnceLock;
 
+use kernels::dedup::signature::{BAND_MULTIPLIER, EMPTY, KEY_BITS};
+pub use kernels::dedup::signature::{BANDS, ROWS, SLOTS};
 use kernels::vectorised;
 
 use crate::hash::{Constants, hash_window, mix};
 
-/// Slots of a signature.
-pub const SLOTS: usize = 112;
-/// Bands.
-pub const BANDS: usize = 14;
-/// Slots of a band.
-pub const ROWS: usize = SLOTS / BANDS;
 /// Slots that each refinement of a heavy bucket adds to its key.
 pub const REFINE: usize = 4;
 /// Refinements until a key covers every slot.
 pub const LEVELS: usize = (SLOTS - ROWS) / REFINE;
 
-/// A slot that no shingle chose; values have 31 bits.
-const EMPTY: u32 = u32::MAX;
-/// The multiplier of band keys, which need no key of their own: slots are keyed.
-const BAND_MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Rounds of densification that the table of throws holds.
 const ROUNDS: usize = 64;
 
@@ -91,7 +83,7 @@ fn densify(slots: &mut [u32; SLOTS]) {
 /// The 48-bit key of a band.
 #[inline]
 pub fn band_key(slots: &[u32], band: usize) -> u64 {
-    hash_window(band as u64 + 1, BAND_MULTIPLIER, &slots[band * ROWS..(band + 1) * ROWS]) >> 16
+    hash_window(band as u64 + 1, BAND_MULTIPLIER, &slots[band * ROWS..(band + 1) * ROWS]) >> (64 - KEY_BITS)
 }
 
 /// The key of a heavy bucket's refinement: of the key before and of the next slots, cyclically.
@@ -100,7 +92,7 @@ pub fn band_key(slots: &[u32], band: usize) -> u64 {
 pub fn refined_key(slots: &[u32], band: usize, level: usize, before: u64) -> u64 {
     let first = band * ROWS + ROWS + (level - 1) * REFINE;
     let next: [u32; REFINE] = std::array::from_fn(|i| slots[(first + i) % SLOTS]);
-    hash_window(before, BAND_MULTIPLIER, &next) >> 16
+    hash_window(before, BAND_MULTIPLIER, &next) >> (64 - KEY_BITS)
 }
 
 vectorised! {
