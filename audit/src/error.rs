@@ -66,6 +66,7 @@ of_rules!(
     corpus::canonical::CanonicalError,
     corpus::objects::ObjectError,
     corpus::parquet_file::ParquetError,
+    corpus::run_tables::RunTableError,
     corpus::shard::ShardError,
     dedup::DedupError,
     trainer::TrainError,

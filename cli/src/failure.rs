@@ -63,6 +63,7 @@ fn kind_of(cause: &(dyn std::error::Error + 'static)) -> Option<Kind> {
     if cause.is::<ledger::Violation>()
         || cause.is::<corpus::shard::ShardError>()
         || cause.is::<corpus::parquet_file::ParquetError>()
+        || cause.is::<corpus::run_tables::RunTableError>()
         || cause.is::<corpus::canonical::CanonicalError>()
         || cause.is::<ledger::envelope::EnvelopeError>()
         || cause.is::<ledger::NoteError>()

@@ -6,14 +6,15 @@
 //! - `date`: the calendar; `random`: numbers that are the same everywhere
 //! - `text`: what a document's text is, its salt and its commitment
 //! - `licence`: what an SPDX expression permits
-//! - `bundle`: a submission's documents, as they came, with their salts
-//! - `verdict`: what was decided about each document
+//! - `parts`, `bundle`: a submission's documents, as they came, with their salts
+//! - `threshold`: when two documents are near duplicates; `verdict`: what was decided about each document
 //! - `objects`: immutable bytes named by their digest
 //! - `outline`: what judging needs of documents, without their texts
 //! - `shard`: accepted documents as tokens
+//! - `credit`: what a run's windows credit to contributors and documents; `run_tables`: the files that say so
 //! - `parquet_file`: the one way tables are written and read
 //!
-//! Tables (`bundle`, `outline`, `parquet_file`, and the files of verdicts and shards) come with the feature `tables`; without it there is no
+//! Tables (`bundle`, `outline`, `parquet_file`, `run_tables`, and the files of verdicts and shards) come with the feature `tables`; without it there is no
 //! Arrow, Parquet or C code, so that a small verifier can carry the rest.
 //!
 //! Stages themselves, signatures and storage are left to others.
@@ -21,6 +22,7 @@
 #[cfg(feature = "tables")]
 pub mod bundle;
 pub mod canonical;
+pub mod credit;
 pub mod date;
 mod digest;
 mod id;
@@ -32,12 +34,15 @@ pub mod objects;
 pub mod outline;
 #[cfg(feature = "tables")]
 pub mod parquet_file;
+pub mod parts;
 pub mod random;
+#[cfg(feature = "tables")]
+pub mod run_tables;
 pub mod shard;
 #[cfg(feature = "tables")]
 mod shard_table;
-
 pub mod text;
+mod threshold;
 pub mod verdict;
 #[cfg(feature = "tables")]
 mod verdict_table;
@@ -45,3 +50,4 @@ mod verdict_table;
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use id::{ContributorId, DocumentRef, ParseIdError};
 pub use kind::Kind;
+pub use threshold::Threshold;

@@ -4,6 +4,7 @@
 //! edge: no chains. Documents come in batches, of which every size gives the same rulings: first each is compared with what was kept
 //! before the batch, in parallel; then, one after the other, with what the batch itself keeps.
 
+use corpus::Threshold;
 use rayon::prelude::*;
 
 use crate::buckets::{Buckets, Filter, LIMIT, Place, Places};
@@ -14,7 +15,7 @@ use crate::hash::{Constants, Key};
 use crate::index::View;
 use crate::kept::{Delta, Kept};
 use crate::signature::{BANDS, LEVELS, SLOTS, matches, refined_key};
-use crate::similarity::{Comparer, Overlap, Threshold};
+use crate::similarity::{Comparer, Overlap};
 use crate::spans::{Coverage, cover};
 use crate::winnow::fingerprints;
 

@@ -26,6 +26,8 @@ mod spans;
 mod winnow;
 mod words;
 
+pub use corpus::Threshold;
+
 pub use buckets::LIMIT;
 pub use device::Device;
 pub use error::DedupError;
@@ -36,7 +38,7 @@ pub use index::{Index, View};
 pub use judge::{Decision, Judge, Options, Ruling};
 pub use kept::Delta;
 pub use signature::{BANDS, SLOTS, band_key, sign};
-pub use similarity::{Comparer, Overlap, Threshold};
+pub use similarity::{Comparer, Overlap};
 pub use spans::Coverage;
 pub use winnow::{Fingerprint, fingerprints};
 pub use words::word_stream;

@@ -97,6 +97,7 @@ of_kind! {
     Verification: [
         corpus::canonical::CanonicalError,
         corpus::parquet_file::ParquetError,
+        corpus::run_tables::RunTableError,
         corpus::shard::ShardError,
         ledger::NoteError,
         ledger::envelope::EnvelopeError,

@@ -26,7 +26,7 @@ pub enum RulesError {
     /// The judge's device or files.
     #[error(transparent)]
     Dedup(#[from] dedup::DedupError),
-    /// A config, a checkpoint or a table of a run.
+    /// A config or a checkpoint of a run.
     #[error(transparent)]
     Train(#[from] trainer::TrainError),
     /// One of these, and what it is about.
@@ -85,6 +85,7 @@ by_text! {
     Verification: [
         corpus::canonical::CanonicalError,
         corpus::parquet_file::ParquetError,
+        corpus::run_tables::RunTableError,
         corpus::shard::ShardError,
         ledger::NoteError,
     ]

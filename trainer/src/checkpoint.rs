@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use corpus::credit::Window;
 use kernels::Memory;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::account::Window;
 use crate::documents::{DocumentCredit, Held, Slot};
 use crate::error::TrainError;
 use crate::order::Weights;

@@ -1,8 +1,8 @@
 //! Everything that decides a run: `RUN.toml`.
 
+use corpus::credit::Rule;
 use serde::{Deserialize, Serialize};
 
-use crate::account::Rule;
 use crate::error::TrainError;
 
 /// A run's settings; its TOML text is what the log's digest is of.

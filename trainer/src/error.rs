@@ -43,6 +43,6 @@ pub enum TrainError {
     #[error("weights: {0}")]
     Weights(String),
     /// A table that cannot be read.
-    #[error("attribution table: {0}")]
-    Table(String),
+    #[error(transparent)]
+    Table(#[from] corpus::run_tables::RunTableError),
 }

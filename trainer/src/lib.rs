@@ -8,7 +8,6 @@
 //! - `buckets`: who has a bucket alone, and who shares one
 //! - `engine`: forward and backward passes, explicit, over [`kernels::ModelOperations`]
 //! - `sink`: what is made of a backward pass: gradients by bucket, sketches by document, products by position
-//! - `account`: what a window of steps credits to each bucket, and what it cannot explain
 //! - `sketch`, `documents`: a bucket's credit split among its documents, estimated and reconciled
 //! - `exact`: the same without estimates, by taking the steps again
 //! - `collinear`: documents of different payees whose gradients are alike
@@ -20,15 +19,16 @@
 //! - `price`: the price of a window, split by bucket and document
 //! - `trace`: the record that exact credit is computed from
 //! - `checkpoint`: the state as bytes
-//! - `table`: the accounts as Parquet
-//! - `order_log`: what every step saw, as Parquet
+//! - `table`: the rows of the accounts' tables
+//! - `order_log`: what every step saw
 //! - `llama`, `names`: weights under the names of Hugging Face Llama
 //! - `generate`: text from a model, for a look at it
+//!
+//! What a window credits is in [`corpus::credit`], and the tables' files are in [`corpus::run_tables`]: whoever reads them needs no trainer.
 //!
 //! A window of any run can be computed again from a checkpoint ([`Trainer::window`]); whether the
 //! result is the one in the log is for the caller to judge. Files, log entries and money are left to others.
 
-mod account;
 mod baselines;
 mod batch;
 mod buckets;
@@ -56,7 +56,11 @@ mod trace;
 mod trainer;
 mod weights;
 
-pub use account::{Accounts, Part, Rule, Window};
+pub use corpus::credit::{Accounts, CreditRow, DocumentRow, Part, Rule, Window};
+pub use corpus::run_tables::{
+    OrderRow, read_credit, read_documents, read_order, read_windows, write_credit, write_documents, write_order, write_windows,
+};
+
 pub use baselines::Baseline;
 pub use batch::{Batch, Corpus, Document, Piece, pieces_of, pricing_batch, pricing_passes};
 pub use buckets::assign;
@@ -70,13 +74,10 @@ pub use generate::{Drawing, generate};
 pub use llama::{config_json, read_config, read_weights, write_weights};
 pub use model::{Layout, Tensor};
 pub use order::{Order, Weights};
-pub use order_log::{OrderRow, order_rows, read_order, write_order};
+pub use order_log::order_rows;
 pub use pricing::Pricing;
 pub use run::{Observer, StepReport};
 pub use state::{Open, State};
-pub use table::{
-    CreditRow, DocumentRow, Owners, credit_rows, document_rows, read_credit, read_documents, read_windows, write_credit, write_documents,
-    write_windows,
-};
+pub use table::{Owners, credit_rows, document_rows};
 pub use trainer::{Setup, Trainer};
 pub use weights::{Earned, Online, Rule as WeightRule, ratios};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use corpus::credit::{Rule, Window};
 use kernels::Backend;
 
-use crate::account::{Rule, Window};
 use crate::documents::{self, Estimates, Moving};
 use crate::state::{Open, State};
 use crate::trace::TracedWindow;

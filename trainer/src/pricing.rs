@@ -1,6 +1,7 @@
 //! The held-out tokens that price a run, by target and half.
 
-use crate::account::Part;
+use corpus::credit::Part;
+
 use crate::batch::Batch;
 use crate::error::TrainError;
 

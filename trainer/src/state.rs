@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use corpus::credit::Window;
 use kernels::Memory;
 
-use crate::account::Window;
 use crate::documents::{DocumentCredit, Held, Slot};
 use crate::order::Weights;
 use crate::sketch::Basis;

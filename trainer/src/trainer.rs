@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use corpus::credit::Accounts;
 use kernels::{Memory, ModelOperations, OptimizerOperations};
 
-use crate::account::Accounts;
 use crate::batch::Batch;
 use crate::config::RunConfig;
 use crate::engine::Engine;

@@ -1,4 +1,4 @@
-//! What a window of steps credits to each bucket, and what it cannot explain.
+//! What a window of steps credits to each bucket, and what it cannot explain; the rows of credit by contributor and by document.
 //!
 //! The held-out loss drops along the chord from a window's first to its last weights by the integral of
 //! its gradient; the step being linear in the buckets' gradients, that integral splits by bucket.
@@ -173,4 +173,46 @@ impl Accounts {
         let (first, last) = (self.windows.first()?, self.windows.last()?);
         Some((weighted(&first.loss_before, &self.parts), weighted(&last.loss_after, &self.parts)))
     }
+}
+
+/// One row of the credit table: a contributor, a target and a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreditRow {
+    /// The contributor's id.
+    pub contributor: String,
+    /// The bucket its gradient was kept in.
+    pub bucket: u32,
+    /// The held-out target.
+    pub target: String,
+    /// The window.
+    pub window: u64,
+    /// Tokens trained on in it.
+    pub tokens: u64,
+    /// Credit in nats a token of the target; times the targets' weights the rows add up to the drop.
+    pub nats: f64,
+    /// The same as each half of the target's tokens has it.
+    pub halves: Vec<f64>,
+    /// Whether it rests on documents' estimates, because the bucket is shared.
+    pub estimated: bool,
+}
+
+/// One row of the document table: a document, a target and a window in which it has credit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentRow {
+    /// The document's reference.
+    pub document: String,
+    /// Whose it is.
+    pub contributor: String,
+    /// The bucket its gradient was kept in.
+    pub bucket: u32,
+    /// The held-out target.
+    pub target: String,
+    /// The window.
+    pub window: u64,
+    /// Its tokens trained on in it; 0 where only the first moment still carried it.
+    pub tokens: u64,
+    /// Estimated credit in nats a token of the target, reconciled to the bucket's.
+    pub nats: f64,
+    /// The same as each half of the target's tokens has it.
+    pub halves: Vec<f64>,
 }
