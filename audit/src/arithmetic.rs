@@ -11,10 +11,11 @@ use ledger::history::{Epoch, Logged, Run, Submitted};
 use ledger::statement::Statement;
 use rayon::prelude::*;
 use rules::Archive;
+use rules::bundles::pool_documents;
 use rules::error::Context;
 use rules::tables::{Tables, nano, statements_root};
 use rules::targets::{Targets, draw_targets};
-use rules::verdicts::Clusters;
+use rules::verdicts::{Clusters, JudgeParameters};
 use rules::withdrawn::{Consequences, DocumentList, Withdrawn};
 use store::Class;
 use trainer::{Weighting, read_documents};
@@ -61,7 +62,7 @@ fn check_targets(archive: &Archive, e: &Epoch, report: &mut Report) -> Result<()
     });
     if let Some(Logged { index: at, entry: draw }) = &e.draw {
         let found: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
-        report.expect(found == draw_targets(&pool, &draw.seed), "draw-targets", *at, || {
+        report.expect(found == draw_targets(&pool_documents(&pool), &draw.seed), "draw-targets", *at, || {
             "the targets are not those that the seed draws".into()
         });
     }
@@ -121,7 +122,7 @@ fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, rep
     let Logged { index: at, entry: submission } = &s.submission;
     let (mut root, mut commitments, mut bytes, mut destroyed) = (Frontier::default(), Vec::new(), 0, BTreeSet::new());
     let mut redacted = false;
-    for part in rules::bundles::parts(archive, s)?.parts {
+    for part in rules::parts::parts(archive, s)?.parts {
         let bundle = rules::bundles::read_part(&*archive.objects, &part)?;
         redacted |= bundle.redaction.is_some();
         bytes += bundle.text_bytes();
@@ -174,7 +175,7 @@ fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, rep
         format!("largest cluster and novel words {logged:?}, the table gives {found:?}")
     });
     let epoch = archive.state.epoch_at(submission_at).context("a submission lies in an epoch")?;
-    let parameters = Digest::of(&canonical::to_vec(&rules::epoch::judge_parameters(archive, epoch)?)?);
+    let parameters = Digest::of(&canonical::to_vec(&JudgeParameters::of(archive, epoch)?)?);
     report.expect(acceptance.parameters == parameters, "acceptance-parameters", *at, || {
         format!("parameters {}, the epoch gives {parameters}", acceptance.parameters)
     });
@@ -264,7 +265,7 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
         });
         return Ok(());
     };
-    let tables = rules::replay::tables(archive, run)?;
+    let tables = rules::run_tables::of_run(archive, run)?;
     let (accounts, table) = (&tables.accounts, &tables.credit);
     let rows = table.len() as u64;
     for Logged { index: at, entry: p } in &run.progress {
@@ -306,7 +307,7 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
     report.expect(consecutive && whole, "attribution-windows", *attribution_at, || {
         "the windows do not follow each other from the first step to the last".into()
     });
-    let (drawn, marked) = (rules::replay::drawn(archive, run)?, rules::replay::marked(&tables));
+    let (drawn, marked) = (rules::draws::drawn(archive, run)?, rules::replay::marked(&tables));
     for Logged { index: at, entry: replay } in &run.replays {
         let expected = replay.windows.iter().all(|w| drawn.contains(w) || marked.contains(w));
         report.expect(expected && marked.iter().all(|w| replay.windows.contains(w)), "replay-drawn", *at, || {

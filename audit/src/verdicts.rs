@@ -16,7 +16,7 @@ use ledger::history::Logged;
 use rayon::prelude::*;
 use rules::Archive;
 use rules::seen::{Seen, by_part};
-use rules::verdicts::{Keeper, Opening, judge, outlines};
+use rules::verdicts::{JudgeParameters, Keeper, Opening, judge, outlines};
 use store::Class;
 
 use super::{Report, Result};
@@ -56,7 +56,7 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
     let Logged { index: reveal_at, entry: reveal } = e.reveal.as_ref().expect("checked by the caller");
     let openings: Vec<Opening> = canonical::from_slice(&archive.objects.get(Class::Public, &reveal.openings)?)?;
     let salts: BTreeMap<DocumentRef, Digest> = openings.iter().map(|o| (o.document, o.salt)).collect();
-    let parameters = rules::epoch::judge_parameters(archive, e)?;
+    let parameters = JudgeParameters::of(archive, e)?;
     let seen = Seen::by(archive, e)?;
     // What is kept from earlier epochs, from its texts; the auditor's index is thrown away afterwards.
     let temporary = tempfile::tempdir()?;
@@ -65,7 +65,7 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
     let mut keeper = Keeper::over(Judge::with_base(index.view(), options.clone())?, Some((index, 0)), options);
     for documents in seen.kept_before()?.chunk_by(|a, b| a.submission == b.submission) {
         let Some(s) = archive.state.submission(documents[0].submission) else { continue };
-        for (part, documents) in by_part(&rules::bundles::parts(archive, s)?, documents) {
+        for (part, documents) in by_part(&rules::parts::parts(archive, s)?, documents) {
             let outlines = outlines(&rules::bundles::read_part(&*archive.objects, part)?, &Filters::default());
             keeper.keep(documents.iter().map(|d| (*d, &outlines.documents[(d.number - part.first) as usize])))?;
         }
@@ -135,7 +135,7 @@ fn check_tokens(archive: &Archive, share: f64, report: &mut Report) -> Result<u6
     if archive.state.tokenizer.is_none() {
         return Ok(0);
     }
-    let (_, tokenizer) = rules::bundles::tokenizer(archive)?;
+    let (_, tokenizer) = rules::tokenizer::read(archive)?;
     let mut count = 0;
     let sampled = archive.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| chosen(archive, s.submission.index, share));
     let from = report.from;

@@ -24,7 +24,7 @@ pub fn show(home: &Home, run: u32, least: f64, most: usize, tokens: usize) -> Re
     let this = run_of(home, run)?;
     let Logged { entry: attribution, .. } =
         this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;
-    let tables = rules::replay::tables(home, this)?;
+    let tables = rules::run_tables::of_run(home, this)?;
     let config = rules::replay::config(home, this)?;
     let data = run_data::read(home, this.intent.entry.epoch, Some(this.intent.index), &config)?;
     let order = data.order(&config)?;

@@ -73,7 +73,7 @@ impl Sum {
 
 /// Sums of the tables of a run.
 pub fn show(home: &Home, run: u32, by: By, sort: Sort, limit: usize) -> Result<Output> {
-    let tables = rules::replay::tables(home, run_of(home, run)?)?;
+    let tables = rules::run_tables::of_run(home, run_of(home, run)?)?;
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     let name = |id: &str| id.parse::<ContributorId>().map_or_else(|_| id.to_string(), |id| home.name_of(&id));
     // Tokens are the same for every target; they are counted once.
@@ -237,7 +237,7 @@ pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
     if sum != 0.0 {
         values.iter_mut().for_each(|v| *v *= nats / sum);
     }
-    let (_, tokenizer) = rules::bundles::tokenizer(home)?;
+    let (_, tokenizer) = rules::tokenizer::read(home)?;
     let words = whole.tokens.iter().map(|t| Ok(tokenizer.decode(std::slice::from_ref(t))?)).collect::<Result<Vec<String>>>()?;
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));

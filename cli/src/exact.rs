@@ -49,7 +49,7 @@ pub struct Window {
 pub fn window(archive: &Archive, run: &Run, window: u64) -> Result<Window> {
     let Logged { entry: attribution, .. } =
         run.attribution.as_ref().ok_or_else(|| failure(Kind::Check, "the run has no attribution yet".to_string()))?;
-    let tables = rules::replay::tables(archive, run)?;
+    let tables = rules::run_tables::of_run(archive, run)?;
     let of = tables.accounts.windows.len();
     let facts = tables.accounts.windows.get(window as usize).ok_or_else(|| usage(format!("window {window}: the run has {of}")))?;
     let config = rules::replay::config(archive, run)?;

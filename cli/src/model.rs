@@ -8,8 +8,9 @@ use corpus::canonical;
 use kernels::Memory;
 use ledger::history::{Logged, Run};
 use rules::Archive;
+use rules::held_out::target_corpora;
 use rules::run_data::{self, Engine};
-use rules::targets::{Targets, target_corpora};
+use rules::targets::Targets;
 use serde_json::json;
 use store::{Class, files};
 use trainer::{Corpus, Document, Drawing, RunConfig, config_json, generate, pieces_of, pricing_passes, write_weights};
@@ -47,7 +48,7 @@ fn load(archive: &Archive, number: u32) -> Result<Model> {
 /// Text that the model goes on with after `prompt`.
 pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, drawing: Drawing) -> Result<Output> {
     let model = load(archive, run)?;
-    let (_, tokenizer) = rules::bundles::tokenizer(archive)?;
+    let (_, tokenizer) = rules::tokenizer::read(archive)?;
     let prompt_tokens = tokenizer.encode(prompt)?;
     if prompt_tokens.is_empty() {
         return Err(usage("generate: expected a prompt of at least one token"));
@@ -65,7 +66,7 @@ pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, dr
 /// Loss in nats a token and bits a byte, by target or of a file.
 pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Output> {
     let model = load(archive, run)?;
-    let (_, tokenizer) = rules::bundles::tokenizer(archive)?;
+    let (_, tokenizer) = rules::tokenizer::read(archive)?;
     let sets: Vec<(String, &str, Corpus)> = match file {
         Some(path) => {
             let bundle = Bundle { secret: [0; 32], first: 0, documents: epoch_targets(path)?, redaction: None };

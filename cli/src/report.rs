@@ -18,7 +18,7 @@ const STYLE: &str = include_str!("report.css");
 /// Writes the page of a run and returns its path.
 pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -> Result<PathBuf> {
     let this = &home.state.runs[run as usize];
-    let accounts = rules::replay::tables(home, this)?.accounts;
+    let accounts = rules::run_tables::of_run(home, this)?.accounts;
     let facts = run_facts(home, run)?.context("an attributed run has facts")?;
     let genesis = home.genesis();
     let policy = rules::epoch::policy(home, home.epoch(Some(this.intent.entry.epoch))?)?;

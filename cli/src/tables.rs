@@ -198,7 +198,7 @@ pub fn render(frame: &DataFrame, last: Option<Vec<String>>) -> Result<String> {
 pub fn run_facts(archive: &Archive, run: u32) -> Result<Option<RunFacts>> {
     let run = &archive.state.runs[run as usize];
     let (Some(Logged { entry: close, .. }), Some(_)) = (&run.close, &run.attribution) else { return Ok(None) };
-    let accounts = rules::replay::tables(archive, run)?.accounts;
+    let accounts = rules::run_tables::of_run(archive, run)?.accounts;
     let nats = |nano: i64| nano as f64 / 1e9;
     Ok(Some(RunFacts {
         loss_start: nats(close.loss_start),

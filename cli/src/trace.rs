@@ -111,7 +111,7 @@ fn holding(archive: &Archive, text: &str) -> Result<Vec<DocumentRef>> {
     let mut found = Vec::new();
     for s in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
         let submission = s.submission.index;
-        for part in rules::bundles::parts(archive, s)?.parts {
+        for part in rules::parts::parts(archive, s)?.parts {
             let bundle = rules::bundles::read_part(&*archive.objects, &part)?;
             let held = bundle.prepare().filter(|p| p.text.contains(wanted)).map(|p| DocumentRef { submission, number: p.number });
             found.extend(held);
@@ -129,7 +129,7 @@ fn token_of(archive: &Archive, at: u64, row: usize, token: usize) -> Result<(Doc
     let document = shard.documents.get(row).ok_or_else(|| usage(format!("--row {row}: the shard has rows 0 to {}", rows - 1)))?;
     let tokens = document.tokens.len();
     let id = document.tokens.get(token).ok_or_else(|| usage(format!("--token {token}: the row has tokens 0 to {}", tokens - 1)))?;
-    let (_, tokenizer) = rules::bundles::tokenizer(archive)?;
+    let (_, tokenizer) = rules::tokenizer::read(archive)?;
     let around = |range: std::ops::Range<usize>| tokenizer.decode(&document.tokens[range]).unwrap_or_default();
     let (before, after) = (around(token.saturating_sub(8)..token), around(token + 1..tokens.min(token + 9)));
     let text = format!("token {id} of shard {at}, row {row}: …{:?} [{:?}] {:?}…\n", before, around(token..token + 1), after);
@@ -238,7 +238,7 @@ impl Trace<'_> {
             format!("run {}: {tokens} tokens in {} steps, {first} to {}", run.intent.entry.run, steps.len(), steps.last().unwrap_or(first));
         self.hop("trained on", last, span);
         let Some(Logged { index: at, entry: a }) = &run.attribution else { return Ok(()) };
-        let tables = rules::replay::tables(archive, run)?;
+        let tables = rules::run_tables::of_run(archive, run)?;
         let rows = read_documents(&archive.objects.get(Class::Public, &a.documents)?)?;
         let nats: f64 = rows.iter().filter(|r| r.document == name).map(|r| tables.weight(&r.target) * r.nats).sum();
         self.hop(
@@ -299,7 +299,7 @@ impl Trace<'_> {
         }
         self.paid(run, contributor, None)?;
         let policy = rules::epoch::policy(archive, &archive.state.epochs[run.intent.entry.epoch as usize])?;
-        let tables = rules::replay::tables(archive, run)?;
+        let tables = rules::run_tables::of_run(archive, run)?;
         let own = weights_by_document(archive, run, &tables, policy.window_cap_permille)?;
         let id = contributor.to_string();
         let mut lines: Vec<(String, f64)> = own.into_iter().filter(|(_, (of, _))| *of == id).map(|(d, (_, w))| (d, w)).collect();

@@ -213,18 +213,42 @@ fn no_crate_has_more_than_its_share_of_the_code() {
     }
 }
 
-/// What a verifier that carries `ledger` and `rails` must not need.
+/// What a verifier that carries `ledger`, `rails` and the core of `rules` must not need.
 const HEAVY: [&str; 9] = ["arrow", "brotli", "cc", "libgit2-sys", "lz4_flex", "parquet", "ring", "sqlx", "zstd-sys"];
+
+/// Crates of this workspace that `rules` needs for a feature alone.
+const OPTIONAL: [&str; 4] = ["dedup", "ingest", "kernels", "trainer"];
+
+/// Names of everything that a crate with some features is built from.
+fn built_from(name: &str, features: &str) -> BTreeSet<String> {
+    let args = ["tree", "--locked", "--edges", "normal,build", "--prefix", "none", "--format", "{p}", "--no-default-features"];
+    let args = args.into_iter().chain(["--package", name, "--features", features]);
+    let tree = std::process::Command::new(env!("CARGO")).args(args).current_dir(root()).output().unwrap();
+    assert!(tree.status.success(), "cargo tree: {}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_string).collect()
+}
 
 #[test]
 fn what_a_small_verifier_carries_needs_no_tables_and_no_c_compiler() {
-    for name in ["ledger", "rails"] {
-        let args = ["tree", "--locked", "--package", name, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
-        let tree = std::process::Command::new(env!("CARGO")).args(args).current_dir(root()).output().unwrap();
-        assert!(tree.status.success(), "cargo tree: {}", String::from_utf8_lossy(&tree.stderr));
-        let tree = String::from_utf8(tree.stdout).unwrap();
-        let found: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).filter(|n| HEAVY.contains(n)).collect();
+    for name in ["ledger", "rails", "rules"] {
+        let tree = built_from(name, "");
+        let found: Vec<&str> = HEAVY.into_iter().chain(OPTIONAL).filter(|n| tree.contains(*n)).collect();
         assert!(tree.contains("ed25519-dalek") && found.is_empty(), "{name}: needs {found:?}");
+    }
+}
+
+#[test]
+fn each_feature_of_rules_adds_what_its_doc_says() {
+    for (feature, adds, not) in [
+        ("tables", &["arrow", "parquet", "zstd-sys"][..], &["dedup", "ingest", "kernels", "libgit2-sys", "trainer"][..]),
+        ("verdicts", &["arrow", "dedup"][..], &["ingest", "libgit2-sys", "trainer"][..]),
+        ("replay", &["arrow", "ingest", "kernels", "libgit2-sys", "trainer"][..], &["dedup", "sqlx"][..]),
+    ] {
+        let tree = built_from("rules", feature);
+        let missing: Vec<&&str> = adds.iter().filter(|n| !tree.contains(**n)).collect();
+        let found: Vec<&&str> = not.iter().filter(|n| tree.contains(**n)).collect();
+        assert!(missing.is_empty() && found.is_empty(), "rules with {feature}: {missing:?} are missing, {found:?} are not expected");
     }
 }
 

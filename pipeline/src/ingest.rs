@@ -13,8 +13,9 @@ use ingest::{Beside, TextTokenizer, TokenizerError, cut};
 use ledger::entry::{Acceptance, Shard, Tokenizer, TokenizerOrigin};
 use ledger::history::{Logged, Submitted};
 use rayon::prelude::*;
-use rules::bundles::{counts, parts, tokenizer, verdicts};
+use rules::bundles::{counts, verdicts};
 use rules::listener::Listener;
+use rules::parts::parts;
 use rules::seen::Seen;
 use rules::verdicts::{Clusters, JudgeParameters, Keeper, Opening, ToJudge, hit_salt, judge, outlines};
 use rules::withdrawn::{DocumentList, Withdrawn};
@@ -58,7 +59,7 @@ pub async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Jud
     let epoch = home.epoch(Some(number))?;
     let key = home.secret(&format!("dedup key {number}"))?;
     let secret = home.secret(&epoch::hits_label(number))?;
-    let parameters = rules::epoch::judge_parameters(home, epoch)?;
+    let parameters = JudgeParameters::of(home, epoch)?;
     let pool = outlines(&rules::epoch::pool(home, epoch)?, &Filters::default()).documents;
     let seen = Seen::by(home, epoch)?;
     let own: Vec<&Submitted> = epoch.submissions.iter().collect();
@@ -295,7 +296,7 @@ const NAMED: usize = 20;
 
 /// Says which documents of a shard the tokenizer refused, whose they are, and why.
 fn name_refused(home: &Home, bytes: &[u8]) -> Result<()> {
-    let (_, tokenizer) = tokenizer(home)?;
+    let (_, tokenizer) = rules::tokenizer::read(home)?;
     let shard = corpus::shard::Shard::decode(bytes)?;
     let refused: Vec<_> = shard.documents.iter().filter(|d| d.tokens.is_empty()).collect();
     for d in refused.iter().take(NAMED) {

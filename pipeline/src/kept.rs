@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use corpus::DocumentRef;
 use dedup::{DedupError, Index, Judge, Name, Options};
 use ledger::history::Submitted;
-use rules::bundles::parts;
+use rules::parts::parts;
 use rules::seen::{Seen, by_part};
-use rules::verdicts::{Keeper, name};
+use rules::verdicts::{JudgeParameters, Keeper, name};
 
 use crate::error::{Context, PipelineError, Result};
 use crate::home::Home;
@@ -108,7 +108,7 @@ pub fn withdraw_from_indexes(home: &Home, documents: &[DocumentRef], log_index: 
         if !dir.exists() {
             continue;
         }
-        let options = rules::epoch::judge_parameters(home, e)?.options(&home.secret(&format!("dedup key {number}"))?);
+        let options = JudgeParameters::of(home, e)?.options(&home.secret(&format!("dedup key {number}"))?);
         match Index::open(&dir, &options.keys).and_then(|mut index| index.withdraw(&names, log_index)) {
             Ok(_) => {}
             Err(DedupError::Damaged { .. } | DedupError::OtherKeys { .. }) => remove_index(&dir)?,

@@ -8,7 +8,7 @@ use corpus::objects::ReadObjects;
 use corpus::outline::Outlines;
 use ledger::history::Submitted;
 use rules::RulesError;
-use rules::bundles::parts;
+use rules::parts::parts;
 use store::Class;
 
 use crate::error::{Context, Result};

@@ -2,7 +2,7 @@
 
 use ledger::entry::Replay;
 use ledger::history::Logged;
-use rules::replay::{Replayed, replay, tables};
+use rules::replay::{Replayed, replay};
 
 use crate::error::Result;
 use crate::home::Home;
@@ -13,7 +13,7 @@ pub async fn run(home: &mut Home, number: u32, sample: usize) -> Result<Replayed
     if let Some(Logged { entry: done, .. }) = run.replays.last() {
         return Ok(Replayed {
             windows: done.windows.clone(),
-            of: tables(home, &run)?.accounts.windows.len() as u64,
+            of: rules::run_tables::of_run(home, &run)?.accounts.windows.len() as u64,
             outcome: done.outcome,
             differences: Vec::new(),
         });

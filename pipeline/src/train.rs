@@ -11,7 +11,6 @@ use ledger::entry::{Attribution, RunClose, RunIntent, RunOutcome, RunProgress};
 use ledger::history::{Logged, Run};
 use rules::run_data::{self, Engine, RunData, steps_of};
 use rules::tables::nano;
-use rules::weights::WeightLog;
 use serde_json::json;
 use store::{Class, files};
 use trainer::{
@@ -290,9 +289,7 @@ async fn progress(
         credit: home.objects.put(Class::Public, &write_credit(&credit)?)?,
         documents: home.objects.put(Class::Public, &write_documents(&documents)?)?,
         order: home.objects.put(Class::Public, &write_order(&seen)?)?,
-        weights: home
-            .objects
-            .put(Class::Public, &canonical::to_vec(&WeightLog::new(&data.corpus, &data.owners.groups, &state.weights))?)?,
+        weights: home.objects.put(Class::Public, &canonical::to_vec(&data.weight_log(&state.weights))?)?,
         // The window of the last interval is drawn by the tree head that the entry about it brought forth.
         drawn_from: previous.map(|at| home.head_at(at + 1)).transpose()?,
     };

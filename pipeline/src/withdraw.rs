@@ -147,7 +147,7 @@ async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &Doc
     let leaves: Vec<Digest> = roots_after(epoch, submission, &left, &compacted).iter().map(|root| merkle::leaf_hash(&root.0)).collect();
     let mut shared = BTreeSet::new();
     for other in home.state.epochs.iter().flat_map(|e| &e.submissions).filter(|o| consent && o.submission.index != submission) {
-        shared.extend(rules::bundles::parts(home, other)?.parts.into_iter().map(|p| p.file));
+        shared.extend(rules::parts::parts(home, other)?.parts.into_iter().map(|p| p.file));
     }
     let gone = bundles.as_ref().map(|b| Destroyed { bundles: b, shared: &shared, replaced: &replaced, compacted: &compacted });
     let consequences = consequences(home, submitted, gone, runs.clone());
@@ -213,7 +213,7 @@ struct Redacted {
 fn redact(home: &Home, submitted: &Submitted, numbers: &BTreeSet<u32>) -> Result<Redacted> {
     let epoch = home.state.epoch_at(submitted.submission.index).context("a submission lies in an epoch")?;
     let filters = rules::epoch::policy(home, epoch)?.filters;
-    let (mut left, mut gone) = (rules::bundles::parts(home, submitted)?, Vec::new());
+    let (mut left, mut gone) = (rules::parts::parts(home, submitted)?, Vec::new());
     for part in left.parts.iter_mut().filter(|p| numbers.range(p.first..p.end()).next().is_some()) {
         let bundle = rules::bundles::read_part(&home.objects, part)?;
         let own = numbers.range(part.first..part.end()).copied().collect();

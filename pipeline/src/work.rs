@@ -114,7 +114,7 @@ impl Worker {
                     }
                 };
                 let of = ShardOf { contributor, verdicts: &table, range: first..end, withdrawn: &withdrawn, tokenizer };
-                let parts = rules::bundles::read_parts(&self.objects, &bundle)?;
+                let parts = rules::parts::read_parts(&self.objects, &bundle)?;
                 let wanted = parts.parts.iter().filter(|p| p.first < end && p.end() > first);
                 ingest::build_shard(
                     &of,

@@ -1,24 +1,17 @@
-//! A submission's bundles and verdicts, and the tokenizer of its shards.
+//! A submission's bundles and verdicts.
 
 use std::collections::BTreeMap;
 
-use corpus::bundle::{Bundle, Part, Parts};
+use corpus::bundle::{Bundle, Part};
 use corpus::objects::{Class, ReadObjects};
 use corpus::verdict::VerdictTable;
-use corpus::{Digest, canonical};
-use ingest::TextTokenizer;
 use ledger::Submitted;
 use ledger::history::Logged;
 
 use crate::archive::Archive;
 use crate::error::{Context, Result, RulesError};
-
-/// The list of a submission's bundles.
-pub fn read_parts(objects: &dyn ReadObjects, digest: &Digest) -> Result<Parts> {
-    let parts: Parts = canonical::from_slice(&objects.get(Class::Sealed, digest)?).with_context(|| format!("list of bundles {digest}"))?;
-    parts.check().map_err(RulesError::Check)?;
-    Ok(parts)
-}
+use crate::parts::parts;
+use crate::targets::PoolDocument;
 
 /// A bundle of a submission, which has to be what its list says.
 pub fn read_part(objects: &dyn ReadObjects, part: &Part) -> Result<Bundle> {
@@ -40,11 +33,6 @@ pub fn verdicts(objects: &dyn ReadObjects, submitted: &Submitted) -> Result<Verd
     Ok(VerdictTable::decode(&objects.get(Class::Public, &acceptance.verdicts)?)?)
 }
 
-/// The bundles of a submission, without texts that are destroyed.
-pub fn parts(archive: &Archive, submitted: &Submitted) -> Result<Parts> {
-    read_parts(&*archive.objects, &submitted.bundle()).with_context(|| format!("submission {}", submitted.submission.index))
-}
-
 /// The bundle that holds document `number` of a submission, and its place in it.
 pub fn bundle_of(archive: &Archive, submitted: &Submitted, number: u32) -> Result<(Bundle, usize)> {
     let parts = parts(archive, submitted)?;
@@ -60,9 +48,7 @@ pub fn counts(table: &VerdictTable, unread: &BTreeMap<String, u64>) -> BTreeMap<
     counts
 }
 
-/// The home's tokenizer.
-pub fn tokenizer(archive: &Archive) -> Result<(Digest, TextTokenizer)> {
-    let Logged { entry, .. } =
-        archive.state.tokenizer.as_ref().ok_or_else(|| RulesError::Check("no tokenizer yet: run `assay ingest` first".into()))?;
-    Ok((entry.tokenizer, TextTokenizer::from_json(&archive.objects.get(Class::Public, &entry.tokenizer)?)?))
+/// What the draw of targets looks at.
+pub fn pool_documents(pool: &Bundle) -> Vec<PoolDocument> {
+    pool.prepare().map(|p| PoolDocument { source: p.source, commitment: p.commitment }).collect()
 }

@@ -1,6 +1,10 @@
 //! What draws decide about a run: which windows are computed again.
 
 use corpus::Digest;
+use ledger::history::{Logged, Run};
+
+use crate::archive::Archive;
+use crate::error::{Context, Result, RulesError};
 
 /// Of the windows `[from, to)`, the one that a drawn seed names.
 pub fn drawn_window(seed: &Digest, from: u64, to: u64) -> u64 {
@@ -15,4 +19,54 @@ pub fn drawn_intervals(seed: &Digest, intervals: usize, count: usize) -> Vec<usi
     order.truncate(count);
     order.sort_unstable();
     order
+}
+
+/// An interval of a run: what there is between two progress entries, and the window of it that is drawn.
+pub struct Interval {
+    /// Windows before it.
+    pub from: u64,
+    /// Windows up to its end.
+    pub to: u64,
+    /// The state at its beginning; none before the first step.
+    pub checkpoint: Option<Digest>,
+    /// The state at its end.
+    pub next: Digest,
+    /// The document table of its windows.
+    pub documents: Digest,
+    /// The order log of its steps.
+    pub order: Digest,
+    /// The strata's weights at its end.
+    pub weights: Digest,
+    /// The window that is drawn.
+    pub drawn: u64,
+}
+
+/// The intervals of a run that is closed, in order.
+pub fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
+    let close = &run.close.as_ref().ok_or_else(|| RulesError::Check(format!("run {}: not closed yet", run.intent.entry.run)))?.entry;
+    // The tree head at a progress entry stands in the next one, the last one's in the close.
+    let notes = run.progress.iter().skip(1).map(|Logged { entry: p, .. }| p.drawn_from.as_deref()).chain([close.drawn_from.as_deref()]);
+    let mut found = Vec::new();
+    let (mut from, mut checkpoint) = (0, None);
+    for (Logged { entry: progress, .. }, note) in run.progress.iter().zip(notes) {
+        let note = note.context("a later progress entry has the tree head of the one before")?;
+        let drawn = drawn_window(&archive.draw_seed(note)?, from, progress.windows);
+        found.push(Interval {
+            from,
+            to: progress.windows,
+            checkpoint,
+            next: progress.checkpoint,
+            documents: progress.documents,
+            order: progress.order,
+            weights: progress.weights,
+            drawn,
+        });
+        (from, checkpoint) = (progress.windows, Some(progress.checkpoint));
+    }
+    Ok(found)
+}
+
+/// The windows of a run that its cosigned tree heads draw, one an interval.
+pub fn drawn(archive: &Archive, run: &Run) -> Result<Vec<u64>> {
+    Ok(intervals(archive, run)?.iter().map(|i| i.drawn).collect())
 }

@@ -10,12 +10,12 @@ use trainer::{Earned, OrderRow, Weights};
 
 use crate::archive::Archive;
 use crate::error::{Context, Result, RulesError};
-use crate::replay;
+use crate::run_tables;
 use crate::weights::{WeightLog, WeightTable};
 
 /// What the documents of each stratum were credited with in a run, over all targets by their weights.
 pub fn earned(archive: &Archive, run: &Run) -> Result<BTreeMap<String, Earned>> {
-    let tables = replay::tables(archive, run)?;
+    let tables = run_tables::of_run(archive, run)?;
     let groups: BTreeMap<String, String> = order_log(archive, run)?.into_iter().map(|r| (r.document, r.group)).collect();
     let mut earned: BTreeMap<String, Earned> = BTreeMap::new();
     let Logged { entry: attribution, .. } = run.attribution.as_ref().context("a run with tables has an attribution")?;

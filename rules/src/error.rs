@@ -24,9 +24,11 @@ pub enum RulesError {
     #[error(transparent)]
     Object(#[from] ObjectError),
     /// The judge's device or files.
+    #[cfg(feature = "verdicts")]
     #[error(transparent)]
     Dedup(#[from] dedup::DedupError),
     /// A config or a checkpoint of a run.
+    #[cfg(feature = "replay")]
     #[error(transparent)]
     Train(#[from] trainer::TrainError),
     /// One of these, and what it is about.
@@ -47,7 +49,9 @@ impl RulesError {
             RulesError::Check(_) => Kind::Check,
             RulesError::Verification(_) | RulesError::Object(ObjectError::Absent(_) | ObjectError::Corrupt { .. }) => Kind::Verification,
             RulesError::Object(ObjectError::Refused(_)) => Kind::Io,
+            #[cfg(feature = "verdicts")]
             RulesError::Dedup(e) => kind_of_dedup(e),
+            #[cfg(feature = "replay")]
             RulesError::Train(e) => kind_of_train(e),
             RulesError::About { why, .. } => why.kind(),
         }
@@ -55,6 +59,7 @@ impl RulesError {
 }
 
 /// The kind of an error of the judge.
+#[cfg(feature = "verdicts")]
 pub fn kind_of_dedup(e: &dedup::DedupError) -> Kind {
     use dedup::DedupError as D;
     match e {
@@ -65,6 +70,7 @@ pub fn kind_of_dedup(e: &dedup::DedupError) -> Kind {
 }
 
 /// The kind of an error of a run: stored bytes are damaged, or the request is not possible.
+#[cfg(feature = "replay")]
 pub fn kind_of_train(e: &trainer::TrainError) -> Kind {
     use trainer::TrainError as T;
     if matches!(e, T::Checkpoint(_) | T::Table(_) | T::Token { .. }) { Kind::Verification } else { Kind::Usage }
@@ -82,22 +88,25 @@ macro_rules! by_text {
 }
 
 by_text! {
-    Verification: [
-        corpus::canonical::CanonicalError,
-        corpus::parquet_file::ParquetError,
-        corpus::run_tables::RunTableError,
-        corpus::shard::ShardError,
-        ledger::NoteError,
-    ]
+    Verification: [corpus::canonical::CanonicalError, ledger::NoteError]
     Check: [
         corpus::ParseDigestError,
         globset::Error,
-        ingest::TokenizerError,
         ledger::books::BooksError,
         ledger::reward::RewardError,
         ledger::settlement::SettlementError,
         std::string::FromUtf8Error,
     ]
+}
+
+#[cfg(feature = "tables")]
+by_text! {
+    Verification: [corpus::parquet_file::ParquetError, corpus::run_tables::RunTableError, corpus::shard::ShardError]
+}
+
+#[cfg(feature = "replay")]
+by_text! {
+    Check: [ingest::TokenizerError]
 }
 
 impl From<ledger::history::UnknownRun> for RulesError {

@@ -15,7 +15,7 @@ use crate::lines::Amount;
 use crate::policy::Policy;
 use crate::rewards::Rewards;
 use crate::withdrawn::DocumentList;
-use crate::{epoch, replay};
+use crate::{draws, epoch};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -86,7 +86,7 @@ pub fn holds(archive: &Archive, run: &Run, statements: &Statements, at: u64, now
 fn measurement(archive: &Archive, run: &Run, policy: &Policy, at: u64) -> Result<Vec<String>> {
     let mut held = Vec::new();
     let replays = || run.replays.iter().filter(|Logged { index, entry: r }| *index < at && r.outcome != ReplayOutcome::Differs);
-    let drawn = replay::drawn(archive, run)?;
+    let drawn = draws::drawn(archive, run)?;
     if !drawn.iter().any(|w| replays().any(|Logged { entry: r, .. }| r.windows.contains(w))) {
         held.push(format!("windows {drawn:?} of run {} were drawn and none is replayed", run.intent.entry.run));
     }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use corpus::Digest;
 use corpus::licence::Purpose;
-use dedup::Threshold;
+use corpus::{Digest, Threshold};
 use filters::Filters;
 use serde::{Deserialize, Serialize};
 

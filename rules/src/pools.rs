@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use corpus::credit::DocumentRow;
 use corpus::{ContributorId, DocumentRef};
 use ledger::amount;
 use ledger::entry::PoolOutcome;
 use ledger::payee::PayeeId;
 use ledger::reward::{self, Reward, RewardError};
 use serde::{Deserialize, Serialize};
-use trainer::DocumentRow;
 
 use crate::pay::{Follows, PPM, Pay};
 use crate::policy::Policy;

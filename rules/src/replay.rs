@@ -6,16 +6,15 @@ use kernels::Memory;
 use ledger::entry::ReplayOutcome;
 use ledger::history::{Logged, Run};
 use trainer::{
-    CreditRow, DocumentCredit, DocumentRow, RunConfig, State, Window, credit_rows, document_rows, order_rows, read_credit, read_documents,
-    read_windows, write_order,
+    CreditRow, DocumentCredit, DocumentRow, RunConfig, State, Window, credit_rows, document_rows, order_rows, read_documents, write_order,
 };
 
 use crate::archive::Archive;
-use crate::draws::{drawn_intervals, drawn_window};
+use crate::draws::{Interval, drawn_intervals, intervals};
 use crate::error::{Context, Result, RulesError};
 use crate::run_data::{self, Engine, RunData};
+use crate::run_tables;
 use crate::tables::Tables;
-use crate::weights::WeightLog;
 
 /// How far a credit may be off on another build, instruction set or number of threads, as a share of the window's credits' sizes.
 const TOLERANCE: f64 = 1e-3;
@@ -32,64 +31,9 @@ pub struct Replayed {
     pub differences: Vec<String>,
 }
 
-/// The intervals of a run: windows before and after each progress entry, the checkpoint they start from, the drawn window.
-struct Interval {
-    from: u64,
-    to: u64,
-    /// The state at its beginning; none before the first step.
-    checkpoint: Option<Digest>,
-    /// The state at its end.
-    next: Digest,
-    /// The document table of its windows.
-    documents: Digest,
-    /// The order log of its steps.
-    order: Digest,
-    /// The strata's weights at its end.
-    weights: Digest,
-    drawn: u64,
-}
-
-fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
-    let close = &run.close.as_ref().ok_or_else(|| RulesError::Check(format!("run {}: not closed yet", run.intent.entry.run)))?.entry;
-    // The tree head at a progress entry stands in the next one, the last one's in the close.
-    let notes = run.progress.iter().skip(1).map(|Logged { entry: p, .. }| p.drawn_from.as_deref()).chain([close.drawn_from.as_deref()]);
-    let mut found = Vec::new();
-    let (mut from, mut checkpoint) = (0, None);
-    for (Logged { entry: progress, .. }, note) in run.progress.iter().zip(notes) {
-        let note = note.context("a later progress entry has the tree head of the one before")?;
-        let drawn = drawn_window(&archive.draw_seed(note)?, from, progress.windows);
-        found.push(Interval {
-            from,
-            to: progress.windows,
-            checkpoint,
-            next: progress.checkpoint,
-            documents: progress.documents,
-            order: progress.order,
-            weights: progress.weights,
-            drawn,
-        });
-        (from, checkpoint) = (progress.windows, Some(progress.checkpoint));
-    }
-    Ok(found)
-}
-
-/// The windows of a run that its cosigned tree heads draw, one an interval.
-pub fn drawn(archive: &Archive, run: &Run) -> Result<Vec<u64>> {
-    Ok(intervals(archive, run)?.iter().map(|i| i.drawn).collect())
-}
-
 /// Windows that even quarter points left with more than the limit unexplained: they are replayed whatever is drawn.
 pub fn marked(tables: &Tables) -> Vec<u64> {
     tables.accounts.windows.iter().filter(|w| w.marked).map(|w| w.index).collect()
-}
-
-/// The tables of a run's attribution.
-pub fn tables(archive: &Archive, run: &Run) -> Result<Tables> {
-    let Logged { entry: a, .. } =
-        run.attribution.as_ref().ok_or_else(|| RulesError::Check(format!("run {}: no attribution yet", run.intent.entry.run)))?;
-    let credit = read_credit(&archive.objects.get(Class::Public, &a.credit)?)?;
-    let (accounts, targets) = read_windows(&archive.objects.get(Class::Public, &a.windows)?, &credit, run.intent.entry.buckets as usize)?;
-    Ok(Tables { accounts, targets, credit })
 }
 
 /// The run's config, as it was carried out.
@@ -100,7 +44,7 @@ pub fn config(archive: &Archive, run: &Run) -> Result<RunConfig> {
 /// Computes the drawn windows of `sample` intervals and those with marked ones again, or the window `only`, and compares them with
 /// the tables.
 pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) -> Result<Replayed> {
-    let table = tables(archive, run)?;
+    let table = run_tables::of_run(archive, run)?;
     let intent = &run.intent.entry;
     let intervals = intervals(archive, run)?;
     let of = table.accounts.windows.len() as u64;
@@ -186,7 +130,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         }
         // Weights that follow credit may differ in a millionth where credit differs in its last bits.
         if exact || state.weights.iter().all(|w| w.from_step == 0) {
-            let log = canonical::to_vec(&WeightLog::new(&data.corpus, &data.owners.groups, &state.weights))?;
+            let log = canonical::to_vec(&data.weight_log(&state.weights))?;
             let seen =
                 order_rows(&order, &data.corpus, &state.weights, &data.owners, config.model.context, found.1.unwrap_or(0)..state.step);
             for (what, expected, bytes) in [("weights", interval.weights, log), ("order log", interval.order, write_order(&seen)?)] {

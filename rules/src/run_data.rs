@@ -11,12 +11,12 @@ use trainer::{
 };
 
 use crate::archive::Archive;
-use crate::bundles::tokenizer;
-use crate::epoch;
 use crate::error::{Context, Result, RulesError};
+use crate::held_out::{self, target_corpora};
 use crate::strata::Strata;
-use crate::targets::{self, Targets, target_corpora};
-use crate::weights::WeightTable;
+use crate::targets::Targets;
+use crate::weights::{Change, WeightLog, WeightTable};
+use crate::{epoch, tokenizer};
 
 /// The backend of this program on a machine without an accelerator.
 pub type Engine = Cpu<f32>;
@@ -71,7 +71,7 @@ pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunCon
     for (document, owner) in corpus.documents.iter_mut().zip(&owners.document_owners) {
         document.bucket = owners.buckets[*owner];
     }
-    let (_, tokenizer) = tokenizer(archive)?;
+    let (_, tokenizer) = tokenizer::read(archive)?;
     let pool = epoch::pool(archive, epoch)?;
     let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
     let corpora = target_corpora(&pool, &drawn, &policy.target_weights, |text, answer_at| {
@@ -82,8 +82,8 @@ pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunCon
     for corpus in corpora.iter().flat_map(|t| [&t.pricing, &t.control]).chain([&corpus]) {
         corpus.check(tokenizer.vocabulary())?;
     }
-    let pricing = targets::pricing(&corpora, config).context("pricing targets")?;
-    let control = targets::control(&corpora, config);
+    let pricing = held_out::pricing(&corpora, config).context("pricing targets")?;
+    let control = held_out::control(&corpora, config);
     Ok(RunData { corpus, owners, pricing, control, vocabulary: tokenizer.vocabulary(), seed: draw.seed, strata })
 }
 
@@ -120,6 +120,15 @@ impl RunData {
         let weights = vec![Weights { from_step: 0, ppm }];
         self.order(config)?.check(&weights)?;
         Ok(weights)
+    }
+
+    /// What is published of the strata and of all weights that were in force.
+    pub fn weight_log(&self, weights: &[Weights]) -> WeightLog {
+        let strata = &self.owners.groups;
+        let mut tokens = self.corpus.group_tokens();
+        tokens.resize(strata.len(), 0);
+        let changes = weights.iter().map(|w| Change { from_step: w.from_step, weights_ppm: w.ppm.clone() }).collect();
+        WeightLog { version: 1, strata: strata.clone(), tokens, changes }
     }
 
     /// The state before step 0, with weights `initial` of the model.

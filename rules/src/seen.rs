@@ -12,8 +12,9 @@ use ledger::entry::rights::date_of;
 use ledger::history::{Claimed, Epoch, Logged, Submitted};
 
 use crate::archive::Archive;
-use crate::bundles::{parts, verdicts};
+use crate::bundles::verdicts;
 use crate::error::Result;
+use crate::parts::parts;
 use crate::verdicts::{Granted, ToJudge};
 use crate::withdrawn::{DocumentList, Withdrawn};
 

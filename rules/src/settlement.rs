@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use corpus::credit::DocumentRow;
 use corpus::objects::Class;
+use corpus::run_tables::read_documents;
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::Verdict;
 use corpus::{ContributorId, DocumentRef, canonical};
@@ -12,7 +14,6 @@ use ledger::history::{Epoch, Logged, Run};
 use ledger::payee::PayeeId;
 use ledger::settlement::{Accrual, Carried, PayeeLine, settle};
 use ledger::statement::{Balance, CreditLine, Inputs, NotPayable, PoolLine, Statement, SubmissionLine, Withholding, statement_id};
-use trainer::{DocumentRow, read_documents};
 
 use crate::accounting::{Accounting, payee_of};
 use crate::archive::Archive;
@@ -25,7 +26,7 @@ use crate::rewards::{Member, Rewards};
 use crate::strata::Strata;
 use crate::tables::{Tables, nano};
 use crate::withdrawn::{DocumentList, Withdrawn};
-use crate::{epoch, replay};
+use crate::{epoch, run_tables};
 
 /// What a run pays, with what it is computed from.
 pub struct Computed {
@@ -68,7 +69,7 @@ pub fn compute(archive: &Archive, number: u32) -> Result<Computed> {
     let at = run.statements.as_ref().map_or(state.size, |Logged { index: at, .. }| *at);
     let e = archive.epoch(Some(run.intent.entry.epoch))?;
     let policy = epoch::policy(archive, e)?;
-    let tables = replay::tables(archive, run)?;
+    let tables = run_tables::of_run(archive, run)?;
     let Logged { entry: attribution, .. } = run.attribution.as_ref().context("tables come from an attribution")?;
     let documents = read_documents(&archive.objects.get(Class::Public, &attribution.documents)?)?;
     // What belongs to everybody is paid to nobody.

@@ -1,8 +1,8 @@
 //! The tables of a run's attribution, and what is added up from them.
 
+use corpus::credit::{Accounts, CreditRow, Window};
 use corpus::{ContributorId, Digest, merkle};
 use ledger::reward;
-use trainer::{Accounts, CreditRow};
 
 /// The tables of a run's attribution, as the log has them.
 pub struct Tables {
@@ -29,7 +29,7 @@ impl Tables {
 
     /// What each window counts for, as a share of the one that counts most.
     pub fn window_weights(&self, steps: u64, cap_permille: u64) -> Vec<f64> {
-        let weight = |w: &trainer::Window| reward::window_weight(w.first_step, w.end_step, steps, cap_permille) as f64;
+        let weight = |w: &Window| reward::window_weight(w.first_step, w.end_step, steps, cap_permille) as f64;
         let weights: Vec<f64> = self.accounts.windows.iter().map(weight).collect();
         let largest = weights.iter().copied().fold(1.0, f64::max);
         weights.into_iter().map(|w| w / largest).collect()

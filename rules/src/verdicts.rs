@@ -9,11 +9,14 @@ use corpus::verdict::{Cover, Measure, Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef};
 use dedup::{Decision, Device, Features, Guard, Index, Judge, Key, Name, Options, Ruling, Threshold};
 use filters::Filters;
+use ledger::Epoch;
 use ledger::entry::rights::Exclusion;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::archive::Archive;
+use crate::epoch;
+use crate::error::{Context, Result};
 use crate::policy::Policy;
 
 /// How verdicts come about, as a public object.
@@ -52,6 +55,15 @@ impl JudgeParameters {
             filters: policy.filters.clone(),
             exclude_unknown_reservations: policy.excludes_unknown_reservations(purpose),
         }
+    }
+
+    /// The parameters of an epoch.
+    ///
+    /// # Errors
+    /// If it is not drawn yet.
+    pub fn of(archive: &Archive, epoch: &Epoch) -> Result<JudgeParameters> {
+        let (open, draw) = (&epoch.open.entry, epoch.draw.as_ref().context("verdicts come after the draw")?);
+        Ok(JudgeParameters::new(&epoch::policy(archive, epoch)?, open.purpose, open.dedup_key, draw.entry.seed))
     }
 
     /// How documents are compared: under the epoch's key, which was fixed before anybody submitted, and under one that nobody

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use trainer::{Corpus, Weights};
 
 /// Weights by stratum, as a public object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,14 +41,6 @@ pub struct Change {
 }
 
 impl WeightLog {
-    /// What a run over `corpus`, whose groups are the strata, has had so far.
-    pub fn new(corpus: &Corpus, strata: &[String], weights: &[Weights]) -> WeightLog {
-        let mut tokens = corpus.group_tokens();
-        tokens.resize(strata.len(), 0);
-        let changes = weights.iter().map(|w| Change { from_step: w.from_step, weights_ppm: w.ppm.clone() }).collect();
-        WeightLog { version: 1, strata: strata.to_vec(), tokens, changes }
-    }
-
     /// Each stratum's share of the tokens that the weights plan for, over `steps` steps.
     pub fn planned(&self, steps: u64) -> Vec<f64> {
         let mut planned = vec![0.0; self.strata.len()];

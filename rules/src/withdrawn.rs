@@ -11,8 +11,8 @@ use ledger::history::Logged;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::Archive;
-use crate::bundles::read_parts;
 use crate::error::Result;
+use crate::parts::read_parts;
 
 /// The documents of a withdrawal or a claim, as a public object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
