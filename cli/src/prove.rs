@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use corpus::shard::Shard;
 use corpus::verdict::{Verdict, VerdictTable};
 use corpus::{DocumentRef, merkle};
-use ledger::document_proof::{Anchor, Decision, DocumentProof, InShard, Opening, Place};
+use ledger::document_proof::{Anchor, DocumentProof, InShard, Opening, Place, ProvenDecision};
 use ledger::history::Logged;
 use ledger::{EntryProof, ProofError, Verifier};
 use pipeline::Home;
@@ -35,16 +35,8 @@ pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<Path
     let accepted = row.verdict == Verdict::Accepted;
     let like = || table.rows.iter().filter(|r| (r.verdict == Verdict::Accepted) == accepted);
     let index = like().position(|r| r.number == row.number).context("a row is in its own table")? as u64;
-    let decision = Decision {
-        verdict: row.verdict.code().into(),
-        of: row.of,
-        intersection: row.intersection,
-        union: row.union,
-        words: row.words,
-        novel_words: row.novel_words,
-        covered_by: row.covered_by.clone(),
-        hit: row.hit,
-        filtered: row.filtered.clone(),
+    let decision = ProvenDecision {
+        decision: row.decision.clone(),
         place: Place::new(like().map(|r| merkle::leaf_hash(&r.record())), index),
         anchor: anchor(home, *at)?,
     };
@@ -127,10 +119,11 @@ pub fn verify(file: &Path, vkey: &str, witnesses: &[String], entry: Option<&Path
     let proof = DocumentProof::from_bytes(&bytes).map_err(failed)?;
     let shown = proof.verify(&log, &witnesses).map_err(failed)?;
     let mut text = format!("document {}: {} by entry {}", proof.document, shown.verdict.code(), shown.entries.0);
-    if let Some(of) = proof.decision.of {
+    let decided = &proof.decision.decision;
+    if let Some(of) = decided.of {
         text += &format!(", of document {of}");
-        if proof.decision.union > 0 {
-            text += &format!(" ({} of {} shingles)", proof.decision.intersection, proof.decision.union);
+        if decided.union > 0 {
+            text += &format!(" ({} of {} shingles)", decided.intersection, decided.union);
         }
     }
     if let (Some(at), Some(s)) = (shown.entries.1, &proof.shard) {
@@ -142,7 +135,7 @@ pub fn verify(file: &Path, vkey: &str, witnesses: &[String], entry: Option<&Path
         "document": proof.document,
         "commitment": proof.commitment,
         "verdict": shown.verdict.code(),
-        "of": proof.decision.of,
+        "of": decided.of,
         "acceptance": shown.entries.0,
         "shard": shown.entries.1,
         "log_size": shown.head.size,

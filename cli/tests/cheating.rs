@@ -34,7 +34,7 @@ fn a_contributor_whose_rows_are_left_out_is_found_by_judging_again() {
         let mut table = VerdictTable::decode(&objects.get(Class::Public, &e.verdicts).unwrap()).unwrap();
         let left_out = e.counts.get("accepted").copied().unwrap_or(0) == table.rows.len() as u64 && table.submission % 2 == 1;
         if left_out {
-            table.rows.iter_mut().for_each(|row| row.verdict = Verdict::UnknownLicence);
+            table.rows.iter_mut().for_each(|row| row.decision.verdict = Verdict::UnknownLicence);
         }
         let counts = Verdict::ALL.iter().map(|v| (v.code().to_string(), table.count(*v))).filter(|(_, n)| *n > 0).collect();
         let (accepted_root, rejected_root) = table.roots();

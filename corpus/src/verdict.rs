@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Digest;
 use crate::id::DocumentRef;
@@ -84,9 +84,27 @@ impl Verdict {
         }
     }
 
+    /// The kind with this code.
+    pub fn from_code(code: &str) -> Option<Verdict> {
+        Verdict::ALL.into_iter().find(|v| v.code() == code)
+    }
+
     /// Whether it says "somebody else's, earlier".
     pub fn is_duplicate(self) -> bool {
         matches!(self, Verdict::Exact | Verdict::Formatting | Verdict::Near | Verdict::Contained)
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Verdict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Verdict, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        Verdict::from_code(&code).ok_or_else(|| serde::de::Error::custom(format!("unknown verdict {code:?}")))
     }
 }
 
@@ -122,14 +140,10 @@ impl std::fmt::Display for Measure {
     }
 }
 
-/// The decision about one document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerdictRow {
-    /// Its number in the submission.
-    pub number: u32,
-    /// Its commitment.
-    pub commitment: Digest,
-    /// The decision.
+/// What was decided about a document, with the evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Its kind.
     pub verdict: Verdict,
     /// The earlier, kept document that it duplicates; of several that contain it, the one that covers most.
     pub of: Option<DocumentRef>,
@@ -149,7 +163,25 @@ pub struct VerdictRow {
     pub filtered: Option<Measure>,
 }
 
-impl VerdictRow {
+/// A document of a submission with what was decided about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerdictRow {
+    /// Its number in the submission.
+    pub number: u32,
+    /// Its commitment.
+    pub commitment: Digest,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+impl std::ops::Deref for VerdictRow {
+    type Target = Decision;
+    fn deref(&self) -> &Decision {
+        &self.decision
+    }
+}
+
+impl Decision {
     /// The reason that it is counted by: the verdict's code and, where a filter or a reservation leaves it out, its rule or protocol.
     pub fn reason(&self) -> String {
         match &self.filtered {
@@ -159,7 +191,9 @@ impl VerdictRow {
             _ => self.verdict.code().to_string(),
         }
     }
+}
 
+impl VerdictRow {
     /// The record in the tree of accepted or of rejected documents: all of the row.
     ///
     /// Commitment, number, the code's length in one byte, the code, `of` as 1, submission and number or as 0, intersection, union,

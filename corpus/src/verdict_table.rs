@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field};
 
 use crate::digest::Digest;
 use crate::parquet_file::{self, ParquetError, column};
-use crate::verdict::{Cover, Measure, Verdict, VerdictRow, VerdictTable};
+use crate::verdict::{Cover, Decision, Measure, Verdict, VerdictRow, VerdictTable};
 
 /// Footer key of the submission's log index.
 const SUBMISSION: &str = "assay.submission";
@@ -92,12 +92,9 @@ impl VerdictTable {
             for i in 0..batch.num_rows() {
                 let digest =
                     |bytes: &[u8]| bytes.try_into().map(Digest).map_err(|_| failed(format!("row {i}: a digest of {} bytes", bytes.len())));
-                rows.push(VerdictRow {
-                    number: number.value(i),
-                    commitment: digest(commitment.value(i))?,
-                    verdict: Verdict::ALL
-                        .into_iter()
-                        .find(|v| v.code() == verdict.value(i))
+                let commitment = digest(commitment.value(i))?;
+                let decision = Decision {
+                    verdict: Verdict::from_code(verdict.value(i))
                         .ok_or_else(|| failed(format!("row {i}: unknown verdict {:?}", verdict.value(i))))?,
                     of: if of.is_null(i) { None } else { Some(of.value(i).parse().map_err(|e| failed(format!("row {i}: {e}")))?) },
                     intersection: intersection.value(i),
@@ -111,7 +108,8 @@ impl VerdictTable {
                         measured: measured.value(i),
                         limit: limit.value(i),
                     }),
-                });
+                };
+                rows.push(VerdictRow { number: number.value(i), commitment, decision });
             }
         }
         Ok(VerdictTable { submission, rows })

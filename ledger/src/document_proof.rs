@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use corpus::verdict::{Cover, Measure, Verdict, VerdictRow};
+use corpus::verdict::{Decision, Verdict, VerdictRow};
 use corpus::{Digest, DocumentRef, canonical, merkle, shard, text};
 use serde::{Deserialize, Serialize};
 
@@ -68,28 +68,13 @@ impl Anchor {
     }
 }
 
-/// What was decided, with its evidence.
+/// What was decided, and where the log says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Decision {
-    /// The verdict's code.
-    pub verdict: String,
-    /// The earlier document that it duplicates.
-    pub of: Option<DocumentRef>,
-    /// Shingles in both, for a near duplicate.
-    pub intersection: u64,
-    /// Shingles in either.
-    pub union: u64,
-    /// Its words.
-    pub words: u64,
-    /// Words that earlier, kept documents do not cover.
-    pub novel_words: u64,
-    /// Which documents cover the others.
-    pub covered_by: Vec<Cover>,
-    /// Commitment to the counts of a held-out hit.
-    pub hit: Option<Digest>,
-    /// The filter that leaves it out.
-    pub filtered: Option<Measure>,
+pub struct ProvenDecision {
+    /// What was decided, with its evidence.
+    #[serde(flatten)]
+    pub decision: Decision,
     /// Among the accepted documents, or among the others.
     pub place: Place,
     /// The acceptance entry.
@@ -131,7 +116,7 @@ pub struct DocumentProof {
     /// Its commitment.
     pub commitment: Digest,
     /// What was decided.
-    pub decision: Decision,
+    pub decision: ProvenDecision,
     /// Where it lies, if it was accepted and cut into tokens.
     pub shard: Option<InShard>,
     /// Salt and text.
@@ -178,21 +163,8 @@ impl DocumentProof {
     pub fn verify(&self, log: &Verifier, witnesses: &[Verifier]) -> Result<Shown, ProofError> {
         let wrong = |text: String| Err(ProofError::Wrong(text));
         let d = &self.decision;
-        let verdict = Verdict::ALL.into_iter().find(|v| v.code() == d.verdict);
-        let Some(verdict) = verdict else { return Err(ProofError::Malformed(format!("unknown verdict {:?}", d.verdict))) };
-        let row = VerdictRow {
-            number: self.document.number,
-            commitment: self.commitment,
-            verdict,
-            of: d.of,
-            intersection: d.intersection,
-            union: d.union,
-            words: d.words,
-            novel_words: d.novel_words,
-            covered_by: d.covered_by.clone(),
-            hit: d.hit,
-            filtered: d.filtered.clone(),
-        };
+        let row = VerdictRow { number: self.document.number, commitment: self.commitment, decision: d.decision.clone() };
+        let verdict = row.verdict;
         let (entry, proof, head) = d.anchor.open(log)?;
         let witnessed = proof.witnessed(witnesses);
         let note = proof.note.clone();
@@ -200,7 +172,7 @@ impl DocumentProof {
         let accepted = verdict == Verdict::Accepted;
         let root = if accepted { acceptance.accepted_root } else { acceptance.rejected_root };
         if acceptance.submission != self.document.submission || !d.place.holds(&row.record(), &root) {
-            return wrong(format!("entry {} does not say {:?} of document {}", proof.index, d.verdict, self.document));
+            return wrong(format!("entry {} does not say {:?} of document {}", proof.index, verdict.code(), self.document));
         }
         let mut entries = (proof.index, None);
         if let Some(s) = &self.shard {
@@ -222,5 +194,29 @@ impl DocumentProof {
             return wrong(format!("salt and text are not those that document {} was committed to with", self.document));
         }
         Ok(Shown { verdict, head, entries, witnessed, opened: self.opening.is_some() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DECIDED: &str = concat!(
+        r#"{"anchor":{"entry":"","proof":""},"covered_by":[{"document":"4/1","words":9}],"filtered":null,"hit":null,"intersection":8,"#,
+        r#""novel_words":3,"of":"4/1","place":{"index":0,"path":[],"size":1},"union":10,"verdict":"near","words":12}"#
+    );
+
+    #[test]
+    fn a_decision_is_written_beside_its_place_and_entry() {
+        let decided: ProvenDecision = canonical::from_slice(DECIDED.as_bytes()).unwrap();
+        assert_eq!((decided.decision.verdict, decided.decision.covered_by[0].words), (Verdict::Near, 9));
+        assert_eq!(String::from_utf8(canonical::to_vec(&decided).unwrap()).unwrap(), DECIDED);
+    }
+
+    #[test]
+    fn a_decision_with_another_field_or_an_unknown_verdict_is_refused() {
+        for other in [DECIDED.replacen("\"union\"", "\"twin\":1,\"union\"", 1), DECIDED.replacen("near", "far", 1)] {
+            assert!(canonical::from_slice::<ProvenDecision>(other.as_bytes()).is_err(), "{other}");
+        }
     }
 }

@@ -331,21 +331,23 @@ fn first_row(s: &ToJudge<'_>, number: u32, outline: &Outline, hit: Option<&Openi
     let mut row = VerdictRow {
         number,
         commitment: outline.commitment,
-        verdict: Verdict::Accepted,
-        of: None,
-        intersection: 0,
-        union: 0,
-        words,
-        novel_words: words,
-        covered_by: Vec::new(),
-        hit: hit.map(Opening::commitment),
-        filtered: None,
+        decision: corpus::verdict::Decision {
+            verdict: Verdict::Accepted,
+            of: None,
+            intersection: 0,
+            union: 0,
+            words,
+            novel_words: words,
+            covered_by: Vec::new(),
+            hit: hit.map(Opening::commitment),
+            filtered: None,
+        },
     };
     // Neither a document without rights nor a held-out or filtered one stands in the way of others.
     let granted = s.granted.all || s.granted.documents.contains(&number);
     let permission = if granted { Permission::Permitted } else { permission(&outline.licence, parameters.purpose) };
     let (reservation, protocol) = outline.reservation.as_deref().and_then(|r| r.split_once('/')).unwrap_or_default();
-    row.verdict = match (permission, s.exclusion) {
+    row.decision.verdict = match (permission, s.exclusion) {
         _ if s.withdrawn.contains(&number) => Verdict::Withdrawn,
         (Permission::Forbidden, _) => Verdict::Forbidden,
         (Permission::Unknown, _) => Verdict::UnknownLicence,
@@ -360,10 +362,10 @@ fn first_row(s: &ToJudge<'_>, number: u32, outline: &Outline, hit: Option<&Openi
         _ => Verdict::Accepted,
     };
     if row.verdict == Verdict::Filtered {
-        row.filtered = outline.filtered.clone();
+        row.decision.filtered = outline.filtered.clone();
     }
     if matches!(row.verdict, Verdict::Reserved | Verdict::ReservationUnknown) {
-        row.filtered = Some(Measure { rule: protocol.to_string(), measured: 0, limit: 0 });
+        row.decision.filtered = Some(Measure { rule: protocol.to_string(), measured: 0, limit: 0 });
     }
     row
 }
@@ -405,17 +407,17 @@ impl Recent {
 
 fn write_ruling(row: &mut VerdictRow, ruling: Ruling, keeper: &Keeper) {
     let of = |ordinal: u32| document(keeper.name(ordinal));
-    row.verdict = match ruling.decision {
+    row.decision.verdict = match ruling.decision {
         Decision::Kept(_) => Verdict::Accepted,
         Decision::Exact(_) => Verdict::Exact,
         Decision::Formatting(_) => Verdict::Formatting,
         Decision::Near(..) => Verdict::Near,
         Decision::Contained(_) => Verdict::Contained,
     };
-    row.of = ruling.decision.of().map(of);
-    row.novel_words = row.words - ruling.coverage.words;
-    row.covered_by = ruling.coverage.by.iter().map(|(ordinal, words)| Cover { document: of(*ordinal), words: *words }).collect();
-    (row.intersection, row.union) = match ruling.decision {
+    row.decision.of = ruling.decision.of().map(of);
+    row.decision.novel_words = row.words - ruling.coverage.words;
+    row.decision.covered_by = ruling.coverage.by.iter().map(|(ordinal, words)| Cover { document: of(*ordinal), words: *words }).collect();
+    (row.decision.intersection, row.decision.union) = match ruling.decision {
         Decision::Near(_, overlap) => (overlap.intersection, overlap.union),
         Decision::Contained(_) => (ruling.coverage.words, row.words),
         _ => (0, 0),
