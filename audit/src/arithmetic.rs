@@ -10,38 +10,40 @@ use ledger::entry::{Holder, PoolOutcome, ReplayOutcome, RunOutcome, Shard};
 use ledger::history::{Epoch, Logged, Run, Submitted};
 use ledger::statement::Statement;
 use rayon::prelude::*;
-use rules::Archive;
+use rules::accounting::Accounting;
 use rules::bundles::pool_documents;
-use rules::error::Context;
+use rules::settlement::{compute_before, statements};
 use rules::tables::{Tables, nano, statements_root};
 use rules::targets::{Targets, draw_targets};
 use rules::verdicts::{Clusters, JudgeParameters};
 use rules::withdrawn::{Consequences, DocumentList, Withdrawn};
+use rules::{Archive, EpochView, EpochViews};
 use store::Class;
 use trainer::{Weighting, read_documents};
 
 use super::{Report, Result};
 
 /// Checks every epoch and every run.
-pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
+pub fn check(epochs: &EpochViews<'_>, report: &mut Report) -> Result<()> {
     let before = report.findings.len();
-    let withdrawn = Withdrawn::of(archive)?;
+    let (archive, withdrawn) = (epochs.archive, epochs.withdrawn()?);
     for (at, digest) in &withdrawn.foreign {
         report.find("withdrawal-destroyed", *at, format!("{digest}: is said to be destroyed, and is not of what was withdrawn"));
     }
     check_withdrawals(archive, report)?;
     let (mut documents, mut tokens) = (0, 0);
-    for e in &archive.state.epochs {
-        check_targets(archive, e, report)?;
-        check_compactions(archive, e, &withdrawn, report)?;
-        for s in &e.submissions {
-            check_submission(archive, s, &withdrawn, report)?;
+    for view in epochs.iter() {
+        check_targets(view, report)?;
+        check_compactions(archive, view.epoch, withdrawn, report)?;
+        for s in &view.epoch.submissions {
+            check_submission(view, s, withdrawn, report)?;
             documents += s.submission.entry.documents;
             tokens += s.tokens();
         }
     }
+    let mut books = Accounting::default();
     for run in &archive.state.runs {
-        check_run(archive, run, report)?;
+        check_run(epochs.of_run(run), run, &mut books, report)?;
         let settled = archive.state.runs.iter().find(|r| r.intent.entry.epoch == run.intent.entry.epoch && r.statements.is_some());
         let passed_over =
             run.attribution.is_some() && !run.intent.entry.pilot && settled.is_some_and(|s| s.intent.entry.run != run.intent.entry.run);
@@ -53,9 +55,10 @@ pub fn check(archive: &Archive, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn check_targets(archive: &Archive, e: &Epoch, report: &mut Report) -> Result<()> {
+fn check_targets(view: &EpochView<'_>, report: &mut Report) -> Result<()> {
+    let (archive, e) = (view.archive, view.epoch);
     let Logged { index: at, entry: open } = &e.open;
-    let pool = rules::epoch::pool(archive, e)?;
+    let pool = view.pool()?;
     let (root, count) = (pool.root(), pool.documents.len() as u64);
     report.expect((root, count) == (open.pool_root, open.pool_documents), "pool-root", *at, || {
         format!("pool root {} over {}, the pool gives {root} over {count}", open.pool_root, open.pool_documents)
@@ -118,8 +121,9 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, report: &mut Report) -> Result<()> {
+fn check_submission(view: &EpochView<'_>, s: &Submitted, withdrawn: &Withdrawn, report: &mut Report) -> Result<()> {
     let Logged { index: at, entry: submission } = &s.submission;
+    let archive = view.archive;
     let (mut root, mut commitments, mut bytes, mut destroyed) = (Frontier::default(), Vec::new(), 0, BTreeSet::new());
     let mut redacted = false;
     for part in rules::parts::parts(archive, s)?.parts {
@@ -158,7 +162,6 @@ fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, rep
             format!("unread {:?}, the list of problems gives {counts:?}", submission.unread)
         });
     }
-    let submission_at = *at;
     let Some(Logged { index: at, entry: acceptance }) = &s.acceptance else { return Ok(()) };
     let table = VerdictTable::decode(&archive.objects.get(Class::Public, &acceptance.verdicts)?)?;
     let counts = rules::bundles::counts(&table, &submission.unread);
@@ -174,8 +177,7 @@ fn check_submission(archive: &Archive, s: &Submitted, withdrawn: &Withdrawn, rep
     report.expect(logged == found, "acceptance-clusters", *at, || {
         format!("largest cluster and novel words {logged:?}, the table gives {found:?}")
     });
-    let epoch = archive.state.epoch_at(submission_at).context("a submission lies in an epoch")?;
-    let parameters = Digest::of(&canonical::to_vec(&JudgeParameters::of(archive, epoch)?)?);
+    let parameters = Digest::of(&canonical::to_vec(&JudgeParameters::of(view)?)?);
     report.expect(acceptance.parameters == parameters, "acceptance-parameters", *at, || {
         format!("parameters {}, the epoch gives {parameters}", acceptance.parameters)
     });
@@ -253,7 +255,8 @@ fn check_compactions(archive: &Archive, e: &Epoch, withdrawn: &Withdrawn, report
     Ok(())
 }
 
-fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
+fn check_run(view: &EpochView<'_>, run: &Run, books: &mut Accounting, report: &mut Report) -> Result<()> {
+    let archive = view.archive;
     let Logged { index: at, entry: intent } = &run.intent;
     let Some(Logged { index: close_at, entry: close }) = &run.close else {
         report.find("run-closed", *at, format!("run {} has no close", intent.run));
@@ -317,17 +320,18 @@ fn check_run(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
             format!("windows {:?} of run {} differed when replayed", replay.windows, replay.run)
         });
     }
-    check_weights(archive, run, report)?;
-    check_statements(archive, run, report)
+    check_weights(view, run, report)?;
+    check_statements(view, run, books, report)
 }
 
 /// What a settled run was sampled with was named by the policy, or follows from an earlier run.
-fn check_weights(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
+fn check_weights(view: &EpochView<'_>, run: &Run, report: &mut Report) -> Result<()> {
+    let archive = view.archive;
     let Some(sampling) = rules::replay::config(archive, run)?.sampling.filter(|_| run.statements.is_some()) else { return Ok(()) };
     let (at, table) = (run.intent.index, sampling.table.as_deref().and_then(|t| t.parse::<Digest>().ok()));
     match (sampling.weights, sampling.run) {
         (Weighting::File, _) => {
-            let policy = rules::epoch::policy(archive, &archive.state.epochs[run.intent.entry.epoch as usize])?;
+            let policy = view.policy()?;
             report.expect(table.is_some_and(|t| policy.weight_tables.contains(&t)), "run-weights", at, || {
                 format!("run {}: weights from a file that the policy does not name: table {table:?}", run.intent.entry.run)
             });
@@ -373,13 +377,15 @@ fn check_documents(archive: &Archive, run: &Run, tables: &Tables, report: &mut R
     Ok(())
 }
 
-fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result<()> {
+/// The statements of a settled run are those that follow from the log; `books` go on to its settlement.
+fn check_statements(view: &EpochView<'_>, run: &Run, books: &mut Accounting, report: &mut Report) -> Result<()> {
+    let archive = view.archive;
     let Some(Logged { index: at, entry: s }) = &run.statements else { return Ok(()) };
     let revealed = archive.state.epochs.get(s.epoch as usize).is_some_and(|e| e.reveal.is_some());
     report.expect(revealed, "reveal-missing", *at, || {
         format!("epoch {}: settled, and its key is not revealed; verdicts cannot be computed again", s.epoch)
     });
-    let computed = rules::settlement::compute(archive, s.run)?;
+    let computed = compute_before(view, run, books.turn_to(archive, *at)?.clone())?;
     let (policy, rewards, outcome) = (&computed.policy, &computed.rewards, &computed.outcome);
     let found = archive.objects.get(Class::Public, &s.rewards)?;
     report.expect(rewards.to_bytes()? == found, "rewards", *at, || "the rewards are not those that credit and policy give".into());
@@ -403,7 +409,7 @@ fn check_statements(archive: &Archive, run: &Run, report: &mut Report) -> Result
         }
     }
     let mut envelopes = Vec::new();
-    for expected in rules::settlement::statements(archive, run, &computed)? {
+    for expected in statements(archive, run, &computed)? {
         let found = signed.get(&(expected.run, expected.contributor)).and_then(|all| all.iter().find(|(found, _)| *found == expected));
         match found {
             Some((_, bytes)) => envelopes.push(bytes.clone()),

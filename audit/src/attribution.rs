@@ -1,16 +1,16 @@
 //! Drawn windows of every completed run, replayed.
 
 use ledger::history::Logged;
-use rules::Archive;
+use rules::EpochViews;
 use rules::replay::replay;
-use rules::withdrawn::Withdrawn;
 
 use super::{Report, Result};
 
 /// Windows replayed and windows in all; `None` if no run has an attribution.
-pub fn check(archive: &Archive, sample: usize, report: &mut Report) -> Result<Option<(usize, u64)>> {
+pub fn check(epochs: &EpochViews<'_>, sample: usize, report: &mut Report) -> Result<Option<(usize, u64)>> {
     let before = report.findings.len();
-    let destroyed = Withdrawn::of(archive)?.destroyed;
+    let archive = epochs.archive;
+    let destroyed = &epochs.withdrawn()?.destroyed;
     let (mut replayed, mut of, mut any) = (0, 0, false);
     for run in archive.state.runs.iter().filter(|r| r.attribution.is_some()) {
         any = true;
@@ -18,7 +18,7 @@ pub fn check(archive: &Archive, sample: usize, report: &mut Report) -> Result<Op
         if at < report.from {
             continue;
         }
-        let epoch = &archive.state.epochs[run.intent.entry.epoch as usize];
+        let epoch = epochs.of_run(run).epoch;
         let files = epoch.files_before(run.intent.index);
         if let Some(shard) = files.iter().find(|f| destroyed.contains(&f.file)).map(|f| f.entry) {
             of += run.progress.last().map_or(0, |Logged { entry: p, .. }| p.windows);

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use ledger::TreeHead;
 use rules::listener::Listener;
-use rules::{Archive, Kind};
+use rules::{Archive, EpochViews, Kind};
 use serde::Serialize;
 use store::{Class, Objects};
 
@@ -193,17 +193,18 @@ fn archive_with(home: &Files, listener: &dyn Listener, excused: impl Fn(&Finding
 }
 
 fn levels(archive: &Archive, options: &Options, report: &mut Report, reached: &mut Vec<String>) -> Result<()> {
-    let arithmetic = arithmetic::check(archive, report).and_then(|()| money::check(archive, options.now, report));
+    let epochs = &EpochViews::of(archive);
+    let arithmetic = arithmetic::check(epochs, report).and_then(|()| money::check(epochs, options.now, report));
     if readable("arithmetic", arithmetic, report)?.is_some() {
         reached.push("arithmetic".to_string());
     }
-    let verdicts = verdicts::check(archive, options.verdicts, report);
+    let verdicts = verdicts::check(epochs, options.verdicts, report);
     match readable("verdicts", verdicts, report)? {
         Some((n, of)) if n == of && n > 0 => reached.push("verdicts".to_string()),
         Some((n, of)) if n > 0 => reached.push(format!("verdicts ({n} of {of} submissions)")),
         _ => {}
     }
-    let replayed = attribution::check(archive, options.replay, report);
+    let replayed = attribution::check(epochs, options.replay, report);
     if let Some(Some((n, of))) = readable("attribution", replayed, report)? {
         reached.push(format!("attribution ({n} of {of} windows replayed)"));
     }

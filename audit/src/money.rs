@@ -9,14 +9,15 @@ use rules::accounting::{Accounting, disputed_contributor};
 use rules::clawback::{balances, cap};
 use rules::holds::{disputed, releasable};
 use rules::lines::{self, Amount};
-use rules::{Archive, Kind};
+use rules::{EpochViews, Kind};
 use store::Class;
 
 use super::{Report, Result};
 
 /// Checks the books from the first settlement to the last close.
-pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
+pub fn check(epochs: &EpochViews<'_>, now: u64, report: &mut Report) -> Result<()> {
     let before = report.findings.len();
+    let archive = epochs.archive;
     let state = &archive.state;
     // What releases and closes have to list, from one pass over the log.
     let releases: BTreeMap<u64, (&Run, &Release)> =
@@ -25,7 +26,7 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
     let (mut free, mut closed) = (BTreeMap::new(), BTreeMap::new());
     let folded = Accounting::before_each(archive, &releases.keys().chain(closes.keys()).copied().collect(), |at, accounting| {
         if let Some((run, release)) = releases.get(&at) {
-            let expected = releasable(archive, accounting, run, at, release.time)?;
+            let expected = releasable(epochs.of_run(run), accounting, run, at, release.time)?;
             free.insert(at, (lines::amounts(archive, &release.list)? == expected, expected.len()));
         }
         if let Some(close) = closes.get(&at) {
@@ -45,9 +46,9 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
     };
     let trial = accounting.books.trial_balance();
     report.expect(trial == 0, "books", 0, || format!("a trial balance of {trial}, expected 0"));
-    for e in &state.epochs {
-        let fault = rules::epoch::policy(archive, e)?.fault();
-        report.expect(fault.is_none(), "policy", e.open.index, || fault.clone().unwrap_or_default());
+    for view in epochs.iter() {
+        let fault = view.policy()?.fault();
+        report.expect(fault.is_none(), "policy", view.epoch.open.index, || fault.clone().unwrap_or_default());
     }
     for run in &state.runs {
         for Logged { index: at, entry: release } in &run.releases {
@@ -100,7 +101,7 @@ pub fn check(archive: &Archive, now: u64, report: &mut Report) -> Result<()> {
         else {
             continue;
         };
-        let cap = disputed_contributor(state, &disputed.dispute.entry).map(|id| cap(archive, &id, *at)).transpose()?.unwrap_or(0);
+        let cap = disputed_contributor(state, &disputed.dispute.entry).map(|id| cap(epochs, &id, *at)).transpose()?.unwrap_or(0);
         report
             .expect(r.amount_minor <= cap, "clawback-cap", *at, || format!("{} are clawed back, the policy allows {cap}", r.amount_minor));
     }

@@ -14,9 +14,9 @@ use filters::Filters;
 use ledger::Epoch;
 use ledger::history::Logged;
 use rayon::prelude::*;
-use rules::Archive;
 use rules::seen::{Seen, by_part};
 use rules::verdicts::{JudgeParameters, Keeper, Opening, judge, outlines};
+use rules::{Archive, EpochView, EpochViews};
 use store::Class;
 
 use super::{Report, Result};
@@ -24,18 +24,20 @@ use super::{Report, Result};
 /// Submissions judged again, and submissions with verdicts; those of an epoch that is not revealed yet cannot be judged.
 ///
 /// Of each epoch the `share` is drawn from its seed and the log's size: with a share below one, what is looked at is not known before.
-pub fn check(archive: &Archive, share: f64, report: &mut Report) -> Result<(usize, usize)> {
+pub fn check(epochs: &EpochViews<'_>, share: f64, report: &mut Report) -> Result<(usize, usize)> {
+    let archive = epochs.archive;
     let accepted = |e: &Epoch| e.submissions.iter().filter(|s| s.acceptance.is_some()).count();
     let of = archive.state.epochs.iter().map(accepted).sum();
     let before = report.findings.len();
     let (mut judged, mut count) = (0, 0);
     let last = |e: &Epoch| e.submissions.last().and_then(|s| s.acceptance.as_ref()).map_or(0, |Logged { index: at, .. }| *at);
-    for e in archive.state.epochs.iter().filter(|e| e.reveal.is_some()) {
+    for view in epochs.iter().filter(|view| view.epoch.reveal.is_some()) {
+        let e = view.epoch;
         // Judged again after an earlier audit only if its key was revealed by then.
         if last(e).max(e.reveal.as_ref().map_or(0, |Logged { index: at, .. }| *at)) < report.from {
             judged += accepted(e);
         } else if share > 0.0 {
-            let (submissions, verdicts) = check_epoch(archive, e.open.entry.epoch, share, report)?;
+            let (submissions, verdicts) = check_epoch(view, share, report)?;
             (judged, count) = (judged + submissions, count + verdicts);
         }
     }
@@ -51,13 +53,13 @@ fn chosen(archive: &Archive, submission: u64, share: f64) -> bool {
     share >= 1.0 || f64::from(number) < share * f64::from(u32::MAX)
 }
 
-fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) -> Result<(usize, usize)> {
-    let e = archive.epoch(Some(number))?;
+fn check_epoch(view: &EpochView<'_>, share: f64, report: &mut Report) -> Result<(usize, usize)> {
+    let (archive, e) = (view.archive, view.epoch);
     let Logged { index: reveal_at, entry: reveal } = e.reveal.as_ref().expect("checked by the caller");
     let openings: Vec<Opening> = canonical::from_slice(&archive.objects.get(Class::Public, &reveal.openings)?)?;
     let salts: BTreeMap<DocumentRef, Digest> = openings.iter().map(|o| (o.document, o.salt)).collect();
-    let parameters = JudgeParameters::of(archive, e)?;
-    let seen = Seen::by(archive, e)?;
+    let parameters = JudgeParameters::of(view)?;
+    let seen = Seen::by(view)?;
     // What is kept from earlier epochs, from its texts; the auditor's index is thrown away afterwards.
     let temporary = tempfile::tempdir()?;
     let options = parameters.options(&reveal.dedup_key.0);
@@ -78,7 +80,7 @@ fn check_epoch(archive: &Archive, number: u32, share: f64, report: &mut Report) 
         }
         submissions.push(to_judge);
     }
-    let pool = outlines(&rules::epoch::pool(archive, e)?, &Filters::default()).documents;
+    let pool = outlines(&view.pool()?, &Filters::default()).documents;
     let salt = |d: DocumentRef| salts.get(&d).copied().unwrap_or_default();
     let (tables, found) = judge(&mut keeper, &submissions, &pool, &reveal.dedup_key.0, &parameters, salt)?;
     // Hits of texts that are destroyed cannot be counted again.

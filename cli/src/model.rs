@@ -77,11 +77,11 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Outp
             vec![(path.display().to_string(), "file", Corpus { documents: documents.collect::<Result<_>>()?, buckets: 1 })]
         }
         None => {
-            let e = archive.epoch(Some(run_of(archive, run)?.intent.entry.epoch))?;
-            let Logged { entry: draw, .. } = e.draw.as_ref().context("a run's epoch is drawn")?;
+            let view = archive.view_of(run_of(archive, run)?);
+            let Logged { entry: draw, .. } = view.epoch.draw.as_ref().context("a run's epoch is drawn")?;
             let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
-            let policy = rules::epoch::policy(archive, e)?;
-            target_corpora(&rules::epoch::pool(archive, e)?, &drawn, &policy.target_weights, |text, answer_at| {
+            let policy = view.policy()?;
+            target_corpora(&view.pool()?, &drawn, &policy.target_weights, |text, answer_at| {
                 let encoded = tokenizer.encode_document(text, answer_at)?;
                 Ok((encoded.tokens, encoded.learned_from))
             })?

@@ -49,8 +49,8 @@ impl Destination for Outlining<'_> {
 
 /// Says what would become of what the contributor `name` would submit.
 pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
-    let e = home.epoch(None)?;
-    let policy = rules::epoch::policy(home, e)?;
+    let view = home.view(None)?;
+    let (e, policy) = (view.epoch, view.policy()?);
     let temporary = tempfile::tempdir()?;
     let folder = temporary.path();
     let master = home.secret(&submit::salts_label(name, e.open.entry.epoch))?;
@@ -59,8 +59,8 @@ pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
     let rights = submit::rights(&read, false)?;
 
     let key = Digest::of_parts(&[b"assay dry run v1", &read.root.0, &master]).0;
-    let parameters = JudgeParameters::new(&policy, e.open.entry.purpose, e.open.entry.dedup_key, Digest(key));
-    let seen = Seen::by(home, e)?;
+    let parameters = JudgeParameters::new(policy, e.open.entry.purpose, e.open.entry.dedup_key, Digest(key));
+    let seen = Seen::by(&view)?;
     let (waiting, mut submissions): (Vec<_>, Vec<ToJudge>) = (e.submissions.iter().collect(), Vec::new());
     for (s, files) in waiting.iter().zip(outlines_of(home, &waiting).await?) {
         submissions.push(seen.prepare(s, loading(home, s, files)?)?);

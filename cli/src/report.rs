@@ -21,7 +21,8 @@ pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -
     let accounts = rules::run_tables::of_run(home, this)?.accounts;
     let facts = run_facts(home, run)?.context("an attributed run has facts")?;
     let genesis = home.genesis();
-    let policy = rules::epoch::policy(home, home.epoch(Some(this.intent.entry.epoch))?)?;
+    let view = home.view_of(this);
+    let policy = view.policy()?;
     let amount = |minor: i128| money(minor, genesis.currency_exponent, &genesis.currency);
     let mut sorted: Vec<&ContributorRow> = rows.iter().collect();
     sorted.sort_by_key(|r| (std::cmp::Reverse(r.weight), r.name.clone()));

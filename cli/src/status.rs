@@ -85,7 +85,7 @@ fn contributor_text(
     text += &format!("  accrued       {}\n", money(row.accrued_minor, exponent, currency));
     text +=
         &format!("  payable       {}, of which held {}\n", money(row.payable_minor, exponent, currency), money(held, exponent, currency));
-    let days = rules::epoch::policy(home, home.epoch(None)?)?.hold_days;
+    let days = home.view(None)?.policy()?.hold_days;
     let when = if stage == "settled" {
         format!("after a dispute window of {days} days from settlement")
     } else {

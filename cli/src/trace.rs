@@ -12,9 +12,7 @@ use corpus::verdict::VerdictRow;
 use corpus::{ContributorId, DocumentRef};
 use ledger::history::{Logged, Run};
 use ledger::{EntryProof, Submitted, Verifier};
-use rules::Archive;
-use rules::lines;
-use rules::withdrawn::Withdrawn;
+use rules::{Archive, EpochViews, lines};
 use serde::Serialize;
 use serde_json::json;
 use store::{Class, LogFiles, files};
@@ -189,9 +187,10 @@ impl Trace<'_> {
             let (original, s) = (of.submission, archive.state.submission(of.submission).context("a verdict names a submission")?);
             self.hop("original", original, format!("{of} of {}", s.submission.entry.contributor));
         }
+        let epochs = EpochViews::of(archive);
         for w in &submitted.withdrawals {
             if let Some(Logged { index: effect, .. }) = &w.effect
-                && Withdrawn::of(archive)?.documents.get(&document).is_some_and(|(at, _)| at == effect)
+                && epochs.withdrawn()?.documents.get(&document).is_some_and(|(at, _)| at == effect)
             {
                 self.hop("withdrawn", *effect, format!("by entry {}: {}", w.withdrawal.index, w.withdrawal.entry.kind));
             }
@@ -298,9 +297,9 @@ impl Trace<'_> {
             return Err(failure(Kind::Check, format!("run {number}: has no statements")));
         }
         self.paid(run, contributor, None)?;
-        let policy = rules::epoch::policy(archive, &archive.state.epochs[run.intent.entry.epoch as usize])?;
+        let cap = archive.view_of(run).policy()?.window_cap_permille;
         let tables = rules::run_tables::of_run(archive, run)?;
-        let own = weights_by_document(archive, run, &tables, policy.window_cap_permille)?;
+        let own = weights_by_document(archive, run, &tables, cap)?;
         let id = contributor.to_string();
         let mut lines: Vec<(String, f64)> = own.into_iter().filter(|(_, (of, _))| *of == id).map(|(d, (_, w))| (d, w)).collect();
         lines.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use ledger::books::Account;
 use ledger::entry::{BooksClose, Dispute, DisputeCode, DisputeOutcome, DisputeResolution};
-use rules::accounting::{Accounting, disputed_contributor};
+use rules::EpochViews;
+use rules::accounting::disputed_contributor;
 use rules::clawback::{balances, cap};
 use store::{Class, files};
 
@@ -50,7 +51,7 @@ pub async fn resolve(home: &mut Home, dispute: u64, clawback_minor: Option<i128>
     if let Some(amount) = clawback_minor {
         let id = disputed_contributor(&home.state, &disputed.dispute.entry);
         let id = id.ok_or_else(|| usage(format!("dispute {dispute}: is about a run, and a clawback is about somebody")))?;
-        let cap = cap(home, &id, home.state.size)?;
+        let cap = cap(&EpochViews::of(home), &id, home.state.size)?;
         if amount > cap {
             return Err(failure(Kind::Check, format!("dispute {dispute}: {amount} minor units to claw back, the policy allows {cap}")));
         }
@@ -81,12 +82,13 @@ pub async fn close(home: &mut Home, period: u32) -> Result<Closed> {
     if !open.is_empty() {
         return Err(failure(Kind::Check, format!("books: payouts {open:?} are not reconciled; expected a report on every payment")));
     }
-    let accounting = Accounting::of(home, home.state.size)?;
-    let (bytes, accounts) = balances(&accounting)?;
+    let accounting = home.books()?;
+    let (bytes, accounts) = balances(accounting)?;
+    let of = |account| accounting.books.balance(account);
+    let (put_in_minor, paid_minor) = (-of(Account::Operator), of(Account::Paid));
     let entry = BooksClose { period, balances: home.objects.put(Class::Public, &bytes)?, accounts, time: home.now };
     let entry = home.append(vec![entry.into()]).await?;
-    let of = |account| accounting.books.balance(account);
-    Ok(Closed { entry, accounts, put_in_minor: -of(Account::Operator), paid_minor: of(Account::Paid) })
+    Ok(Closed { entry, accounts, put_in_minor, paid_minor })
 }
 
 /// The books.
@@ -100,7 +102,7 @@ pub struct Shown {
 
 /// All balances, and their sum, which is zero; the index has to have the same.
 pub async fn show(home: &Home) -> Result<Shown> {
-    let accounting = Accounting::of(home, home.state.size)?;
+    let accounting = home.books()?;
     let indexed: BTreeMap<String, i128> = home.index.balances(&home.genesis().currency).await?.into_iter().collect();
     let balances: BTreeMap<String, i128> = accounting.books.balances().map(|(a, b)| (a.to_string(), b)).collect();
     if indexed != balances {

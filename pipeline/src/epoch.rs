@@ -5,6 +5,7 @@ use corpus::licence::Purpose;
 use corpus::{Digest, canonical};
 use ledger::entry::{Draw, EpochClose, EpochOpen};
 use ledger::history::{Epoch, Logged};
+use rules::EpochView;
 use rules::bundles::pool_documents;
 use rules::policy::Policy;
 use rules::targets::draw_targets;
@@ -87,7 +88,7 @@ pub async fn close(home: &mut Home) -> Result<Digest> {
     // Exactly this size: a later one would let the operator choose among tree heads.
     let tree_head = home.head_at(at + 1)?;
     let seed = home.draw_seed(&tree_head)?;
-    let targets = draw_targets(&pool_documents(&rules::epoch::pool(home, &epoch).context("the target pool")?), &seed);
+    let targets = draw_targets(&pool_documents(&EpochView::of(home, &epoch).pool().context("the target pool")?), &seed);
     let entry = Draw {
         epoch: number,
         tree_head,

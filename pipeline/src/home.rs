@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use corpus::{ContributorId, Digest};
 use ledger::books::Movement;
@@ -53,6 +53,8 @@ pub struct Home {
     /// Seconds since 1970, the same for everything that one command writes.
     pub now: u64,
     sequencer: Sequencer,
+    /// The books as far as somebody asked for them; empty until then.
+    books: OnceLock<Accounting>,
     operator: SecretKey,
     /// Contributors' keys by name; verifier keys alone for those who keep their own.
     pub contributors: BTreeMap<String, ContributorKey>,
@@ -217,6 +219,7 @@ impl Home {
             index,
             now,
             sequencer,
+            books: OnceLock::new(),
         };
         if home.state.size > 0 {
             home.keep_head()?;
@@ -283,7 +286,7 @@ impl Home {
                 Err(violation) => {
                     // What this batch did so far is undone by what the log says.
                     if !entries.is_empty() {
-                        self.archive.state = replayed(&self.sequencer)?;
+                        self.forget_unlogged()?;
                     }
                     return Err(violation.into());
                 }
@@ -294,7 +297,7 @@ impl Home {
         let (first, moved) = match moved.and_then(|moved| Ok((self.sequencer.append(&bytes, self.now)?, moved))) {
             Ok(appended) => appended,
             Err(e) => {
-                self.archive.state = replayed(&self.sequencer)?;
+                self.forget_unlogged()?;
                 return Err(e);
             }
         };
@@ -325,10 +328,29 @@ impl Home {
                 Ok((first, admitted))
             }
             Err(e) => {
-                self.archive.state = replayed(&self.sequencer)?;
+                self.forget_unlogged()?;
                 Err(e.into())
             }
         }
+    }
+
+    /// State and books are what the log says again, after entries that did not get into it.
+    fn forget_unlogged(&mut self) -> Result<()> {
+        self.books = OnceLock::new();
+        self.archive.state = replayed(&self.sequencer)?;
+        Ok(())
+    }
+
+    /// The books after all entries. The log is taken once; each append goes on from there.
+    ///
+    /// # Errors
+    /// If an entry does not fit the books before it.
+    pub fn books(&self) -> Result<&Accounting> {
+        if let Some(known) = self.books.get() {
+            return Ok(known);
+        }
+        let books = Accounting::of(&self.archive, self.state.size)?;
+        Ok(self.books.get_or_init(|| books))
     }
 
     /// Brings what was admitted into the index.
@@ -389,12 +411,17 @@ impl Home {
     }
 
     /// What entries from `first` on move, which the state has already.
-    fn movements(&self, first: u64, entries: &[Entry]) -> Result<Moved> {
+    fn movements(&mut self, first: u64, entries: &[Entry]) -> Result<Moved> {
         // Most entries move nothing, and the books before them need not be looked at.
         if !entries.iter().any(Entry::moves_money) {
             return Ok(BTreeMap::new());
         }
-        Ok(Accounting::movements(&self.archive, first, first + entries.len() as u64)?.into_iter().collect())
+        // Books that an entry does not fit are of no use: they are kept only if all did.
+        let (mut books, mut moved) = (self.books.take().unwrap_or_default(), Moved::new());
+        let end = first + entries.len() as u64;
+        books.turn_to(&self.archive, first)?.advance(&self.archive, end, |at, movement| drop(moved.insert(at, movement)))?;
+        self.books = books.into();
+        Ok(moved)
     }
 
     /// Brings the index up to date; its last entry has to be the log's.

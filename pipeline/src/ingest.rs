@@ -18,7 +18,7 @@ use rules::listener::Listener;
 use rules::parts::parts;
 use rules::seen::Seen;
 use rules::verdicts::{Clusters, JudgeParameters, Keeper, Opening, ToJudge, hit_salt, judge, outlines};
-use rules::withdrawn::{DocumentList, Withdrawn};
+use rules::withdrawn::DocumentList;
 use store::Class;
 
 use crate::error::{Context, Kind, Result, failure, usage};
@@ -56,13 +56,13 @@ pub struct Judged {
 
 /// Judges an epoch that is drawn; every device gives the same.
 pub async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Judged> {
-    let epoch = home.epoch(Some(number))?;
+    let view = home.view(Some(number))?;
     let key = home.secret(&format!("dedup key {number}"))?;
     let secret = home.secret(&epoch::hits_label(number))?;
-    let parameters = JudgeParameters::of(home, epoch)?;
-    let pool = outlines(&rules::epoch::pool(home, epoch)?, &Filters::default()).documents;
-    let seen = Seen::by(home, epoch)?;
-    let own: Vec<&Submitted> = epoch.submissions.iter().collect();
+    let parameters = JudgeParameters::of(&view)?;
+    let pool = outlines(&view.pool()?, &Filters::default()).documents;
+    let seen = Seen::by(&view)?;
+    let own: Vec<&Submitted> = view.epoch.submissions.iter().collect();
     let files = outlines_of(home, &own).await?;
     let prepare = |(s, files): (&&Submitted, Vec<Digest>)| -> Result<ToJudge> { Ok(seen.prepare(s, loading(home, s, files)?)?) };
     let submissions: Vec<ToJudge> = own.iter().zip(files).map(prepare).collect::<Result<_>>()?;
@@ -113,8 +113,8 @@ const SAMPLE_BYTES: u64 = 32 << 20;
 /// Documents come in the order of the first eight bytes of `SHA-256("assay tokenizer sample v1" || seed || commitment)`, the first one and as many
 /// more as are [`SAMPLE_BYTES`] together: the draw decides, and neither their contributors nor the operator.
 async fn sample(home: &Home) -> Result<Vec<String>> {
-    let withdrawn = Withdrawn::of(home)?;
-    let e = home.epoch(None)?;
+    let view = home.view(None)?;
+    let (e, withdrawn) = (view.epoch, view.withdrawn()?);
     let seed = e.draw.as_ref().context("verdicts come after the draw")?.entry.seed;
     let rank = |commitment: &Digest| {
         let digest = Digest::of_parts(&[b"assay tokenizer sample v1", &seed.0, &commitment.0]);
@@ -228,9 +228,9 @@ fn fits(tokenizer: &TextTokenizer, texts: &[String], listener: &dyn Listener) ->
 }
 
 async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
-    let epoch = home.epoch(None)?;
-    let left: Vec<Submitted> = epoch.submissions.iter().filter(|s| !s.is_sharded()).cloned().collect();
-    let withdrawn = Withdrawn::of(home)?;
+    let view = home.view(None)?;
+    let left: Vec<Submitted> = view.epoch.submissions.iter().filter(|s| !s.is_sharded()).cloned().collect();
+    let withdrawn = view.withdrawn()?;
     let mut work: Vec<Work> = Vec::new();
     let all: Vec<&Submitted> = left.iter().collect();
     let files = outlines_of(home, &all).await?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use corpus::DocumentRef;
 use dedup::{DedupError, Index, Judge, Name, Options};
 use ledger::history::Submitted;
+use rules::EpochViews;
 use rules::parts::parts;
 use rules::seen::{Seen, by_part};
 use rules::verdicts::{JudgeParameters, Keeper, name};
@@ -22,7 +23,7 @@ fn index_dir(home: &Home, number: u32) -> PathBuf {
 ///
 /// It is a cache: one that is absent, damaged or of other documents is made again from word hashes, and no text is read.
 pub async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) -> Result<Keeper> {
-    let e = seen.epoch;
+    let e = seen.view.epoch;
     let dir = index_dir(home, e.open.entry.epoch);
     let expected = seen.kept_before()?;
     let judged = e.submissions.first().is_some_and(|s| s.acceptance.is_some());
@@ -103,12 +104,12 @@ pub fn destroy_indexes(home: &Home) -> Result<()> {
 /// Tells every index of what was taken back by entry `log_index`. One that is not told is made again when it is needed.
 pub fn withdraw_from_indexes(home: &Home, documents: &[DocumentRef], log_index: u64) -> Result<()> {
     let names: Vec<Name> = documents.iter().copied().map(name).collect();
-    for e in &home.state.epochs {
-        let (number, dir) = (e.open.entry.epoch, index_dir(home, e.open.entry.epoch));
+    for view in EpochViews::of(home).iter() {
+        let (number, dir) = (view.number(), index_dir(home, view.number()));
         if !dir.exists() {
             continue;
         }
-        let options = JudgeParameters::of(home, e)?.options(&home.secret(&format!("dedup key {number}"))?);
+        let options = JudgeParameters::of(view)?.options(&home.secret(&format!("dedup key {number}"))?);
         match Index::open(&dir, &options.keys).and_then(|mut index| index.withdraw(&names, log_index)) {
             Ok(_) => {}
             Err(DedupError::Damaged { .. } | DedupError::OtherKeys { .. }) => remove_index(&dir)?,

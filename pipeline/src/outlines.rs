@@ -7,8 +7,8 @@ use corpus::bundle::Part;
 use corpus::objects::ReadObjects;
 use corpus::outline::Outlines;
 use ledger::history::Submitted;
-use rules::RulesError;
 use rules::parts::parts;
+use rules::{EpochViews, RulesError};
 use store::Class;
 
 use crate::error::{Context, Result};
@@ -20,9 +20,10 @@ use crate::work::Work;
 pub async fn outlines_of(home: &Home, submissions: &[&Submitted]) -> Result<Vec<Vec<Digest>>> {
     let mut work = Vec::new();
     let mut counts = Vec::new();
+    let epochs = EpochViews::of(home);
     for s in submissions {
         let e = home.state.epoch_at(s.submission.index).context("a submission lies in an epoch")?;
-        let filters = rules::epoch::policy(home, e)?.filters;
+        let filters = &epochs.number(e.open.entry.epoch).policy()?.filters;
         let parts = parts(home, s)?.parts;
         counts.push(parts.len());
         let one = |p: Part| Work::Outlines { procedure: dedup::PROCEDURE.into(), filters: Box::new(filters.clone()), part: p.file };

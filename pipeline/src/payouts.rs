@@ -13,7 +13,7 @@ use ledger::statement::statement_id;
 use ledger::{Envelope, SecretKey};
 use rails::{Payee, Payment};
 use rules::Archive;
-use rules::accounting::{Accounting, payee_of};
+use rules::accounting::payee_of;
 use rules::holds::{disputed, holds, releasable};
 use rules::lines::{self, Amount};
 use serde_json::json;
@@ -35,7 +35,7 @@ pub async fn release(home: &mut Home) -> Result<i128> {
         else {
             continue;
         };
-        let list = releasable(home, &Accounting::of(home, at)?, &run, at, home.now)?;
+        let list = releasable(&home.view_of(&run), home.books()?, &run, at, home.now)?;
         if list.is_empty() {
             continue;
         }
@@ -155,9 +155,9 @@ fn reference(home: &Home, contributor: &ContributorId, at: u64) -> String {
 
 /// Payees above the threshold that the rail reaches; their accounts are paid together.
 fn collect(home: &Home, rail: &Rail, at: u64) -> Result<Collected> {
-    let accounting = Accounting::of(home, at)?;
+    let accounting = home.books()?;
     let threshold = match home.state.runs.iter().rfind(|r| r.statements.is_some()) {
-        Some(run) => rules::epoch::policy(home, &home.state.epochs[run.intent.entry.epoch as usize])?.pay.threshold_minor,
+        Some(run) => home.view_of(run).policy()?.pay.threshold_minor,
         None => 0,
     };
     let mut by_payee: BTreeMap<PayeeId, Vec<(ContributorId, i128)>> = BTreeMap::new();
@@ -273,7 +273,7 @@ fn waiting(archive: &Archive, now: u64) -> Result<Vec<Waiting>> {
         else {
             continue;
         };
-        let holds = holds(archive, run, s, at, now)?;
+        let holds = holds(&archive.view_of(run), run, s, at, now)?;
         let all = holds.all.iter().chain(holds.by.values().flatten());
         waiting.extend(all.map(|why| Waiting { run: run.intent.entry.run, why: why.clone() }));
     }
@@ -452,7 +452,7 @@ fn reported(home: &Home, payout: &Payout) -> Result<BTreeMap<String, bool>> {
 
 /// What is payable or held, and why; the payouts themselves are in the log's state.
 pub fn list(home: &Home) -> Result<Listed> {
-    let accounting = Accounting::of(home, home.state.size)?;
+    let accounting = home.books()?;
     let of = |pick: fn(&Account) -> bool| accounting.books.balances().filter(|(a, _)| pick(a)).map(|(_, b)| b).sum::<i128>();
     Ok(Listed {
         held_minor: of(|a| matches!(a, Account::Held(_))),

@@ -3,7 +3,8 @@
 use corpus::canonical;
 use ledger::entry::{PoolOutcome, Reveal, Statements};
 use ledger::statement::Statement;
-use rules::settlement::{compute, statements};
+use rules::accounting::Accounting;
+use rules::settlement::{compute_before, settled_at, statements};
 use rules::tables::statements_root;
 use store::Class;
 
@@ -23,8 +24,9 @@ pub struct Settled {
 
 /// Turns a run's credit into amounts, books them, writes one signed statement a contributor, and reveals the epoch's key.
 pub async fn run(home: &mut Home, number: u32) -> Result<Settled> {
-    let computed = compute(home, number)?;
-    let run = home.state.runs[number as usize].clone();
+    let run = home.state.run(number)?.clone();
+    let before = if run.statements.is_none() { home.books()?.clone() } else { Accounting::of(home, settled_at(home, &run))? };
+    let computed = compute_before(&home.view_of(&run), &run, before)?;
     let mut all = statements(home, &run, &computed)?;
     if run.statements.is_none() {
         all.iter_mut().for_each(|s| s.time = home.now);

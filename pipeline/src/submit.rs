@@ -30,9 +30,9 @@ pub fn salts_label(name: &str, epoch: u32) -> String {
 
 /// Reads what the contributor `name` submits into bundles; they lie in the home's objects then, and nothing refers to them yet.
 pub fn read(home: &Home, name: &str, source: &Source) -> Result<Gathered> {
-    let epoch = home.epoch(None)?;
-    let filters = rules::epoch::policy(home, epoch)?.filters;
-    gather(name, source, &home.secret(&salts_label(name, epoch.open.entry.epoch))?, &filters, &home.objects, &*home.listener)
+    let view = home.view(None)?;
+    let filters = &view.policy()?.filters;
+    gather(name, source, &home.secret(&salts_label(name, view.number()))?, filters, &home.objects, &*home.listener)
 }
 
 /// Commits to a dataset and submits it; each half only if it is not in the log yet.

@@ -9,6 +9,7 @@ use corpus::{Digest, DocumentRef, canonical, merkle};
 use ledger::entry::{Shard, Withdrawal, WithdrawalEffect, WithdrawalKind};
 use ledger::history::{Epoch, Logged};
 use ledger::{Entry, SecretKey, Submitted};
+use rules::EpochView;
 use rules::verdicts::outlines;
 use rules::withdrawn::{Consequences, DocumentList, Remaining, Thing, WORDS, Withdrawn, dissolved};
 use store::Class;
@@ -40,7 +41,9 @@ pub async fn withdraw(home: &mut Home, submission: u64, documents: &[DocumentRef
         .clone();
     let contributor = submitted.submission.entry.contributor;
     let kind = if consent { WithdrawalKind::Consent } else { WithdrawalKind::Licence };
-    let list = DocumentList { documents: chosen(home, &submitted, documents, consent)? };
+    // A withdrawal counts from its effect on, so these are those before the entry that is made here, too.
+    let before = Withdrawn::of(home)?;
+    let list = DocumentList { documents: chosen(&submitted, &before, documents, consent)? };
     let bytes = canonical::to_vec(&list)?;
     let unfinished = submitted.withdrawals.last().filter(|w| w.effect.is_none());
     let at = match unfinished {
@@ -64,14 +67,13 @@ pub async fn withdraw(home: &mut Home, submission: u64, documents: &[DocumentRef
             home.append_for(&name, key, entry.into()).await?
         }
     };
-    let consequences = take_effect(home, at, &submitted, &list, consent).await?;
+    let consequences = take_effect(home, at, &submitted, &before, &list, consent).await?;
     Ok(Done { withdrawal: at, documents: list.documents.len(), consequences })
 }
 
 /// The documents in order, each one of the submission and not taken back in this way before.
-fn chosen(home: &Home, submitted: &Submitted, given: &[DocumentRef], consent: bool) -> Result<Vec<DocumentRef>> {
+fn chosen(submitted: &Submitted, before: &Withdrawn, given: &[DocumentRef], consent: bool) -> Result<Vec<DocumentRef>> {
     let (submission, count) = (submitted.submission.index, submitted.submission.entry.documents);
-    let before = Withdrawn::of(home)?;
     let taken = |d: &DocumentRef| before.documents.get(d).is_some_and(|(_, destroyed)| *destroyed || !consent);
     if given.is_empty() {
         let all = (0..u32::try_from(count)?).map(|number| DocumentRef { submission, number });
@@ -94,10 +96,17 @@ fn chosen(home: &Home, submitted: &Submitted, given: &[DocumentRef], consent: bo
     Ok(chosen.into_iter().collect())
 }
 
-async fn take_effect(home: &mut Home, at: u64, submitted: &Submitted, list: &DocumentList, consent: bool) -> Result<Consequences> {
+async fn take_effect(
+    home: &mut Home,
+    at: u64,
+    submitted: &Submitted,
+    before: &Withdrawn,
+    list: &DocumentList,
+    consent: bool,
+) -> Result<Consequences> {
     let submission = submitted.submission.index;
     let numbers: BTreeSet<u32> = list.documents.iter().map(|d| d.number).collect();
-    let before = Withdrawn::of(home)?.before(submitted, home.state.size);
+    let before = before.before(submitted, home.state.size);
     let accepted = match submitted.acceptance {
         None => 0,
         Some(_) => {
@@ -212,12 +221,13 @@ struct Redacted {
 /// Takes documents out of the bundles that hold them; what is left lies in the objects then.
 fn redact(home: &Home, submitted: &Submitted, numbers: &BTreeSet<u32>) -> Result<Redacted> {
     let epoch = home.state.epoch_at(submitted.submission.index).context("a submission lies in an epoch")?;
-    let filters = rules::epoch::policy(home, epoch)?.filters;
+    let view = EpochView::of(home, epoch);
+    let filters = &view.policy()?.filters;
     let (mut left, mut gone) = (rules::parts::parts(home, submitted)?, Vec::new());
     for part in left.parts.iter_mut().filter(|p| numbers.range(p.first..p.end()).next().is_some()) {
         let bundle = rules::bundles::read_part(&home.objects, part)?;
         let own = numbers.range(part.first..part.end()).copied().collect();
-        gone.push((part.file, Digest::of(&outlines(&bundle, &filters).encode()?)));
+        gone.push((part.file, Digest::of(&outlines(&bundle, filters).encode()?)));
         part.file = home.objects.put(Class::Sealed, &bundle.without(&own).encode()?)?;
     }
     Ok(Redacted { left, gone })

@@ -1,6 +1,7 @@
 //! The books as the log has them: each entry that moves money, in order, with what it moves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use corpus::ContributorId;
 use corpus::objects::Class;
@@ -12,7 +13,7 @@ use ledger::payee::PayeeId;
 use ledger::settlement::{Carried, add_vintage};
 
 use crate::archive::Archive;
-use crate::epoch;
+use crate::epoch::EpochView;
 use crate::error::{Context, Result};
 use crate::lines::{Amount, amounts};
 use crate::rewards::Rewards;
@@ -29,8 +30,8 @@ enum Event<'a> {
     Close,
 }
 
-/// The events of the entries before `before`, in their order.
-fn events(state: &State, before: u64) -> Vec<(u64, Event<'_>)> {
+/// The events of some entries, in their order.
+fn events(state: &State, entries: Range<u64>) -> Vec<(u64, Event<'_>)> {
     let mut events = Vec::new();
     for run in &state.runs {
         events.extend(run.statements.iter().map(|Logged { index: at, entry: e }| (*at, Event::Statements(e))));
@@ -47,7 +48,7 @@ fn events(state: &State, before: u64) -> Vec<(u64, Event<'_>)> {
         events.extend(disputed.resolution.iter().map(|Logged { index: at, entry: e }| (*at, Event::Resolution(dispute, e))));
     }
     events.extend(state.closes.iter().map(|Logged { index: at, .. }| (*at, Event::Close)));
-    events.retain(|(at, _)| *at < before);
+    events.retain(|(at, _)| entries.contains(at));
     events.sort_by_key(|(at, _)| *at);
     events
 }
@@ -64,7 +65,7 @@ pub fn disputed_contributor(state: &State, dispute: &Dispute) -> Option<Contribu
 }
 
 /// What the books and what was carried on are, as far as the log was read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Accounting {
     /// All balances.
     pub books: Books,
@@ -72,6 +73,8 @@ pub struct Accounting {
     pub carried: Carried,
     /// Of each statements entry, what is still in its dispute window.
     pub held: BTreeMap<u64, BTreeMap<ContributorId, i128>>,
+    /// Entries that it has.
+    read: u64,
     /// Epochs for which offsets are in force under the policy of the last settlement.
     offset_epochs: u32,
     /// Of each contributor, how many disputes about it are open, and what they stopped on its way.
@@ -82,10 +85,32 @@ impl Accounting {
     /// The books after all entries before `before`.
     pub fn of(archive: &Archive, before: u64) -> Result<Accounting> {
         let mut accounting = Accounting::default();
-        for (at, event) in events(&archive.state, before) {
-            accounting.apply(archive, at, &event)?;
-        }
+        accounting.advance(archive, before, |_, _| {})?;
         Ok(accounting)
+    }
+
+    /// Goes on to the books after all entries before `before`; on the way, `each` hears what every entry moved. What it has is not read again.
+    ///
+    /// # Errors
+    /// If an entry does not fit the books before it. These are of no use then.
+    pub fn advance(&mut self, archive: &Archive, before: u64, mut each: impl FnMut(u64, Movement)) -> Result<()> {
+        for (at, event) in events(&archive.state, self.read..before) {
+            each(at, self.apply(archive, at, &event)?);
+        }
+        self.read = self.read.max(before);
+        Ok(())
+    }
+
+    /// The books after all entries before `before`: those that it has go on, or begin again where they are past it.
+    ///
+    /// # Errors
+    /// As [`Accounting::advance`].
+    pub fn turn_to(&mut self, archive: &Archive, before: u64) -> Result<&mut Accounting> {
+        if self.read > before {
+            *self = Accounting::default();
+        }
+        self.advance(archive, before, |_, _| {})?;
+        Ok(self)
     }
 
     /// The books after all entries; on the way, `each` sees them as they are before every entry whose index is in `places`.
@@ -101,24 +126,15 @@ impl Accounting {
     ) -> Result<Accounting> {
         let mut accounting = Accounting::default();
         let mut places = places.iter().copied().peekable();
-        for (at, event) in events(&archive.state, archive.state.size) {
+        for (at, event) in events(&archive.state, 0..archive.state.size) {
             while let Some(place) = places.next_if(|place| *place <= at) {
                 each(place, &accounting)?;
             }
             accounting.apply(archive, at, &event)?;
         }
+        accounting.read = archive.state.size;
         places.try_for_each(|place| each(place, &accounting))?;
         Ok(accounting)
-    }
-
-    /// What each entry of `first..end` moves, with the books after them.
-    pub fn movements(archive: &Archive, first: u64, end: u64) -> Result<Vec<(u64, Movement)>> {
-        let mut accounting = Accounting::of(archive, first)?;
-        let mut moved = Vec::new();
-        for (at, event) in events(&archive.state, end).into_iter().filter(|(at, _)| *at >= first) {
-            moved.push((at, accounting.apply(archive, at, &event)?));
-        }
-        Ok(moved)
     }
 
     fn apply(&mut self, archive: &Archive, at: u64, event: &Event) -> Result<Movement> {
@@ -140,7 +156,7 @@ impl Accounting {
                 let pools: Vec<_> = rewards.pools.iter().map(|p| p.lines.clone()).collect();
                 let transfers = books::settlement(e.run, e.pool_minor, &pools, &rewards.settlement);
                 self.carried = rewards.settlement.carried;
-                self.offset_epochs = epoch::policy(archive, &state.epochs[e.epoch as usize])?.pay.offset_epochs;
+                self.offset_epochs = EpochView::of(archive, &state.epochs[e.epoch as usize]).policy()?.pay.offset_epochs;
                 Movement::Post(transfers)
             }
             Event::Release(e) => {

@@ -7,20 +7,21 @@ use ledger::history::Logged;
 use serde::Serialize;
 
 use crate::accounting::{Accounting, disputed_contributor};
-use crate::archive::Archive;
+use crate::epoch::EpochViews;
 use crate::error::Result;
+use crate::lines;
 use crate::rewards::Rewards;
-use crate::{epoch, lines};
 
 /// The most that may still be clawed back of a contributor: of what each statement before entry `at` gave it the part that its policy says,
 /// less what was clawed back before.
-pub fn cap(archive: &Archive, id: &ContributorId, at: u64) -> Result<i128> {
+pub fn cap(epochs: &EpochViews<'_>, id: &ContributorId, at: u64) -> Result<i128> {
+    let archive = epochs.archive;
     let mut cap = 0i128;
     for run in &archive.state.runs {
         let Some(Logged { entry: s, .. }) = run.statements.as_ref().filter(|Logged { index, .. }| *index < at) else { continue };
         let rewards = Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?;
         let given: i128 = rewards.settlement.accounts.iter().filter(|a| a.contributor == *id).map(|a| a.payable_minor).sum();
-        let ppm = i128::from(epoch::policy(archive, &archive.state.epochs[s.epoch as usize])?.pay.clawback_cap_ppm);
+        let ppm = i128::from(epochs.number(s.epoch).policy()?.pay.clawback_cap_ppm);
         cap += given / 1_000_000 * ppm + given % 1_000_000 * ppm / 1_000_000;
     }
     let state = &archive.state;

@@ -10,12 +10,13 @@ use ledger::history::{Logged, Run};
 
 use crate::accounting::{Accounting, disputed_contributor};
 use crate::archive::Archive;
+use crate::draws::drawn;
+use crate::epoch::EpochView;
 use crate::error::{Context, Result};
 use crate::lines::Amount;
 use crate::policy::Policy;
 use crate::rewards::Rewards;
 use crate::withdrawn::DocumentList;
-use crate::{draws, epoch};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -28,18 +29,17 @@ pub struct Holds {
     pub by: BTreeMap<ContributorId, Vec<String>>,
 }
 
-/// What holds amounts of a settled run before entry `at`, at the time `now`.
-pub fn holds(archive: &Archive, run: &Run, statements: &Statements, at: u64, now: u64) -> Result<Holds> {
+/// What holds amounts of a settled run of an epoch before entry `at`, at the time `now`.
+pub fn holds(view: &EpochView<'_>, run: &Run, statements: &Statements, at: u64, now: u64) -> Result<Holds> {
+    let (archive, e, policy) = (view.archive, view.epoch, view.policy()?);
     let state = &archive.state;
-    let e = &state.epochs[run.intent.entry.epoch as usize];
-    let policy = epoch::policy(archive, e)?;
     let mut holds = Holds::default();
     let due = statements.time.saturating_add(u64::from(policy.hold_days) * DAY);
     if now < due {
         let left = (due - now).div_ceil(DAY);
         holds.all.push(format!("dispute window: {left} of {} days left", policy.hold_days));
     }
-    holds.all.extend(measurement(archive, run, &policy, at)?);
+    holds.all.extend(measurement(archive, run, policy, at)?);
     let resolved = |d: &ledger::history::Disputed| d.resolution.as_ref().is_some_and(|Logged { index: r, .. }| *r < at);
     let mut reviewed = Vec::new();
     for d in state.disputes.iter().filter(|d| d.dispute.index < at) {
@@ -86,7 +86,7 @@ pub fn holds(archive: &Archive, run: &Run, statements: &Statements, at: u64, now
 fn measurement(archive: &Archive, run: &Run, policy: &Policy, at: u64) -> Result<Vec<String>> {
     let mut held = Vec::new();
     let replays = || run.replays.iter().filter(|Logged { index, entry: r }| *index < at && r.outcome != ReplayOutcome::Differs);
-    let drawn = draws::drawn(archive, run)?;
+    let drawn = drawn(archive, run)?;
     if !drawn.iter().any(|w| replays().any(|Logged { entry: r, .. }| r.windows.contains(w))) {
         held.push(format!("windows {drawn:?} of run {} were drawn and none is replayed", run.intent.entry.run));
     }
@@ -129,10 +129,10 @@ pub fn disputed(archive: &Archive, at: u64) -> Result<BTreeMap<ContributorId, St
 }
 
 /// What of a settled run may be released before entry `at`, at the time `now`: all that nothing holds.
-pub fn releasable(archive: &Archive, accounting: &Accounting, run: &Run, at: u64, now: u64) -> Result<Vec<Amount>> {
+pub fn releasable(view: &EpochView<'_>, accounting: &Accounting, run: &Run, at: u64, now: u64) -> Result<Vec<Amount>> {
     let Logged { index, entry: statements } = run.statements.as_ref().context("a run that is settled")?;
     let Some(held) = accounting.held.get(index) else { return Ok(Vec::new()) };
-    let holds = holds(archive, run, statements, at, now)?;
+    let holds = holds(view, run, statements, at, now)?;
     if !holds.all.is_empty() {
         return Ok(Vec::new());
     }

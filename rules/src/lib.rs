@@ -62,5 +62,6 @@ pub mod weights;
 pub mod withdrawn;
 
 pub use archive::Archive;
+pub use epoch::{EpochView, EpochViews};
 pub use error::{Kind, Result, RulesError};
 pub use policy::Policy;

@@ -15,8 +15,8 @@ use crate::error::{Context, Result, RulesError};
 use crate::held_out::{self, target_corpora};
 use crate::strata::Strata;
 use crate::targets::Targets;
+use crate::tokenizer;
 use crate::weights::{Change, WeightLog, WeightTable};
-use crate::{epoch, tokenizer};
 
 /// The backend of this program on a machine without an accelerator.
 pub type Engine = Cpu<f32>;
@@ -42,13 +42,14 @@ pub struct RunData {
 /// Reads what a run of an epoch reads whose intent is entry `intent`, or will be the next one.
 pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunConfig) -> Result<RunData> {
     let intent = intent.unwrap_or(archive.state.size);
-    let epoch = archive.epoch(Some(number))?;
+    let view = archive.view(Some(number))?;
+    let epoch = view.epoch;
     let Logged { entry: draw, .. } = epoch.draw.as_ref().ok_or_else(|| RulesError::Check(format!("epoch {number}: not closed yet")))?;
     let contributors = epoch.accepted_contributors(intent);
     let mut owners = Owners { contributors: contributors.iter().map(ToString::to_string).collect(), ..Owners::default() };
     let mut tokens = vec![0u64; contributors.len()];
     let mut corpus = Corpus::default();
-    let policy = epoch::policy(archive, epoch)?;
+    let policy = view.policy()?;
     let strata = Strata::of(&policy.strata)?;
     owners.groups = strata.names();
     for file in epoch.files_before(intent) {
@@ -72,7 +73,7 @@ pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunCon
         document.bucket = owners.buckets[*owner];
     }
     let (_, tokenizer) = tokenizer::read(archive)?;
-    let pool = epoch::pool(archive, epoch)?;
+    let pool = view.pool()?;
     let drawn: Targets = canonical::from_slice(&archive.objects.get(Class::Public, &draw.targets)?)?;
     let corpora = target_corpora(&pool, &drawn, &policy.target_weights, |text, answer_at| {
         // A held-out document that the tokenizer refuses measures nothing.

@@ -13,6 +13,7 @@ use ledger::history::{Claimed, Epoch, Logged, Submitted};
 
 use crate::archive::Archive;
 use crate::bundles::verdicts;
+use crate::epoch::EpochView;
 use crate::error::Result;
 use crate::parts::parts;
 use crate::verdicts::{Granted, ToJudge};
@@ -25,12 +26,11 @@ pub fn judged_at(archive: &Archive, e: &Epoch) -> u64 {
 
 /// What the log says that verdicts on an epoch depend on, read once for all of them.
 pub struct Seen<'a> {
-    archive: &'a Archive,
     /// The epoch.
-    pub epoch: &'a Epoch,
+    pub view: &'a EpochView<'a>,
     /// The size of the log that they see.
     pub at: u64,
-    withdrawn: Withdrawn,
+    withdrawn: &'a Withdrawn,
     /// Documents whose text is destroyed.
     pub gone: BTreeSet<DocumentRef>,
     /// Documents that others proved to be theirs, with the last commitment of the claimant in the epoch.
@@ -38,16 +38,16 @@ pub struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// What verdicts on `epoch` see.
-    pub fn by(archive: &'a Archive, epoch: &'a Epoch) -> Result<Seen<'a>> {
-        let (at, withdrawn) = (judged_at(archive, epoch), Withdrawn::of(archive)?);
-        Ok(Seen { archive, epoch, at, gone: withdrawn.gone(), yields: yields(archive, epoch, at)?, withdrawn })
+    /// What verdicts on an epoch see.
+    pub fn by(view: &'a EpochView<'a>) -> Result<Seen<'a>> {
+        let (at, withdrawn) = (judged_at(view.archive, view.epoch), view.withdrawn()?);
+        Ok(Seen { view, at, gone: withdrawn.gone(), yields: yields(view.archive, view.epoch, at)?, withdrawn })
     }
 
     /// One submission of the epoch, as the verdicts see it.
     pub fn prepare<'b>(&self, s: &Submitted, outlines: impl Fn(&Part) -> Result<Outlines> + 'b) -> Result<ToJudge<'b>> {
         let Logged { index, entry: submission } = &s.submission;
-        let parts = parts(self.archive, s)?.parts;
+        let parts = parts(self.view.archive, s)?.parts;
         let own = DocumentRef { submission: *index, number: 0 }..=DocumentRef { submission: *index, number: u32::MAX };
         Ok(ToJudge {
             index: *index,
@@ -55,7 +55,7 @@ impl<'a> Seen<'a> {
             parts: parts.clone(),
             outlines: Box::new(move |place| outlines(&parts[place])),
             yields: self.yields.range(own.clone()).map(|(d, after)| (d.number, *after)).collect(),
-            exclusion: submission.rights.exclusion(self.epoch.open.entry.purpose, &date_of(self.epoch.open.entry.time)),
+            exclusion: submission.rights.exclusion(self.view.epoch.open.entry.purpose, &date_of(self.view.epoch.open.entry.time)),
             granted: self.granted(s)?,
             // Verdicts are what they are: what is taken back later changes none.
             withdrawn: self.withdrawn.before(s, self.at),
@@ -67,14 +67,14 @@ impl<'a> Seen<'a> {
     /// Documents of a submission that were licensed for the epoch's purpose before the verdicts.
     fn granted(&self, s: &Submitted) -> Result<Granted> {
         let mut granted = Granted::default();
-        let purpose = self.epoch.open.entry.purpose;
+        let purpose = self.view.epoch.open.entry.purpose;
         for Logged { entry: grant, .. } in
             s.grants.iter().filter(|Logged { index: at, entry: g }| *at < self.at && g.purposes.contains(&purpose))
         {
             match &grant.list {
                 None => granted.all = true,
                 Some(list) => {
-                    let list: DocumentList = canonical::from_slice(&self.archive.objects.get(Class::Public, list)?)?;
+                    let list: DocumentList = canonical::from_slice(&self.view.archive.objects.get(Class::Public, list)?)?;
                     granted.documents.extend(list.documents.iter().filter(|d| d.submission == s.submission.index).map(|d| d.number));
                 }
             }
@@ -95,19 +95,19 @@ impl<'a> Seen<'a> {
             let mut by = row.of.into_iter().chain(row.covered_by.iter().map(|c| c.document));
             self.gone.contains(&document) && had_words || by.any(|of| self.gone.contains(&of))
         };
-        Ok(verdicts(&*self.archive.objects, s)?.rows.into_iter().filter(lost).map(|row| (row.number, row)).collect())
+        Ok(verdicts(&*self.view.archive.objects, s)?.rows.into_iter().filter(lost).map(|row| (row.number, row)).collect())
     }
 
     /// What earlier epochs accepted and nobody took back before the verdicts, by commitment and number: it is kept whatever it is like,
     /// but for what somebody who submitted to the epoch proved to be theirs, and for texts that are destroyed.
     pub fn kept_before(&self) -> Result<Vec<DocumentRef>> {
-        let earlier = &self.archive.state.epochs[..self.epoch.open.entry.epoch as usize];
+        let earlier = &self.view.archive.state.epochs[..self.view.epoch.open.entry.epoch as usize];
         let mut submitted: Vec<&Submitted> = earlier.iter().flat_map(|e| &e.submissions).collect();
         submitted.sort_by_key(|s| s.submission.entry.commitment);
         let mut kept = Vec::new();
         for s in submitted {
             let withdrawn = self.withdrawn.before(s, self.at);
-            let accepted = verdicts(&*self.archive.objects, s)?.rows.into_iter().filter(|r| r.verdict == Verdict::Accepted);
+            let accepted = verdicts(&*self.view.archive.objects, s)?.rows.into_iter().filter(|r| r.verdict == Verdict::Accepted);
             let there = accepted.filter(|r| !withdrawn.contains(&r.number));
             let documents = there.map(|r| DocumentRef { submission: s.submission.index, number: r.number });
             kept.extend(documents.filter(|d| !self.yields.contains_key(d) && !self.gone.contains(d)));

@@ -18,15 +18,16 @@ use ledger::statement::{Balance, CreditLine, Inputs, NotPayable, PoolLine, State
 use crate::accounting::{Accounting, payee_of};
 use crate::archive::Archive;
 use crate::bundles::verdicts;
+use crate::epoch::EpochView;
 use crate::error::{Context, Result};
 use crate::pay::{CreditUnit, Follows};
 use crate::policy::Policy;
 use crate::pools::{Measured, PoolPart, Work, pools};
 use crate::rewards::{Member, Rewards};
+use crate::run_tables;
 use crate::strata::Strata;
 use crate::tables::{Tables, nano};
-use crate::withdrawn::{DocumentList, Withdrawn};
-use crate::{epoch, run_tables};
+use crate::withdrawn::DocumentList;
 
 /// What a run pays, with what it is computed from.
 pub struct Computed {
@@ -62,13 +63,23 @@ impl Computed {
     }
 }
 
-/// Rewards of a run, computed from the log's tables; of one that is settled, as they had to be at its settlement.
+/// The entry before which the books are what a run's settlement adds to; the next one if it is not settled.
+pub fn settled_at(archive: &Archive, run: &Run) -> u64 {
+    run.statements.as_ref().map_or(archive.state.size, |Logged { index: at, .. }| *at)
+}
+
+/// As [`compute_before`], with an epoch and books that are read for it alone.
 pub fn compute(archive: &Archive, number: u32) -> Result<Computed> {
-    let state = &archive.state;
-    let run = state.run(number)?;
-    let at = run.statements.as_ref().map_or(state.size, |Logged { index: at, .. }| *at);
-    let e = archive.epoch(Some(run.intent.entry.epoch))?;
-    let policy = epoch::policy(archive, e)?;
+    let run = archive.state.run(number)?;
+    compute_before(&archive.view(Some(run.intent.entry.epoch))?, run, Accounting::of(archive, settled_at(archive, run))?)
+}
+
+/// Rewards of a run of an epoch, computed from the log's tables; of one that is settled, as they had to be at its settlement.
+///
+/// `before` are the books before [`settled_at`].
+pub fn compute_before(view: &EpochView<'_>, run: &Run, before: Accounting) -> Result<Computed> {
+    let (archive, e, policy) = (view.archive, view.epoch, view.policy()?.clone());
+    let (state, at) = (&archive.state, settled_at(archive, run));
     let tables = run_tables::of_run(archive, run)?;
     let Logged { entry: attribution, .. } = run.attribution.as_ref().context("tables come from an attribution")?;
     let documents = read_documents(&archive.objects.get(Class::Public, &attribution.documents)?)?;
@@ -77,7 +88,7 @@ pub fn compute(archive: &Archive, number: u32) -> Result<Computed> {
     let contributors: Vec<ContributorId> = e.contributors().into_iter().filter(is_paid).collect();
     let owners = owners(archive, &policy, at)?;
     let members = members(archive, e, run, &policy)?;
-    let (works, submissions) = works(archive, e, run, &owners, &members)?;
+    let (works, submissions) = works(view, run, &owners, &members)?;
     let mut paid = contributors.clone();
     paid.extend(owners.values().filter(|id| is_paid(id)));
     paid.sort();
@@ -94,10 +105,9 @@ pub fn compute(archive: &Archive, number: u32) -> Result<Computed> {
         by_document,
     };
     let parts = pools(&policy, &measured)?;
-    let before = Accounting::of(archive, at)?;
     let accruals = accruals(archive, at, &paid, &parts, &before.carried)?;
     let settlement = settle(e.open.entry.epoch, &accruals, before.carried.clone(), &policy.pay.terms())?;
-    let rewards = Rewards { run: number, members, pools: parts, settlement };
+    let rewards = Rewards { run: run.intent.entry.run, members, pools: parts, settlement };
     let outcome = rewards.outcome();
     Ok(Computed { policy, tables, documents, works, submissions, rewards, outcome, before })
 }
@@ -156,8 +166,8 @@ fn members(archive: &Archive, e: &Epoch, run: &Run, policy: &Policy) -> Result<V
 type Works = (BTreeMap<DocumentRef, Work>, HashMap<u64, (u64, u64)>);
 
 /// Accepted documents that were not taken back before the run, and tokens and words by submission.
-fn works(archive: &Archive, e: &Epoch, run: &Run, owners: &BTreeMap<DocumentRef, ContributorId>, members: &[Member]) -> Result<Works> {
-    let withdrawn = Withdrawn::of(archive)?;
+fn works(view: &EpochView<'_>, run: &Run, owners: &BTreeMap<DocumentRef, ContributorId>, members: &[Member]) -> Result<Works> {
+    let (archive, e, withdrawn) = (view.archive, view.epoch, view.withdrawn()?);
     let strata: HashMap<DocumentRef, usize> = members.iter().filter_map(|m| Some((m.reference()?, m.stratum as usize))).collect();
     let (mut works, mut submissions) = (BTreeMap::new(), HashMap::new());
     for s in e.submissions.iter().filter(|s| s.acceptance.is_some()) {

@@ -9,13 +9,11 @@ use corpus::verdict::{Cover, Measure, Verdict, VerdictRow, VerdictTable};
 use corpus::{Digest, DocumentRef};
 use dedup::{Decision, Device, Features, Guard, Index, Judge, Key, Name, Options, Ruling, Threshold};
 use filters::Filters;
-use ledger::Epoch;
 use ledger::entry::rights::Exclusion;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::Archive;
-use crate::epoch;
+use crate::epoch::EpochView;
 use crate::error::{Context, Result};
 use crate::policy::Policy;
 
@@ -61,9 +59,9 @@ impl JudgeParameters {
     ///
     /// # Errors
     /// If it is not drawn yet.
-    pub fn of(archive: &Archive, epoch: &Epoch) -> Result<JudgeParameters> {
-        let (open, draw) = (&epoch.open.entry, epoch.draw.as_ref().context("verdicts come after the draw")?);
-        Ok(JudgeParameters::new(&epoch::policy(archive, epoch)?, open.purpose, open.dedup_key, draw.entry.seed))
+    pub fn of(view: &EpochView<'_>) -> Result<JudgeParameters> {
+        let (open, draw) = (&view.epoch.open.entry, view.epoch.draw.as_ref().context("verdicts come after the draw")?);
+        Ok(JudgeParameters::new(view.policy()?, open.purpose, open.dedup_key, draw.entry.seed))
     }
 
     /// How documents are compared: under the epoch's key, which was fixed before anybody submitted, and under one that nobody

@@ -22,7 +22,7 @@ use ledger::TreeHead;
 use ledger::entry::rights::{Rights, date_of};
 use ledger::entry::{CollectionMethod, Shard, Submission};
 use ledger::history::{Epoch, Logged, Submitted};
-use rules::Archive;
+use rules::{Archive, EpochView};
 use serde_json::{Map, Value, json};
 use store::Class;
 
@@ -196,10 +196,11 @@ fn licence(expression: &str) -> Value {
 
 /// Croissant 1.1 metadata of the shards of epoch `number` that are in use, from log and objects alone.
 pub fn croissant(archive: &Signed<'_>, number: u32) -> Result<Value> {
-    let e = archive.epoch(Some(number))?;
+    let view = archive.view(Some(number))?;
+    let e = view.epoch;
     let parts = parts(e, Submitted::live_shards)?;
     let mut dataset = Map::new();
-    for object in [about(archive, e, &parts)?, responsible(archive, e, &parts)?, files(archive, &parts)] {
+    for object in [about(archive, e, &parts)?, responsible(archive, &view, &parts)?, files(archive, &parts)] {
         dataset.extend(object.as_object().cloned().unwrap_or_default());
     }
     Ok(Value::Object(dataset))
@@ -258,8 +259,8 @@ fn about(archive: &Signed<'_>, e: &Epoch, parts: &[Part]) -> Result<Value> {
 }
 
 /// The RAI vocabulary.
-fn responsible(archive: &Signed<'_>, e: &Epoch, parts: &[Part]) -> Result<Value> {
-    let policy = rules::epoch::policy(archive, e)?;
+fn responsible(archive: &Signed<'_>, view: &EpochView<'_>, parts: &[Part]) -> Result<Value> {
+    let (e, policy) = (view.epoch, view.policy()?);
     let Logged { index: tokenized, entry: tokenizer } = archive.state.tokenizer.as_ref().context("shards have a tokenizer")?;
     let (opened, purpose) = (e.open.index, e.open.entry.purpose);
     let rights = || parts.iter().map(|p| &p.submission.rights);
