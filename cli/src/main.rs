@@ -1,37 +1,18 @@
 //! `assay`: from a signed submission to a statement, and an audit of all of it.
 //!
-//! `args` is what people type, `commands` what is done for it. The stages are in `pipeline`, what operator and auditor both compute is in
-//! `rules`, the check of a home's files is in `audit`; here is what people see of it: text, tables, pages, HTTP.
+//! `args` is what people type, `commands` what is called for it and what it says, one file a group of commands each. The stages are in
+//! `pipeline`, what operator and auditor both compute is in `rules`, the check of a home's files is in `audit`; here is what people see of
+//! it: text, tables, pages, HTTP.
 
-mod alike;
 mod args;
-mod attribution;
 mod audited;
 mod commands;
-mod deduplicate;
-mod exact;
 mod failure;
 mod http;
-mod keys;
-mod model;
-mod money;
 mod output;
-mod preview;
-mod prove;
-mod queue;
-mod quickstart;
-mod registry;
-mod report;
-mod serve;
-mod status;
-mod submission;
 mod tables;
-mod trace;
-mod witness;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -62,7 +43,7 @@ fn refused(error: &clap::Error) -> ExitCode {
 }
 
 fn main() -> ExitCode {
-    let args = match args::Args::try_parse() {
+    let args = match args::Args::read() {
         Ok(args) => args,
         Err(error) => return refused(&error),
     };
@@ -77,7 +58,7 @@ fn main() -> ExitCode {
     }
     let result = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(anyhow::Error::from).and_then(
         |runtime| {
-            if matches!(args.command, args::Command::Train { .. } | args::Command::Quickstart { .. }) {
+            if matches!(args.command, args::Command::Train(_) | args::Command::Quickstart(_)) {
                 runtime.spawn(interrupts());
             }
             runtime.block_on(commands::run(args))

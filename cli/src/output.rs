@@ -5,6 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 pub use ledger::amount::with_currency as money;
 use rules::listener::{Listener, Task};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// The version of every JSON object that a command prints.
@@ -24,6 +25,11 @@ impl Output {
     /// A successful result.
     pub fn new(text: impl Into<String>, json: Value) -> Output {
         Output { text: text.into(), json, exit: 0 }
+    }
+
+    /// A successful result, whose JSON is what was computed.
+    pub fn of(text: impl Into<String>, result: &impl Serialize) -> anyhow::Result<Output> {
+        Ok(Output::new(text, serde_json::to_value(result)?))
     }
 
     /// Prints it.

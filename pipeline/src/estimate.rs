@@ -2,11 +2,13 @@
 
 use rules::Archive;
 use rules::run_data::{self, Engine};
+use serde::Serialize;
 use trainer::RunConfig;
 
 use crate::error::Result;
 
 /// What a run will cost.
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Estimate {
     /// Parameters.
     pub parameters: usize,

@@ -101,6 +101,11 @@ pub fn read(path: &Path) -> Result<SecretKey> {
     SecretKey::from_text(&text).with_context(|| path.display().to_string())
 }
 
+/// The key of a file that somebody may have given.
+pub fn read_given(path: Option<&Path>) -> Result<Option<SecretKey>> {
+    path.map(read).transpose()
+}
+
 /// Writes a secret key file, encrypted if there is a passphrase.
 pub fn write(path: &Path, key: &SecretKey, passphrase: Option<SecretString>) -> Result<()> {
     let text = Zeroizing::new(key.to_text());

@@ -12,6 +12,7 @@ use ledger::{Entry, SecretKey, Submitted};
 use rules::EpochView;
 use rules::verdicts::outlines;
 use rules::withdrawn::{Consequences, DocumentList, Remaining, Thing, WORDS, Withdrawn, dissolved};
+use serde::Serialize;
 use store::Class;
 
 use crate::destroy::destroy;
@@ -21,6 +22,7 @@ use crate::kept;
 use crate::work::Work;
 
 /// What a withdrawal did.
+#[derive(Clone, Debug, Serialize)]
 pub struct Done {
     /// Entry of the withdrawal.
     pub withdrawal: u64,

@@ -4,28 +4,21 @@ use anyhow::{Context, Result};
 use corpus::DocumentRef;
 use corpus::verdict::VerdictRow;
 use ledger::history::Logged;
-use pipeline::Home;
 use pipeline::ingest;
 use polars::prelude::*;
 use rules::verdicts::Clusters;
 use serde_json::{Value, json};
 
+use super::Place;
+use super::preview::evidence;
+use crate::args::submit::Show;
 use crate::failure::{Kind, failure, usage};
 use crate::output::Output;
-use crate::preview::evidence;
 use crate::tables::render;
 
-/// What is asked for beside the counts.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Detail {
-    /// Each document with its evidence.
-    pub documents: bool,
-    /// The verdicts again, against what was known when they were made.
-    pub replay: bool,
-}
-
-/// Shows the submission of log entry `index`.
-pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
+/// Shows a submission.
+pub async fn show(place: &Place, a: Show) -> Result<Output> {
+    let (home, index) = (&place.open().await?, a.submission);
     let submitted = home.state.submission(index).ok_or_else(|| usage(format!("entry {index}: is no submission")))?;
     let contributor = home.name_of(&submitted.submission.entry.contributor);
     let Some(Logged { index: at, entry: acceptance }) = &submitted.acceptance else {
@@ -70,7 +63,7 @@ pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
         "removed": removed, "words": words, "novel_words": clusters.novel_words, "largest_cluster": clusters.largest,
         "largest_cluster_of": clusters.of, "held_for_review": acceptance.held_for_review, "matched": matched,
     });
-    if detail.replay {
+    if a.replay {
         let epoch = home.state.epoch_at(index).context("a submission lies in an epoch")?;
         let again = ingest::judge_epoch(home, epoch.open.entry.epoch, dedup::Device::Cpu).await?.tables;
         let again = again.iter().find(|t| t.submission == index).context("a table for each submission")?;
@@ -91,7 +84,7 @@ pub async fn show(home: &Home, index: u64, detail: Detail) -> Result<Output> {
         text += &format!("  judged again     as of log size {}: the same {documents} verdicts\n", rules::seen::judged_at(home, epoch));
         json["replayed"] = true.into();
     }
-    if detail.documents {
+    if a.documents {
         text += &format!("\n{}", documents_table(index, &table.rows)?);
         json["rows"] = table.rows.iter().map(|r| row_json(index, r)).collect();
     }

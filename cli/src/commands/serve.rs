@@ -4,8 +4,7 @@
 //! writer appends those that wait together under one tree head. Everything else is a file below the home, as any file server gives it.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +21,8 @@ use store::admission::Admitted;
 use store::{Class, LogFiles, Objects, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Place;
+use crate::args::home::Serve;
 use crate::http::{body, interrupted, listen, reply, serve};
 use crate::output::{Output, note};
 
@@ -51,13 +52,14 @@ struct Served {
     queue: mpsc::Sender<Waiting>,
 }
 
-/// Serves the home in `dir` until it is interrupted; `sealed` gives sealed and party objects too.
-pub async fn run(dir: &Path, address: SocketAddr, sealed: bool, now: Option<u64>) -> Result<Output> {
-    let home = Home::open(dir, now.unwrap_or_else(crate::clock)).await?;
-    let (listener, address) = listen(address).await?;
+/// Serves the home in `dir` until it is interrupted.
+pub async fn run(place: &Place, a: Serve) -> Result<Output> {
+    let (dir, now) = (&place.home, place.dated);
+    let home = Home::open(dir, place.now).await?;
+    let (listener, address) = listen(a.listen).await?;
     note(&format!("log {} at http://{address}, {} entries", home.genesis().origin, home.state.size));
     let (queue, waiting) = mpsc::channel(QUEUE);
-    let served = Arc::new(Served { home: dir.to_path_buf(), objects: home.objects.clone(), sealed, queue });
+    let served = Arc::new(Served { home: dir.clone(), objects: home.objects.clone(), sealed: a.sealed, queue });
     let writer = tokio::spawn(write(home, waiting, now));
     let mut writer = std::pin::pin!(writer);
     let answers = serve(listener, Duration::from_secs(60), interrupted(), move |request| answer(served.clone(), request));

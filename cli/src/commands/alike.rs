@@ -7,20 +7,23 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use corpus::ContributorId;
 use ledger::history::Logged;
-use pipeline::Home;
 use polars::prelude::*;
 use rules::run_data::{self, Engine};
 use serde_json::json;
 use store::Class;
 use trainer::read_documents;
 
+use super::Place;
+use super::model::run_of;
+use crate::args::attribution::Alike;
 use crate::failure::{Kind, failure};
-use crate::model::run_of;
 use crate::output::Output;
 use crate::tables::render;
 
 /// Pairs among the `most` documents with the largest credit, by size, at the run's last weights.
-pub fn show(home: &Home, run: u32, least: f64, most: usize, tokens: usize) -> Result<Output> {
+pub async fn show(place: &Place, a: Alike) -> Result<Output> {
+    let home = &place.open().await?;
+    let Alike { run, least, documents: most, tokens } = a;
     let this = run_of(home, run)?;
     let Logged { entry: attribution, .. } =
         this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;

@@ -10,63 +10,39 @@ use arrow::array::{ArrayRef, ListBuilder, RecordBatch, StringArray, StringBuilde
 use arrow::datatypes::{DataType, Field, Fields};
 use corpus::Digest;
 use corpus::parquet_file::TableWriter;
-use dedup::{Decision, Device, Features, Guard, Judge, Key, Name, Options, Ruling, Threshold, word_stream};
+use dedup::{Decision, Features, Guard, Judge, Key, Name, Options, Ruling, Threshold, word_stream};
 use indicatif::ProgressBar;
 use ingest::Problem;
 use ingest::read::{Item, Options as Reading, Stream};
 use pipeline::gather::nothing_read;
 use serde_json::json;
 
+use crate::args::dedup::{Dedup, DeviceChoice};
 use crate::failure::usage;
 use crate::output::{Output, note};
 
 /// What is asked for.
-pub struct Request {
+struct Request {
     /// A file or a folder.
-    pub input: PathBuf,
+    input: PathBuf,
     /// How it is read.
-    pub reading: Reading,
+    reading: Reading,
     /// One line a document: the id of the one that it duplicates, or its own.
-    pub clusters: Option<PathBuf>,
+    clusters: Option<PathBuf>,
     /// A table with the evidence.
-    pub verdicts: Option<PathBuf>,
+    verdicts: Option<PathBuf>,
     /// Documents that nothing may hold.
-    pub held_out: Option<PathBuf>,
+    held_out: Option<PathBuf>,
     /// A decimal between 0 and 1.
-    pub threshold: String,
+    threshold: String,
     /// Whether pairs are proven.
-    pub verify: bool,
+    verify: bool,
     /// Whether runs in common are looked for.
-    pub spans: bool,
+    spans: bool,
     /// Where to compute.
-    pub device: DeviceChoice,
+    device: DeviceChoice,
     /// 64 hexadecimal digits, if not the default key.
-    pub key: Option<String>,
-}
-
-/// Where to compute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum DeviceChoice {
-    /// This machine's threads.
-    Cpu,
-    /// A CUDA device, or an error.
-    Cuda,
-    /// A CUDA device if there is one.
-    Auto,
-}
-
-impl DeviceChoice {
-    /// The device, and what to say of it.
-    pub fn open(self) -> Result<(Device, String)> {
-        match self {
-            DeviceChoice::Cpu => Ok((Device::Cpu, "cpu".into())),
-            DeviceChoice::Cuda => Ok((Device::cuda(0)?, "cuda".into())),
-            DeviceChoice::Auto => Ok(match Device::cuda(0) {
-                Ok(device) => (device, "cuda".into()),
-                Err(e) => (Device::Cpu, format!("cpu ({e})")),
-            }),
-        }
-    }
+    key: Option<String>,
 }
 
 /// The key of people who fear nobody: anybody can find edits that slip through it.
@@ -86,8 +62,15 @@ fn threshold_of(text: &str) -> Result<Threshold> {
     if numerator == 0 || numerator > denominator { Err(wrong()) } else { Ok(Threshold { numerator, denominator }) }
 }
 
+/// Carries out the command.
+pub fn run(a: Dedup) -> Result<Output> {
+    let (verify, spans, reading) = (!a.no_verify, !a.no_spans, a.columned.options(false));
+    let Dedup { input, clusters, verdicts, held_out, threshold, device, key, .. } = a;
+    find(&Request { input, reading, clusters, verdicts, held_out, threshold, verify, spans, device, key })
+}
+
 /// Finds duplicates and writes what was asked for.
-pub fn run(request: &Request) -> Result<Output> {
+fn find(request: &Request) -> Result<Output> {
     let key = match &request.key {
         None => default_key(),
         Some(text) => text.parse::<Digest>().map_err(|e| usage(format!("--key: {e}")))?.0,

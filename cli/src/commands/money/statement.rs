@@ -1,7 +1,6 @@
 //! What `reward` and `statement verify` print.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use anyhow::Result;
 use corpus::{ContributorId, Digest};
@@ -10,18 +9,31 @@ use ledger::history::Logged;
 use ledger::payee::PayeeId;
 use ledger::settlement::PayeeLine;
 use ledger::statement::Statement;
-use pipeline::Home;
+use pipeline::{Home, reward};
 use rules::Archive;
 use serde_json::json;
 use store::files;
 
+use super::page;
+use crate::args::money::{Reward, Verify};
 use crate::audited;
+use crate::commands::Place;
 use crate::failure::{Kind, failure};
 use crate::output::{Bars, Output, money};
 use crate::tables::number_value;
 
+/// Settles a run, or only says what everybody would get.
+pub async fn reward(place: &Place, a: Reward) -> Result<Output> {
+    let mut home = place.open().await?;
+    if !a.dry_run {
+        let settled = reward::run(&mut home, a.run).await?;
+        page::write(&home, &settled)?;
+    }
+    rewards(&home, a.run)
+}
+
 /// Every pool with everybody's line, and what is payable of it.
-pub fn rewards(home: &Home, run: u32) -> Result<Output> {
+fn rewards(home: &Home, run: u32) -> Result<Output> {
     let computed = rules::settlement::compute(home, run)?;
     let (policy, rewards) = (&computed.policy, &computed.rewards);
     let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
@@ -108,8 +120,9 @@ fn signed(archive: &Archive, bytes: &[u8]) -> Result<Statement> {
 }
 
 /// Recomputes a statement from the log and public objects, and names the fields that differ.
-pub fn verify(file: &Path, dir: &Path) -> Result<Output> {
-    let archive = audit::public_archive(&audited::files(dir)?, &Bars)?;
+pub fn verify(place: &Place, a: Verify) -> Result<Output> {
+    let file = a.file.as_path();
+    let archive = audit::public_archive(&audited::files(&place.home)?, &Bars)?;
     let bytes = files::read(file)?;
     let wrong = |what: String| failure(Kind::Verification, format!("{}: {what}", file.display()));
     let statement = signed(&archive, &bytes).map_err(|e| wrong(e.to_string()))?;

@@ -1,15 +1,15 @@
 //! The commands about payouts.
 
-use std::path::Path;
-
 use anyhow::Result;
-use ledger::SecretKey;
 use ledger::entry::ApprovalOutcome;
 use ledger::history::Logged;
 use pipeline::Home;
+use pipeline::keys::read_given;
 use pipeline::payouts;
 use serde_json::json;
 
+use crate::args::money::{Approve, Export, Propose, Reconcile};
+use crate::commands::Place;
 use crate::output::{Output, money};
 
 fn amount(home: &Home, minor: i128) -> String {
@@ -18,8 +18,9 @@ fn amount(home: &Home, minor: i128) -> String {
 }
 
 /// Proposes to pay everybody whom the rail reaches.
-pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result<Output> {
-    let p = payouts::propose(home, rail_file, dry_run).await?;
+pub async fn propose(place: &Place, a: Propose) -> Result<Output> {
+    let home = &mut place.open().await?;
+    let p = payouts::propose(home, &a.rail, a.dry_run).await?;
     let mut text = String::new();
     for n in &p.not_paid {
         text += &format!("  {:<24} {:>16}  not paid now: {}\n", home.name_of(&n.contributor), amount(home, n.amount_minor), n.why);
@@ -47,14 +48,16 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
 }
 
 /// The second key's word on a proposal.
-pub async fn approve(home: &mut Home, payout: u64, reject: bool, key: Option<&SecretKey>) -> Result<Output> {
-    let payouts::Decided { outcome, entry } = payouts::approve(home, payout, reject, key).await?;
+pub async fn approve(place: &Place, a: Approve) -> Result<Output> {
+    let (key, payout) = (read_given(a.key.as_deref())?, a.payout);
+    let payouts::Decided { outcome, entry } = payouts::approve(&mut place.open().await?, payout, a.reject, key.as_ref()).await?;
     Ok(Output::new(format!("payout {payout}: {outcome} by entry {entry}"), json!({ "payout": payout, "outcome": outcome, "entry": entry })))
 }
 
 /// Writes the file of an approved payout.
-pub fn export(home: &Home, payout: u64, out: &Path) -> Result<Output> {
-    let e = payouts::export(home, payout, out)?;
+pub async fn export(place: &Place, a: Export) -> Result<Output> {
+    let (payout, out) = (a.payout, &a.out);
+    let e = payouts::export(&place.open().await?, payout, out)?;
     let mut text = format!("{}: {} bytes, {} payments", out.display(), e.bytes, e.payments);
     if e.claims > 0 {
         text += &format!("; {} claims with their proofs below statements/payout-{payout}", e.claims);
@@ -63,8 +66,9 @@ pub fn export(home: &Home, payout: u64, out: &Path) -> Result<Output> {
 }
 
 /// Books what the rail reports.
-pub async fn reconcile(home: &mut Home, payout: u64, report: &Path) -> Result<Output> {
-    let r = payouts::reconcile(home, payout, report).await?;
+pub async fn reconcile(place: &Place, a: Reconcile) -> Result<Output> {
+    let (home, payout) = (&mut place.open().await?, a.payout);
+    let r = payouts::reconcile(home, payout, &a.report).await?;
     let told = |reference: &String| format!("  {reference}: came back before, and is payable; not booked as paid\n");
     let contradicted: String = r.contradicted.iter().map(told).collect();
     if r.new == 0 {
@@ -83,7 +87,8 @@ pub async fn reconcile(home: &mut Home, payout: u64, report: &Path) -> Result<Ou
 }
 
 /// All payouts, and what is payable or held.
-pub fn list(home: &Home) -> Result<Output> {
+pub async fn list(place: &Place) -> Result<Output> {
+    let home = &place.open().await?;
     let listed = payouts::list(home)?;
     let (mut text, mut rows) = (String::new(), Vec::new());
     for p in &home.state.payouts {

@@ -4,12 +4,19 @@ use anyhow::Result;
 use pipeline::Home;
 use serde_json::json;
 
+use super::Place;
+use crate::args::home::Status;
 use crate::failure::usage;
 use crate::output::{Output, money};
 use crate::tables::{self, ContributorRow, number_value};
 
 /// The state of the home, or of one contributor.
-pub async fn run(home: &Home, contributor: Option<&str>) -> Result<Output> {
+pub async fn status(place: &Place, a: Status) -> Result<Output> {
+    of(&place.open().await?, a.contributor.as_deref()).await
+}
+
+/// The same of a home that is open.
+pub async fn of(home: &Home, contributor: Option<&str>) -> Result<Output> {
     let genesis = home.genesis();
     let (currency, exponent) = (genesis.currency.clone(), genesis.currency_exponent);
     let Some(last) = home.state.epochs.last() else {

@@ -18,6 +18,8 @@ use serde_json::json;
 use store::{Class, LogFiles, files};
 use trainer::{read_documents, read_order};
 
+use super::Place;
+use crate::args::audit::Trace as Args;
 use crate::audited;
 use crate::failure::{Kind, failure, usage};
 use crate::output::{Output, money};
@@ -26,7 +28,7 @@ use crate::output::{Output, money};
 const LISTED: usize = 20;
 
 /// What is traced.
-pub enum From {
+enum From {
     /// A document.
     Document(DocumentRef),
     /// Documents that hold a text.
@@ -53,8 +55,16 @@ struct Trace<'a> {
     hops: Vec<Hop>,
 }
 
-/// Traces `from` in the copy in `dir`; `proofs` is a folder for the entries' proofs.
-pub fn run(dir: &Path, from: From, proofs: Option<&Path>) -> Result<Output> {
+/// Traces what is asked for; with a folder for proofs those of the entries that are named are written there.
+pub fn trace(place: &Place, a: Args) -> Result<Output> {
+    let (dir, proofs) = (&place.home, a.proofs.as_deref());
+    let from = match (a.document, a.text, a.shard, a.statement) {
+        (Some(document), ..) => From::Document(document),
+        (_, Some(text), ..) => From::Text(text),
+        (.., Some(shard), _) => From::Token { shard, row: a.row.unwrap_or(0), token: a.token },
+        (.., Some(contributor)) => From::Statement { contributor, run: a.run, line: a.line },
+        _ => return Err(usage("trace: expected a document, --text, --shard or --statement")),
+    };
     let archive = audited::archive(dir)?;
     let mut trace = Trace { archive: &archive, hops: Vec::new() };
     let mut head = String::new();

@@ -13,11 +13,13 @@ use rules::run_data::{self, Engine};
 use rules::targets::Targets;
 use serde_json::json;
 use store::{Class, files};
-use trainer::{Corpus, Document, Drawing, RunConfig, config_json, generate, pieces_of, pricing_passes, write_weights};
+use trainer::{Corpus, Document, Drawing, RunConfig, config_json, pieces_of, pricing_passes, write_weights};
 
+use super::Place;
+use super::quickstart::epoch_targets;
+use crate::args::model::{Eval, Generate};
 use crate::failure::{Kind, failure, usage};
 use crate::output::Output;
-use crate::quickstart::epoch_targets;
 
 /// A run's weights after its last progress.
 struct Model {
@@ -46,7 +48,10 @@ fn load(archive: &Archive, number: u32) -> Result<Model> {
 }
 
 /// Text that the model goes on with after `prompt`.
-pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, drawing: Drawing) -> Result<Output> {
+pub async fn generate(place: &Place, a: Generate) -> Result<Output> {
+    let home = place.open().await?;
+    let archive: &Archive = &home;
+    let (run, prompt) = (a.run, a.prompt.as_str());
     let model = load(archive, run)?;
     let (_, tokenizer) = rules::tokenizer::read(archive)?;
     let prompt_tokens = tokenizer.encode(prompt)?;
@@ -55,7 +60,8 @@ pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, dr
     }
     let backend = Engine::new();
     let mut engine = trainer::Engine::new(&backend, &model.config.model, model.vocabulary);
-    let tokens = generate(&mut engine, &model.theta, &prompt_tokens, count, model.config.model.context, drawing);
+    let drawing = Drawing { temperature: a.temperature, top: a.top, seed: a.seed };
+    let tokens = trainer::generate(&mut engine, &model.theta, &prompt_tokens, a.tokens, model.config.model.context, drawing);
     let text = tokenizer.decode(&tokens)?;
     Ok(Output::new(
         format!("{prompt}{text}"),
@@ -64,7 +70,10 @@ pub fn generate_text(archive: &Archive, run: u32, prompt: &str, count: usize, dr
 }
 
 /// Loss in nats a token and bits a byte, by target or of a file.
-pub fn evaluate(archive: &Archive, run: u32, file: Option<&Path>) -> Result<Output> {
+pub async fn evaluate(place: &Place, a: Eval) -> Result<Output> {
+    let home = place.open().await?;
+    let archive: &Archive = &home;
+    let (run, file) = (a.run, a.file.as_deref());
     let model = load(archive, run)?;
     let (_, tokenizer) = rules::tokenizer::read(archive)?;
     let sets: Vec<(String, &str, Corpus)> = match file {

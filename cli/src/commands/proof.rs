@@ -3,21 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use corpus::merkle;
 use corpus::shard::Shard;
 use corpus::verdict::{Verdict, VerdictTable};
-use corpus::{DocumentRef, merkle};
-use ledger::document_proof::{Anchor, DocumentProof, InShard, Opening, Place, ProvenDecision};
+use ledger::document_proof::{self, Anchor, DocumentProof, InShard, Opening, ProvenDecision};
 use ledger::history::Logged;
 use ledger::{EntryProof, ProofError, Verifier};
 use pipeline::Home;
 use serde_json::json;
 use store::{Class, files};
 
+use super::Place;
+use crate::args::proof::{Prove, VerifyProof};
 use crate::failure::{Kind, failure, usage};
 use crate::output::Output;
 
 /// Writes the proof of what became of a document; with `open` its salt and text are in it.
-pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<PathBuf>) -> Result<Output> {
+pub async fn prove(place: &Place, a: Prove) -> Result<Output> {
+    let home = &place.open().await?;
+    let Prove { document, open, out } = a;
     let all = || home.state.epochs.iter().flat_map(|e| &e.submissions);
     let submitted = all().find(|s| s.submission.index == document.submission).ok_or_else(|| {
         usage(format!("document {document}: entry {} is no submission; names are as in `assay attribution show`", document.submission))
@@ -37,7 +41,7 @@ pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<Path
     let index = like().position(|r| r.number == row.number).context("a row is in its own table")? as u64;
     let decision = ProvenDecision {
         decision: row.decision.clone(),
-        place: Place::new(like().map(|r| merkle::leaf_hash(&r.record())), index),
+        place: document_proof::Place::new(like().map(|r| merkle::leaf_hash(&r.record())), index),
         anchor: anchor(home, *at)?,
     };
     let shard = match submitted.shard_of(document.number) {
@@ -47,7 +51,7 @@ pub fn document(home: &Home, document: DocumentRef, open: bool, out: Option<Path
             match shard.documents.iter().position(|d| d.document == document) {
                 Some(index) => Some(InShard {
                     tokens: shard.documents[index].tokens.len() as u64,
-                    place: Place::new(shard.documents.iter().map(|d| merkle::leaf_hash(&d.record())), index as u64),
+                    place: document_proof::Place::new(shard.documents.iter().map(|d| merkle::leaf_hash(&d.record())), index as u64),
                     anchor: anchor(home, *at)?,
                 }),
                 None => None,
@@ -102,9 +106,10 @@ pub fn verifier(text: &str) -> Result<Verifier> {
 }
 
 /// Checks a proof or a receipt with keys alone.
-pub fn verify(file: &Path, vkey: &str, witnesses: &[String], entry: Option<&Path>) -> Result<Output> {
-    let log = verifier(vkey).context("--vkey")?;
-    let witnesses = witnesses.iter().map(|w| verifier(w)).collect::<Result<Vec<_>>>().context("--witness")?;
+pub fn verify(a: VerifyProof) -> Result<Output> {
+    let (file, entry) = (a.file.as_path(), a.entry.as_deref());
+    let log = verifier(&a.vkey).context("--vkey")?;
+    let witnesses = a.witness.iter().map(|w| verifier(w)).collect::<Result<Vec<_>>>().context("--witness")?;
     let bytes = files::read(file)?;
     let failed = |e: ProofError| failure(Kind::Verification, format!("{}: {e}", file.display()));
     let by = |k: usize| if k == 0 { "unwitnessed".to_string() } else { format!("witnessed by {k}") };
@@ -119,11 +124,10 @@ pub fn verify(file: &Path, vkey: &str, witnesses: &[String], entry: Option<&Path
     let proof = DocumentProof::from_bytes(&bytes).map_err(failed)?;
     let shown = proof.verify(&log, &witnesses).map_err(failed)?;
     let mut text = format!("document {}: {} by entry {}", proof.document, shown.verdict.code(), shown.entries.0);
-    let decided = &proof.decision.decision;
-    if let Some(of) = decided.of {
+    if let Some(of) = proof.decision.decision.of {
         text += &format!(", of document {of}");
-        if decided.union > 0 {
-            text += &format!(" ({} of {} shingles)", decided.intersection, decided.union);
+        if proof.decision.decision.union > 0 {
+            text += &format!(" ({} of {} shingles)", proof.decision.decision.intersection, proof.decision.decision.union);
         }
     }
     if let (Some(at), Some(s)) = (shown.entries.1, &proof.shard) {
@@ -135,7 +139,7 @@ pub fn verify(file: &Path, vkey: &str, witnesses: &[String], entry: Option<&Path
         "document": proof.document,
         "commitment": proof.commitment,
         "verdict": shown.verdict.code(),
-        "of": decided.of,
+        "of": proof.decision.decision.of,
         "acceptance": shown.entries.0,
         "shard": shown.entries.1,
         "log_size": shown.head.size,

@@ -8,12 +8,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use pipeline::config::{config_of_home, database_url, objects_of};
 use pipeline::jobs::{process, threads, work_until_idle};
-use pipeline::work::{Work, Worker};
+use pipeline::work::{self, Work};
 use serde_json::{Value, json};
 use store::{Index, JobState, Objects};
 use tokio::sync::watch;
 
-use crate::args::WorkerPlace;
+use super::Place;
+use crate::args::work::{Jobs, Worker};
 use crate::failure::usage;
 use crate::output::{Output, note};
 
@@ -29,20 +30,20 @@ async fn index_of(dir: &Path) -> Result<Index> {
 }
 
 /// Shows the queue, once or until nothing is left.
-pub async fn show(dir: &Path, watching: bool, retry: bool, all: bool) -> Result<Output> {
-    let index = index_of(dir).await?;
-    if retry {
+pub async fn jobs(place: &Place, a: Jobs) -> Result<Output> {
+    let index = index_of(&place.home).await?;
+    if a.retry {
         let count = index.retry().await?;
         note(&format!("{count} jobs may be tried again"));
     }
     loop {
         let (jobs, now) = (index.jobs().await?, index.now().await?);
         let open = jobs.iter().any(|j| ["ready", "leased"].contains(&j.state.as_str()));
-        if !watching || !open {
-            return Ok(Output::new(text(&jobs, now, all), json_of(&jobs, now)));
+        if !a.watch || !open {
+            return Ok(Output::new(text(&jobs, now, a.all), json_of(&jobs, now)));
         }
         // The screen's beginning, and nothing below.
-        eprint!("\x1b[H\x1b[J{}", text(&jobs, now, all));
+        eprint!("\x1b[H\x1b[J{}", text(&jobs, now, a.all));
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
@@ -126,15 +127,14 @@ fn json_of(jobs: &[JobState], now: i64) -> Value {
 }
 
 /// Does jobs until it is told to stop by SIGINT or SIGTERM, or, if asked so, until there are none.
-pub async fn work(place: &WorkerPlace, lease_ms: i64, exit_when_idle: bool) -> Result<Output> {
-    let (index, objects) = match (&place.home, &place.database, &place.storage) {
-        (Some(dir), ..) => (index_of(dir).await?, objects_of(dir)?),
-        (None, Some(database), Some(storage)) => {
+pub async fn worker(place: &Place, a: Worker) -> Result<Output> {
+    let (index, objects) = match (&a.database, &a.storage) {
+        (Some(database), Some(storage)) => {
             let index = Index::open(database).await.with_context(|| format!("database {database}"))?;
             let objects = if storage.contains("://") { Objects::in_bucket(storage)? } else { Objects::new(Path::new(storage)) };
             (index, objects)
         }
-        _ => return Err(usage("worker: expected --home, or --database and --storage")),
+        _ => (index_of(&place.home).await?, objects_of(&place.home)?),
     };
     if !index.is_shared() {
         return Err(usage(
@@ -157,13 +157,13 @@ pub async fn work(place: &WorkerPlace, lease_ms: i64, exit_when_idle: bool) -> R
         note("stopping: the jobs at hand are ended first");
         let _ = stop.send(true);
     });
-    let worker = Arc::new(Worker::new(objects));
+    let doer = Arc::new(work::Worker::new(objects));
     note(&format!("{}: {} jobs at once", process(), threads()));
     let mut done = 0;
     loop {
         let tasks = (0..threads()).map(|n| {
             let name = format!("{}/{n}", process());
-            tokio::spawn(work_until_idle(index.clone(), worker.clone(), Work::KINDS.to_vec(), name, lease_ms, stopped.clone()))
+            tokio::spawn(work_until_idle(index.clone(), doer.clone(), Work::KINDS.to_vec(), name, a.lease_ms, stopped.clone()))
         });
         for task in tasks.collect::<Vec<_>>() {
             done += task.await??;
@@ -172,7 +172,7 @@ pub async fn work(place: &WorkerPlace, lease_ms: i64, exit_when_idle: bool) -> R
         for kind in Work::KINDS {
             open += index.open_jobs(kind).await?;
         }
-        if *stopped.borrow() || exit_when_idle && open == 0 {
+        if *stopped.borrow() || a.exit_when_idle && open == 0 {
             return Ok(Output::new(format!("{done} jobs done"), json!({ "done": done })));
         }
         let mut stopped = stopped.clone();

@@ -3,8 +3,6 @@
 //! Source: C2SP `tlog-witness`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +15,16 @@ use ledger::key::Algorithm;
 use ledger::witness::{AddCheckpoint, Refusal};
 use ledger::{Note, SecretKey, Verifier};
 use pipeline::keys::{self as key_files, read as read_key};
+use pipeline::notices;
 use serde_json::json;
 use store::{Witness, files};
 
+use super::Place;
+use super::proof::verifier;
+use crate::args::witness::{Change, Cosign, Key, Serve, Witnessing};
 use crate::failure::{Kind, failure, usage};
 use crate::http::{self, reply};
 use crate::output::{Output, note};
-use crate::prove::verifier;
 
 /// Longest request: a tree head and 63 hashes are far below it.
 const LONGEST: usize = 65_536;
@@ -34,19 +35,19 @@ struct Followed {
 }
 
 impl Followed {
-    fn new(key: &Path, logs: &[String], state: &Path) -> Result<(Followed, SecretKey)> {
-        let key = read_key(key)?;
+    fn new(what: &Witnessing) -> Result<(Followed, SecretKey)> {
+        let key = read_key(&what.key)?;
         if key.algorithm != Algorithm::CosignatureV1 {
             return Err(failure(Kind::Check, format!("key {}: a witness signs with a key made by `assay witness key`", key.name)));
         }
         let log = |text: &String| -> Result<(String, (Verifier, Witness))> {
             let log = verifier(text).with_context(|| format!("--log {text}"))?;
             // Under the origin's digest: it may hold what no file name may, and another key of it is the same log.
-            let memory = state.join(Digest::of(log.name.as_bytes()).to_string());
+            let memory = what.state.join(Digest::of(log.name.as_bytes()).to_string());
             Ok((log.name.clone(), (log, Witness::new(key.clone(), &memory))))
         };
         let mut followed = BTreeMap::new();
-        for text in logs {
+        for text in &what.log {
             let (origin, log) = log(text)?;
             if followed.insert(origin.clone(), log).is_some() {
                 return Err(usage(format!("--log: {origin} is given twice")));
@@ -72,19 +73,25 @@ impl Followed {
 }
 
 /// Makes a witness' key.
-pub fn key(name: &str, out: &Path) -> Result<Output> {
-    let key = key_files::generate(name, Algorithm::CosignatureV1)?;
+pub fn key(a: Key) -> Result<Output> {
+    let (key, out) = (key_files::generate(&a.name, Algorithm::CosignatureV1)?, &a.out);
     key_files::write_new(out, &key, false)?;
     Ok(Output::new(key.vkey(), json!({ "vkey": key.vkey(), "key": out.display().to_string() })))
 }
 
+/// Lets other witnesses cosign a home's log.
+pub async fn change(place: &Place, a: Change) -> Result<Output> {
+    let at = notices::change_witnesses(&mut place.open().await?, &files::read_text(&a.policy)?).await?;
+    Ok(Output::new(format!("other witnesses from entry {} on", at + 1), json!({ "witness_change": at })))
+}
+
 /// Answers one request from a file, for a machine without a network.
-pub fn cosign(request: &Path, key: &Path, logs: &[String], state: &Path, out: Option<PathBuf>, now: u64) -> Result<Output> {
-    let (followed, _) = Followed::new(key, logs, state)?;
+pub fn cosign(place: &Place, a: Cosign) -> Result<Output> {
+    let (request, (followed, _)) = (&a.request, Followed::new(&a.what)?);
     let body = files::read_text(request)?;
-    match followed.add(&body, now)? {
+    match followed.add(&body, place.now)? {
         Ok(line) => {
-            let path = out.unwrap_or_else(|| request.with_extension("cosignature"));
+            let path = a.out.unwrap_or_else(|| request.with_extension("cosignature"));
             files::write(&path, line.as_bytes(), 0o644)?;
             Ok(Output::new(format!("cosigned; {}", path.display()), json!({ "cosignature": line, "file": path.display().to_string() })))
         }
@@ -93,10 +100,10 @@ pub fn cosign(request: &Path, key: &Path, logs: &[String], state: &Path, out: Op
 }
 
 /// Answers `POST /add-checkpoint` until it is stopped.
-pub async fn serve(listen: SocketAddr, key: &Path, logs: &[String], state: &Path) -> Result<Output> {
-    let (followed, key) = Followed::new(key, logs, state)?;
+pub async fn serve(a: Serve) -> Result<Output> {
+    let (followed, key) = Followed::new(&a.what)?;
     let followed = Arc::new(followed);
-    let (listener, address) = http::listen(listen).await?;
+    let (listener, address) = http::listen(a.listen).await?;
     note(&format!("witness {} at http://{address}, follows {} logs", key.vkey(), followed.logs.len()));
     http::serve(listener, Duration::from_secs(30), http::interrupted(), move |request| answer(followed.clone(), request)).await;
     Ok(Output::new("stopped", json!({ "stopped": true })))

@@ -1,5 +1,7 @@
 //! Everything on real text, from submission to audit, in one command. Each step is a command of its own too.
 
+mod registry;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -21,32 +23,34 @@ use serde_json::json;
 use store::files;
 use trainer::RunConfig;
 
+use super::money::page;
+use super::{Place, report};
+use crate::args::quickstart::Quickstart;
 use crate::failure::{Kind, failure, usage};
-use crate::money::page;
 use crate::output::{Bars, Output, note};
-use crate::{audited, registry, report, tables};
+use crate::{audited, tables};
 
 /// What decides a quickstart; kept in the home, so that the same command goes on after a crash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Options {
+struct Options {
     /// A dozen small crates and 200 steps.
-    pub small: bool,
+    small: bool,
     /// All secrets derive from it.
-    pub seed: Option<u64>,
+    seed: Option<u64>,
     /// One folder a contributor, instead of crates.
-    pub contributors: Option<PathBuf>,
+    contributors: Option<PathBuf>,
     /// Held-out files, instead of crates.
-    pub target: Option<PathBuf>,
+    target: Option<PathBuf>,
     /// Licence of contributors that have none.
-    pub licence: Option<String>,
+    licence: Option<String>,
     /// A `tokenizer.json`, instead of training one.
-    pub tokenizer: Option<PathBuf>,
+    tokenizer: Option<PathBuf>,
     /// A `RUN.toml`, instead of the built-in one.
-    pub run: Option<PathBuf>,
+    run: Option<PathBuf>,
     /// What the run is for.
-    pub purpose: Purpose,
+    purpose: Purpose,
     /// Windows that the audit replays.
-    pub replay: usize,
+    replay: usize,
 }
 
 /// Kept in the home: options, and the time that everything is dated with.
@@ -77,8 +81,10 @@ impl Destination for Nowhere {
 }
 
 /// Runs or resumes a quickstart in `dir`.
-pub async fn run(dir: &Path, options: Options, now: Option<u64>) -> Result<Output> {
-    let (begun, new) = begin(dir, options, now)?;
+pub async fn run(place: &Place, a: Quickstart) -> Result<Output> {
+    let Quickstart { small, seed, contributors, target, licence, tokenizer, run, purpose, replay } = a;
+    let (dir, options) = (&place.home, Options { small, seed, contributors, target, licence, tokenizer, run, purpose, replay });
+    let (begun, new) = begin(dir, options, place.dated)?;
     let options = &begun.options;
     let mut seconds = serde_json::Map::new();
     let mut clock = Instant::now();
@@ -282,8 +288,8 @@ fn crate_source(c: &registry::Crate) -> Contribution {
 fn config(options: &Options) -> Result<RunConfig> {
     let text = match &options.run {
         Some(path) => files::read_text(path)?,
-        None if options.small => include_str!("runs/small.toml").to_string(),
-        None => include_str!("runs/full.toml").to_string(),
+        None if options.small => include_str!("../../runs/small.toml").to_string(),
+        None => include_str!("../../runs/full.toml").to_string(),
     };
     Ok(RunConfig::from_toml(&text)?)
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
 use corpus::ContributorId;
 use kernels::{Memory, OptimizerOperations};
 use ledger::history::Logged;
@@ -15,38 +14,12 @@ use serde_json::json;
 use store::Class;
 use trainer::{Batch, Piece, read_documents};
 
+use super::Place;
+use super::model::run_of;
+use crate::args::attribution::{By, Explain, Show, Sort};
 use crate::failure::{Kind, failure, usage};
-use crate::model::run_of;
 use crate::output::Output;
 use crate::tables::render;
-
-/// What a row of `assay attribution show` is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum By {
-    /// A contributor.
-    Contributor,
-    /// A document.
-    Document,
-    /// A contributor and a target.
-    Target,
-    /// A window.
-    Window,
-}
-
-/// What the rows are sorted by, largest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Sort {
-    /// Credit.
-    Nats,
-    /// Half the difference of the halves.
-    Spread,
-    /// Tokens trained on.
-    Tokens,
-    /// Credit a token.
-    PerToken,
-    /// The name.
-    Name,
-}
 
 #[derive(Default)]
 struct Sum {
@@ -72,7 +45,9 @@ impl Sum {
 }
 
 /// Sums of the tables of a run.
-pub fn show(home: &Home, run: u32, by: By, sort: Sort, limit: usize) -> Result<Output> {
+pub async fn show(place: &Place, a: Show) -> Result<Output> {
+    let home = &place.open().await?;
+    let Show { run, by, sort, limit } = a;
     let tables = rules::run_tables::of_run(home, run_of(home, run)?)?;
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     let name = |id: &str| id.parse::<ContributorId>().map_or_else(|_| id.to_string(), |id| home.name_of(&id));
@@ -184,7 +159,9 @@ pub fn draws(home: &Home, run: u32) -> Result<Output> {
 ///
 /// The derivative of each token's loss along the preconditioned held-out gradient at the window's first weights,
 /// scaled to the document's credit in that window.
-pub fn explain(home: &Home, run: u32, document: &str) -> Result<Output> {
+pub async fn explain(place: &Place, a: Explain) -> Result<Output> {
+    let home = &place.open().await?;
+    let (run, document) = (a.run, a.document.as_str());
     let this = run_of(home, run)?;
     let Logged { entry: a, .. } =
         this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;

@@ -1,30 +1,35 @@
 //! The commands about disputes and the books.
 
-use std::path::Path;
-
-use anyhow::Result;
-use ledger::entry::DisputeCode;
-use pipeline::Home;
+use anyhow::{Context, Result};
 use pipeline::disputes::{self, Subject};
 use serde_json::json;
 
+use crate::args::money::{Close, Open, Resolve};
+use crate::commands::Place;
 use crate::output::{Output, money};
 
 /// Opens a dispute.
-pub async fn open(home: &mut Home, subject: Subject, code: DisputeCode, evidence: &Path) -> Result<Output> {
-    let at = disputes::open(home, subject, code, evidence).await?;
+pub async fn open(place: &Place, a: Open) -> Result<Output> {
+    let subject = match (a.contributor, a.submission, a.run) {
+        (Some(name), _, _) => Subject::Contributor(name),
+        (_, Some(at), _) => Subject::Submission(at),
+        (_, _, run) => Subject::Run(run.context("one of the three is required")?),
+    };
+    let at = disputes::open(&mut place.open().await?, subject, a.code, &a.evidence).await?;
     Ok(Output::new(format!("dispute {at} is open: amounts are held until it is resolved"), json!({ "dispute": at })))
 }
 
 /// Resolves a dispute.
-pub async fn resolve(home: &mut Home, dispute: u64, clawback_minor: Option<i128>, reasons: &Path) -> Result<Output> {
-    let disputes::Resolved { entry, outcome } = disputes::resolve(home, dispute, clawback_minor, reasons).await?;
+pub async fn resolve(place: &Place, a: Resolve) -> Result<Output> {
+    let (mut home, dispute) = (place.open().await?, a.dispute);
+    let disputes::Resolved { entry, outcome } = disputes::resolve(&mut home, dispute, a.clawback_minor, &a.reasons).await?;
     Ok(Output::new(format!("dispute {dispute}: {outcome}, entry {entry}"), json!({ "resolution": entry, "outcome": outcome })))
 }
 
 /// Closes the period.
-pub async fn close(home: &mut Home, period: u32) -> Result<Output> {
-    let closed = disputes::close(home, period).await?;
+pub async fn close(place: &Place, a: Close) -> Result<Output> {
+    let (mut home, period) = (place.open().await?, a.period);
+    let closed = disputes::close(&mut home, period).await?;
     let (entry, accounts) = (closed.entry, closed.accounts);
     let genesis = home.genesis();
     let of = |minor| money(minor, genesis.currency_exponent, &genesis.currency);
@@ -37,8 +42,9 @@ pub async fn close(home: &mut Home, period: u32) -> Result<Output> {
 }
 
 /// All balances, and their sum, which is zero.
-pub async fn show(home: &Home) -> Result<Output> {
-    let shown = disputes::show(home).await?;
+pub async fn show(place: &Place) -> Result<Output> {
+    let home = place.open().await?;
+    let shown = disputes::show(&home).await?;
     let genesis = home.genesis();
     let amount = |minor| money(minor, genesis.currency_exponent, &genesis.currency);
     let mut text = String::new();

@@ -1,0 +1,82 @@
+//! Who and what is credited: `assay attribution show`, `explain`.
+
+use clap::{Args, Subcommand};
+
+/// The tables of an attribution.
+#[derive(Debug, Subcommand)]
+pub enum Attribution {
+    Show(Show),
+    Alike(Alike),
+}
+
+/// Sums by contributor, document, target or window.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The run.
+    #[arg(long, default_value_t = 0)]
+    pub run: u32,
+    /// What a row is about.
+    #[arg(long, value_enum, default_value_t = By::Contributor)]
+    pub by: By,
+    /// What comes first.
+    #[arg(long, value_enum, default_value_t = Sort::Nats)]
+    pub sort: Sort,
+    /// Most rows; 0 for all.
+    #[arg(long, default_value_t = 50)]
+    pub limit: usize,
+}
+
+/// Documents of different contributors whose gradients are alike: reasons to look, never verdicts.
+#[derive(Debug, Args)]
+pub struct Alike {
+    /// The run.
+    #[arg(long, default_value_t = 0)]
+    pub run: u32,
+    /// Least cosine of two documents' sketches.
+    #[arg(long, default_value_t = 0.5)]
+    pub least: f64,
+    /// Compare so many documents, those with the most credit.
+    #[arg(long, default_value_t = 2000)]
+    pub documents: usize,
+    /// First tokens of each that are compared.
+    #[arg(long, default_value_t = 4096)]
+    pub tokens: usize,
+}
+
+/// Which tokens of a document carry its credit; an explanation, never what is paid.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The document, as in `attribution show --by document`.
+    pub document: String,
+    /// The run.
+    #[arg(long, default_value_t = 0)]
+    pub run: u32,
+}
+
+/// What a row of `assay attribution show` is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum By {
+    /// A contributor.
+    Contributor,
+    /// A document.
+    Document,
+    /// A contributor and a target.
+    Target,
+    /// A window.
+    Window,
+}
+
+/// What the rows are sorted by, largest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Sort {
+    /// Credit.
+    Nats,
+    /// Half the difference of the halves.
+    Spread,
+    /// Tokens trained on.
+    Tokens,
+    /// Credit a token.
+    PerToken,
+    /// The name.
+    Name,
+}

@@ -1,0 +1,82 @@
+//! Runs: `assay train`, `replay`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Train and attribute; the same command goes on after a crash.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Train {
+    /// Look at a run instead.
+    #[command(subcommand)]
+    pub look: Option<TrainLook>,
+    /// A RUN.toml.
+    #[arg(required_unless_present = "abort")]
+    pub run: Option<PathBuf>,
+    /// The epoch; default: the last.
+    #[arg(long)]
+    pub epoch: Option<u32>,
+    /// Only print parameters, tokens, memory and time.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Start from the weights of a Hugging Face Llama folder; RUN.toml then names their digest.
+    #[arg(long, value_name = "DIR")]
+    pub weights: Option<PathBuf>,
+    /// First a pilot of a quarter of the steps, then the run with strata weighted by what they are credited with a token.
+    #[arg(long, conflicts_with = "weights_from_run")]
+    pub pilot: bool,
+    /// Weigh strata by what they are credited with a token in this run.
+    #[arg(long, value_name = "RUN")]
+    pub weights_from_run: Option<u32>,
+    /// End an unfinished run with this reason.
+    #[arg(long, value_name = "REASON")]
+    pub abort: Option<String>,
+}
+
+/// Looks at a run.
+#[derive(Debug, Subcommand)]
+pub enum TrainLook {
+    Inspect(Inspect),
+    Draws(Draws),
+}
+
+/// The documents of a step.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The step, from 0.
+    #[arg(long)]
+    pub step: u64,
+    /// The run.
+    #[arg(long, default_value_t = 0)]
+    pub run: u32,
+}
+
+/// How often strata were drawn, beside what their weights planned.
+#[derive(Debug, Args)]
+pub struct Draws {
+    /// The run.
+    #[arg(long, default_value_t = 0)]
+    pub run: u32,
+}
+
+/// Compute windows of a run again and compare them with its table.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The run.
+    #[arg(long, default_value_t = 0)]
+    pub run: u32,
+    /// One window, instead of drawn ones.
+    #[arg(long)]
+    pub window: Option<u64>,
+    /// How many drawn windows; the first time they are logged.
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
+    pub sample: usize,
+    /// Beside the table's estimates, each document's exact credit in these windows.
+    #[arg(long)]
+    pub documents: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number from 1".to_string())
+}

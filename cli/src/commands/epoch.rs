@@ -1,0 +1,99 @@
+//! Epochs: opened, closed, judged and cut into shards, compacted.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use corpus::bundle::Submitted;
+use corpus::canonical;
+use pipeline::{compact, epoch, ingest, notices, strata, weighting};
+use rules::policy::{Policy, TARGET, pool_source};
+use serde_json::json;
+use store::{Class, files};
+
+use super::{Place, quickstart, status};
+use crate::args::epoch::{Compact, Ingest, Open};
+use crate::failure::usage;
+use crate::output::{Bars, Output, note};
+
+/// Opens an epoch under the policy that was announced for it, or that the arguments say.
+pub async fn open(place: &Place, a: Open) -> Result<Output> {
+    let mut home = place.open().await?;
+    let (targets, target_weights) = targets(&a.target, &a.target_weight)?;
+    let mut policy = Policy::new(a.pool_minor, &home.genesis().currency.clone(), home.genesis().currency_exponent);
+    policy.target_weights = target_weights;
+    policy.hold_days = a.hold_days;
+    policy.grant_hold_days = a.grant_hold_days;
+    policy.unknown_reservations = a.unknown_reservations.map(Into::into);
+    if let Some(path) = a.pay {
+        let text = files::read_text(&path)?;
+        policy.pay = toml::from_str(&text).map_err(|e| usage(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
+    }
+    policy.strata = a.strata.map(|path| strata::read(&home, &path)).transpose()?.unwrap_or_default();
+    if let Some(path) = a.filters {
+        let text = files::read_text(&path)?;
+        policy.filters = toml::from_str(&text).map_err(|e| usage(format!("{}: {e}", path.display())))?;
+    }
+    for path in &a.weights {
+        policy.weight_tables.push(home.objects.put(Class::Public, &canonical::to_vec(&weighting::table_of_file(path)?)?)?);
+    }
+    if let Some(announced) = notices::announced_policy(&home)? {
+        note("the policy of this epoch was announced: it is taken as it is, whatever is given here");
+        policy = announced;
+    }
+    if let Some(fault) = policy.fault() {
+        return Err(usage(format!("policy: {fault}")));
+    }
+    let number = epoch::open(&mut home, &policy, a.purpose, targets).await?;
+    Ok(Output::new(format!("epoch {number} is open for {}", a.purpose), json!({ "epoch": number })))
+}
+
+/// Closes it.
+pub async fn close(place: &Place) -> Result<Output> {
+    let seed = epoch::close(&mut place.open().await?).await?;
+    Ok(Output::new(format!("closed; the witnesses' cosignatures drew the seed {seed}"), json!({ "seed": seed })))
+}
+
+/// Judges what was submitted, and cuts it into shards.
+pub async fn ingest(place: &Place, a: Ingest) -> Result<Output> {
+    let mut home = place.open().await?;
+    let tokenizer = a.tokenizer.as_deref().map(|path| ingest::given_tokenizer(path, &Bars)).transpose()?;
+    let (device, name) = a.device.open()?;
+    note(&format!("documents are compared on {name}"));
+    ingest::run(&mut home, tokenizer, a.vocabulary, device).await?;
+    status::of(&home, None).await
+}
+
+/// Puts shards into fewer files.
+pub async fn compact(place: &Place, a: Compact) -> Result<Output> {
+    let c = compact::run(&mut place.open().await?, a.epoch, a.documents_bytes).await?;
+    Output::of(format!("epoch {}: {} shards are in {} files now", c.epoch, c.shards, c.files), &c)
+}
+
+/// Held-out documents of several paths, each a source of the target that it names, and the targets' weights.
+fn targets(paths: &[String], weights: &[String]) -> Result<(Vec<Submitted>, BTreeMap<String, u64>)> {
+    let (mut all, mut known) = (Vec::new(), BTreeMap::new());
+    for given in paths {
+        let (target, path) = match given.split_once('=') {
+            Some((name, path)) if !Path::new(given).exists() => (name, Path::new(path)),
+            _ => (TARGET, Path::new(given)),
+        };
+        if target.is_empty() || target.contains('/') {
+            return Err(usage(format!("target {given:?}: expected PATH or NAME=PATH with a name without a slash")));
+        }
+        known.insert(target.to_string(), 1);
+        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let several = paths.len() > 1;
+        all.extend(quickstart::epoch_targets(path)?.into_iter().map(|d| {
+            let source = if several { format!("{name}/{}", d.source) } else { d.source.clone() };
+            Submitted { source: pool_source(target, &source), ..d }
+        }));
+    }
+    for given in weights {
+        let parsed = given.split_once('=').and_then(|(name, weight)| Some((name, weight.parse::<u64>().ok().filter(|w| *w > 0)?)));
+        let (name, weight) = parsed.ok_or_else(|| usage(format!("target weight {given:?}: expected NAME=WEIGHT, a number from 1")))?;
+        let slot = known.get_mut(name).ok_or_else(|| usage(format!("target weight {given:?}: no --target is named {name:?}")))?;
+        *slot = weight;
+    }
+    Ok((all, known))
+}

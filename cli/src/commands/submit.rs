@@ -1,0 +1,98 @@
+//! Submissions: files are read, committed to and submitted.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use filters::shown;
+use pipeline::gather::Source;
+use pipeline::keys::read_given;
+use pipeline::submit::Submitting;
+use pipeline::{contributor, submit};
+use rights::licence::UNKNOWN;
+use serde_json::json;
+
+use super::{Place, preview, proof};
+use crate::args::submit::{Import, Submit};
+use crate::failure::{Kind, failure};
+use crate::output::{Output, note};
+
+/// Problems that are shown one by one.
+const SHOWN: usize = 20;
+
+/// What is submitted, and how far.
+#[derive(Default)]
+struct Request {
+    source: Source,
+    key: Option<PathBuf>,
+    commitment: Option<u64>,
+    commit_only: bool,
+    dry_run: bool,
+}
+
+/// Submits under a contributor's name.
+pub async fn submit(place: &Place, a: Submit) -> Result<Output> {
+    let source = a.reading.source(None)?;
+    let request = Request { source, key: a.key, commitment: a.commitment, commit_only: a.commit_only, dry_run: a.dry_run };
+    carry_out(place, &a.contributor, request).await
+}
+
+/// Submits a corpus of known origin, under a key that the operator holds.
+pub async fn import(place: &Place, a: Import) -> Result<Output> {
+    let name = a.commons.or(a.contributor).unwrap_or_else(|| a.source.clone());
+    contributor::add(&mut place.open().await?, &name, None, None).await?;
+    let source = a.reading.source(Some(&a.source))?;
+    carry_out(place, &name, Request { source, dry_run: a.dry_run, ..Request::default() }).await
+}
+
+async fn carry_out(place: &Place, name: &str, given: Request) -> Result<Output> {
+    let mut home = place.open().await?;
+    home.contributor_key(name)?;
+    let key = read_given(given.key.as_deref())?;
+    if given.dry_run {
+        return preview::show(&home, name, &given.source).await;
+    }
+    let read = submit::read(&home, name, &given.source)?;
+    for problem in read.problems.iter().take(SHOWN) {
+        note(&format!("not read: {}: {} ({})", problem.place, problem.reason, problem.code.name()));
+    }
+    if read.problems.len() > SHOWN {
+        note(&format!("not read: {} more, which --json lists", read.problems.len() - SHOWN));
+    }
+    for s in read.licence.statements.iter().filter(|s| s.expression.contains(UNKNOWN)) {
+        let text =
+            "not the text of a licence that is known; documents under it are used for nothing unless who holds the rights licenses them";
+        note(&format!("{}: {text} (assay grant)", shown(&s.place)));
+    }
+    for (one, other) in preview::conflicts(&read.licence) {
+        note(&format!("licences differ, and both count: {one}; {other}"));
+    }
+    let fields_not_read = preview::fields_not_read(&read);
+    if !fields_not_read.is_empty() {
+        note(&format!("fields that are not read: {}", fields_not_read.join(", ")));
+    }
+    let mut json = json!({ "contributor": name, "documents": read.documents, "bytes": read.bytes, "licence": read.licence.expression, "licence_evidence": preview::sources_of(&read.licence), "licence_conflicts": preview::conflicts(&read.licence), "fields_not_read": fields_not_read, "origin": read.origin, "masked": read.masked, "unread": read.unread(), "problems": read.problems });
+    let mut summary = format!(
+        "{} documents, {} bytes, under {} ({})",
+        read.documents,
+        read.bytes,
+        read.licence.expression,
+        preview::sources_of(&read.licence)
+    );
+    if read.masked > 0 {
+        summary += &format!(", {} pieces of personal data masked", read.masked);
+    }
+    let (field, entry, text) = match submit::submit(&mut home, name, key.as_ref(), &read, given.commitment, given.commit_only).await? {
+        Submitting::Committed(at) => ("commitment", at, format!("{name}: committed to {summary}, entry {at}")),
+        Submitting::Submitted(at) => ("submission", at, format!("{name}: submitted {summary}, entry {at}")),
+        Submitting::Already(at) => {
+            return Err(failure(
+                Kind::Check,
+                format!("submission repeated: entry {at} already holds these {} documents of {name}", read.documents),
+            ));
+        }
+    };
+    json[field] = entry.into();
+    let receipt = proof::receipt(&home, entry)?;
+    json["receipt"] = receipt.display().to_string().into();
+    Ok(Output::new(format!("{text}; receipt {}", receipt.display()), json))
+}

@@ -1,0 +1,124 @@
+//! Runs: trained, ended, looked at, replayed.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use ledger::entry::ReplayOutcome;
+use pipeline::{Home, estimate, replay, train, weighting};
+use serde_json::json;
+use store::{Class, files};
+use trainer::{RunConfig, Sampling, Start, Weighting, read_config};
+
+use super::{Place, attribution, exact};
+use crate::args::train::{Replay, Train, TrainLook};
+use crate::failure::{Kind, usage};
+use crate::output::Output;
+use crate::tables;
+
+/// Trains, or with a further word looks at a run.
+pub async fn train(place: &Place, a: Train) -> Result<Output> {
+    let mut home = place.open().await?;
+    match &a.look {
+        Some(TrainLook::Inspect(look)) => return attribution::inspect(&home, look.run, look.step),
+        Some(TrainLook::Draws(look)) => return attribution::draws(&home, look.run),
+        None => {}
+    }
+    if let Some(reason) = a.abort {
+        let number = train::abort(&mut home, a.epoch, &reason).await?;
+        return Ok(Output::new(format!("run {number}: aborted"), json!({ "run": number, "outcome": format!("aborted: {reason}") })));
+    }
+    let path = a.run.ok_or_else(|| usage("train: expected a RUN.toml"))?;
+    let mut config = RunConfig::from_toml(&String::from_utf8_lossy(&files::read(&path)?)).with_context(|| path.display().to_string())?;
+    if let Some(dir) = a.weights {
+        start_from(&home, &dir, &mut config)?;
+    }
+    if let Some(from) = a.weights_from_run {
+        config.sampling = Some(Sampling { run: Some(from), ..Sampling::new(Weighting::FromRun) });
+    }
+    if let Some(sampling) = &mut config.sampling {
+        // A file is named from the RUN.toml that names it.
+        sampling.file = sampling.file.take().map(|file| path.with_file_name(file));
+        // A run does so itself.
+        if a.dry_run {
+            weighting::resolve(&home, sampling)?;
+        }
+    }
+    if a.dry_run {
+        let e = estimate::estimate(&home, &config, a.epoch)?;
+        let text = format!(
+            "{} parameters, {} steps of {} tokens in all, {} buckets, {} MiB of buffers, about {:.0} s",
+            e.parameters,
+            e.steps,
+            e.tokens,
+            e.buckets,
+            e.memory_bytes >> 20,
+            e.seconds
+        );
+        return Output::of(text, &e);
+    }
+    let number = if a.pilot {
+        train::pilot_then_fixed(&mut home, &config, a.epoch).await?
+    } else {
+        train::run(&mut home, &config, a.epoch, false).await?
+    };
+    run_output(&home, number)
+}
+
+/// Takes a folder's weights into the home and names them in the run's config, whose sizes have to be theirs.
+fn start_from(home: &Home, dir: &Path, config: &mut RunConfig) -> Result<()> {
+    let text = String::from_utf8_lossy(&files::read(&dir.join("config.json"))?).into_owned();
+    let (mut sizes, _) = read_config(&text)?;
+    // Rows may be shorter than the longest that the model was made for.
+    sizes.context = config.model.context;
+    if sizes != config.model {
+        return Err(usage(format!("{}: the model is {sizes:?}, RUN.toml says {:?}", dir.display(), config.model)));
+    }
+    let bytes = files::read(&dir.join("model.safetensors"))?;
+    let digest = corpus::Digest::of(&bytes).to_string();
+    if let Some(start) = config.start.as_ref().filter(|s| s.weights != digest) {
+        return Err(usage(format!("{}: weights {digest}, RUN.toml says {}", dir.display(), start.weights)));
+    }
+    home.objects.put(Class::Sealed, &bytes)?;
+    config.start = Some(Start { weights: digest });
+    Ok(())
+}
+
+fn run_output(home: &Home, number: u32) -> Result<Output> {
+    let facts = tables::run_facts(home, number)?.context("an attributed run has facts")?;
+    let text = format!(
+        "run {number}: held-out loss {:.4} to {:.4} nats a token, control dropped by {:.4}, residual {:.2} % of the drop",
+        facts.loss_start,
+        facts.loss_end,
+        facts.control_drop,
+        100.0 * facts.residual
+    );
+    let json = json!({ "run": number, "loss_start": facts.loss_start, "loss_end": facts.loss_end, "control_drop": facts.control_drop, "attribution_residual": facts.residual });
+    Ok(Output::new(text, json))
+}
+
+/// Computes windows again, and says whether they are what the table has.
+pub async fn replay(place: &Place, a: Replay) -> Result<Output> {
+    let mut home = place.open().await?;
+    let (run, window) = (a.run, a.window);
+    let this = home.state.run(run)?.clone();
+    let logged = !this.replays.is_empty();
+    let result = if window.is_some() || logged {
+        rules::replay::replay(&home, &this, a.sample, window)?
+    } else {
+        replay::run(&mut home, run, a.sample).await?
+    };
+    let mut text =
+        format!("run {run}: windows {:?} of {} replayed: {}\n{}", result.windows, result.of, result.outcome, result.differences.join("\n"));
+    let mut exact = Vec::new();
+    for window in result.windows.iter().filter(|_| a.documents) {
+        let (lines, json) = exact::show(&home, &exact::window(&home, &this, *window)?)?;
+        text += &lines;
+        exact.push(json);
+    }
+    let exit = if result.outcome == ReplayOutcome::Differs { Kind::Verification as u8 } else { 0 };
+    Ok(Output {
+        text,
+        json: json!({ "run": run, "windows": result.windows, "of": result.of, "outcome": result.outcome, "differences": result.differences, "exact": exact }),
+        exit,
+    })
+}
