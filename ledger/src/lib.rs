@@ -25,6 +25,7 @@ pub mod key;
 pub mod note;
 pub mod payee;
 pub mod proof;
+pub mod proof_file;
 pub mod reward;
 pub mod settlement;
 pub mod state;

@@ -77,6 +77,7 @@ of_kind! {
     Check: [
         arrow::error::ArrowError,
         age::EncryptError,
+        corpus::ParseIdError,
         ingest::ShardingError,
         ingest::TokenizerError,
         ledger::KeyError,

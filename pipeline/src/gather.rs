@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use corpus::bundle::{Bundle, PART_BYTES, PART_DOCUMENTS, Part, Parts, Submitted};
 use corpus::merkle::{Frontier, leaf_hash};
 use corpus::{Digest, canonical};
-use filters::{Filters, count, secrets_in};
+use filters::{Filters, count, secrets_in, shown};
 use ingest::Problem;
 use ingest::read::{Code, Item, Options, Record, Stream};
 use ledger::entry::OptOutFinding;
@@ -80,6 +80,21 @@ impl Gathered {
             *counts.entry(p.code.name().to_string()).or_default() += 1;
         }
         counts
+    }
+
+    /// The kinds of places that the licence was read from.
+    pub fn licence_evidence(&self) -> String {
+        self.licence.statements.iter().map(|s| s.source.name()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Statements of the licence that differ, as they may be shown.
+    pub fn licence_conflicts(&self) -> Vec<(String, String)> {
+        self.licence.conflicts.iter().map(|(one, other)| (shown(one), shown(other))).collect()
+    }
+
+    /// The names of fields that were not read, as they may be shown.
+    pub fn shown_fields(&self) -> Vec<String> {
+        self.fields_not_read.iter().map(|name| shown(name)).collect()
     }
 
     /// The list of what is no document, as an object; none if all was read.

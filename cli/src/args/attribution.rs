@@ -80,3 +80,26 @@ pub enum Sort {
     /// The name.
     Name,
 }
+
+impl From<By> for pipeline::attribution::By {
+    fn from(given: By) -> pipeline::attribution::By {
+        match given {
+            By::Contributor => pipeline::attribution::By::Contributor,
+            By::Document => pipeline::attribution::By::Document,
+            By::Target => pipeline::attribution::By::Target,
+            By::Window => pipeline::attribution::By::Window,
+        }
+    }
+}
+
+impl From<Sort> for pipeline::attribution::Sort {
+    fn from(given: Sort) -> pipeline::attribution::Sort {
+        match given {
+            Sort::Nats => pipeline::attribution::Sort::Nats,
+            Sort::Spread => pipeline::attribution::Sort::Spread,
+            Sort::Tokens => pipeline::attribution::Sort::Tokens,
+            Sort::PerToken => pipeline::attribution::Sort::PerToken,
+            Sort::Name => pipeline::attribution::Sort::Name,
+        }
+    }
+}

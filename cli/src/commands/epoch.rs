@@ -1,17 +1,13 @@
 //! Epochs: opened, closed, judged and cut into shards, compacted.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use anyhow::Result;
-use corpus::bundle::Submitted;
 use corpus::canonical;
-use pipeline::{compact, epoch, ingest, notices, strata, weighting};
-use rules::policy::{Policy, TARGET, pool_source};
+use pipeline::{compact, epoch, held_out, ingest, notices, strata, weighting};
+use rules::policy::Policy;
 use serde_json::json;
 use store::{Class, files};
 
-use super::{Place, quickstart, status};
+use super::{Place, status};
 use crate::args::epoch::{Compact, Ingest, Open};
 use crate::failure::usage;
 use crate::output::{Bars, Output, note};
@@ -19,7 +15,7 @@ use crate::output::{Bars, Output, note};
 /// Opens an epoch under the policy that was announced for it, or that the arguments say.
 pub async fn open(place: &Place, a: Open) -> Result<Output> {
     let mut home = place.open().await?;
-    let (targets, target_weights) = targets(&a.target, &a.target_weight)?;
+    let (targets, target_weights) = held_out::targets(&a.target, &a.target_weight)?;
     let mut policy = Policy::new(a.pool_minor, &home.genesis().currency.clone(), home.genesis().currency_exponent);
     policy.target_weights = target_weights;
     policy.hold_days = a.hold_days;
@@ -68,32 +64,4 @@ pub async fn ingest(place: &Place, a: Ingest) -> Result<Output> {
 pub async fn compact(place: &Place, a: Compact) -> Result<Output> {
     let c = compact::run(&mut place.open().await?, a.epoch, a.documents_bytes).await?;
     Output::of(format!("epoch {}: {} shards are in {} files now", c.epoch, c.shards, c.files), &c)
-}
-
-/// Held-out documents of several paths, each a source of the target that it names, and the targets' weights.
-fn targets(paths: &[String], weights: &[String]) -> Result<(Vec<Submitted>, BTreeMap<String, u64>)> {
-    let (mut all, mut known) = (Vec::new(), BTreeMap::new());
-    for given in paths {
-        let (target, path) = match given.split_once('=') {
-            Some((name, path)) if !Path::new(given).exists() => (name, Path::new(path)),
-            _ => (TARGET, Path::new(given)),
-        };
-        if target.is_empty() || target.contains('/') {
-            return Err(usage(format!("target {given:?}: expected PATH or NAME=PATH with a name without a slash")));
-        }
-        known.insert(target.to_string(), 1);
-        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        let several = paths.len() > 1;
-        all.extend(quickstart::epoch_targets(path)?.into_iter().map(|d| {
-            let source = if several { format!("{name}/{}", d.source) } else { d.source.clone() };
-            Submitted { source: pool_source(target, &source), ..d }
-        }));
-    }
-    for given in weights {
-        let parsed = given.split_once('=').and_then(|(name, weight)| Some((name, weight.parse::<u64>().ok().filter(|w| *w > 0)?)));
-        let (name, weight) = parsed.ok_or_else(|| usage(format!("target weight {given:?}: expected NAME=WEIGHT, a number from 1")))?;
-        let slot = known.get_mut(name).ok_or_else(|| usage(format!("target weight {given:?}: no --target is named {name:?}")))?;
-        *slot = weight;
-    }
-    Ok((all, known))
 }

@@ -1,11 +1,11 @@
 //! A run's model, or what the log says of an epoch's corpus, for other programs.
 
 use anyhow::Result;
-use pipeline::exports;
+use pipeline::{exports, model};
 use serde_json::json;
 use store::files;
 
-use super::{Place, model};
+use super::Place;
 use crate::args::model::{Export, Format};
 use crate::audited;
 use crate::failure::{Kind, failure};
@@ -14,7 +14,11 @@ use crate::output::{Bars, Output};
 /// Writes a model, a dataset or what is said of one.
 pub async fn export(place: &Place, a: Export) -> Result<Output> {
     match a.format {
-        Format::Llama => model::export(&*place.open().await?, a.run, &a.out),
+        Format::Llama => {
+            let w = model::export(&*place.open().await?, a.run, &a.out)?;
+            let names = "model.safetensors, config.json, tokenizer.json, tokenizer_config.json";
+            Output::of(format!("{}: {names} of run {} after step {}", w.out, w.run, w.step), &w)
+        }
         _ => corpus(place, a),
     }
 }

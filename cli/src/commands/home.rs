@@ -1,11 +1,10 @@
 //! A home: made, and its index made again.
 
 use anyhow::{Context, Result};
-use pipeline::Home;
-use pipeline::config::{config_of_home, database_url};
 use pipeline::witnesses::WitnessChoice;
+use pipeline::{Home, rebuild};
 use serde_json::json;
-use store::{Index as Database, files};
+use store::files;
 
 use super::{Place, proof};
 use crate::args::home::Init;
@@ -39,40 +38,13 @@ fn remote_witnesses(given: &[String]) -> Result<WitnessChoice> {
     Ok(WitnessChoice::All(given.iter().map(one).collect::<Result<_>>()?))
 }
 
-/// Makes the index again from log and objects, and says whether it is the same: an SQLite file is moved aside, Postgres tables are emptied.
+/// Makes the index again from log and objects, and says whether it is the same.
 pub async fn rebuild(place: &Place) -> Result<Output> {
-    let dir = &place.home;
-    let config = config_of_home(dir)?;
-    let before = match config.database.strip_prefix("sqlite:") {
-        Some(name) if !dir.join(name).exists() => None,
-        sqlite => {
-            let index = Database::open(&database_url(dir, &config)).await?;
-            let dump = index.dump().await?;
-            if sqlite.is_none() {
-                index.clear().await?;
-            }
-            index.close().await;
-            if let Some(name) = sqlite {
-                let path = dir.join(name);
-                std::fs::rename(&path, dir.join(format!("{name}.old"))).with_context(|| path.display().to_string())?;
-                for suffix in ["-wal", "-shm"] {
-                    let _ = std::fs::remove_file(dir.join(format!("{name}{suffix}")));
-                }
-            }
-            Some(dump)
-        }
+    let rebuilt = rebuild::rebuild(&place.home, place.now).await?;
+    let same = match rebuilt.same {
+        Some(true) => "it is the same as before",
+        Some(false) => "it differs from the one before, which was wrong",
+        None => "there was none before",
     };
-    let home = place.open().await?;
-    let after = home.index.dump().await?;
-    let same = before.as_ref().map(|b| *b == after);
-    let text = format!(
-        "index rebuilt from {} entries; {}",
-        home.state.size,
-        match same {
-            Some(true) => "it is the same as before",
-            Some(false) => "it differs from the one before, which was wrong",
-            None => "there was none before",
-        }
-    );
-    Ok(Output::new(text, json!({ "entries": home.state.size, "same": same, "matches_log": home.index_matches().await? })))
+    Output::of(format!("index rebuilt from {} entries; {same}", rebuilt.entries), &rebuilt)
 }

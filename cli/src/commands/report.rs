@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use audit::Report;
 use ledger::history::Logged;
 use pipeline::Home;
+use pipeline::status::{ContributorRow, contributors, run_facts};
 use serde_json::json;
 use store::Class;
 use trainer::Accounts;
@@ -15,7 +16,6 @@ use super::Place;
 use crate::args::audit::Report as Args;
 use crate::audited;
 use crate::output::{Bars, Output, escape, money};
-use crate::tables::{self, ContributorRow, run_facts};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -23,7 +23,7 @@ const STYLE: &str = include_str!("report.css");
 pub async fn report(place: &Place, a: Args) -> Result<Output> {
     let (home, run) = (place.open().await?, a.run);
     let this = home.state.run(run)?;
-    let rows = tables::contributors(&home, this.intent.entry.epoch, Some(run), |id| home.name_of(id))?;
+    let rows = contributors(&home, this.intent.entry.epoch, Some(run), |id| home.name_of(id))?;
     let path = write(&home, run, &rows, &audit::run(&audited::files(&place.home)?, &audit::Options::new(place.now), &Bars)?)?;
     Ok(Output::new(path.display().to_string(), json!({ "report": path.display().to_string() })))
 }

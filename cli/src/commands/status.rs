@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 use pipeline::Home;
+use pipeline::status::{ContributorRow, Stage, contributors, stage};
 use serde_json::json;
 
 use super::Place;
 use crate::args::home::Status;
 use crate::failure::usage;
 use crate::output::{Output, money};
-use crate::tables::{self, ContributorRow, number_value};
+use crate::tables::{contributor_table, number_value};
 
 /// The state of the home, or of one contributor.
 pub async fn status(place: &Place, a: Status) -> Result<Output> {
@@ -27,7 +28,7 @@ pub async fn of(home: &Home, contributor: Option<&str>) -> Result<Output> {
     };
     let number = last.open.entry.epoch;
     let run = home.state.runs.iter().rev().find(|r| r.intent.entry.epoch == number).map(|r| r.intent.entry.run);
-    let mut rows = tables::contributors(home, number, run, |id| home.name_of(id))?;
+    let mut rows = contributors(home, number, run, |id| home.name_of(id))?;
     let stage = stage(home, number);
     if let Some(name) = contributor {
         rows.retain(|r| r.name == name || r.id.to_string() == name);
@@ -35,7 +36,7 @@ pub async fn of(home: &Home, contributor: Option<&str>) -> Result<Output> {
             .first()
             .ok_or_else(|| usage(format!("contributor {name:?}: nothing was submitted under this name or id in epoch {number}")))?;
         let held = home.index.balance(&format!("held:{}", row.id), &currency).await?;
-        let text = contributor_text(home, row, run, held, &stage, &currency, exponent)?;
+        let text = contributor_text(home, row, run, held, stage, &currency, exponent)?;
         return Ok(Output::new(
             text,
             json!({ "log_size": home.state.size, "stage": stage, "contributor": row, "held_minor": number_value(held) }),
@@ -45,25 +46,12 @@ pub async fn of(home: &Home, contributor: Option<&str>) -> Result<Output> {
     let balances = home.index.balances(&currency).await?;
     let trial: i128 = balances.iter().map(|(_, b)| b).sum();
     let submissions = home.index.submissions().await?.len();
-    let mut text = format!("{}: {} entries, {submissions} submissions, epoch {number} is {stage}\n\n", home.config.origin, home.state.size);
-    text += &tables::contributor_table(&rows, &currency, exponent)?;
+    let mut text =
+        format!("{}: {} entries, {submissions} submissions, epoch {number} is {}\n\n", home.config.origin, home.state.size, stage.name());
+    text += &contributor_table(&rows, &currency, exponent)?;
     text += &format!("\nbooks: {} accounts, trial balance {}\n", balances.len(), money(trial, exponent, &currency));
     let balances: serde_json::Map<String, serde_json::Value> = balances.into_iter().map(|(name, b)| (name, number_value(b))).collect();
     Ok(Output::new(text, json!({ "log_size": home.state.size, "stage": stage, "contributors": rows, "balances_minor": balances })))
-}
-
-fn stage(home: &Home, number: u32) -> String {
-    let e = &home.state.epochs[number as usize];
-    let run = home.state.runs.iter().rev().find(|r| r.intent.entry.epoch == number);
-    match (run, &e.draw) {
-        (Some(run), _) if run.statements.is_some() => "settled",
-        (Some(run), _) if run.attribution.is_some() => "attributed",
-        (Some(_), _) => "in training",
-        (None, Some(_)) if e.submissions.iter().all(|s| s.acceptance.is_some()) => "judged",
-        (None, Some(_)) => "closed",
-        (None, None) => "open",
-    }
-    .to_string()
 }
 
 fn contributor_text(
@@ -71,7 +59,7 @@ fn contributor_text(
     row: &ContributorRow,
     run: Option<u32>,
     held: i128,
-    stage: &str,
+    stage: Stage,
     currency: &str,
     exponent: u8,
 ) -> Result<String> {
@@ -93,10 +81,10 @@ fn contributor_text(
     text +=
         &format!("  payable       {}, of which held {}\n", money(row.payable_minor, exponent, currency), money(held, exponent, currency));
     let days = home.view(None)?.policy()?.hold_days;
-    let when = if stage == "settled" {
+    let when = if stage == Stage::Settled {
         format!("after a dispute window of {days} days from settlement")
     } else {
-        format!("not yet: the epoch is {stage}")
+        format!("not yet: the epoch is {}", stage.name())
     };
     text += &format!("  paid when     {when}\n");
     if home.genesis().currency == "XTS" {

@@ -7,11 +7,11 @@ use filters::shown;
 use pipeline::gather::Source;
 use pipeline::keys::read_given;
 use pipeline::submit::Submitting;
-use pipeline::{contributor, submit};
+use pipeline::{contributor, proofs, submit};
 use rights::licence::UNKNOWN;
 use serde_json::json;
 
-use super::{Place, preview, proof};
+use super::{Place, preview};
 use crate::args::submit::{Import, Submit};
 use crate::failure::{Kind, failure};
 use crate::output::{Output, note};
@@ -63,21 +63,20 @@ async fn carry_out(place: &Place, name: &str, given: Request) -> Result<Output> 
             "not the text of a licence that is known; documents under it are used for nothing unless who holds the rights licenses them";
         note(&format!("{}: {text} (assay grant)", shown(&s.place)));
     }
-    for (one, other) in preview::conflicts(&read.licence) {
+    for (one, other) in read.licence_conflicts() {
         note(&format!("licences differ, and both count: {one}; {other}"));
     }
-    let fields_not_read = preview::fields_not_read(&read);
+    let fields_not_read = read.shown_fields();
     if !fields_not_read.is_empty() {
         note(&format!("fields that are not read: {}", fields_not_read.join(", ")));
     }
-    let mut json = json!({ "contributor": name, "documents": read.documents, "bytes": read.bytes, "licence": read.licence.expression, "licence_evidence": preview::sources_of(&read.licence), "licence_conflicts": preview::conflicts(&read.licence), "fields_not_read": fields_not_read, "origin": read.origin, "masked": read.masked, "unread": read.unread(), "problems": read.problems });
-    let mut summary = format!(
-        "{} documents, {} bytes, under {} ({})",
-        read.documents,
-        read.bytes,
-        read.licence.expression,
-        preview::sources_of(&read.licence)
-    );
+    let mut json = json!({
+        "contributor": name, "documents": read.documents, "bytes": read.bytes, "licence": read.licence.expression,
+        "licence_evidence": read.licence_evidence(), "licence_conflicts": read.licence_conflicts(), "fields_not_read": fields_not_read,
+        "origin": read.origin, "masked": read.masked, "unread": read.unread(), "problems": read.problems,
+    });
+    let mut summary =
+        format!("{} documents, {} bytes, under {} ({})", read.documents, read.bytes, read.licence.expression, read.licence_evidence());
     if read.masked > 0 {
         summary += &format!(", {} pieces of personal data masked", read.masked);
     }
@@ -92,7 +91,7 @@ async fn carry_out(place: &Place, name: &str, given: Request) -> Result<Output> 
         }
     };
     json[field] = entry.into();
-    let receipt = proof::receipt(&home, entry)?;
+    let receipt = proofs::receipt(&home, entry)?;
     json["receipt"] = receipt.display().to_string().into();
     Ok(Output::new(format!("{text}; receipt {}", receipt.display()), json))
 }

@@ -1,104 +1,52 @@
-//! From a document, a token or a cent to everything that it came from and that came of it, and back; each step names its entry.
-//!
-//! Works on a copy of `log/` and `objects/`; the log is checked first. With a folder for proofs every entry that is named is written there with
-//! its C2SP `tlog-proof`, for whoever has the log's key and nothing else.
+//! `assay trace`: from a document, a text, a token or a statement to everything that it came from and that came of it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
-use corpus::shard::{Shard, TokenizedDocument};
-use corpus::verdict::VerdictRow;
-use corpus::{ContributorId, DocumentRef};
-use ledger::history::{Logged, Run};
-use ledger::{EntryProof, Submitted, Verifier};
-use rules::{Archive, EpochViews, lines};
-use serde::Serialize;
-use serde_json::json;
-use store::{Class, LogFiles, files};
-use trainer::{read_documents, read_order};
+use anyhow::Result;
+use corpus::DocumentRef;
+use pipeline::proofs;
+use pipeline::trace::{LISTED, Start, trace as traced};
 
 use super::Place;
-use crate::args::audit::Trace as Args;
+use crate::args::audit::Trace;
 use crate::audited;
-use crate::failure::{Kind, failure, usage};
-use crate::output::{Output, money};
-
-/// Documents that are listed at once.
-const LISTED: usize = 20;
-
-/// What is traced.
-enum From {
-    /// A document.
-    Document(DocumentRef),
-    /// Documents that hold a text.
-    Text(String),
-    /// A token of a row of a shard, which is named by its entry.
-    Token { shard: u64, row: usize, token: usize },
-    /// A line of a contributor's statement: its `line`th document by credit, from 1; without it the statement alone.
-    Statement { contributor: ContributorId, run: u32, line: Option<usize> },
-}
-
-/// One step of a trace.
-#[derive(Clone, Debug, Serialize)]
-struct Hop {
-    /// What it is.
-    what: &'static str,
-    /// The entry that says so.
-    entry: u64,
-    /// What it says.
-    text: String,
-}
-
-struct Trace<'a> {
-    archive: &'a Archive,
-    hops: Vec<Hop>,
-}
+use crate::failure::usage;
+use crate::output::Output;
 
 /// Traces what is asked for; with a folder for proofs those of the entries that are named are written there.
-pub fn trace(place: &Place, a: Args) -> Result<Output> {
-    let (dir, proofs) = (&place.home, a.proofs.as_deref());
-    let from = match (a.document, a.text, a.shard, a.statement) {
-        (Some(document), ..) => From::Document(document),
-        (_, Some(text), ..) => From::Text(text),
-        (.., Some(shard), _) => From::Token { shard, row: a.row.unwrap_or(0), token: a.token },
-        (.., Some(contributor)) => From::Statement { contributor, run: a.run, line: a.line },
+pub fn trace(place: &Place, a: Trace) -> Result<Output> {
+    let shard = a.shard;
+    let start = match (a.document, a.text, shard, a.statement) {
+        (Some(document), ..) => Start::Document(document),
+        (_, Some(text), ..) => Start::Text(text),
+        (.., Some(shard), _) => Start::Token { shard, row: a.row.unwrap_or(0), token: a.token },
+        (.., Some(contributor)) => Start::Statement { contributor, run: a.run, line: a.line },
         _ => return Err(usage("trace: expected a document, --text, --shard or --statement")),
     };
-    let archive = audited::archive(dir)?;
-    let mut trace = Trace { archive: &archive, hops: Vec::new() };
-    let mut head = String::new();
-    let documents = match from {
-        From::Document(document) => vec![document],
-        From::Text(text) => {
-            let found = holding(&archive, &text)?;
-            if found.is_empty() {
-                return Err(failure(Kind::Check, format!("no document holds the {} bytes given, in their normal form", text.len())));
-            }
-            if found.len() > 1 {
-                head = format!("{} documents hold it: {}\n", found.len(), list(&found));
-            }
-            found
-        }
-        From::Token { shard, row, token } => {
-            let (document, text) = token_of(&archive, shard, row, token)?;
-            head = text;
-            vec![document]
-        }
-        From::Statement { contributor, run, line } => trace.statement(&contributor, run, line)?,
-    };
-    for document in documents.iter().take(LISTED) {
-        trace.document(*document)?;
+    let of_text = matches!(start, Start::Text(_));
+    let found = traced(&audited::archive(&place.home)?.archive, start)?;
+    let mut text = String::new();
+    if of_text && found.documents.len() > 1 {
+        text = format!("{} documents hold it: {}\n", found.documents.len(), list(&found.documents));
     }
-    let hops = trace.hops;
-    let mut text = head;
-    for hop in &hops {
+    if let (Some(t), Some(shard)) = (&found.token, shard) {
+        let row = a.row.unwrap_or(0);
+        text = format!("token {} of shard {shard}, row {row}: …{:?} [{:?}] {:?}…\n", t.token, t.before, t.text, t.after);
+    }
+    for hop in &found.hops {
         text += &format!("{:<12} entry {:>6}  {}\n", hop.what, hop.entry, hop.text);
     }
-    if let Some(folder) = proofs {
-        text += &write_proofs(dir, folder, &hops)?;
+    if let Some(folder) = &a.proofs {
+        let entries: BTreeSet<u64> = found.hops.iter().map(|h| h.entry).collect();
+        proofs::write_entries(&place.home, folder, &entries)?;
+        text += &format!(
+            "{} entries in {}; check one with `assay verify-proof N.tlog-proof --entry N.json --vkey {}`\n",
+            entries.len(),
+            folder.display(),
+            place.home.join("log.vkey").display()
+        );
     }
-    Ok(Output::new(text, json!({ "documents": documents, "hops": hops })))
+    Output::of(text, &found)
 }
 
 fn list(documents: &[DocumentRef]) -> String {
@@ -107,263 +55,4 @@ fn list(documents: &[DocumentRef]) -> String {
         text += ", …";
     }
     text
-}
-
-/// Every document whose normalised text holds `text`, in the order of the log.
-fn holding(archive: &Archive, text: &str) -> Result<Vec<DocumentRef>> {
-    let wanted = corpus::text::normalise(text);
-    let wanted = wanted.trim();
-    if wanted.is_empty() {
-        return Err(usage("--text: expected a text, found none"));
-    }
-    let mut found = Vec::new();
-    for s in archive.state.epochs.iter().flat_map(|e| &e.submissions) {
-        let submission = s.submission.index;
-        for part in rules::parts::parts(archive, s)?.parts {
-            let bundle = rules::bundles::read_part(&*archive.objects, &part)?;
-            let held = bundle.prepare().filter(|p| p.text.contains(wanted)).map(|p| DocumentRef { submission, number: p.number });
-            found.extend(held);
-        }
-    }
-    Ok(found)
-}
-
-fn token_of(archive: &Archive, at: u64, row: usize, token: usize) -> Result<(DocumentRef, String)> {
-    let mut shards = archive.state.epochs.iter().flat_map(|e| &e.submissions).flat_map(|s| &s.shards);
-    let Logged { entry, .. } =
-        shards.find(|Logged { index: i, .. }| *i == at).ok_or_else(|| usage(format!("--shard {at}: entry {at} is no shard")))?;
-    let shard = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?)?;
-    let rows = shard.documents.len();
-    let document = shard.documents.get(row).ok_or_else(|| usage(format!("--row {row}: the shard has rows 0 to {}", rows - 1)))?;
-    let tokens = document.tokens.len();
-    let id = document.tokens.get(token).ok_or_else(|| usage(format!("--token {token}: the row has tokens 0 to {}", tokens - 1)))?;
-    let (_, tokenizer) = rules::tokenizer::read(archive)?;
-    let around = |range: std::ops::Range<usize>| tokenizer.decode(&document.tokens[range]).unwrap_or_default();
-    let (before, after) = (around(token.saturating_sub(8)..token), around(token + 1..tokens.min(token + 9)));
-    let text = format!("token {id} of shard {at}, row {row}: …{:?} [{:?}] {:?}…\n", before, around(token..token + 1), after);
-    Ok((document.document, text))
-}
-
-impl Trace<'_> {
-    fn hop(&mut self, what: &'static str, entry: u64, text: impl Into<String>) {
-        self.hops.push(Hop { what, entry, text: text.into() });
-    }
-
-    /// Where a document comes from and what came of it.
-    fn document(&mut self, document: DocumentRef) -> Result<()> {
-        let archive = self.archive;
-        let submitted = archive
-            .state
-            .submission(document.submission)
-            .ok_or_else(|| usage(format!("document {document}: entry {} is no submission", document.submission)))?;
-        let Logged { index: at, entry: s } = &submitted.submission;
-        if u64::from(document.number) >= s.documents {
-            return Err(usage(format!("document {document}: the submission has documents 0 to {}", s.documents - 1)));
-        }
-        let contributor = &archive.state.contributors[&s.contributor];
-        let Logged { index: registered, entry: r } = &contributor.registration;
-        let custodial = if r.custodial { ", imported by the operator" } else { "" };
-        self.hop("contributor", *registered, format!("{}{custodial}, key in force {}", s.contributor, contributor.key.key));
-        let (bundle, place) = rules::bundles::bundle_of(archive, submitted, document.number)?;
-        let commitment = bundle.prepare_one(place).commitment;
-        self.hop(
-            "commitment",
-            s.commitment,
-            format!("root {} over {} documents; document {document} is {commitment}", s.root, s.documents),
-        );
-        let rights = &s.rights;
-        let licence = &bundle.documents[place].licence;
-        self.hop(
-            "submission",
-            *at,
-            format!(
-                "{document} under {licence}; the dataset under {} ({}, verified by {})",
-                rights.license_to_use,
-                rights.license_statements.iter().map(|s| s.source.name()).collect::<Vec<_>>().join(", "),
-                rights.license_verified_by
-            ),
-        );
-        for Logged { index: granted, entry: grant } in &submitted.grants {
-            let purposes = grant.purposes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let what = format!("{} documents are licensed for {purposes} too, under the terms {}", grant.documents, grant.terms);
-            self.hop("grant", *granted, what);
-        }
-        let Some(Logged { index: judged, .. }) = &submitted.acceptance else { return Ok(()) };
-        let row = row_of(archive, submitted, document)?;
-        let of = row.of.map_or(String::new(), |of| format!(" of {of}, {} of {} shingles", row.intersection, row.union));
-        let filter = row.filtered.as_ref().map_or(String::new(), |m| format!(": {m}"));
-        self.hop("verdict", *judged, format!("{}{of}{filter}; {} words", row.verdict.code(), row.words));
-        if let Some(of) = row.of {
-            let (original, s) = (of.submission, archive.state.submission(of.submission).context("a verdict names a submission")?);
-            self.hop("original", original, format!("{of} of {}", s.submission.entry.contributor));
-        }
-        let epochs = EpochViews::of(archive);
-        for w in &submitted.withdrawals {
-            if let Some(Logged { index: effect, .. }) = &w.effect
-                && epochs.withdrawn()?.documents.get(&document).is_some_and(|(at, _)| at == effect)
-            {
-                self.hop("withdrawn", *effect, format!("by entry {}: {}", w.withdrawal.index, w.withdrawal.entry.kind));
-            }
-        }
-        for Logged { index: at, entry } in
-            submitted.shards.iter().filter(|Logged { entry: s, .. }| (s.first..s.end).contains(&document.number))
-        {
-            match Shard::decode(&archive.objects.get(Class::Sealed, &entry.file).unwrap_or_default()) {
-                Ok(shard) => {
-                    if let Some((row, found)) = shard.documents.iter().enumerate().find(|(_, d)| d.document == document) {
-                        self.in_shard(*at, row, found);
-                    }
-                }
-                Err(_) => self.hop("shard", *at, "its file is not here, or was destroyed"),
-            }
-        }
-        let number = s.epoch;
-        for run in archive.state.runs.iter().filter(|r| r.intent.entry.epoch == number) {
-            self.in_run(run, document, &s.contributor)?;
-        }
-        Ok(())
-    }
-
-    fn in_shard(&mut self, at: u64, row: usize, document: &TokenizedDocument) {
-        self.hop("shard", at, format!("row {row}, {} tokens, of {}", document.tokens.len(), document.source));
-    }
-
-    /// Steps that saw it, its credit, and what the statement made of it.
-    fn in_run(&mut self, run: &Run, document: DocumentRef, contributor: &ContributorId) -> Result<()> {
-        let archive = self.archive;
-        let name = document.to_string();
-        let (mut steps, mut tokens, mut last) = (BTreeSet::new(), 0u64, run.intent.index);
-        for Logged { index: at, entry: p } in &run.progress {
-            for row in read_order(&archive.objects.get(Class::Public, &p.order)?)?.iter().filter(|r| r.document == name) {
-                steps.insert(row.step);
-                tokens += u64::from(row.tokens.end - row.tokens.start);
-                last = *at;
-            }
-        }
-        let Some(first) = steps.first() else {
-            return Ok(());
-        };
-        let span =
-            format!("run {}: {tokens} tokens in {} steps, {first} to {}", run.intent.entry.run, steps.len(), steps.last().unwrap_or(first));
-        self.hop("trained on", last, span);
-        let Some(Logged { index: at, entry: a }) = &run.attribution else { return Ok(()) };
-        let tables = rules::run_tables::of_run(archive, run)?;
-        let rows = read_documents(&archive.objects.get(Class::Public, &a.documents)?)?;
-        let nats: f64 = rows.iter().filter(|r| r.document == name).map(|r| tables.weight(&r.target) * r.nats).sum();
-        self.hop(
-            "credit",
-            *at,
-            format!("{nats:+.6} nats of held-out loss, estimated within its contributor's {:+.4}", tables.credit_of(contributor)),
-        );
-        self.paid(run, contributor, Some(document))
-    }
-
-    /// The statement's line, and the part of it that a document's weight is.
-    fn paid(&mut self, run: &Run, contributor: &ContributorId, document: Option<DocumentRef>) -> Result<()> {
-        let Some(Logged { index: at, entry: s }) = &run.statements else { return Ok(()) };
-        let computed = rules::settlement::compute(self.archive, run.intent.entry.run)?;
-        let (policy, tables) = (&computed.policy, &computed.tables);
-        let Some(account) = computed.rewards.settlement.accounts.iter().find(|a| a.contributor == *contributor) else {
-            self.hop("statement", *at, "commons are paid to nobody");
-            return Ok(());
-        };
-        let sum: i128 = computed.weights().map(|r| r.weight).sum();
-        let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
-        let mut text = format!(
-            "{}; weight {} of {sum}, accrued {}, payable {}",
-            computed.outcome,
-            computed.weight_of(contributor),
-            amount(account.accrued_minor),
-            amount(account.payable_minor)
-        );
-        if let (Some(document), true) = (document, sum > 0) {
-            let own = weights_by_document(self.archive, run, tables, policy.window_cap_permille)?;
-            let weight = own.get(&document.to_string()).map_or(0.0, |(_, w)| *w);
-            let share = (weight * 1e9 / sum as f64 * s.pool_minor as f64).round() as i128;
-            text += &format!("; of it {document} is about {}", amount(share));
-        }
-        self.hop("statement", *at, text);
-        for payout in &self.archive.state.payouts {
-            let Logged { index, entry: proposal } = &payout.proposal;
-            let list = lines::amounts(self.archive, &proposal.list)?;
-            if let Some(paid) = list.iter().find(|a| a.contributor == *contributor && *index > *at) {
-                let text =
-                    format!("{} proposed over {}, {}", amount(paid.amount_minor), proposal.rail, paid.reference.as_deref().unwrap_or(""));
-                self.hops.push(Hop { what: "payout", entry: *index, text });
-            }
-        }
-        Ok(())
-    }
-
-    /// Back from a statement: its line, and the documents behind it by what they weigh.
-    fn statement(&mut self, contributor: &ContributorId, number: u32, line: Option<usize>) -> Result<Vec<DocumentRef>> {
-        let archive = self.archive;
-        let run = archive
-            .state
-            .runs
-            .get(number as usize)
-            .ok_or_else(|| usage(format!("run {number}: there are {}", archive.state.runs.len())))?;
-        if run.statements.is_none() {
-            return Err(failure(Kind::Check, format!("run {number}: has no statements")));
-        }
-        self.paid(run, contributor, None)?;
-        let cap = archive.view_of(run).policy()?.window_cap_permille;
-        let tables = rules::run_tables::of_run(archive, run)?;
-        let own = weights_by_document(archive, run, &tables, cap)?;
-        let id = contributor.to_string();
-        let mut lines: Vec<(String, f64)> = own.into_iter().filter(|(_, (of, _))| *of == id).map(|(d, (_, w))| (d, w)).collect();
-        lines.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let chosen: Vec<&(String, f64)> = match line {
-            Some(line) => vec![
-                lines
-                    .get(line.wrapping_sub(1))
-                    .ok_or_else(|| usage(format!("--line {line}: the statement rests on documents 1 to {}", lines.len())))?,
-            ],
-            None => lines.iter().take(LISTED).collect(),
-        };
-        Ok(chosen.into_iter().map(|(d, _)| d.parse()).collect::<Result<_, _>>()?)
-    }
-}
-
-/// Whose each document is and what it weighs, in nats times window weight.
-fn weights_by_document(archive: &Archive, run: &Run, tables: &rules::tables::Tables, cap: u64) -> Result<BTreeMap<String, (String, f64)>> {
-    let Logged { entry: a, .. } = run.attribution.as_ref().context("statements follow an attribution")?;
-    let windows = tables.window_weights(run.intent.entry.steps, cap);
-    let mut sums: BTreeMap<String, (String, f64)> = BTreeMap::new();
-    for row in read_documents(&archive.objects.get(Class::Public, &a.documents)?)? {
-        let weight = tables.weight(&row.target) * row.nats * windows.get(row.window as usize).copied().unwrap_or(0.0);
-        sums.entry(row.document).or_insert_with(|| (row.contributor, 0.0)).1 += weight;
-    }
-    Ok(sums)
-}
-
-fn row_of(archive: &Archive, submitted: &Submitted, document: DocumentRef) -> Result<VerdictRow> {
-    let rows = rules::bundles::verdicts(&*archive.objects, submitted)?.rows;
-    rows.into_iter().find(|r| r.number == document.number).with_context(|| format!("document {document}: has no verdict"))
-}
-
-/// Writes each entry and its proof; returns what to do with them.
-fn write_proofs(dir: &Path, folder: &Path, hops: &[Hop]) -> Result<String> {
-    let log = LogFiles::new(&dir.join("log"));
-    let verifier = Verifier::from_vkey(&files::read_text(&dir.join("log.vkey"))?)?;
-    let read = log.read(&verifier)?.context("a log that was just checked")?;
-    let entries: BTreeSet<u64> = hops.iter().map(|h| h.entry).collect();
-    for index in &entries {
-        let mut bytes = Vec::new();
-        log.entries(read.head.size, *index..index + 1, |_, found| {
-            bytes.extend(found.into_iter().flatten());
-            Ok::<_, store::StoreError>(())
-        })?;
-        let path = read.tree.inclusion_proof(*index, read.head.size);
-        let proof = EntryProof { index: *index, path, note: read.note.clone() };
-        let file = |extension: &str| -> PathBuf { folder.join(format!("{index}.{extension}")) };
-        files::write(&file("json"), &bytes, 0o644)?;
-        files::write(&file("tlog-proof"), proof.to_text().as_bytes(), 0o644)?;
-    }
-    Ok(format!(
-        "{} entries in {}; check one with `assay verify-proof N.tlog-proof --entry N.json --vkey {}`\n",
-        entries.len(),
-        folder.display(),
-        dir.join("log.vkey").display()
-    ))
 }

@@ -1,19 +1,17 @@
 //! Runs: trained, ended, looked at, replayed.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use ledger::entry::ReplayOutcome;
-use pipeline::{Home, estimate, replay, train, weighting};
+use pipeline::status::run_facts;
+use pipeline::{Home, estimate, model, replay, train, weighting};
 use serde_json::json;
-use store::{Class, files};
-use trainer::{RunConfig, Sampling, Start, Weighting, read_config};
+use store::files;
+use trainer::{RunConfig, Sampling, Weighting};
 
 use super::{Place, attribution, exact};
 use crate::args::train::{Replay, Train, TrainLook};
 use crate::failure::{Kind, usage};
 use crate::output::Output;
-use crate::tables;
 
 /// Trains, or with a further word looks at a run.
 pub async fn train(place: &Place, a: Train) -> Result<Output> {
@@ -30,7 +28,7 @@ pub async fn train(place: &Place, a: Train) -> Result<Output> {
     let path = a.run.ok_or_else(|| usage("train: expected a RUN.toml"))?;
     let mut config = RunConfig::from_toml(&String::from_utf8_lossy(&files::read(&path)?)).with_context(|| path.display().to_string())?;
     if let Some(dir) = a.weights {
-        start_from(&home, &dir, &mut config)?;
+        model::start_from(&home, &dir, &mut config)?;
     }
     if let Some(from) = a.weights_from_run {
         config.sampling = Some(Sampling { run: Some(from), ..Sampling::new(Weighting::FromRun) });
@@ -64,27 +62,8 @@ pub async fn train(place: &Place, a: Train) -> Result<Output> {
     run_output(&home, number)
 }
 
-/// Takes a folder's weights into the home and names them in the run's config, whose sizes have to be theirs.
-fn start_from(home: &Home, dir: &Path, config: &mut RunConfig) -> Result<()> {
-    let text = String::from_utf8_lossy(&files::read(&dir.join("config.json"))?).into_owned();
-    let (mut sizes, _) = read_config(&text)?;
-    // Rows may be shorter than the longest that the model was made for.
-    sizes.context = config.model.context;
-    if sizes != config.model {
-        return Err(usage(format!("{}: the model is {sizes:?}, RUN.toml says {:?}", dir.display(), config.model)));
-    }
-    let bytes = files::read(&dir.join("model.safetensors"))?;
-    let digest = corpus::Digest::of(&bytes).to_string();
-    if let Some(start) = config.start.as_ref().filter(|s| s.weights != digest) {
-        return Err(usage(format!("{}: weights {digest}, RUN.toml says {}", dir.display(), start.weights)));
-    }
-    home.objects.put(Class::Sealed, &bytes)?;
-    config.start = Some(Start { weights: digest });
-    Ok(())
-}
-
 fn run_output(home: &Home, number: u32) -> Result<Output> {
-    let facts = tables::run_facts(home, number)?.context("an attributed run has facts")?;
+    let facts = run_facts(home, number)?.context("an attributed run has facts")?;
     let text = format!(
         "run {number}: held-out loss {:.4} to {:.4} nats a token, control dropped by {:.4}, residual {:.2} % of the drop",
         facts.loss_start,
@@ -92,8 +71,7 @@ fn run_output(home: &Home, number: u32) -> Result<Output> {
         facts.control_drop,
         100.0 * facts.residual
     );
-    let json = json!({ "run": number, "loss_start": facts.loss_start, "loss_end": facts.loss_end, "control_drop": facts.control_drop, "attribution_residual": facts.residual });
-    Ok(Output::new(text, json))
+    Output::of(text, &facts)
 }
 
 /// Computes windows again, and says whether they are what the table has.
@@ -111,9 +89,9 @@ pub async fn replay(place: &Place, a: Replay) -> Result<Output> {
         format!("run {run}: windows {:?} of {} replayed: {}\n{}", result.windows, result.of, result.outcome, result.differences.join("\n"));
     let mut exact = Vec::new();
     for window in result.windows.iter().filter(|_| a.documents) {
-        let (lines, json) = exact::show(&home, &exact::window(&home, &this, *window)?)?;
-        text += &lines;
-        exact.push(json);
+        let found = pipeline::exact::window(&home, &this, *window)?;
+        text += &exact::text(&home, &found)?;
+        exact.push(found);
     }
     let exit = if result.outcome == ReplayOutcome::Differs { Kind::Verification as u8 } else { 0 };
     Ok(Output {

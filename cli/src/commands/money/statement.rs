@@ -3,14 +3,11 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use corpus::{ContributorId, Digest};
-use ledger::entry::{Holder, PoolOutcome};
-use ledger::history::Logged;
+use corpus::ContributorId;
+use ledger::entry::PoolOutcome;
 use ledger::payee::PayeeId;
 use ledger::settlement::PayeeLine;
-use ledger::statement::Statement;
-use pipeline::{Home, reward};
-use rules::Archive;
+use pipeline::{Home, reward, statements};
 use serde_json::json;
 use store::files;
 
@@ -18,7 +15,7 @@ use super::page;
 use crate::args::money::{Reward, Verify};
 use crate::audited;
 use crate::commands::Place;
-use crate::failure::{Kind, failure};
+use crate::failure::Kind;
 use crate::output::{Bars, Output, money};
 use crate::tables::number_value;
 
@@ -105,51 +102,14 @@ fn rewards(home: &Home, run: u32) -> Result<Output> {
     })
 }
 
-/// A statement signed by the operator's key that was in force when it was settled.
-fn signed(archive: &Archive, bytes: &[u8]) -> Result<Statement> {
-    let settled = archive.state.runs.iter().filter_map(|r| r.statements.as_ref()).map(|Logged { index: at, .. }| *at);
-    let keys = settled.chain([archive.state.size]).filter_map(|at| archive.state.key_before(&Holder::Operator, at));
-    let mut found = Err(anyhow::anyhow!("a log without an operator"));
-    for key in keys {
-        found = Statement::verify(bytes, &key).map_err(Into::into);
-        if found.is_ok() {
-            break;
-        }
-    }
-    found
-}
-
 /// Recomputes a statement from the log and public objects, and names the fields that differ.
 pub fn verify(place: &Place, a: Verify) -> Result<Output> {
-    let file = a.file.as_path();
+    let file = a.file.display().to_string();
     let archive = audit::public_archive(&audited::files(&place.home)?, &Bars)?;
-    let bytes = files::read(file)?;
-    let wrong = |what: String| failure(Kind::Verification, format!("{}: {what}", file.display()));
-    let statement = signed(&archive, &bytes).map_err(|e| wrong(e.to_string()))?;
-    let run = archive.state.runs.get(statement.run as usize);
-    let run = run.ok_or_else(|| wrong(format!("run {} is not in the log", statement.run)))?;
-    let Some(Logged { index: at, entry }) = &run.statements else {
-        return Err(wrong(format!("run {} is not settled in the log", statement.run)));
-    };
-    let computed = rules::settlement::compute(&archive, statement.run)?;
-    // What the operator logged, and pays by, is what the statement is about.
-    let logged = (entry.rewards, entry.accrued_minor, entry.payable_minor, &entry.outcome);
-    let gives =
-        (Digest::of(&computed.rewards.to_bytes()?), computed.rewards.accrued_minor(), computed.rewards.payable_minor(), &computed.outcome);
-    if logged != gives {
-        return Err(wrong(format!("entry {at}: rewards, accrued, payable and outcome {logged:?}, the log's tables give {gives:?}")));
-    }
-    let all = rules::settlement::statements(&archive, run, &computed)?;
-    let expected = all.iter().find(|s| s.contributor == statement.contributor);
-    let expected = expected.ok_or_else(|| wrong(format!("contributor {} is not in run {}", statement.contributor, statement.run)))?;
-    let differing = statement.differences(expected)?;
-    if !differing.is_empty() {
-        return Err(wrong(differing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
-    }
+    let statement = statements::verify(&archive, &files::read(&a.file)?, &file)?;
     let amount = |minor| money(minor, statement.currency_exponent, &statement.currency);
     let text = format!(
-        "{}: verified; contributor {} accrued {} in run {}, payable {}",
-        file.display(),
+        "{file}: verified; contributor {} accrued {} in run {}, payable {}",
         statement.contributor,
         amount(statement.gross_minor),
         statement.run,

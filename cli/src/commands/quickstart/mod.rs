@@ -15,8 +15,9 @@ use filters::Filters;
 use ledger::entry::ReplayOutcome;
 use pipeline::Home;
 use pipeline::gather::{Destination, Source, gather};
+use pipeline::status::{self, run_facts};
 use pipeline::witnesses::WitnessChoice;
-use pipeline::{contributor, epoch, ingest, replay, reward, submit, train};
+use pipeline::{contributor, epoch, held_out, ingest, replay, reward, submit, train};
 use rules::policy::{Policy, TARGET, pool_source};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -26,9 +27,10 @@ use trainer::RunConfig;
 use super::money::page;
 use super::{Place, report};
 use crate::args::quickstart::Quickstart;
+use crate::audited;
 use crate::failure::{Kind, failure, usage};
 use crate::output::{Bars, Output, note};
-use crate::{audited, tables};
+use crate::tables::contributor_table;
 
 /// What decides a quickstart; kept in the home, so that the same command goes on after a crash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -150,11 +152,11 @@ pub async fn run(place: &Place, a: Quickstart) -> Result<Output> {
     let audit_report =
         audit::run(&audited::files(dir)?, &audit::Options { replay: options.replay, ..audit::Options::new(home.now) }, &Bars)?;
     stage("audit");
-    let rows = tables::contributors(&home, 0, Some(run), |id| home.name_of(id))?;
+    let rows = status::contributors(&home, 0, Some(run), |id| home.name_of(id))?;
     let page = report::write(&home, run, &rows, &audit_report)?;
     stage("report");
 
-    let facts = tables::run_facts(&home, run)?.context("an attributed run has facts")?;
+    let facts = run_facts(&home, run)?.context("an attributed run has facts")?;
     let json = json!({
         "home": dir.display().to_string(),
         "contributors": rows,
@@ -172,7 +174,7 @@ pub async fn run(place: &Place, a: Quickstart) -> Result<Output> {
         "report": page.display().to_string(),
         "seconds": seconds,
     });
-    let mut text = tables::contributor_table(&rows, CURRENCY.0, CURRENCY.1)?;
+    let mut text = contributor_table(&rows, CURRENCY.0, CURRENCY.1)?;
     text += &format!(
         "\nheld-out loss {:.3} to {:.3} nats a token; control targets dropped by {:.3}; residual {:.2} % of the drop; pool {outcome}\n",
         facts.loss_start,
@@ -227,38 +229,21 @@ fn sources(options: &Options) -> Result<(Vec<Contribution>, Vec<Submitted>)> {
         None => chosen.iter().flat_map(|c| &c.contributors).map(crate_source).collect(),
     };
     let targets = match &options.target {
-        Some(path) => epoch_targets(path)?.into_iter().map(|d| Submitted { source: pool_source(TARGET, &d.source), ..d }).collect(),
+        Some(path) => held_out::read(path)?.into_iter().map(|d| Submitted { source: pool_source(TARGET, &d.source), ..d }).collect(),
         None => {
             let mut targets = Vec::new();
             for c in chosen.iter().flat_map(|c| &c.targets) {
                 let records = read_all(&c.path, &ReadOptions::default())?.0.into_iter().filter(|r| registry::is_source(&r.source));
-                let target =
-                    |r: Record| Submitted { source: pool_source(TARGET, &format!("{}/{}", c.name, r.source)), ..submitted(r, &c.licence) };
+                let target = |r: Record| Submitted {
+                    source: pool_source(TARGET, &format!("{}/{}", c.name, r.source)),
+                    ..held_out::document(r, &c.licence)
+                };
                 targets.extend(records.map(target));
             }
             targets
         }
     };
     Ok((contributors, targets))
-}
-
-/// Held-out documents of a path; their licence plays no part, since nothing is trained on them.
-pub fn epoch_targets(path: &Path) -> Result<Vec<Submitted>> {
-    let (records, ..) = read_all(path, &ReadOptions::default())?;
-    if records.is_empty() {
-        return Err(usage(format!("{}: expected held-out documents, found none", path.display())));
-    }
-    Ok(records.into_iter().map(|r| submitted(r, "LicenseRef-target")).collect())
-}
-
-fn submitted(r: Record, licence: &str) -> Submitted {
-    Submitted {
-        licence: r.licence.unwrap_or_else(|| licence.into()),
-        source: r.source,
-        text: r.text,
-        answer_at: r.answer_at,
-        reservation: None,
-    }
 }
 
 fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
