@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use corpus::merkle::{Frontier, leaf_hash};
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
-use corpus::{ContributorId, Digest, canonical};
+use corpus::{ContributorId, Digest, EntryIndex, RunNumber, canonical};
 use ledger::entry::{Holder, PoolOutcome, ReplayOutcome, RunOutcome, Shard};
 use ledger::history::{Epoch, Logged, Run, Submitted};
 use ledger::statement::Statement;
@@ -112,7 +112,7 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
             before.extend(list.documents.iter().map(|d| d.number));
             let consequences: Consequences = canonical::from_slice(&archive.objects.get(Class::Public, &effect.consequences)?)?;
             let used = |r: &&Run| r.intent.entry.epoch == s.submission.entry.epoch && r.intent.index < *effect_at && accepted > 0;
-            let runs: Vec<u32> = archive.state.runs.iter().filter(used).map(|r| r.intent.entry.run).collect();
+            let runs: Vec<RunNumber> = archive.state.runs.iter().filter(used).map(|r| r.intent.entry.run).collect();
             report.expect(consequences.runs == runs && effect.runs == runs.len() as u64, "withdrawal-runs", *effect_at, || {
                 format!("runs {:?}, the log gives {runs:?}", consequences.runs)
             });
@@ -192,8 +192,8 @@ fn check_submission(view: &EpochView<'_>, s: &Submitted, withdrawn: &Withdrawn, 
             .iter()
             .filter(|w| w.withdrawal.index < *at)
             .filter_map(|w| w.effect.as_ref())
-            .map(|Logged { index: effect, .. }| effect + 1);
-        let gone = withdrawn.before(s, open.max().unwrap_or(0));
+            .map(|Logged { index: effect, .. }| *effect + 1);
+        let gone = withdrawn.before(s, open.max().unwrap_or_default());
         if !withdrawn.destroyed.contains(&entry.file) {
             check_shard(archive, (*at, entry), &table, &gone, report)?;
         }
@@ -204,7 +204,7 @@ fn check_submission(view: &EpochView<'_>, s: &Submitted, withdrawn: &Withdrawn, 
 /// A shard's file is what its entry says, and holds the accepted documents that were not `gone`.
 fn check_shard(
     archive: &Archive,
-    (at, entry): (u64, &Shard),
+    (at, entry): (EntryIndex, &Shard),
     table: &VerdictTable,
     gone: &BTreeSet<u32>,
     report: &mut Report,
@@ -337,8 +337,8 @@ fn check_weights(view: &EpochView<'_>, run: &Run, report: &mut Report) -> Result
             });
         }
         (Weighting::FromRun, Some(from)) => {
-            let expected = Digest::of(&canonical::to_vec(&rules::earned::table_of_run(archive, from, sampling.cap)?)?);
-            report.expect(from < run.intent.entry.run && table == Some(expected), "run-weights", at, || {
+            let expected = Digest::of(&canonical::to_vec(&rules::earned::table_of_run(archive, RunNumber(from), sampling.cap)?)?);
+            report.expect(from < run.intent.entry.run.0 && table == Some(expected), "run-weights", at, || {
                 format!("run {}: table {table:?}, run {from} gives {expected}", run.intent.entry.run)
             });
         }
@@ -405,12 +405,12 @@ fn check_statements(view: &EpochView<'_>, run: &Run, books: &mut Accounting, rep
     for digest in archive.objects.list(Class::Party)? {
         let Ok(bytes) = archive.objects.get(Class::Party, &digest) else { continue };
         if let Ok(statement) = Statement::verify(&bytes, &operator) {
-            signed.entry((statement.run, statement.contributor)).or_default().push((statement, bytes));
+            signed.entry((statement.run.0, statement.contributor)).or_default().push((statement, bytes));
         }
     }
     let mut envelopes = Vec::new();
     for expected in statements(archive, run, &computed)? {
-        let found = signed.get(&(expected.run, expected.contributor)).and_then(|all| all.iter().find(|(found, _)| *found == expected));
+        let found = signed.get(&(expected.run.0, expected.contributor)).and_then(|all| all.iter().find(|(found, _)| *found == expected));
         match found {
             Some((_, bytes)) => envelopes.push(bytes.clone()),
             None => {

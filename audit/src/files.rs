@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use corpus::Digest;
+use corpus::{Digest, EntryIndex};
 use ledger::{Entry, EntryProof, Note, State, TreeHead, Verifier, Violation};
 use rayon::prelude::*;
 use rules::listener::Listener;
@@ -21,7 +21,7 @@ pub const BUNDLES: &str = "sealed/bundles.json";
 
 /// An object that an entry names.
 struct Named {
-    at: u64,
+    at: EntryIndex,
     name: &'static str,
     digest: Digest,
 }
@@ -56,10 +56,10 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
     let (state, objects) = replay(&log, &read, listener, report)?;
     let witnesses = check_witnesses(&read, &state, report);
     let named = state.genesis.as_ref().map(|g| g.log.as_str());
-    report.expect(named.is_none_or(|key| key == verifier.to_vkey()), "log-key", 0, || {
+    report.expect(named.is_none_or(|key| key == verifier.to_vkey()), "log-key", EntryIndex(0), || {
         format!("the log's key {}, the tree head is signed with {}", named.unwrap_or_default(), verifier.to_vkey())
     });
-    let after = if report.from > 0 { format!(", {} of them audited before", report.from) } else { String::new() };
+    let after = if report.from > EntryIndex(0) { format!(", {} of them audited before", report.from) } else { String::new() };
     report.check("log", format!("{} entries{after}, root {}", read.head.size, read.head.root), before);
     if let Some(folder) = &options.receipts {
         check_receipts(folder, &verifier, &read, report)?;
@@ -75,17 +75,17 @@ fn given<E: std::fmt::Display>(path: &Path, kind: Kind) -> impl FnOnce(E) -> Aud
     move |e| AuditError::Given { path, text: e.to_string(), kind }
 }
 
-/// The size of the tree head that an earlier audit ended with: what is under it is not checked again.
-fn trusted(options: &Options, log: &Verifier, read: &ReadLog, report: &mut Report) -> Result<u64> {
-    let Some(path) = &options.from else { return Ok(0) };
+/// The first entry after the tree head that an earlier audit ended with: entries before it are not checked again.
+fn trusted(options: &Options, log: &Verifier, read: &ReadLog, report: &mut Report) -> Result<EntryIndex> {
+    let Some(path) = &options.from else { return Ok(EntryIndex(0)) };
     let text = store::files::read_text(path)?;
     let note = Note::from_text(&text).map_err(given(path, Kind::Verification))?;
     let head = TreeHead::verify(&note, log).map_err(given(path, Kind::Verification))?;
     match under(&head, read) {
-        Ok(()) => Ok(head.size),
+        Ok(()) => Ok(EntryIndex(head.size)),
         Err(text) => {
             report.find("from", None, format!("{}: {text}", path.display()));
-            Ok(0)
+            Ok(EntryIndex(0))
         }
     }
 }
@@ -140,7 +140,7 @@ fn replay(log: &LogFiles, read: &ReadLog, listener: &dyn Listener, report: &mut 
     let bar = listener.task("entries", read.head.size);
     let followed = log.entries(read.head.size, 0..read.head.size, |_, entries| {
         let trusted = report.from;
-        follow(&mut state, &entries, trusted, |at, entry| {
+        follow(&mut state, &entries, trusted.0, |at, entry| {
             named.extend(entry.objects().into_iter().map(|(name, digest)| Named { at, name, digest }));
             check_tree_head(at, entry, read, report);
         })
@@ -158,7 +158,7 @@ fn replay(log: &LogFiles, read: &ReadLog, listener: &dyn Listener, report: &mut 
 }
 
 /// A tree head inside an entry is one of this log.
-fn check_tree_head(index: u64, entry: &Entry, read: &ReadLog, report: &mut Report) {
+fn check_tree_head(index: EntryIndex, entry: &Entry, read: &ReadLog, report: &mut Report) {
     let note = match entry {
         Entry::Draw(e) => Some(&e.tree_head),
         Entry::RunProgress(e) => e.drawn_from.as_ref(),
@@ -166,7 +166,7 @@ fn check_tree_head(index: u64, entry: &Entry, read: &ReadLog, report: &mut Repor
         _ => None,
     };
     let Some(head) = note.and_then(|n| Note::from_text(n).ok()).and_then(|n| TreeHead::from_text(&n.text).ok()) else { return };
-    let root = read.tree.root(head.size.min(index));
+    let root = read.tree.root(head.size.min(index.0));
     report.expect(head.root == root, "drawn-tree-head", index, || {
         format!("tree head of size {} with root {}, the log has {root}", head.size, head.root)
     });

@@ -21,6 +21,7 @@ pub use error::{AuditError, Result};
 
 use std::path::PathBuf;
 
+use corpus::EntryIndex;
 use ledger::TreeHead;
 use rules::listener::Listener;
 use rules::{Archive, EpochViews, Kind};
@@ -33,7 +34,7 @@ pub struct Finding {
     /// The rule's id.
     pub rule: String,
     /// The entry that it is about, if it is about one.
-    pub index: Option<u64>,
+    pub index: Option<EntryIndex>,
     /// The thing, the expected and the found.
     pub text: String,
 }
@@ -94,21 +95,21 @@ pub struct Report {
     /// What nobody can check any more, since it was withdrawn; neither passed nor failed.
     pub unverifiable: Vec<Finding>,
     /// Entries below this one were audited before.
-    pub from: u64,
+    pub from: EntryIndex,
 }
 
 impl Report {
-    fn find(&mut self, rule: &str, index: impl Into<Option<u64>>, text: impl Into<String>) {
+    fn find(&mut self, rule: &str, index: impl Into<Option<EntryIndex>>, text: impl Into<String>) {
         self.findings.push(Finding { rule: rule.to_string(), index: index.into(), text: text.into() });
     }
 
     /// Records something that was withdrawn.
-    fn unverifiable(&mut self, index: u64, text: impl Into<String>) {
+    fn unverifiable(&mut self, index: EntryIndex, text: impl Into<String>) {
         self.unverifiable.push(Finding { rule: "withdrawn".into(), index: Some(index), text: text.into() });
     }
 
     /// Records a finding unless `holds`.
-    fn expect(&mut self, holds: bool, rule: &str, index: u64, text: impl FnOnce() -> String) {
+    fn expect(&mut self, holds: bool, rule: &str, index: EntryIndex, text: impl FnOnce() -> String) {
         if !holds {
             self.find(rule, index, text());
         }

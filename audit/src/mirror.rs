@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use corpus::bundle::Parts;
-use corpus::{Digest, canonical};
+use corpus::{Digest, EntryIndex, canonical};
 use ledger::Verifier;
 use ledger::tile;
 use rules::Kind;
@@ -75,7 +75,7 @@ pub fn mirror(base: &str, dir: &Path, listener: &dyn Listener) -> Result<usize> 
     // What cannot be read is the audit's to find.
     let _ = reader.entries(head.size, 0..head.size, |_, entries| {
         for bytes in entries {
-            if let Ok((_, entry)) = parse(0, &bytes) {
+            if let Ok((_, entry)) = parse(EntryIndex(0), &bytes) {
                 lists.extend(entry.objects().into_iter().filter(|(name, _)| *name == BUNDLES).map(|(_, digest)| digest));
                 named.extend(entry.objects().into_iter().map(|(name, digest)| (class(name), digest)));
             }

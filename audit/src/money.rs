@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use corpus::EntryIndex;
 use ledger::books::Account;
 use ledger::entry::{ApprovalOutcome, BooksClose, DisputeOutcome, Release};
 use ledger::history::{Logged, Run};
@@ -20,9 +21,9 @@ pub fn check(epochs: &EpochViews<'_>, now: u64, report: &mut Report) -> Result<(
     let archive = epochs.archive;
     let state = &archive.state;
     // What releases and closes have to list, from one pass over the log.
-    let releases: BTreeMap<u64, (&Run, &Release)> =
+    let releases: BTreeMap<EntryIndex, (&Run, &Release)> =
         state.runs.iter().flat_map(|run| run.releases.iter().map(move |r| (r.index, (run, &r.entry)))).collect();
-    let closes: BTreeMap<u64, &BooksClose> = state.closes.iter().map(|c| (c.index, &c.entry)).collect();
+    let closes: BTreeMap<EntryIndex, &BooksClose> = state.closes.iter().map(|c| (c.index, &c.entry)).collect();
     let (mut free, mut closed) = (BTreeMap::new(), BTreeMap::new());
     let folded = Accounting::before_each(archive, &releases.keys().chain(closes.keys()).copied().collect(), |at, accounting| {
         if let Some((run, release)) = releases.get(&at) {
@@ -39,13 +40,13 @@ pub fn check(epochs: &EpochViews<'_>, now: u64, report: &mut Report) -> Result<(
         Ok(accounting) => accounting,
         Err(e) if e.kind() == Kind::Io => return Err(e.into()),
         Err(e) => {
-            report.find("books", 0, e.to_string());
+            report.find("books", EntryIndex(0), e.to_string());
             report.check("books", "the books do not follow from the log".to_string(), before);
             return Ok(());
         }
     };
     let trial = accounting.books.trial_balance();
-    report.expect(trial == 0, "books", 0, || format!("a trial balance of {trial}, expected 0"));
+    report.expect(trial == 0, "books", EntryIndex(0), || format!("a trial balance of {trial}, expected 0"));
     for view in epochs.iter() {
         let fault = view.policy()?.fault();
         report.expect(fault.is_none(), "policy", view.epoch.open.index, || fault.clone().unwrap_or_default());

@@ -8,7 +8,7 @@ use corpus::objects::ObjectError;
 use corpus::outline::Outlines;
 use corpus::shard::Shard;
 use corpus::verdict::VerdictTable;
-use corpus::{Digest, DocumentRef, canonical};
+use corpus::{Digest, DocumentRef, EntryIndex, canonical};
 use dedup::{Index, Judge};
 use filters::Filters;
 use ledger::Epoch;
@@ -30,11 +30,11 @@ pub fn check(epochs: &EpochViews<'_>, share: f64, report: &mut Report) -> Result
     let of = archive.state.epochs.iter().map(accepted).sum();
     let before = report.findings.len();
     let (mut judged, mut count) = (0, 0);
-    let last = |e: &Epoch| e.submissions.last().and_then(|s| s.acceptance.as_ref()).map_or(0, |Logged { index: at, .. }| *at);
+    let last = |e: &Epoch| e.submissions.last().and_then(|s| s.acceptance.as_ref()).map_or(EntryIndex(0), |Logged { index: at, .. }| *at);
     for view in epochs.iter().filter(|view| view.epoch.reveal.is_some()) {
         let e = view.epoch;
         // Judged again after an earlier audit only if its key was revealed by then.
-        if last(e).max(e.reveal.as_ref().map_or(0, |Logged { index: at, .. }| *at)) < report.from {
+        if last(e).max(e.reveal.as_ref().map_or(EntryIndex(0), |Logged { index: at, .. }| *at)) < report.from {
             judged += accepted(e);
         } else if share > 0.0 {
             let (submissions, verdicts) = check_epoch(view, share, report)?;
@@ -47,8 +47,8 @@ pub fn check(epochs: &EpochViews<'_>, share: f64, report: &mut Report) -> Result
 }
 
 /// Whether a submission is among the `share` that is looked at.
-fn chosen(archive: &Archive, submission: u64, share: f64) -> bool {
-    let digest = Digest::of_parts(&[b"assay audit sample v1", &archive.state.size.to_be_bytes(), &submission.to_be_bytes()]);
+fn chosen(archive: &Archive, submission: EntryIndex, share: f64) -> bool {
+    let digest = Digest::of_parts(&[b"assay audit sample v1", &archive.state.size.to_be_bytes(), &submission.0.to_be_bytes()]);
     let number = u32::from_be_bytes(digest.0[..4].try_into().expect("four bytes"));
     share >= 1.0 || f64::from(number) < share * f64::from(u32::MAX)
 }
@@ -116,7 +116,7 @@ fn check_epoch(view: &EpochView<'_>, share: f64, report: &mut Report) -> Result<
 /// Outlines from texts, made once: they are asked for twice.
 fn outlining<'a>(
     archive: &'a Archive,
-    submission: u64,
+    submission: EntryIndex,
     filters: &'a Filters,
     temporary: &Path,
 ) -> impl Fn(&Part) -> rules::Result<Outlines> + 'a {

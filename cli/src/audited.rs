@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use audit::{Check, Files, Report, Verified};
+use corpus::EntryIndex;
 use pipeline::config::objects_of;
 use polars::prelude::df;
 
@@ -30,7 +31,7 @@ pub fn text(report: &Report) -> Result<String> {
     )?;
     let mut out = format!("audit: {}\n{}", report.level, render(&table, None)?);
     for withdrawn in &report.unverifiable {
-        out += &format!("unverifiable: withdrawn: entry {}: {}\n", withdrawn.index.unwrap_or(0), withdrawn.text);
+        out += &format!("unverifiable: withdrawn: entry {}: {}\n", withdrawn.index.unwrap_or(EntryIndex(0)), withdrawn.text);
     }
     for finding in &report.findings {
         let place = finding.index.map_or(String::new(), |i| format!("entry {i}: "));

@@ -32,7 +32,7 @@ fn a_contributor_whose_rows_are_left_out_is_found_by_judging_again() {
         let Entry::Acceptance(e) = entry else { return None };
         seen.set(seen.get() + 1);
         let mut table = VerdictTable::decode(&objects.get(Class::Public, &e.verdicts).unwrap()).unwrap();
-        let left_out = e.counts.get("accepted").copied().unwrap_or(0) == table.rows.len() as u64 && table.submission % 2 == 1;
+        let left_out = e.counts.get("accepted").copied().unwrap_or(0) == table.rows.len() as u64 && table.submission.0 % 2 == 1;
         if left_out {
             table.rows.iter_mut().for_each(|row| row.decision.verdict = Verdict::UnknownLicence);
         }

@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{NOW, World, prose};
+use corpus::EntryIndex;
 use serde_json::Value;
 use sqlx::{Connection, Executor};
 use store::{Class, Objects};
@@ -110,7 +111,7 @@ fn result(world: &World, home: &str) -> Vec<String> {
     let mut said = Vec::new();
     log.entries(read.head.size, 0..read.head.size, |_, entries| {
         for bytes in entries {
-            let (_, entry) = store::follow::parse(0, &bytes).unwrap();
+            let (_, entry) = store::follow::parse(EntryIndex(0), &bytes).unwrap();
             if ["acceptance", "tokenizer", "shard"].contains(&entry.kind()) {
                 said.push(format!("{entry:?}"));
             }

@@ -13,11 +13,66 @@ use crate::digest::{Digest, from_hex};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContributorId(pub [u8; 16]);
 
+/// Numbers that count different things, so that none is taken for another.
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident: $number:ty),* $(,)?) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+            #[serde(transparent)]
+            pub struct $name(pub $number);
+
+            impl $name {
+                /// The largest number, beyond all that exist.
+                pub const MAX: $name = $name(<$number>::MAX);
+            }
+            impl fmt::Display for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    self.0.fmt(f)
+                }
+            }
+            impl fmt::Debug for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    self.0.fmt(f)
+                }
+            }
+            impl FromStr for $name {
+                type Err = std::num::ParseIntError;
+                fn from_str(text: &str) -> Result<$name, Self::Err> {
+                    text.parse().map($name)
+                }
+            }
+        )*
+    };
+}
+
+numbers! {
+    /// The place of an entry in the log, from 0.
+    EntryIndex: u64,
+    /// The number of a run, from 0.
+    RunNumber: u32,
+}
+
+impl EntryIndex {
+    /// This place and all after it.
+    pub fn onwards(self) -> impl Iterator<Item = EntryIndex> {
+        (self.0..).map(EntryIndex)
+    }
+}
+
+impl std::ops::Add<u64> for EntryIndex {
+    type Output = EntryIndex;
+    /// The entry so many places later.
+    fn add(self, places: u64) -> EntryIndex {
+        EntryIndex(self.0 + places)
+    }
+}
+
 /// A document: the log index of its submission and its number in it, written `index/number`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocumentRef {
-    /// Log index of the submission entry.
-    pub submission: u64,
+    /// The submission's entry.
+    pub submission: EntryIndex,
     /// Its number in the submission, from 0.
     pub number: u32,
 }

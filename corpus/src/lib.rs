@@ -48,6 +48,6 @@ pub mod verdict;
 mod verdict_table;
 
 pub use digest::{Digest, Hasher, ParseDigestError};
-pub use id::{ContributorId, DocumentRef, ParseIdError};
+pub use id::{ContributorId, DocumentRef, EntryIndex, ParseIdError, RunNumber};
 pub use kind::Kind;
 pub use threshold::Threshold;

@@ -147,7 +147,7 @@ impl Shard {
         let columns: [(&str, ArrayRef); 13] = [
             ("doc", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.document.to_string())))),
             ("commitment", Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.commitment.0)))),
-            ("submission", Arc::new(UInt64Array::from_iter_values(d.iter().map(|d| d.document.submission)))),
+            ("submission", Arc::new(UInt64Array::from_iter_values(d.iter().map(|d| d.document.submission.0)))),
             ("contributor", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.contributor.to_string())))),
             ("licence", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.licence)))),
             ("source", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.source)))),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Digest;
-use crate::id::DocumentRef;
+use crate::id::{DocumentRef, EntryIndex};
 use crate::merkle;
 
 /// The kinds of decision.
@@ -203,13 +203,13 @@ impl VerdictRow {
         let code = self.verdict.code();
         let mut record = [&self.commitment.0[..], &self.number.to_be_bytes(), &[code.len() as u8], code.as_bytes()].concat();
         match self.of {
-            Some(of) => record.extend([&[1][..], &of.submission.to_be_bytes(), &of.number.to_be_bytes()].concat()),
+            Some(of) => record.extend([&[1][..], &of.submission.0.to_be_bytes(), &of.number.to_be_bytes()].concat()),
             None => record.push(0),
         }
         record.extend([self.intersection, self.union, self.words, self.novel_words].map(u64::to_be_bytes).concat());
         record.extend((self.covered_by.len() as u32).to_be_bytes());
         for c in &self.covered_by {
-            record.extend([&c.document.submission.to_be_bytes()[..], &c.document.number.to_be_bytes(), &c.words.to_be_bytes()].concat());
+            record.extend([&c.document.submission.0.to_be_bytes()[..], &c.document.number.to_be_bytes(), &c.words.to_be_bytes()].concat());
         }
         match self.hit {
             Some(hit) => record.extend([&[1][..], &hit.0].concat()),
@@ -230,7 +230,7 @@ impl VerdictRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerdictTable {
     /// Log index of the submission.
-    pub submission: u64,
+    pub submission: EntryIndex,
     /// One row a document.
     pub rows: Vec<VerdictRow>,
 }

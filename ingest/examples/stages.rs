@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use corpus::bundle::{Bundle, PART_BYTES, Submitted};
 use corpus::outline::{Outline, Outlines};
 use corpus::shard::{Shard, TokenizedDocument};
-use corpus::{ContributorId, Digest, DocumentRef};
+use corpus::{ContributorId, Digest, DocumentRef, EntryIndex};
 use filters::Filters;
 use ingest::TextTokenizer;
 use ingest::read::{Item, Options, Record, Stream};
@@ -109,7 +109,7 @@ impl Run {
             self.spent[6] += tokenized.elapsed();
             self.tokens += encoded.tokens.len() as u64;
             shard.documents.push(TokenizedDocument {
-                document: DocumentRef { submission: 1, number: p.number },
+                document: DocumentRef { submission: EntryIndex(1), number: p.number },
                 commitment: p.commitment,
                 contributor: ContributorId([1; 16]),
                 licence: p.licence,

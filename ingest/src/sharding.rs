@@ -6,7 +6,7 @@ use std::ops::Range;
 use corpus::bundle::Bundle;
 use corpus::shard::{Shard, TokenizedDocument};
 use corpus::verdict::{Verdict, VerdictTable};
-use corpus::{ContributorId, Digest, DocumentRef};
+use corpus::{ContributorId, Digest, DocumentRef, EntryIndex};
 use rayon::prelude::*;
 
 use crate::tokenizer::{Encoded, TextTokenizer};
@@ -18,7 +18,7 @@ pub enum ShardingError {
     #[error("submission {submission}: document {number}: the verdict is about commitment {expected}, the bundle gives {found}")]
     Commitment {
         /// The submission.
-        submission: u64,
+        submission: EntryIndex,
         /// The document.
         number: u32,
         /// In the verdict table.
@@ -30,7 +30,7 @@ pub enum ShardingError {
     #[error("submission {submission}: expected documents and verdicts up to {expected}, found them up to {found}")]
     Count {
         /// The submission.
-        submission: u64,
+        submission: EntryIndex,
         /// How many there have to be.
         expected: u32,
         /// How many there are.

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p ledger --example settle`
 
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex, RunNumber};
 use ledger::amount::with_currency;
 use ledger::books::{self, Account, Books, Movement};
 use ledger::payee::PayeeId;
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Double entry: every transfer leaves one account and reaches another.
     let mut ledger = Books::default();
-    ledger.apply(0, &Movement::Post(books::settlement(0, POOL_MINOR, &[rewards], &settled)))?;
+    ledger.apply(EntryIndex(0), &Movement::Post(books::settlement(RunNumber(0), POOL_MINOR, &[rewards], &settled)))?;
     println!("the operator put in {}", with_currency(-ledger.balance(Account::Operator), 2, "XTS"));
     println!("trial balance {}", ledger.trial_balance());
     assert_eq!(ledger.trial_balance(), 0);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use corpus::ContributorId;
+use corpus::{ContributorId, EntryIndex, RunNumber};
 
 use crate::payee::PayeeId;
 use crate::reward::Reward;
@@ -17,7 +17,7 @@ pub enum Account {
     /// What the operator puts in, and what it gets back.
     Operator,
     /// A run's pool.
-    Pool(u32),
+    Pool(RunNumber),
     /// What an account accrued, on its way to its payee.
     Accrued(ContributorId),
     /// A payee's net; below zero it is what later earnings are offset by.
@@ -33,7 +33,7 @@ pub enum Account {
     /// May be paid.
     Payable(ContributorId),
     /// Handed to a rail by the proposal of this entry.
-    InFlight(u64),
+    InFlight(EntryIndex),
     /// Arrived.
     Paid,
 }
@@ -82,9 +82,9 @@ pub enum Movement {
     /// Reserves, until a later entry posts or voids it.
     Reserve(Vec<Transfer>),
     /// Posts what the entry with this index reserved.
-    Confirm(u64),
+    Confirm(EntryIndex),
     /// Gives back what the entry with this index reserved.
-    Void(u64),
+    Void(EntryIndex),
 }
 
 /// Transfers that the books refuse.
@@ -102,7 +102,7 @@ pub enum BooksError {
     },
     /// Nothing waits under this entry.
     #[error("entry {0}: reserved nothing, or it ended already")]
-    NotPending(u64),
+    NotPending(EntryIndex),
     /// Not above zero, or beyond 128 bits.
     #[error("transfer from {debit} to {credit}: {amount_minor} minor units, expected more than 0 and sums within 128 bits")]
     Amount {
@@ -120,7 +120,7 @@ pub enum BooksError {
 pub struct Books {
     balances: BTreeMap<Account, i128>,
     reserved: BTreeMap<Account, i128>,
-    pending: BTreeMap<u64, Vec<Transfer>>,
+    pending: BTreeMap<EntryIndex, Vec<Transfer>>,
 }
 
 impl Books {
@@ -140,7 +140,7 @@ impl Books {
     }
 
     /// What waits, by the entry that reserved it.
-    pub fn pending(&self) -> &BTreeMap<u64, Vec<Transfer>> {
+    pub fn pending(&self) -> &BTreeMap<EntryIndex, Vec<Transfer>> {
         &self.pending
     }
 
@@ -153,7 +153,7 @@ impl Books {
     ///
     /// # Errors
     /// [`BooksError`]; the books are as they were.
-    pub fn apply(&mut self, index: u64, movement: &Movement) -> Result<(), BooksError> {
+    pub fn apply(&mut self, index: EntryIndex, movement: &Movement) -> Result<(), BooksError> {
         match movement {
             Movement::Post(transfers) => self.all(transfers, Books::post),
             Movement::Reserve(transfers) => {
@@ -209,7 +209,7 @@ impl Books {
         add(&mut self.reserved, t.debit, sign * t.amount_minor);
     }
 
-    fn release(&mut self, at: u64) -> Result<Vec<Transfer>, BooksError> {
+    fn release(&mut self, at: EntryIndex) -> Result<Vec<Transfer>, BooksError> {
         let transfers = self.pending.remove(&at).ok_or(BooksError::NotPending(at))?;
         transfers.iter().for_each(|t| self.reserve(t, -1));
         Ok(transfers)
@@ -246,7 +246,7 @@ impl Lines {
 /// What a settled period moves: the pools of `run` to accounts, from these to payees, and what is payable to the dispute window.
 ///
 /// A pool that is held stays where it is.
-pub fn settlement(run: u32, pool_minor: i128, pools: &[Vec<Reward>], settled: &Settlement) -> Vec<Transfer> {
+pub fn settlement(run: RunNumber, pool_minor: i128, pools: &[Vec<Reward>], settled: &Settlement) -> Vec<Transfer> {
     let mut lines = Lines::default();
     lines.add(Account::Operator, Account::Pool(run), pool_minor);
     // What is below zero first: it is part of what the others get.
@@ -282,7 +282,7 @@ pub fn settlement(run: u32, pool_minor: i128, pools: &[Vec<Reward>], settled: &S
 }
 
 /// What is left of a held pool goes back to who put it in.
-pub fn return_pool(run: u32, amount_minor: i128) -> Vec<Transfer> {
+pub fn return_pool(run: RunNumber, amount_minor: i128) -> Vec<Transfer> {
     let mut lines = Lines::default();
     lines.add(Account::Pool(run), Account::Operator, amount_minor);
     lines.0
@@ -298,7 +298,7 @@ pub fn release(amounts: &[(ContributorId, i128)]) -> Vec<Transfer> {
 }
 
 /// What a proposal reserves: from each account what it is paid, by the proposal of entry `proposal`.
-pub fn propose(proposal: u64, amounts: &[(ContributorId, i128)]) -> Vec<Transfer> {
+pub fn propose(proposal: EntryIndex, amounts: &[(ContributorId, i128)]) -> Vec<Transfer> {
     let mut lines = Lines::default();
     for (id, amount_minor) in amounts {
         lines.add(Account::Payable(*id), Account::InFlight(proposal), *amount_minor);
@@ -307,7 +307,12 @@ pub fn propose(proposal: u64, amounts: &[(ContributorId, i128)]) -> Vec<Transfer
 }
 
 /// What a rail's report says: what arrived, what is payable again, and what is payable again after it had arrived.
-pub fn report(proposal: u64, settled_minor: i128, returned: &[(ContributorId, i128)], reversed: &[(ContributorId, i128)]) -> Vec<Transfer> {
+pub fn report(
+    proposal: EntryIndex,
+    settled_minor: i128,
+    returned: &[(ContributorId, i128)],
+    reversed: &[(ContributorId, i128)],
+) -> Vec<Transfer> {
     let mut lines = Lines::default();
     lines.add(Account::InFlight(proposal), Account::Paid, settled_minor);
     for (id, amount_minor) in returned {
@@ -354,10 +359,10 @@ mod tests {
         let terms = Terms { noise_permille: 0, offset_periods: 1, stake_minor: 0 };
         let settled = settle(0, &accruals, Carried::default(), &terms).unwrap();
         let mut books = Books::default();
-        books.apply(5, &Movement::Post(settlement(7, 1000, &[rewards], &settled))).unwrap();
+        books.apply(EntryIndex(5), &Movement::Post(settlement(RunNumber(7), 1000, &[rewards], &settled))).unwrap();
         assert_eq!(books.trial_balance(), 0);
         let of = |account| books.balance(account);
-        assert_eq!((of(Account::Pool(7)), of(Account::Accrued(id(1))), of(Account::Operator)), (0, 0, -1000));
+        assert_eq!((of(Account::Pool(RunNumber(7))), of(Account::Accrued(id(1))), of(Account::Operator)), (0, 0, -1000));
         assert_eq!((of(Account::Held(id(1))), of(Account::Held(id(2)))), (750, 250));
         assert_eq!((of(Account::Due(PayeeId::Account(id(3)))), of(Account::Haircut)), (-333, 333));
     }
@@ -367,20 +372,26 @@ mod tests {
         let id = ContributorId([1; 16]);
         let mut books = Books::default();
         let fund = Transfer { debit: Account::Operator, credit: Account::Payable(id), amount_minor: 100 };
-        books.apply(0, &Movement::Post(vec![fund])).unwrap();
-        books.apply(1, &Movement::Reserve(propose(1, &[(id, 70)]))).unwrap();
+        books.apply(EntryIndex(0), &Movement::Post(vec![fund])).unwrap();
+        books.apply(EntryIndex(1), &Movement::Reserve(propose(EntryIndex(1), &[(id, 70)]))).unwrap();
         assert_eq!((books.balance(Account::Payable(id)), books.available(Account::Payable(id))), (100, 30));
         let before = books.clone();
-        let twice = propose(2, &[(id, 20), (id, 20)]);
-        assert!(matches!(books.apply(2, &Movement::Reserve(twice.clone())), Err(BooksError::Overdrawn { amount_minor: 20, .. })));
-        assert!(matches!(books.apply(2, &Movement::Post(twice)), Err(BooksError::Overdrawn { available_minor: 10, .. })));
+        let twice = propose(EntryIndex(2), &[(id, 20), (id, 20)]);
+        assert!(matches!(
+            books.apply(EntryIndex(2), &Movement::Reserve(twice.clone())),
+            Err(BooksError::Overdrawn { amount_minor: 20, .. })
+        ));
+        assert!(matches!(books.apply(EntryIndex(2), &Movement::Post(twice)), Err(BooksError::Overdrawn { available_minor: 10, .. })));
         assert_eq!(books, before);
-        books.apply(3, &Movement::Confirm(1)).unwrap();
-        assert_eq!(books.apply(3, &Movement::Confirm(1)), Err(BooksError::NotPending(1)));
-        books.apply(4, &Movement::Post(report(1, 50, &[(id, 20)], &[]))).unwrap();
-        assert_eq!((books.balance(Account::Paid), books.balance(Account::Payable(id)), books.balance(Account::InFlight(1))), (50, 50, 0));
-        books.apply(5, &Movement::Reserve(propose(5, &[(id, 50)]))).unwrap();
-        books.apply(6, &Movement::Void(5)).unwrap();
+        books.apply(EntryIndex(3), &Movement::Confirm(EntryIndex(1))).unwrap();
+        assert_eq!(books.apply(EntryIndex(3), &Movement::Confirm(EntryIndex(1))), Err(BooksError::NotPending(EntryIndex(1))));
+        books.apply(EntryIndex(4), &Movement::Post(report(EntryIndex(1), 50, &[(id, 20)], &[]))).unwrap();
+        assert_eq!(
+            (books.balance(Account::Paid), books.balance(Account::Payable(id)), books.balance(Account::InFlight(EntryIndex(1)))),
+            (50, 50, 0)
+        );
+        books.apply(EntryIndex(5), &Movement::Reserve(propose(EntryIndex(5), &[(id, 50)]))).unwrap();
+        books.apply(EntryIndex(6), &Movement::Void(EntryIndex(5))).unwrap();
         assert_eq!((books.available(Account::Payable(id)), books.trial_balance()), (50, 0));
     }
 }

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use corpus::verdict::{Decision, Verdict, VerdictRow};
-use corpus::{Digest, DocumentRef, canonical, merkle, shard, text};
+use corpus::{Digest, DocumentRef, EntryIndex, canonical, merkle, shard, text};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
@@ -131,7 +131,7 @@ pub struct Shown {
     /// The tree head.
     pub head: TreeHead,
     /// The acceptance entry's index, and the shard entry's.
-    pub entries: (u64, Option<u64>),
+    pub entries: (EntryIndex, Option<EntryIndex>),
     /// How many of the given witnesses cosigned it.
     pub witnessed: usize,
     /// Whether salt and text are there, and so whose text it is.
@@ -174,7 +174,7 @@ impl DocumentProof {
         if acceptance.submission != self.document.submission || !d.place.holds(&row.record(), &root) {
             return wrong(format!("entry {} does not say {:?} of document {}", proof.index, verdict.code(), self.document));
         }
-        let mut entries = (proof.index, None);
+        let mut entries = (EntryIndex(proof.index), None);
         if let Some(s) = &self.shard {
             let (entry, proof, _) = s.anchor.open(log)?;
             // Two tree heads could be of two logs of one key.
@@ -186,7 +186,7 @@ impl DocumentProof {
             if !accepted || shard.submission != self.document.submission || !s.place.holds(&record, &shard.document_root) {
                 return wrong(format!("document {} with {} tokens is not in the shard of entry {}", self.document, s.tokens, proof.index));
             }
-            entries.1 = Some(proof.index);
+            entries.1 = Some(EntryIndex(proof.index));
         }
         if let Some(o) = &self.opening
             && text::commitment(&o.salt, &o.text, o.answer_at) != self.commitment

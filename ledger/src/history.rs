@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use corpus::{ContributorId, Digest, merkle};
+use corpus::{ContributorId, Digest, EntryIndex, RunNumber, merkle};
 
 use crate::entry::{
     Acceptance, ApprovalOutcome, Attribution, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen,
@@ -15,7 +15,7 @@ use crate::key::PublicKey;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logged<T> {
     /// Its position, from 0.
-    pub index: u64,
+    pub index: EntryIndex,
     /// What it says.
     pub entry: T,
 }
@@ -26,14 +26,14 @@ pub struct HeldKey {
     /// The last key that was registered or rotated to.
     pub key: PublicKey,
     /// The entry that did.
-    pub since: u64,
+    pub since: EntryIndex,
     /// The entry that revoked it.
-    pub revoked: Option<u64>,
+    pub revoked: Option<EntryIndex>,
 }
 
 impl HeldKey {
     /// A key in force from entry `since` on.
-    pub fn new(key: PublicKey, since: u64) -> HeldKey {
+    pub fn new(key: PublicKey, since: EntryIndex) -> HeldKey {
         HeldKey { key, since, revoked: None }
     }
 }
@@ -95,9 +95,9 @@ impl Submitted {
     }
 
     /// The shards in use before entry `index`, in the order of their documents.
-    pub fn shards_before(&self, index: u64) -> Vec<&Logged<Shard>> {
+    pub fn shards_before(&self, index: EntryIndex) -> Vec<&Logged<Shard>> {
         let before = || self.shards.iter().filter(|Logged { index: at, .. }| *at < index);
-        let replaced: HashSet<u64> = before().filter_map(|Logged { entry: s, .. }| s.replaces).collect();
+        let replaced: HashSet<EntryIndex> = before().filter_map(|Logged { entry: s, .. }| s.replaces).collect();
         let mut live: Vec<&Logged<Shard>> =
             before().filter(|Logged { index: at, entry: s }| s.rows > 0 && !replaced.contains(at)).collect();
         live.sort_by_key(|Logged { entry: s, .. }| s.first);
@@ -106,7 +106,7 @@ impl Submitted {
 
     /// The shards in use now.
     pub fn live_shards(&self) -> Vec<&Logged<Shard>> {
-        self.shards_before(u64::MAX)
+        self.shards_before(EntryIndex::MAX)
     }
 
     /// The shard in use that holds a document, if it was accepted.
@@ -164,11 +164,11 @@ pub struct Epoch {
     /// Files that are used in the place of several shards, until one of these is replaced.
     pub compactions: Vec<Logged<Compaction>>,
     /// The last entry that took a shard out of use; runs that began before it must not go on.
-    pub retired: Option<u64>,
+    pub retired: Option<EntryIndex>,
     /// Submissions that have verdicts: the first ones.
     pub(crate) judged: usize,
     roots: HashSet<Digest>,
-    by_commitment: HashMap<u64, usize>,
+    by_commitment: HashMap<EntryIndex, usize>,
 }
 
 impl Epoch {
@@ -188,12 +188,12 @@ impl Epoch {
         }
     }
 
-    pub(crate) fn commit(&mut self, at: u64, commitment: Commitment) {
+    pub(crate) fn commit(&mut self, at: EntryIndex, commitment: Commitment) {
         self.roots.insert(commitment.root);
         self.commitments.push(Logged { index: at, entry: commitment });
     }
 
-    pub(crate) fn submit(&mut self, at: u64, submission: Submission) {
+    pub(crate) fn submit(&mut self, at: EntryIndex, submission: Submission) {
         self.by_commitment.insert(submission.commitment, self.submissions.len());
         self.submissions.push(Submitted::new(Logged { index: at, entry: submission }));
     }
@@ -204,21 +204,21 @@ impl Epoch {
     }
 
     /// The commitment of entry `index`.
-    pub fn commitment(&self, index: u64) -> Option<&Logged<Commitment>> {
+    pub fn commitment(&self, index: EntryIndex) -> Option<&Logged<Commitment>> {
         self.commitments.binary_search_by_key(&index, |Logged { index: at, .. }| *at).ok().map(|i| &self.commitments[i])
     }
 
     /// The submission of entry `index`.
-    pub fn submission(&self, index: u64) -> Option<&Submitted> {
+    pub fn submission(&self, index: EntryIndex) -> Option<&Submitted> {
         self.place(index).map(|i| &self.submissions[i])
     }
 
-    pub(crate) fn place(&self, index: u64) -> Option<usize> {
+    pub(crate) fn place(&self, index: EntryIndex) -> Option<usize> {
         self.submissions.binary_search_by_key(&index, |s| s.submission.index).ok()
     }
 
     /// The submission that opened `commitment`.
-    pub fn submission_of(&self, commitment: u64) -> Option<&Submitted> {
+    pub fn submission_of(&self, commitment: EntryIndex) -> Option<&Submitted> {
         self.by_commitment.get(&commitment).map(|i| &self.submissions[*i])
     }
 
@@ -228,12 +228,12 @@ impl Epoch {
     }
 
     /// Contributors with documents that a run before entry `index` may use, by id.
-    pub fn accepted_contributors(&self, index: u64) -> Vec<ContributorId> {
+    pub fn accepted_contributors(&self, index: EntryIndex) -> Vec<ContributorId> {
         distinct(self.submissions.iter().filter(|s| !s.shards_before(index).is_empty()))
     }
 
     /// The shards in use before entry `index`, in the order of submissions and their documents.
-    pub fn shards_before(&self, index: u64) -> Vec<&Logged<Shard>> {
+    pub fn shards_before(&self, index: EntryIndex) -> Vec<&Logged<Shard>> {
         self.submissions.iter().flat_map(|s| s.shards_before(index)).collect()
     }
 
@@ -252,17 +252,17 @@ impl Epoch {
     }
 
     /// Compactions that are used before entry `index`: none of their shards is replaced.
-    pub fn compactions_before(&self, index: u64) -> Vec<&Logged<Compaction>> {
+    pub fn compactions_before(&self, index: EntryIndex) -> Vec<&Logged<Compaction>> {
         if self.compactions.is_empty() {
             return Vec::new();
         }
-        let live: HashSet<u64> = self.shards_before(index).iter().map(|Logged { index: at, .. }| *at).collect();
+        let live: HashSet<EntryIndex> = self.shards_before(index).iter().map(|Logged { index: at, .. }| *at).collect();
         let whole = |c: &&Logged<Compaction>| self.compacted(c).iter().all(|Logged { index: at, .. }| live.contains(at));
         self.compactions.iter().filter(|Logged { index: at, .. }| *at < index).filter(whole).collect()
     }
 
     /// The files in use before entry `index`, in the order of submissions and their documents.
-    pub fn files_before(&self, index: u64) -> Vec<LiveFile> {
+    pub fn files_before(&self, index: EntryIndex) -> Vec<LiveFile> {
         let compactions = self.compactions_before(index);
         let mut files: Vec<LiveFile> = Vec::new();
         // The last shard of a compaction that is under way.
@@ -285,7 +285,7 @@ impl Epoch {
     }
 
     /// Root over the document roots of the files in use before entry `index`, with their documents and tokens.
-    pub fn corpus(&self, index: u64) -> (Digest, u64, u64) {
+    pub fn corpus(&self, index: EntryIndex) -> (Digest, u64, u64) {
         let files = self.files_before(index);
         let leaves: Vec<Digest> = files.iter().map(|f| merkle::leaf_hash(&f.document_root.0)).collect();
         (
@@ -300,7 +300,7 @@ impl Epoch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveFile {
     /// Its entry.
-    pub entry: u64,
+    pub entry: EntryIndex,
     /// The Parquet file.
     pub file: Digest,
     /// Documents.
@@ -322,7 +322,7 @@ fn distinct<'a>(submissions: impl Iterator<Item = &'a Submitted>) -> Vec<Contrib
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownRun {
     /// Its number.
-    pub run: u32,
+    pub run: RunNumber,
     /// Runs that there are.
     pub known: usize,
 }

@@ -1,6 +1,6 @@
 //! A file that proves something, checked with keys alone: a receipt, or what became of a document.
 
-use corpus::{Digest, DocumentRef};
+use corpus::{Digest, DocumentRef, EntryIndex};
 use serde::Serialize;
 
 use crate::document_proof::DocumentProof;
@@ -11,7 +11,7 @@ use crate::proof::{EntryProof, ProofError};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProvenEntry {
     /// Its index.
-    pub index: u64,
+    pub index: EntryIndex,
     /// The log.
     #[serde(skip)]
     pub origin: String,
@@ -38,9 +38,9 @@ pub struct ProvenDocument {
     #[serde(skip)]
     pub overlap: (u64, u64),
     /// The acceptance entry.
-    pub acceptance: u64,
+    pub acceptance: EntryIndex,
     /// The shard entry.
-    pub shard: Option<u64>,
+    pub shard: Option<EntryIndex>,
     /// Its tokens there.
     #[serde(skip)]
     pub tokens: Option<u64>,
@@ -70,7 +70,7 @@ pub fn verify_receipt(file: &[u8], entry: &[u8], log: &Verifier, witnesses: &[Ve
     let proof = EntryProof::from_text(&String::from_utf8_lossy(file))?;
     let head = proof.verify(entry, log)?;
     let witnessed = proof.witnessed(witnesses);
-    Ok(ProvenEntry { index: proof.index, origin: head.origin, log_size: head.size, log_root: head.root, witnessed })
+    Ok(ProvenEntry { index: EntryIndex(proof.index), origin: head.origin, log_size: head.size, log_root: head.root, witnessed })
 }
 
 /// Checks a document's proof.

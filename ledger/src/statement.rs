@@ -1,6 +1,6 @@
 //! What one contributor is told: every input, every step, and how to check it. Signed by the operator.
 
-use corpus::{ContributorId, Digest, canonical};
+use corpus::{ContributorId, Digest, EntryIndex, RunNumber, canonical};
 use serde::{Deserialize, Serialize};
 
 use crate::amount;
@@ -24,7 +24,7 @@ pub struct Statement {
     /// Which epoch: the period that is settled.
     pub epoch: u32,
     /// Which run.
-    pub run: u32,
+    pub run: RunNumber,
     /// Seconds since 1970.
     pub time: u64,
     /// Who.
@@ -68,7 +68,7 @@ pub struct Statement {
 #[serde(deny_unknown_fields)]
 pub struct SubmissionLine {
     /// Its entry.
-    pub submission: u64,
+    pub submission: EntryIndex,
     /// Documents submitted.
     pub documents: u64,
     /// Documents accepted and not taken back.
@@ -86,7 +86,7 @@ pub struct SubmissionLine {
 #[serde(deny_unknown_fields)]
 pub struct CreditLine {
     /// Its entry.
-    pub submission: u64,
+    pub submission: EntryIndex,
     /// The held-out target.
     pub target: String,
     /// Tokens trained on, over all windows.
@@ -133,7 +133,7 @@ pub struct Withholding {
 #[serde(deny_unknown_fields)]
 pub struct NotPayable {
     /// The submission.
-    pub submission: u64,
+    pub submission: EntryIndex,
     /// The verdict and its rule.
     pub reason: String,
     /// How many documents.
@@ -180,8 +180,8 @@ pub struct Inputs {
 }
 
 /// What names a statement: the run and a hash of log, run and contributor, so that it is in no other's.
-pub fn statement_id(origin: &str, run: u32, contributor: &ContributorId) -> String {
-    let digest = Digest::of_parts(&[b"assay statement v1", origin.as_bytes(), &[0], &run.to_be_bytes(), &contributor.0]).to_string();
+pub fn statement_id(origin: &str, run: RunNumber, contributor: &ContributorId) -> String {
+    let digest = Digest::of_parts(&[b"assay statement v1", origin.as_bytes(), &[0], &run.0.to_be_bytes(), &contributor.0]).to_string();
     format!("S{run}-{}", &digest[..16])
 }
 

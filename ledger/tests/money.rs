@@ -2,6 +2,7 @@
 
 mod histories;
 
+use corpus::EntryIndex;
 use histories::{History, SplitMix64, id};
 use ledger::books::Books;
 use ledger::payee::PayeeId;
@@ -20,7 +21,7 @@ fn the_books_balance_after_every_event_of_ten_thousand_histories() {
         // Books made again from the movements alone are the same.
         let mut again = Books::default();
         for (at, movement) in &history.log {
-            again.apply(*at, movement).unwrap();
+            again.apply(EntryIndex(*at), movement).unwrap();
             *kinds
                 .entry(match movement {
                     ledger::books::Movement::Post(t) if t.is_empty() => "nothing",

@@ -11,6 +11,7 @@ use common::{
     rotation, signed, statements, tokenizer,
 };
 use corpus::licence::Purpose;
+use corpus::{EntryIndex, RunNumber};
 use ledger::entry::{
     Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeOutcome, DisputeResolution, Draw, EpochClose,
     Genesis, Grant, Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PoolOutcome, Registration, Release, Replay,
@@ -131,11 +132,11 @@ const CASES: &[(&str, &str, Seed)] = &[
     }),
     ("revocation-disputed", "archive registers", |w| {
         let compromised = KeyRevocation { reason: RevocationReason::Compromised, ..revocation(&w.ada) };
-        w.by_operator(KeyRevocation { disputed_from: Some(w.index("registration", 0) - 1), ..compromised })
+        w.by_operator(KeyRevocation { disputed_from: Some(EntryIndex(w.index("registration", 0).0 - 1)), ..compromised })
     }),
     ("revocation-disputed", "archive registers", |w| {
         let compromised = KeyRevocation { reason: RevocationReason::Compromised, ..revocation(&w.ada) };
-        w.by_operator(KeyRevocation { disputed_from: Some(w.state.size), ..compromised })
+        w.by_operator(KeyRevocation { disputed_from: Some(w.state.next_index()), ..compromised })
     }),
     // data.rs: epochs
     ("epoch-order", "archive registers", |w| w.by_operator(epoch_open(1))),
@@ -248,14 +249,14 @@ const CASES: &[(&str, &str, Seed)] = &[
     // data.rs: claims and withdrawals
     ("claim-documents", "archive registers", |w| signed(Claim { documents: 0, ..w.claim() }, &[&w.archive, &w.operator])),
     ("entry-form", "archive registers", |w| reworded(signed(w.claim(), &[&w.archive, &w.operator]), "contract", "rumour")),
-    ("resolution-claim", "claim", |w| w.by_operator(Resolution { claim: 0, ..w.resolution() })),
+    ("resolution-claim", "claim", |w| w.by_operator(Resolution { claim: EntryIndex(0), ..w.resolution() })),
     ("resolution-once", "resolution", |w| w.by_operator(w.resolution())),
     ("entry-form", "claim", |w| reworded(w.by_operator(w.resolution()), "upheld", "postponed")),
     ("grant-own-key", "archive submits", |w| {
         let grant = Grant { contributor: id(&w.archive), submission: w.index("submission", 1), documents: 2, ..w.grant() };
         signed(grant, &[&w.archive])
     }),
-    ("grant-epoch", "archive submits", |w| signed(Grant { submission: 0, ..w.grant() }, &[&w.ada])),
+    ("grant-epoch", "archive submits", |w| signed(Grant { submission: EntryIndex(0), ..w.grant() }, &[&w.ada])),
     ("grant-epoch", "epoch closes", |w| signed(w.grant(), &[&w.ada])),
     ("grant-submission", "archive submits", |w| signed(Grant { submission: w.index("submission", 1), ..w.grant() }, &[&w.ada])),
     ("grant-documents", "archive submits", |w| signed(Grant { documents: 2, ..w.grant() }, &[&w.ada])),
@@ -265,7 +266,7 @@ const CASES: &[(&str, &str, Seed)] = &[
         signed(Grant { purposes: vec![Purpose::Commercial, Purpose::Research], ..w.grant() }, &[&w.ada])
     }),
     ("grant-statement", "archive submits", |w| signed(Grant { statement: "I agree".into(), ..w.grant() }, &[&w.ada])),
-    ("withdrawal-submission", "archive submits", |w| signed(Withdrawal { submission: 0, ..w.withdrawal() }, &[&w.ada])),
+    ("withdrawal-submission", "archive submits", |w| signed(Withdrawal { submission: EntryIndex(0), ..w.withdrawal() }, &[&w.ada])),
     ("withdrawal-submission", "archive submits", |w| {
         signed(Withdrawal { submission: w.index("submission", 1), ..w.withdrawal() }, &[&w.ada])
     }),
@@ -281,7 +282,7 @@ const CASES: &[(&str, &str, Seed)] = &[
         w.push(signed(w.withdrawal(), &[&w.ada])).unwrap();
         w.by_operator(w.shard(0))
     }),
-    ("effect-withdrawal", "smaller shard", |w| w.by_operator(WithdrawalEffect { withdrawal: 0, ..w.withdrawal_effect() })),
+    ("effect-withdrawal", "smaller shard", |w| w.by_operator(WithdrawalEffect { withdrawal: EntryIndex(0), ..w.withdrawal_effect() })),
     ("effect-withdrawal", "withdrawal takes effect", |w| w.by_operator(w.withdrawal_effect())),
     ("effect-bundle", "smaller shard", |w| w.by_operator(WithdrawalEffect { bundle: None, ..w.withdrawal_effect() })),
     ("effect-accepted", "smaller shard", |w| w.by_operator(WithdrawalEffect { accepted: 2, ..w.withdrawal_effect() })),
@@ -305,8 +306,8 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("run-buckets", "archive's shard", |w| w.by_operator(RunIntent { contributors: 3, ..w.run_intent(0) })),
     ("run-buckets", "archive's shard", |w| w.by_operator(RunIntent { buckets: 0, ..w.run_intent(0) })),
     ("run-buckets", "archive's shard", |w| w.by_operator(RunIntent { buckets: 3, ..w.run_intent(0) })),
-    ("run-known", "run begins", |w| w.by_operator(RunProgress { run: 1, ..w.run_progress(1) })),
-    ("run-known", "replay", |w| w.by_operator(Statements { run: 1, ..statements(PoolOutcome::Settled) })),
+    ("run-known", "run begins", |w| w.by_operator(RunProgress { run: RunNumber(1), ..w.run_progress(1) })),
+    ("run-known", "replay", |w| w.by_operator(Statements { run: RunNumber(1), ..statements(PoolOutcome::Settled) })),
     ("run-open", "run completes", |w| w.by_operator(w.run_progress(3))),
     ("run-open", "run completes", |w| w.by_operator(w.run_close())),
     ("progress-order", "first progress", |w| w.by_operator(RunProgress { step: 10, ..w.run_progress(2) })),
@@ -368,7 +369,7 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("statements-pool", "replay", |w| {
         w.by_operator(Statements { payable_minor: 1, ..statements(PoolOutcome::Held("held: a test".to_string())) })
     }),
-    ("release-statements", "statements", |w| w.by_operator(Release { statements: 0, ..w.release(900) })),
+    ("release-statements", "statements", |w| w.by_operator(Release { statements: EntryIndex(0), ..w.release(900) })),
     ("release-statements", "replay", |w| {
         w.push(w.by_operator(statements(PoolOutcome::Held("held: a test".to_string())))).unwrap();
         w.by_operator(w.release(900))
@@ -379,17 +380,17 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("release-total", "release", |w| w.by_operator(w.release(51))),
     ("payout-total", "statements", |w| w.by_operator(w.payout_proposal(900))),
     ("dispute-subject", "release", |w| w.by_operator(Dispute { contributor: None, ..w.dispute() })),
-    ("dispute-subject", "release", |w| w.by_operator(Dispute { run: Some(0), ..w.dispute() })),
+    ("dispute-subject", "release", |w| w.by_operator(Dispute { run: Some(RunNumber(0)), ..w.dispute() })),
     ("dispute-subject", "release", |w| w.by_operator(Dispute { contributor: Some(id(&w.far)), ..w.dispute() })),
-    ("dispute-subject", "release", |w| w.by_operator(Dispute { contributor: None, submission: Some(0), ..w.dispute() })),
-    ("dispute-subject", "release", |w| w.by_operator(Dispute { contributor: None, run: Some(1), ..w.dispute() })),
+    ("dispute-subject", "release", |w| w.by_operator(Dispute { contributor: None, submission: Some(EntryIndex(0)), ..w.dispute() })),
+    ("dispute-subject", "release", |w| w.by_operator(Dispute { contributor: None, run: Some(RunNumber(1)), ..w.dispute() })),
     ("entry-form", "release", |w| reworded(w.by_operator(w.dispute()), "rights", "envy")),
-    ("dispute-known", "dispute", |w| w.by_operator(DisputeResolution { dispute: 0, ..w.dispute_resolution() })),
+    ("dispute-known", "dispute", |w| w.by_operator(DisputeResolution { dispute: EntryIndex(0), ..w.dispute_resolution() })),
     ("dispute-once", "clawback", |w| w.by_operator(w.dispute_resolution())),
     ("dispute-outcome", "dispute", |w| w.by_operator(DisputeResolution { amount_minor: 0, ..w.dispute_resolution() })),
     ("dispute-outcome", "dispute", |w| w.by_operator(DisputeResolution { outcome: DisputeOutcome::Released, ..w.dispute_resolution() })),
     ("dispute-outcome", "release", |w| {
-        w.push(w.by_operator(Dispute { contributor: None, run: Some(0), ..w.dispute() })).unwrap();
+        w.push(w.by_operator(Dispute { contributor: None, run: Some(RunNumber(0)), ..w.dispute() })).unwrap();
         w.by_operator(w.dispute_resolution())
     }),
     ("close-period", "release", |w| w.by_operator(BooksClose { period: 1, ..books_close(0) })),
@@ -403,7 +404,7 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("payout-total", "release", |w| w.by_operator(PayoutProposal { transfers: 0, ..w.payout_proposal(900) })),
     ("payout-total", "payout settled in part", |w| w.by_operator(w.payout_proposal(51))),
     ("payout-total", "the rest comes back", |w| w.by_operator(w.payout_proposal(351))),
-    ("payout-proposal", "payout proposed", |w| signed(PayoutApproval { proposal: 0, ..w.payout_approval() }, &[&w.approver])),
+    ("payout-proposal", "payout proposed", |w| signed(PayoutApproval { proposal: EntryIndex(0), ..w.payout_approval() }, &[&w.approver])),
     ("approval-once", "payout approved", |w| signed(w.payout_approval(), &[&w.approver])),
     ("approval-same", "payout proposed", |w| signed(PayoutApproval { root: digest("other"), ..w.payout_approval() }, &[&w.approver])),
     ("approval-same", "payout proposed", |w| signed(PayoutApproval { file: digest("other"), ..w.payout_approval() }, &[&w.approver])),
@@ -428,7 +429,7 @@ fn a_whole_story_is_accepted() {
     }
     let (before, effect) = (w.index("withdrawal", 0), w.index("withdrawal-effect", 0));
     let epoch = &w.state.epochs[0];
-    let documents_and_tokens = |index: u64| (epoch.corpus(index).1, epoch.corpus(index).2);
+    let documents_and_tokens = |index: EntryIndex| (epoch.corpus(index).1, epoch.corpus(index).2);
     assert_eq!((documents_and_tokens(before), documents_and_tokens(effect + 1)), ((4, 40), (3, 30)));
     assert_eq!(epoch.submissions[0].bundle(), w.withdrawal_effect().bundle.expect("a withdrawal of consent"));
     assert_eq!(w.state.payouts[0].reported(), 900);
@@ -453,7 +454,7 @@ fn every_rule_names_its_violation() {
         let envelope = seed(&mut w);
         let before = format!("{:?}", w.state);
         let Err(violation) = w.state.apply(&envelope) else { panic!("{case}: accepted") };
-        assert_eq!((violation.rule, violation.index), (*rule, w.state.size), "{case}: {violation}");
+        assert_eq!((violation.rule, violation.index), (*rule, w.state.next_index()), "{case}: {violation}");
         assert_eq!(format!("{:?}", w.state), before, "{case}: the state changed");
         // Who replays a log checks signatures apart.
         if !["entry-form", "signature"].contains(rule) {
@@ -472,7 +473,7 @@ fn rules_of(source: &str) -> Vec<String> {
     for call in ["rule!(", "some!("] {
         for (at, _) in text.match_indices(call) {
             let arguments = text[at + call.len()..].trim_start();
-            let rest = ["index,", "self.size,"].iter().find_map(|index| arguments.strip_prefix(*index)).and_then(quoted);
+            let rest = ["index,", "self.next_index(),"].iter().find_map(|index| arguments.strip_prefix(*index)).and_then(quoted);
             rules.push(rest.unwrap_or_else(|| panic!("{call} with no rule: {}", arguments.chars().take(80).collect::<String>())));
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use corpus::ContributorId;
+use corpus::{ContributorId, RunNumber};
 use ledger::history::Logged;
 use rules::run_data::{self, Engine};
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub struct Pair {
 #[derive(Clone, Debug, Serialize)]
 pub struct Alike {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// Documents that were compared.
     pub compared: usize,
     /// Documents with credit.
@@ -44,7 +44,7 @@ pub struct Alike {
 }
 
 /// Pairs among the `most` documents with the largest credit, by size, at the run's last weights; `tokens` of each are compared.
-pub fn alike(home: &Home, run: u32, least: f64, most: usize, tokens: usize) -> Result<Alike> {
+pub fn alike(home: &Home, run: RunNumber, least: f64, most: usize, tokens: usize) -> Result<Alike> {
     let this = home.state.run(run)?;
     let Logged { entry: attribution, .. } =
         this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;

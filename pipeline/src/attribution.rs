@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use corpus::ContributorId;
+use corpus::{ContributorId, RunNumber};
 use ledger::history::Logged;
 use rules::earned::Draws;
 use rules::run_data;
@@ -77,7 +77,7 @@ impl Sum {
 #[derive(Clone, Debug, Serialize)]
 pub struct Sums {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// In the order that was asked for.
     pub rows: Vec<Sum>,
     /// How many there are, with those that are not listed.
@@ -85,7 +85,7 @@ pub struct Sums {
 }
 
 /// Sums over the tables of a run, the first `limit` of them; 0 for all.
-pub fn sums(home: &Home, run: u32, by: By, sort: Sort, limit: usize) -> Result<Sums> {
+pub fn sums(home: &Home, run: RunNumber, by: By, sort: Sort, limit: usize) -> Result<Sums> {
     let tables = rules::run_tables::of_run(home, home.state.run(run)?)?;
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     let name = |id: &str| id.parse::<ContributorId>().map_or_else(|_| id.to_string(), |id| home.name_of(&id));
@@ -145,7 +145,7 @@ pub struct StepPiece {
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// The step, from 0.
     pub step: u64,
     /// In the order in which they lie in its rows.
@@ -156,7 +156,7 @@ pub struct Step {
 }
 
 /// The documents of a step of a run.
-pub fn step(home: &Home, run: u32, step: u64) -> Result<Step> {
+pub fn step(home: &Home, run: RunNumber, step: u64) -> Result<Step> {
     let this = home.state.run(run)?;
     if step >= this.intent.entry.steps {
         return Err(usage(format!("step {step}: run {run} has {}", this.intent.entry.steps)));
@@ -185,12 +185,12 @@ pub fn step(home: &Home, run: u32, step: u64) -> Result<Step> {
 #[derive(Clone, Debug, Serialize)]
 pub struct Drawn {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// By stratum.
     pub strata: Vec<Draws>,
 }
 
 /// How often the strata of a run were drawn.
-pub fn draws(home: &Home, run: u32) -> Result<Drawn> {
+pub fn draws(home: &Home, run: RunNumber) -> Result<Drawn> {
     Ok(Drawn { run, strata: rules::earned::draws(home, home.state.run(run)?)? })
 }

@@ -1,5 +1,6 @@
 //! Small shards in one file: fewer files to open, the same documents in the same order.
 
+use corpus::EntryIndex;
 use corpus::shard::Footer;
 use ledger::entry::Compaction;
 use ledger::history::Logged;
@@ -27,10 +28,10 @@ pub struct Compacted {
 /// Shards that are in a compaction stay in it. The replaced files stay: runs that began before read them.
 pub async fn run(home: &mut Home, number: Option<u32>, most: u64) -> Result<Compacted> {
     let e = home.epoch(number)?;
-    let taken: Vec<u64> =
-        e.compactions_before(u64::MAX).into_iter().flat_map(|c| e.compacted(c)).map(|Logged { index: at, .. }| *at).collect();
-    let (mut runs, mut bytes): (Vec<Vec<(u64, corpus::Digest)>>, u64) = (vec![Vec::new()], 0);
-    for Logged { index: at, entry: shard } in e.shards_before(u64::MAX) {
+    let taken: Vec<EntryIndex> =
+        e.compactions_before(EntryIndex::MAX).into_iter().flat_map(|c| e.compacted(c)).map(|Logged { index: at, .. }| *at).collect();
+    let (mut runs, mut bytes): (Vec<Vec<(EntryIndex, corpus::Digest)>>, u64) = (vec![Vec::new()], 0);
+    for Logged { index: at, entry: shard } in e.shards_before(EntryIndex::MAX) {
         let size = home.objects.size(Class::Sealed, &shard.file).unwrap_or(u64::MAX);
         if taken.contains(at) || bytes.saturating_add(size) > most {
             runs.push(Vec::new());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use corpus::{EntryIndex, RunNumber};
 use ledger::books::Account;
 use ledger::entry::{BooksClose, Dispute, DisputeCode, DisputeOutcome, DisputeResolution};
 use rules::EpochViews;
@@ -18,13 +19,13 @@ pub enum Subject {
     /// Everything of a contributor.
     Contributor(String),
     /// The contributor of a submission.
-    Submission(u64),
+    Submission(EntryIndex),
     /// Everybody's amounts of a run.
-    Run(u32),
+    Run(RunNumber),
 }
 
 /// Opens a dispute; returns its entry.
-pub async fn open(home: &mut Home, subject: Subject, code: DisputeCode, evidence: &Path) -> Result<u64> {
+pub async fn open(home: &mut Home, subject: Subject, code: DisputeCode, evidence: &Path) -> Result<EntryIndex> {
     let evidence = home.objects.put(Class::Sealed, &files::read(evidence)?)?;
     let mut entry = Dispute { contributor: None, submission: None, run: None, code, evidence, time: home.now };
     match subject {
@@ -39,19 +40,19 @@ pub async fn open(home: &mut Home, subject: Subject, code: DisputeCode, evidence
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// The entry that says so.
-    pub entry: u64,
+    pub entry: EntryIndex,
     /// Whether the amount is due.
     pub outcome: DisputeOutcome,
 }
 
 /// Resolves a dispute: what it held is released, or `clawback_minor` of it is taken back.
-pub async fn resolve(home: &mut Home, dispute: u64, clawback_minor: Option<i128>, reasons: &Path) -> Result<Resolved> {
+pub async fn resolve(home: &mut Home, dispute: EntryIndex, clawback_minor: Option<i128>, reasons: &Path) -> Result<Resolved> {
     let disputed = home.state.disputes.iter().find(|d| d.dispute.index == dispute);
     let disputed = disputed.ok_or_else(|| usage(format!("dispute {dispute}: no entry opened one")))?;
     if let Some(amount) = clawback_minor {
         let id = disputed_contributor(&home.state, &disputed.dispute.entry);
         let id = id.ok_or_else(|| usage(format!("dispute {dispute}: is about a run, and a clawback is about somebody")))?;
-        let cap = cap(&EpochViews::of(home), &id, home.state.size)?;
+        let cap = cap(&EpochViews::of(home), &id, home.state.next_index())?;
         if amount > cap {
             return Err(failure(Kind::Check, format!("dispute {dispute}: {amount} minor units to claw back, the policy allows {cap}")));
         }
@@ -67,7 +68,7 @@ pub async fn resolve(home: &mut Home, dispute: u64, clawback_minor: Option<i128>
 #[derive(Clone, Copy, Debug)]
 pub struct Closed {
     /// The entry.
-    pub entry: u64,
+    pub entry: EntryIndex,
     /// Accounts with a balance.
     pub accounts: u64,
     /// What the operator put in, minor units.
@@ -78,7 +79,7 @@ pub struct Closed {
 
 /// Closes the period: what was not known yet is of the next one.
 pub async fn close(home: &mut Home, period: u32) -> Result<Closed> {
-    let open: Vec<u64> = home.state.payouts.iter().filter(|p| !p.is_reconciled()).map(|p| p.proposal.index).collect();
+    let open: Vec<EntryIndex> = home.state.payouts.iter().filter(|p| !p.is_reconciled()).map(|p| p.proposal.index).collect();
     if !open.is_empty() {
         return Err(failure(Kind::Check, format!("books: payouts {open:?} are not reconciled; expected a report on every payment")));
     }

@@ -86,7 +86,7 @@ pub async fn close(home: &mut Home) -> Result<Digest> {
         }
     };
     // Exactly this size: a later one would let the operator choose among tree heads.
-    let tree_head = home.head_at(at + 1)?;
+    let tree_head = home.head_at((at + 1).0)?;
     let seed = home.draw_seed(&tree_head)?;
     let targets = draw_targets(&pool_documents(&EpochView::of(home, &epoch).pool().context("the target pool")?), &seed);
     let entry = Draw {

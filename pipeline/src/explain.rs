@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use corpus::RunNumber;
 use kernels::{Memory, OptimizerOperations};
 use ledger::history::Logged;
 use rules::Archive;
@@ -25,7 +26,7 @@ pub struct Token {
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// The document.
     pub document: String,
     /// The window in which it has most credit.
@@ -40,7 +41,7 @@ pub struct Explanation {
 ///
 /// The derivative of each token's loss along the preconditioned held-out gradient at the window's first weights,
 /// scaled to the document's credit in that window.
-pub fn explain(archive: &Archive, run: u32, document: &str) -> Result<Explanation> {
+pub fn explain(archive: &Archive, run: RunNumber, document: &str) -> Result<Explanation> {
     let this = archive.state.run(run)?;
     let Logged { entry: a, .. } =
         this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex};
 use ledger::books::Movement;
 use ledger::entry::{Genesis, HOME_FORMAT, Holder};
 use ledger::history::Logged;
@@ -25,7 +25,7 @@ use crate::secrets::{Secrets, draw};
 use crate::witnesses::{WITNESS_POLICY, WitnessChoice, asked, witness_policy};
 
 /// Movements in the books, by the index of their entry.
-type Moved = BTreeMap<u64, Movement>;
+type Moved = BTreeMap<EntryIndex, Movement>;
 
 const ROLES: [(&str, Algorithm); 4] = [
     ("operator", Algorithm::Ed25519),
@@ -254,13 +254,13 @@ impl Home {
     }
 
     /// Appends operator's entries as one batch; returns the first index.
-    pub async fn append(&mut self, entries: Vec<Entry>) -> Result<u64> {
+    pub async fn append(&mut self, entries: Vec<Entry>) -> Result<EntryIndex> {
         let envelopes = entries.iter().map(|e| Ok(Envelope::sign(e.to_payload()?, &[&self.operator]))).collect::<Result<Vec<_>>>()?;
         self.append_envelopes(envelopes).await
     }
 
     /// Appends an entry signed by the contributor `name`: with `key`, or by the operator where it holds the key.
-    pub async fn append_for(&mut self, name: &str, key: Option<&SecretKey>, entry: Entry) -> Result<u64> {
+    pub async fn append_for(&mut self, name: &str, key: Option<&SecretKey>, entry: Entry) -> Result<EntryIndex> {
         let payload = entry.to_payload()?;
         let envelope = match (self.contributor_key(name)?, key) {
             (ContributorKey::Custodial(held), None) => Envelope::sign(payload, &[&self.operator, held]),
@@ -277,7 +277,7 @@ impl Home {
     }
 
     /// Appends envelopes that are signed already. Rules are checked before anything is written.
-    pub async fn append_envelopes(&mut self, envelopes: Vec<Envelope>) -> Result<u64> {
+    pub async fn append_envelopes(&mut self, envelopes: Vec<Envelope>) -> Result<EntryIndex> {
         let bytes = envelopes.iter().map(Envelope::to_bytes).collect::<Result<Vec<_>, _>>()?;
         let mut entries = Vec::with_capacity(envelopes.len());
         for envelope in &envelopes {
@@ -293,7 +293,7 @@ impl Home {
             }
         }
         // What the books refuse is not logged.
-        let moved = self.movements(self.sequencer.size(), &entries);
+        let moved = self.movements(EntryIndex(self.sequencer.size()), &entries);
         let (first, moved) = match moved.and_then(|moved| Ok((self.sequencer.append(&bytes, self.now)?, moved))) {
             Ok(appended) => appended,
             Err(e) => {
@@ -313,9 +313,9 @@ impl Home {
     pub fn advance(
         &mut self,
         ready: Option<&Admitted>,
-        known: &HashMap<Digest, u64>,
+        known: &HashMap<Digest, EntryIndex>,
         batch: &[Vec<u8>],
-    ) -> Result<(Option<u64>, Admitted)> {
+    ) -> Result<(Option<EntryIndex>, Admitted)> {
         let ends = |e: &Entry| entry_draws(e) || matches!(e, Entry::WitnessChange(_));
         let (state, sequencer, now) = (&mut self.archive.state, &mut self.sequencer, self.now);
         // The disk and slow witnesses: others are answered meanwhile.
@@ -349,12 +349,12 @@ impl Home {
         if let Some(known) = self.books.get() {
             return Ok(known);
         }
-        let books = Accounting::of(&self.archive, self.state.size)?;
+        let books = Accounting::of(&self.archive, self.state.next_index())?;
         Ok(self.books.get_or_init(|| books))
     }
 
     /// Brings what was admitted into the index.
-    pub async fn index_admitted(&mut self, first: u64, new: Admitted) -> Result<()> {
+    pub async fn index_admitted(&mut self, first: EntryIndex, new: Admitted) -> Result<()> {
         let moved = self.movements(first, &new.entries)?;
         self.apply_to_index(first, &new.bytes, new.entries, moved).await
     }
@@ -399,19 +399,19 @@ impl Home {
         Ok(files::read_text(&path)?)
     }
 
-    async fn apply_to_index(&mut self, first: u64, bytes: &[Vec<u8>], entries: Vec<Entry>, mut moved: Moved) -> Result<()> {
-        let applied = |((index, bytes), entry): ((u64, &Vec<u8>), Entry)| Applied {
+    async fn apply_to_index(&mut self, first: EntryIndex, bytes: &[Vec<u8>], entries: Vec<Entry>, mut moved: Moved) -> Result<()> {
+        let applied = |((index, bytes), entry): ((EntryIndex, &Vec<u8>), Entry)| Applied {
             index,
             digest: Digest::of(bytes),
             movement: moved.remove(&index),
             entry,
         };
-        let applied: Vec<Applied> = (first..).zip(bytes).zip(entries).map(applied).collect();
+        let applied: Vec<Applied> = first.onwards().zip(bytes).zip(entries).map(applied).collect();
         Ok(self.index.apply(&applied, &self.genesis().currency).await?)
     }
 
     /// What entries from `first` on move, which the state has already.
-    fn movements(&mut self, first: u64, entries: &[Entry]) -> Result<Moved> {
+    fn movements(&mut self, first: EntryIndex, entries: &[Entry]) -> Result<Moved> {
         // Most entries move nothing, and the books before them need not be looked at.
         if !entries.iter().any(Entry::moves_money) {
             return Ok(BTreeMap::new());
@@ -439,9 +439,9 @@ impl Home {
         };
         for start in (known..self.state.size).step_by(4096) {
             let bytes = self.sequencer.entries(start..self.state.size.min(start + 4096))?;
-            let entries = (start..).zip(&bytes).map(|(index, b)| Ok(parse(index, b)?.1)).collect::<Result<Vec<_>>>()?;
-            let moved = self.movements(start, &entries)?;
-            self.apply_to_index(start, &bytes, entries, moved).await?;
+            let entries = (start..).zip(&bytes).map(|(index, b)| Ok(parse(EntryIndex(index), b)?.1)).collect::<Result<Vec<_>>>()?;
+            let moved = self.movements(EntryIndex(start), &entries)?;
+            self.apply_to_index(EntryIndex(start), &bytes, entries, moved).await?;
         }
         Ok(())
     }
@@ -456,17 +456,17 @@ impl Home {
     ///
     /// # Errors
     /// If the log has no such entry, or its file cannot be read.
-    pub fn entry_proof(&self, index: u64) -> Result<(Vec<u8>, EntryProof)> {
-        Ok((self.sequencer.entry(index)?, self.proof(index)))
+    pub fn entry_proof(&self, index: EntryIndex) -> Result<(Vec<u8>, EntryProof)> {
+        Ok((self.sequencer.entry(index.0)?, self.proof(index)))
     }
 
     /// The proof that entry `index` is under the newest tree head.
     ///
     /// # Panics
     /// If the log has no such entry.
-    pub fn proof(&self, index: u64) -> EntryProof {
-        let path = self.sequencer.tree().inclusion_proof(index, self.sequencer.size());
-        EntryProof { index, path, note: self.sequencer.signed_head().expect("a log with entries is signed").clone() }
+    pub fn proof(&self, index: EntryIndex) -> EntryProof {
+        let path = self.sequencer.tree().inclusion_proof(index.0, self.sequencer.size());
+        EntryProof { index: index.0, path, note: self.sequencer.signed_head().expect("a log with entries is signed").clone() }
     }
 
     /// The key of the contributor `name`.

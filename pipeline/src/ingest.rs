@@ -123,7 +123,7 @@ async fn sample(home: &Home) -> Result<Vec<String>> {
     let all: Vec<&Submitted> = e.submissions.iter().collect();
     let mut ranked: Vec<(u64, u64)> = Vec::new();
     for (s, files) in all.iter().zip(outlines_of(home, &all).await?) {
-        let bytes = accepted_bytes(home, s, &files, &withdrawn.before(s, home.state.size))?;
+        let bytes = accepted_bytes(home, s, &files, &withdrawn.before(s, home.state.next_index()))?;
         let rows = verdicts(&home.objects, s)?.rows;
         ranked.extend(rows.iter().zip(bytes).filter(|(_, b)| *b > 0).map(|(row, b)| (rank(&row.commitment), b)));
     }
@@ -140,7 +140,7 @@ async fn sample(home: &Home) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     for s in &e.submissions {
         let table = verdicts(&home.objects, s)?;
-        let gone = withdrawn.before(s, home.state.size);
+        let gone = withdrawn.before(s, home.state.next_index());
         let chosen = |row: &VerdictRow| row.verdict == Verdict::Accepted && !gone.contains(&row.number) && drawn(&row.commitment);
         for part in parts(home, s)?.parts {
             let rows = table.rows.get(part.first as usize..part.end() as usize).context("a verdict for each document")?;
@@ -235,7 +235,7 @@ async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
     let all: Vec<&Submitted> = left.iter().collect();
     let files = outlines_of(home, &all).await?;
     for (s, files) in left.iter().zip(files) {
-        let gone = withdrawn.before(s, home.state.size);
+        let gone = withdrawn.before(s, home.state.next_index());
         let Logged { index: at, entry: submission } = &s.submission;
         let list = if gone.is_empty() {
             None

@@ -28,10 +28,10 @@ pub async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) -> Result
     let expected = seen.kept_before()?;
     let judged = e.submissions.first().is_some_and(|s| s.acceptance.is_some());
     // What is judged again is not added a second time.
-    let keeper = |judge: Judge, index: Index| Keeper::over(judge, (!judged).then_some((index, seen.at)), options.clone());
+    let keeper = |judge: Judge, index: Index| Keeper::over(judge, (!judged).then_some((index, seen.at.0)), options.clone());
     match Index::open(&dir, &options.keys) {
         Ok(index) => {
-            let view = index.as_of(seen.at);
+            let view = index.as_of(seen.at.0);
             let same = |(i, d): (u32, &DocumentRef)| view.name(i) == name(*d) && !view.is_withdrawn(i);
             // Before the verdicts nothing of the epoch is in it, unless the log was put back or a process ended before it had them all.
             let fits = judged || index.len() == view.len();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use corpus::bundle::{Bundle, Submitted};
-use corpus::{Digest, canonical};
+use corpus::{Digest, RunNumber, canonical};
 use kernels::Memory;
 use ledger::history::Logged;
 use rules::Archive;
@@ -25,7 +25,7 @@ struct Model {
     step: u64,
 }
 
-fn load(archive: &Archive, number: u32) -> Result<Model> {
+fn load(archive: &Archive, number: RunNumber) -> Result<Model> {
     let run = archive.state.run(number)?;
     let Logged { entry: progress, .. } =
         run.progress.last().ok_or_else(|| failure(Kind::Check, format!("run {number}: has no checkpoint in the log yet")))?;
@@ -42,7 +42,7 @@ fn load(archive: &Archive, number: u32) -> Result<Model> {
 #[derive(Clone, Debug, Serialize)]
 pub struct Generated {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// After which step.
     pub step: u64,
     /// What the text begins with.
@@ -54,7 +54,7 @@ pub struct Generated {
 }
 
 /// At most `count` tokens that the model of a run goes on with after `prompt`.
-pub fn generate(archive: &Archive, run: u32, prompt: &str, count: usize, drawing: Drawing) -> Result<Generated> {
+pub fn generate(archive: &Archive, run: RunNumber, prompt: &str, count: usize, drawing: Drawing) -> Result<Generated> {
     let model = load(archive, run)?;
     let (_, tokenizer) = rules::tokenizer::read(archive)?;
     let prompt_tokens = tokenizer.encode(prompt)?;
@@ -88,7 +88,7 @@ pub struct Loss {
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// After which step.
     pub step: u64,
     /// By target and half, or of a file.
@@ -96,7 +96,7 @@ pub struct Evaluation {
 }
 
 /// Losses of a run's model on its epoch's targets, or on the documents of a file, which is named.
-pub fn evaluate(archive: &Archive, run: u32, file: Option<(String, Vec<Submitted>)>) -> Result<Evaluation> {
+pub fn evaluate(archive: &Archive, run: RunNumber, file: Option<(String, Vec<Submitted>)>) -> Result<Evaluation> {
     let model = load(archive, run)?;
     let (_, tokenizer) = rules::tokenizer::read(archive)?;
     let sets: Vec<(String, &str, Corpus)> = match file {
@@ -148,7 +148,7 @@ pub fn evaluate(archive: &Archive, run: u32, file: Option<(String, Vec<Submitted
 #[derive(Clone, Debug, Serialize)]
 pub struct Written {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// After which step.
     pub step: u64,
     /// The folder.
@@ -158,7 +158,7 @@ pub struct Written {
 }
 
 /// Writes the model as Hugging Face Llama: weights, config, tokenizer.
-pub fn export(archive: &Archive, run: u32, out: &Path) -> Result<Written> {
+pub fn export(archive: &Archive, run: RunNumber, out: &Path) -> Result<Written> {
     let model = load(archive, run)?;
     let backend = Engine::new();
     let engine = trainer::Engine::new(&backend, &model.config.model, model.vocabulary);

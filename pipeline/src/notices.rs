@@ -1,7 +1,7 @@
 //! What somebody gives notice of: claims and their resolutions, policies to come, other witnesses.
 
 use corpus::licence::Purpose;
-use corpus::{DocumentRef, canonical};
+use corpus::{DocumentRef, EntryIndex, canonical};
 use ledger::entry::rights::grant_sentence;
 use ledger::entry::{Claim, ClaimOutcome, EvidenceKind, Grant, PolicyChange, Resolution, WitnessChange};
 use ledger::history::Logged;
@@ -21,7 +21,7 @@ pub async fn claim(
     evidence: &[u8],
     kind: EvidenceKind,
     key: Option<&SecretKey>,
-) -> Result<u64> {
+) -> Result<EntryIndex> {
     let claimant = home.contributor_id(name)?;
     let mut documents = documents.to_vec();
     documents.sort();
@@ -51,12 +51,12 @@ pub async fn claim(
 pub async fn grant(
     home: &mut Home,
     name: &str,
-    submission: u64,
+    submission: EntryIndex,
     numbers: &[u32],
     mut purposes: Vec<Purpose>,
     terms: &[u8],
     key: Option<&SecretKey>,
-) -> Result<u64> {
+) -> Result<EntryIndex> {
     let contributor = home.contributor_id(name)?;
     if matches!(home.contributor_key(name)?, ContributorKey::Custodial(_)) {
         let text = format!("{name}: a grant is signed with a key of the contributor's own; the operator holds the key of what it imports");
@@ -82,14 +82,14 @@ pub async fn grant(
 }
 
 /// Says what became of a claim; returns the entry.
-pub async fn resolve(home: &mut Home, claim: u64, outcome: ClaimOutcome, reasons: &[u8]) -> Result<u64> {
+pub async fn resolve(home: &mut Home, claim: EntryIndex, outcome: ClaimOutcome, reasons: &[u8]) -> Result<EntryIndex> {
     let reasons = home.objects.put(Class::Party, reasons)?;
     let entry = Resolution { claim, outcome, reasons, time: home.now };
     home.append(vec![entry.into()]).await
 }
 
 /// Announces a policy; returns the entry and the first epoch that it holds for.
-pub async fn change_policy(home: &mut Home, policy: &[u8], from_epoch: Option<u32>, announcement: &[u8]) -> Result<(u64, u32)> {
+pub async fn change_policy(home: &mut Home, policy: &[u8], from_epoch: Option<u32>, announcement: &[u8]) -> Result<(EntryIndex, u32)> {
     let policy: Policy = serde_json::from_slice(policy).map_err(|e| usage(format!("policy: {e}")))?;
     let genesis = home.genesis();
     if (policy.currency.as_str(), policy.currency_exponent) != (genesis.currency.as_str(), genesis.currency_exponent) {
@@ -118,7 +118,7 @@ pub fn announced_policy(home: &Home) -> Result<Option<Policy>> {
 }
 
 /// Lets other witnesses cosign: `rest` are the lines of a policy beside the log's and the home's own witness; returns the entry.
-pub async fn change_witnesses(home: &mut Home, rest: &str) -> Result<u64> {
+pub async fn change_witnesses(home: &mut Home, rest: &str) -> Result<EntryIndex> {
     let current = home.state.witnesses.last().map(|Logged { entry: policy, .. }| policy).context("a log that was read has witnesses")?;
     let own = current.witnesses.first().ok_or_else(|| failure(Kind::Check, "the policy in force has no witness"))?;
     let text = format!("log {}\nwitness home {}\n{rest}", current.log.to_vkey(), own.verifier.to_vkey());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex, RunNumber};
 use ledger::amount::with_currency;
 use ledger::books::Account;
 use ledger::entry::{ApprovalOutcome, PayoutApproval, PayoutProposal, PoolOutcome, RailName, Release, Settlement};
@@ -35,7 +35,7 @@ pub async fn release(home: &mut Home) -> Result<i128> {
         else {
             continue;
         };
-        let list = releasable(&home.view_of(&run), home.books()?, &run, at, home.now)?;
+        let list = releasable(&home.view_of(&run), home.books()?, &run, EntryIndex(at), home.now)?;
         if list.is_empty() {
             continue;
         }
@@ -75,7 +75,7 @@ struct Collected {
 #[derive(Clone, Debug)]
 pub struct Proposed {
     /// Its entry; none if it would be proposed.
-    pub payout: Option<u64>,
+    pub payout: Option<EntryIndex>,
     /// How it is paid.
     pub rail: RailName,
     /// The sum.
@@ -96,7 +96,7 @@ pub struct Decided {
     /// Whether it may be paid.
     pub outcome: ApprovalOutcome,
     /// The entry that says so.
-    pub entry: u64,
+    pub entry: EntryIndex,
 }
 
 /// A payout's file, written.
@@ -131,7 +131,7 @@ pub struct Reported {
 #[derive(Clone, Debug)]
 pub struct Waiting {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// Why.
     pub why: String,
 }
@@ -148,13 +148,13 @@ pub struct Listed {
 }
 
 /// The name of a payment by the proposal of entry `at`: the newest statement of the payee's first account, and the entry.
-fn reference(home: &Home, contributor: &ContributorId, at: u64) -> String {
-    let settled = home.state.runs.iter().rfind(|r| r.statements.is_some()).map_or(0, |r| r.intent.entry.run);
+fn reference(home: &Home, contributor: &ContributorId, at: EntryIndex) -> String {
+    let settled = home.state.runs.iter().rfind(|r| r.statements.is_some()).map_or(RunNumber(0), |r| r.intent.entry.run);
     format!("{}-{at}", statement_id(&home.genesis().origin, settled, contributor))
 }
 
 /// Payees above the threshold that the rail reaches; their accounts are paid together.
-fn collect(home: &Home, rail: &Rail, at: u64) -> Result<Collected> {
+fn collect(home: &Home, rail: &Rail, at: EntryIndex) -> Result<Collected> {
     let accounting = home.books()?;
     let threshold = match home.state.runs.iter().rfind(|r| r.statements.is_some()) {
         Some(run) => home.view_of(run).policy()?.pay.threshold_minor,
@@ -208,7 +208,7 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
     let rail = Rail::parse(&files::read_text(rail_file)?)?;
     let released_minor = if dry_run { 0 } else { release(home).await? };
     let at = home.state.size;
-    let Collected { payments, list, not_paid } = collect(home, &rail, at)?;
+    let Collected { payments, list, not_paid } = collect(home, &rail, EntryIndex(at))?;
     let (currency, exponent) = (home.genesis().currency.clone(), home.genesis().currency_exponent);
     let total_minor: i128 = list.iter().map(|a| a.amount_minor).sum();
     if list.is_empty() {
@@ -254,7 +254,7 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
 }
 
 /// An earlier payout, not rejected, over the same contract.
-fn same_distributor(home: &Home, rail: &Rail) -> Result<Option<u64>> {
+fn same_distributor(home: &Home, rail: &Rail) -> Result<Option<EntryIndex>> {
     let Some(contract) = rail.distributor() else { return Ok(None) };
     for p in home.state.payouts.iter().filter(|p| !p.is_rejected() && p.proposal.entry.rail == rail.name()) {
         if kept(home, &p.proposal.entry)?.rail.distributor() == Some(contract.clone()) {
@@ -273,29 +273,29 @@ fn waiting(archive: &Archive, now: u64) -> Result<Vec<Waiting>> {
         else {
             continue;
         };
-        let holds = holds(&archive.view_of(run), run, s, at, now)?;
+        let holds = holds(&archive.view_of(run), run, s, EntryIndex(at), now)?;
         let all = holds.all.iter().chain(holds.by.values().flatten());
         waiting.extend(all.map(|why| Waiting { run: run.intent.entry.run, why: why.clone() }));
     }
     Ok(waiting)
 }
 
-fn find(home: &Home, payout: u64) -> Result<&Payout> {
+fn find(home: &Home, payout: EntryIndex) -> Result<&Payout> {
     let found = home.state.payouts.iter().find(|p| p.proposal.index == payout);
     found.ok_or_else(|| {
-        let all: Vec<u64> = home.state.payouts.iter().map(|p| p.proposal.index).collect();
+        let all: Vec<EntryIndex> = home.state.payouts.iter().map(|p| p.proposal.index).collect();
         usage(format!("payout {payout}: no entry proposes it; those of {all:?} do"))
     })
 }
 
 /// The second key's word on a proposal.
-pub async fn approve(home: &mut Home, payout: u64, reject: bool, key: Option<&SecretKey>) -> Result<Decided> {
+pub async fn approve(home: &mut Home, payout: EntryIndex, reject: bool, key: Option<&SecretKey>) -> Result<Decided> {
     let found = find(home, payout)?;
     let proposal = found.proposal.entry.clone();
     if !reject {
         // What is signed is what will be exported, byte by byte.
         let (_, _, list) = check(home, found, &vault::file(home, &proposal.file)?)?;
-        let disputed = disputed(home, home.state.size)?;
+        let disputed = disputed(home, home.state.next_index())?;
         if let Some(why) = list.iter().find_map(|a| disputed.get(&a.contributor)) {
             return Err(failure(Kind::Check, format!("payout {payout}: {why}; reject it, and propose it without")));
         }
@@ -355,7 +355,7 @@ fn check(home: &Home, payout: &Payout, bytes: &[u8]) -> Result<(Kept, Vec<Paymen
 }
 
 /// Writes the file of an approved payout, the same bytes each time, and for claims on a chain each payee's proof.
-pub fn export(home: &Home, payout: u64, out: &Path) -> Result<Exported> {
+pub fn export(home: &Home, payout: EntryIndex, out: &Path) -> Result<Exported> {
     let found = find(home, payout)?;
     if found.approval.as_ref().is_none_or(|Logged { entry: a, .. }| a.outcome != ApprovalOutcome::Approved) {
         return Err(failure(Kind::Check, format!("payout {payout}: it is not approved; the approver's key does that")));
@@ -377,7 +377,7 @@ pub fn export(home: &Home, payout: u64, out: &Path) -> Result<Exported> {
 }
 
 /// Books what the rail reports: what arrived is paid, what came back is payable again.
-pub async fn reconcile(home: &mut Home, payout: u64, report: &Path) -> Result<Reported> {
+pub async fn reconcile(home: &mut Home, payout: EntryIndex, report: &Path) -> Result<Reported> {
     let bytes = files::read(report)?;
     let found = find(home, payout)?;
     let (kept, payments, list) = check(home, found, &vault::file(home, &found.proposal.entry.file)?)?;

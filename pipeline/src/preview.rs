@@ -10,7 +10,7 @@ use corpus::bundle::Bundle;
 use corpus::objects::ObjectError;
 use corpus::outline::Outlines;
 use corpus::verdict::{Measure, VerdictRow};
-use corpus::{Digest, DocumentRef};
+use corpus::{Digest, DocumentRef, EntryIndex};
 use filters::{Filters, shown};
 use ingest::Problem;
 use ledger::entry::rights::{OptOutSignal, date_of};
@@ -130,8 +130,8 @@ pub async fn preview(home: &Home, name: &str, source: &Source) -> Result<Preview
     let index = home.state.size;
     let own = read.parts.parts.clone();
     submissions.push(ToJudge {
-        index,
-        commitment: u64::MAX,
+        index: EntryIndex(index),
+        commitment: EntryIndex::MAX,
         parts: own.clone(),
         outlines: Box::new(move |place| {
             let bytes = files::read(&folder.join(own[place].first.to_string())).map_err(|e| ObjectError::Refused(e.into()))?;
@@ -153,7 +153,7 @@ pub async fn preview(home: &Home, name: &str, source: &Source) -> Result<Preview
         sources.extend(serde_json::from_slice::<Vec<String>>(&std::fs::read(folder.join(format!("{}.sources", part.first)))?)?);
     }
     let of = |d: DocumentRef| {
-        if d.submission == index {
+        if d.submission == EntryIndex(index) {
             return sources.get(d.number as usize).cloned().unwrap_or_default();
         }
         let owner = home.state.submission(d.submission).map(|s| home.name_of(&s.submission.entry.contributor)).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use corpus::shard::Shard;
 use corpus::verdict::{Verdict, VerdictTable};
-use corpus::{DocumentRef, merkle};
+use corpus::{DocumentRef, EntryIndex, merkle};
 use ledger::document_proof::{Anchor, DocumentProof, InShard, Opening, Place, ProvenDecision};
 use ledger::history::Logged;
 use ledger::{EntryProof, Verifier};
@@ -66,31 +66,31 @@ pub fn document(home: &Home, document: DocumentRef, open: bool) -> Result<Docume
     Ok(DocumentProof { version: 1, document, commitment: row.commitment, decision, shard, opening })
 }
 
-fn anchor(home: &Home, index: u64) -> Result<Anchor> {
+fn anchor(home: &Home, index: EntryIndex) -> Result<Anchor> {
     let (bytes, proof) = home.entry_proof(index)?;
     Ok(Anchor::new(&bytes, &proof))
 }
 
 /// Writes the receipt of an entry: its C2SP `tlog-proof`, by index below `receipts/`.
-pub fn receipt(home: &Home, index: u64) -> Result<PathBuf> {
+pub fn receipt(home: &Home, index: EntryIndex) -> Result<PathBuf> {
     let path = home.dir.join(format!("receipts/{index}.tlog-proof"));
     files::write(&path, home.entry_proof(index)?.1.to_text().as_bytes(), 0o600)?;
     Ok(path)
 }
 
 /// Writes `entries` and their proofs to `folder`, from the copy of a log in `dir`.
-pub fn write_entries(dir: &Path, folder: &Path, entries: &BTreeSet<u64>) -> Result<()> {
+pub fn write_entries(dir: &Path, folder: &Path, entries: &BTreeSet<EntryIndex>) -> Result<()> {
     let log = LogFiles::new(&dir.join("log"));
     let verifier = Verifier::from_vkey(&files::read_text(&dir.join("log.vkey"))?)?;
     let read = log.read(&verifier)?.context("a log that was just checked")?;
     for index in entries {
         let mut bytes = Vec::new();
-        log.entries(read.head.size, *index..index + 1, |_, found| {
+        log.entries(read.head.size, index.0..index.0 + 1, |_, found| {
             bytes.extend(found.into_iter().flatten());
             Ok::<_, StoreError>(())
         })?;
-        let path = read.tree.inclusion_proof(*index, read.head.size);
-        let proof = EntryProof { index: *index, path, note: read.note.clone() };
+        let path = read.tree.inclusion_proof(index.0, read.head.size);
+        let proof = EntryProof { index: index.0, path, note: read.note.clone() };
         let file = |extension: &str| -> PathBuf { folder.join(format!("{index}.{extension}")) };
         files::write(&file("json"), &bytes, 0o644)?;
         files::write(&file("tlog-proof"), proof.to_text().as_bytes(), 0o644)?;

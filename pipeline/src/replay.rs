@@ -1,5 +1,6 @@
 //! Drawn windows, computed again by the operator.
 
+use corpus::RunNumber;
 use ledger::entry::Replay;
 use ledger::history::Logged;
 use rules::replay::{Replayed, replay};
@@ -8,7 +9,7 @@ use crate::error::Result;
 use crate::home::Home;
 
 /// Replays and logs the outcome; a run that was replayed before is not replayed again.
-pub async fn run(home: &mut Home, number: u32, sample: usize) -> Result<Replayed> {
+pub async fn run(home: &mut Home, number: RunNumber, sample: usize) -> Result<Replayed> {
     let run = home.state.run(number)?.clone();
     if let Some(Logged { entry: done, .. }) = run.replays.last() {
         return Ok(Replayed {

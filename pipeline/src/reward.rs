@@ -1,6 +1,6 @@
 //! A run's settlement: rewards, signed statements, and the reveal.
 
-use corpus::canonical;
+use corpus::{RunNumber, canonical};
 use ledger::entry::{PoolOutcome, Reveal, Statements};
 use ledger::statement::Statement;
 use rules::accounting::Accounting;
@@ -15,7 +15,7 @@ use crate::ingest;
 /// A run that is settled.
 pub struct Settled {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// `settled`, or why the pools are held.
     pub outcome: PoolOutcome,
     /// What each contributor is told, and the same under the operator's signature.
@@ -23,7 +23,7 @@ pub struct Settled {
 }
 
 /// Turns a run's credit into amounts, books them, writes one signed statement a contributor, and reveals the epoch's key.
-pub async fn run(home: &mut Home, number: u32) -> Result<Settled> {
+pub async fn run(home: &mut Home, number: RunNumber) -> Result<Settled> {
     let run = home.state.run(number)?.clone();
     let before = if run.statements.is_none() { home.books()?.clone() } else { Accounting::of(home, settled_at(home, &run))? };
     let computed = compute_before(&home.view_of(&run), &run, before)?;

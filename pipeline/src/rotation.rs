@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use corpus::EntryIndex;
 use ledger::entry::{Holder, KeyRevocation, KeyRotation, RevocationReason};
 use ledger::key::Algorithm;
 use ledger::{Entry, Envelope, PublicKey, SecretKey, Verifier};
@@ -21,7 +22,7 @@ pub struct Changed {
     /// The key.
     pub key: PublicKey,
     /// The entry.
-    pub entry: u64,
+    pub entry: EntryIndex,
 }
 
 fn holder_of(home: &Home, text: &str) -> Result<(Holder, String)> {
@@ -98,7 +99,7 @@ pub async fn revoke(
     home: &mut Home,
     text: &str,
     reason: RevocationReason,
-    disputed_from: Option<u64>,
+    disputed_from: Option<EntryIndex>,
     key: Option<&Path>,
 ) -> Result<Changed> {
     let (holder, name) = holder_of(home, text)?;

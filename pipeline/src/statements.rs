@@ -11,7 +11,7 @@ use crate::error::{Kind, PipelineError, Result, failure};
 /// A statement signed by the operator's key that was in force when it was settled.
 fn signed(archive: &Archive, bytes: &[u8]) -> Result<Statement> {
     let settled = archive.state.runs.iter().filter_map(|r| r.statements.as_ref()).map(|Logged { index: at, .. }| *at);
-    let keys = settled.chain([archive.state.size]).filter_map(|at| archive.state.key_before(&Holder::Operator, at));
+    let keys = settled.chain([archive.state.next_index()]).filter_map(|at| archive.state.key_before(&Holder::Operator, at));
     let mut found = Err(failure(Kind::Check, "a log without an operator"));
     for key in keys {
         found = Statement::verify(bytes, &key).map_err(Into::into);
@@ -28,7 +28,7 @@ fn signed(archive: &Archive, bytes: &[u8]) -> Result<Statement> {
 pub fn verify(archive: &Archive, bytes: &[u8], what: &str) -> Result<Statement> {
     let wrong = |text: String| -> PipelineError { failure(Kind::Verification, format!("{what}: {text}")) };
     let statement = signed(archive, bytes).map_err(|e| wrong(e.to_string()))?;
-    let run = archive.state.runs.get(statement.run as usize);
+    let run = archive.state.runs.get(statement.run.0 as usize);
     let run = run.ok_or_else(|| wrong(format!("run {} is not in the log", statement.run)))?;
     let Some(Logged { index: at, entry }) = &run.statements else {
         return Err(wrong(format!("run {} is not settled in the log", statement.run)));

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use corpus::{ContributorId, DocumentRef};
+use corpus::{ContributorId, DocumentRef, RunNumber};
 use ledger::history::Logged;
 use rules::Archive;
 use serde::{Serialize, Serializer};
@@ -105,7 +105,7 @@ pub fn number<S: Serializer>(n: &i128, serializer: S) -> Result<S::Ok, S::Error>
 pub fn contributors(
     archive: &Archive,
     number: u32,
-    run: Option<u32>,
+    run: Option<RunNumber>,
     name: impl Fn(&ContributorId) -> String,
 ) -> Result<Vec<ContributorRow>> {
     let e = archive.epoch(Some(number))?;
@@ -118,11 +118,11 @@ pub fn contributors(
             .find(|s| s.submission.index == d.submission)
             .map(|s| s.submission.entry.contributor)
     };
-    let computed = match run.filter(|r| archive.state.runs[*r as usize].attribution.is_some()) {
+    let computed = match run.filter(|r| archive.state.runs[r.0 as usize].attribution.is_some()) {
         Some(run) => Some(rules::settlement::compute(archive, run)?),
         None => None,
     };
-    let settled = run.is_some_and(|r| archive.state.runs[r as usize].statements.is_some());
+    let settled = run.is_some_and(|r| archive.state.runs[r.0 as usize].statements.is_some());
     let mut rows = Vec::new();
     for id in e.contributors() {
         let own: Vec<_> = e.submissions.iter().filter(|s| s.submission.entry.contributor == id).collect();
@@ -183,7 +183,7 @@ fn count(names: Vec<String>) -> Vec<(String, u64)> {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct RunFacts {
     /// The run.
-    pub run: u32,
+    pub run: RunNumber,
     /// Pricing loss before the first step, in nats per token.
     pub loss_start: f64,
     /// After the last.
@@ -196,8 +196,8 @@ pub struct RunFacts {
 }
 
 /// Loss before and after, residual and control of run `number`, from its entries; none before its attribution.
-pub fn run_facts(archive: &Archive, number: u32) -> Result<Option<RunFacts>> {
-    let run = &archive.state.runs[number as usize];
+pub fn run_facts(archive: &Archive, number: RunNumber) -> Result<Option<RunFacts>> {
+    let run = &archive.state.runs[number.0 as usize];
     let (Some(Logged { entry: close, .. }), Some(_)) = (&run.close, &run.attribution) else { return Ok(None) };
     let accounts = rules::run_tables::of_run(archive, run)?.accounts;
     let nats = |nano: i64| nano as f64 / 1e9;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use corpus::DocumentRef;
 use corpus::verdict::{Cover, Measure, VerdictRow};
+use corpus::{DocumentRef, EntryIndex};
 use ledger::history::Logged;
 use rules::bundles::verdicts;
 use rules::verdicts::Clusters;
@@ -17,7 +17,7 @@ use crate::ingest;
 #[derive(Clone, Debug, Serialize)]
 pub struct Matched {
     /// Its entry.
-    pub submission: u64,
+    pub submission: EntryIndex,
     /// Its contributor's name.
     pub contributor: String,
     /// Documents.
@@ -54,7 +54,7 @@ pub struct Row {
 #[derive(Clone, Debug, Serialize)]
 pub struct Waiting {
     /// Its entry.
-    pub submission: u64,
+    pub submission: EntryIndex,
     /// Its contributor's name.
     pub contributor: String,
     /// Documents.
@@ -67,13 +67,13 @@ pub struct Waiting {
 #[derive(Clone, Debug, Serialize)]
 pub struct Judged {
     /// Its entry.
-    pub submission: u64,
+    pub submission: EntryIndex,
     /// Its contributor's name.
     pub contributor: String,
     /// `true`.
     pub judged: bool,
     /// The acceptance entry.
-    pub entry: u64,
+    pub entry: EntryIndex,
     /// Documents.
     pub documents: u64,
     /// Records by reason.
@@ -117,7 +117,7 @@ pub enum Shown {
 ///
 /// # Errors
 /// `Verification` if judging again gives another verdict.
-pub async fn show(home: &Home, index: u64, documents: bool, replay: bool) -> Result<Shown> {
+pub async fn show(home: &Home, index: EntryIndex, documents: bool, replay: bool) -> Result<Shown> {
     let submitted = home.state.submission(index).ok_or_else(|| usage(format!("entry {index}: is no submission")))?;
     let contributor = home.name_of(&submitted.submission.entry.contributor);
     let Some(Logged { index: at, entry: acceptance }) = &submitted.acceptance else {
@@ -126,9 +126,10 @@ pub async fn show(home: &Home, index: u64, documents: bool, replay: bool) -> Res
     };
     let table = verdicts(&home.objects, submitted)?;
     let clusters = Clusters::of(&table);
-    let owner =
-        |submission: u64| home.state.submission(submission).map(|s| home.name_of(&s.submission.entry.contributor)).unwrap_or_default();
-    let matched = |(submission, n): &(u64, u64)| Matched { submission: *submission, contributor: owner(*submission), documents: *n };
+    let owner = |submission: EntryIndex| {
+        home.state.submission(submission).map(|s| home.name_of(&s.submission.entry.contributor)).unwrap_or_default()
+    };
+    let matched = |(submission, n): &(EntryIndex, u64)| Matched { submission: *submission, contributor: owner(*submission), documents: *n };
     let mut judged = Judged {
         submission: index,
         contributor,
@@ -168,7 +169,7 @@ pub async fn show(home: &Home, index: u64, documents: bool, replay: bool) -> Res
     Ok(Shown::Judged(Box::new(judged)))
 }
 
-fn row_of(submission: u64, row: VerdictRow) -> Row {
+fn row_of(submission: EntryIndex, row: VerdictRow) -> Row {
     Row {
         document: DocumentRef { submission, number: row.number },
         verdict: row.verdict.code(),

@@ -1,6 +1,6 @@
 //! Committing to files, and submitting them.
 
-use corpus::canonical;
+use corpus::{EntryIndex, canonical};
 use ledger::SecretKey;
 use ledger::entry::rights::LicenseStatement;
 use ledger::entry::{Commitment, LicenseSource, Rights, Submission, VerifiedBy};
@@ -15,11 +15,11 @@ use crate::home::{ContributorKey, Home};
 /// What became of a submission.
 pub enum Submitting {
     /// Entry of the commitment; the second half is left to do.
-    Committed(u64),
+    Committed(EntryIndex),
     /// Entry of the submission.
-    Submitted(u64),
+    Submitted(EntryIndex),
     /// It was submitted before, as this entry.
-    Already(u64),
+    Already(EntryIndex),
 }
 
 /// The name of the secret that a contributor's salts of an epoch come from: drawn once, and again after a withdrawal of consent has destroyed
@@ -43,7 +43,7 @@ pub async fn submit(
     name: &str,
     key: Option<&SecretKey>,
     gathered: &Gathered,
-    commitment: Option<u64>,
+    commitment: Option<EntryIndex>,
     commit_only: bool,
 ) -> Result<Submitting> {
     let (root, documents) = (gathered.root, gathered.documents);

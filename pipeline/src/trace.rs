@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use corpus::shard::{Shard, TokenizedDocument};
 use corpus::verdict::VerdictRow;
-use corpus::{ContributorId, DocumentRef};
+use corpus::{ContributorId, DocumentRef, EntryIndex, RunNumber};
 use ledger::Submitted;
 use ledger::amount::with_currency;
 use ledger::history::{Logged, Run};
@@ -30,7 +30,7 @@ pub enum Start {
     /// A token of a shard.
     Token {
         /// The shard's entry.
-        shard: u64,
+        shard: EntryIndex,
         /// Its row, from 0.
         row: usize,
         /// The row's token, from 0.
@@ -41,7 +41,7 @@ pub enum Start {
         /// Whose.
         contributor: ContributorId,
         /// Of which run.
-        run: u32,
+        run: RunNumber,
         /// Its document with the `line`th most weight, from 1; without it the first [`LISTED`].
         line: Option<usize>,
     },
@@ -53,7 +53,7 @@ pub struct Hop {
     /// What it is.
     pub what: &'static str,
     /// The entry that says so.
-    pub entry: u64,
+    pub entry: EntryIndex,
     /// What it says.
     pub text: String,
 }
@@ -132,7 +132,7 @@ fn holding(archive: &Archive, text: &str) -> Result<Vec<DocumentRef>> {
     Ok(found)
 }
 
-fn token_of(archive: &Archive, at: u64, row: usize, token: usize) -> Result<(DocumentRef, TokenAt)> {
+fn token_of(archive: &Archive, at: EntryIndex, row: usize, token: usize) -> Result<(DocumentRef, TokenAt)> {
     let mut shards = archive.state.epochs.iter().flat_map(|e| &e.submissions).flat_map(|s| &s.shards);
     let Logged { entry, .. } =
         shards.find(|Logged { index: i, .. }| *i == at).ok_or_else(|| usage(format!("--shard {at}: entry {at} is no shard")))?;
@@ -148,7 +148,7 @@ fn token_of(archive: &Archive, at: u64, row: usize, token: usize) -> Result<(Doc
 }
 
 impl Trace<'_> {
-    fn hop(&mut self, what: &'static str, entry: u64, text: impl Into<String>) {
+    fn hop(&mut self, what: &'static str, entry: EntryIndex, text: impl Into<String>) {
         self.hops.push(Hop { what, entry, text: text.into() });
     }
 
@@ -227,7 +227,7 @@ impl Trace<'_> {
         Ok(())
     }
 
-    fn in_shard(&mut self, at: u64, row: usize, document: &TokenizedDocument) {
+    fn in_shard(&mut self, at: EntryIndex, row: usize, document: &TokenizedDocument) {
         self.hop("shard", at, format!("row {row}, {} tokens, of {}", document.tokens.len(), document.source));
     }
 
@@ -299,12 +299,12 @@ impl Trace<'_> {
     }
 
     /// Back from a statement: its line, and the documents behind it by what they weigh.
-    fn statement(&mut self, contributor: &ContributorId, number: u32, line: Option<usize>) -> Result<Vec<DocumentRef>> {
+    fn statement(&mut self, contributor: &ContributorId, number: RunNumber, line: Option<usize>) -> Result<Vec<DocumentRef>> {
         let archive = self.archive;
         let run = archive
             .state
             .runs
-            .get(number as usize)
+            .get(number.0 as usize)
             .ok_or_else(|| usage(format!("run {number}: there are {}", archive.state.runs.len())))?;
         if run.statements.is_none() {
             return Err(failure(Kind::Check, format!("run {number}: has no statements")));

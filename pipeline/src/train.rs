@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use corpus::{Digest, canonical};
+use corpus::{Digest, RunNumber, canonical};
 use kernels::Memory;
 use ledger::entry::{Attribution, RunClose, RunIntent, RunOutcome, RunProgress};
 use ledger::history::{Logged, Run};
@@ -30,7 +30,7 @@ static BUILD: LazyLock<Digest> =
 pub static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Trains a run of an epoch, of the last one by default, or goes on with one that has no close; returns its number.
-pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot: bool) -> Result<u32> {
+pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot: bool) -> Result<RunNumber> {
     let epoch = home.epoch(epoch)?;
     let number = epoch.open.entry.epoch;
     let mut resolved = config.clone();
@@ -70,9 +70,9 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
             run.intent.entry.run
         }
         None => {
-            let (corpus_root, documents, tokens) = epoch.corpus(home.state.size);
+            let (corpus_root, documents, tokens) = epoch.corpus(home.state.next_index());
             let entry = RunIntent {
-                run: home.state.runs.len() as u32,
+                run: RunNumber(home.state.runs.len() as u32),
                 epoch: number,
                 corpus_root,
                 documents,
@@ -98,7 +98,7 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
 
     let mut state = data.start(home, config, &trainer, &initial)?;
     let control_start = data.control_loss(&mut trainer, &state);
-    if let Some(Logged { entry: progress, .. }) = home.state.runs[run as usize].progress.last() {
+    if let Some(Logged { entry: progress, .. }) = home.state.runs[run.0 as usize].progress.last() {
         state = trainer.load(&backend, &home.objects.get(Class::Sealed, &progress.checkpoint)?, &config_digest.to_string())?;
     }
     let interrupted = interrupted_state(home, run);
@@ -124,19 +124,19 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
 }
 
 /// Where a run that was interrupted between two entries of progress keeps its state.
-fn interrupted_state(home: &Home, run: u32) -> PathBuf {
+fn interrupted_state(home: &Home, run: RunNumber) -> PathBuf {
     home.dir.join(format!("state/run-{run}.safetensors"))
 }
 
 /// Where a run's metrics are: one JSON object a step, and one a window.
-pub fn metrics_path(home: &Home, run: u32) -> PathBuf {
+pub fn metrics_path(home: &Home, run: RunNumber) -> PathBuf {
     home.dir.join(format!("state/run-{run}.jsonl"))
 }
 
 /// Trains a pilot of a quarter of the steps with every token equally often, then the run with weights after its credit.
 ///
 /// Started again it goes on where it was, with the same table.
-pub async fn pilot_then_fixed(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Result<u32> {
+pub async fn pilot_then_fixed(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Result<RunNumber> {
     let number = home.epoch(epoch)?.open.entry.epoch;
     if config.sampling.is_some() {
         return Err(usage("train --pilot: the pilot gives the weights, and RUN.toml has [sampling] already"));
@@ -146,7 +146,7 @@ pub async fn pilot_then_fixed(home: &mut Home, config: &RunConfig, epoch: Option
     pilot.schedule.steps = (steps_of(config, &data.order(&pilot)?) / 4).max(1);
     let from = run(home, &pilot, epoch, true).await?;
     let mut weighted = config.clone();
-    weighted.sampling = Some(Sampling { run: Some(from), ..Sampling::new(Weighting::FromRun) });
+    weighted.sampling = Some(Sampling { run: Some(from.0), ..Sampling::new(Weighting::FromRun) });
     run(home, &weighted, epoch, false).await
 }
 
@@ -155,7 +155,7 @@ fn aborted(run: &Run) -> bool {
 }
 
 /// Ends an unfinished run of an epoch with a reason; it stays in the log, and nothing is paid for it.
-pub async fn abort(home: &mut Home, epoch: Option<u32>, reason: &str) -> Result<u32> {
+pub async fn abort(home: &mut Home, epoch: Option<u32>, reason: &str) -> Result<RunNumber> {
     let number = home.epoch(epoch)?.open.entry.epoch;
     let run = home.state.runs.iter().rev().find(|r| r.intent.entry.epoch == number && r.close.is_none());
     let run = run.ok_or_else(|| failure(Kind::Check, format!("epoch {number}: no run is in progress")))?;
@@ -169,7 +169,7 @@ pub async fn abort(home: &mut Home, epoch: Option<u32>, reason: &str) -> Result<
         loss_end: 0,
         control_start: 0,
         control_end: 0,
-        drawn_from: last.and_then(|Logged { index: at, .. }| home.head_at(at + 1).ok()),
+        drawn_from: last.and_then(|Logged { index: at, .. }| home.head_at(at.0 + 1).ok()),
     };
     let run = entry.run;
     home.append(vec![entry.into()]).await?;
@@ -196,8 +196,8 @@ fn check_resumable(intent: &RunIntent, initial: Digest, steps: u64) -> Result<()
 }
 
 /// The rows that the log has so far.
-fn logged_credit(home: &Home, run: u32) -> Result<Vec<CreditRow>> {
-    match home.state.runs[run as usize].progress.last() {
+fn logged_credit(home: &Home, run: RunNumber) -> Result<Vec<CreditRow>> {
+    match home.state.runs[run.0 as usize].progress.last() {
         Some(Logged { entry: p, .. }) => Ok(read_credit(&home.objects.get(Class::Public, &p.credit)?)?),
         None => Ok(Vec::new()),
     }
@@ -205,7 +205,7 @@ fn logged_credit(home: &Home, run: u32) -> Result<Vec<CreditRow>> {
 
 /// A run in progress.
 struct Running<'a> {
-    run: u32,
+    run: RunNumber,
     data: &'a RunData,
     config: &'a RunConfig,
     order: &'a Order<'a>,
@@ -252,7 +252,7 @@ async fn train(home: &mut Home, running: &Running<'_>, trainer: &mut Trainer<'_,
             "marked": window.marked, "drop": finite(window.drop(&parts)), "residual": finite(window.residual(&parts)),
             "pricing_seconds": before.elapsed().as_secs_f64(),
         }))?;
-        let logged = home.state.runs[run as usize].progress.last().map_or(0, |Logged { entry: p, .. }| p.windows);
+        let logged = home.state.runs[run.0 as usize].progress.last().map_or(0, |Logged { entry: p, .. }| p.windows);
         if state.windows.len() as u64 - logged >= config.attribution.progress_windows || state.step >= trainer.steps() {
             progress(home, running, trainer, state, logged).await?;
         }
@@ -278,7 +278,7 @@ async fn progress(
     let mut credit = logged_credit(home, run)?;
     credit.extend(credit_rows(&state.windows[logged as usize..], &parts, &state.rows, &data.owners));
     let documents = document_rows(&parts, &std::mem::take(&mut state.rows), &data.owners);
-    let before = home.state.runs[run as usize].progress.last();
+    let before = home.state.runs[run.0 as usize].progress.last();
     let (previous, steps) = (before.map(|Logged { index: at, .. }| *at), before.map_or(0, |Logged { entry: p, .. }| p.step)..state.step);
     let seen = order_rows(order, &data.corpus, &state.weights, &data.owners, config.model.context, steps);
     let entry = RunProgress {
@@ -291,7 +291,7 @@ async fn progress(
         order: home.objects.put(Class::Public, &write_order(&seen)?)?,
         weights: home.objects.put(Class::Public, &canonical::to_vec(&data.weight_log(&state.weights))?)?,
         // The window of the last interval is drawn by the tree head that the entry about it brought forth.
-        drawn_from: previous.map(|at| home.head_at(at + 1)).transpose()?,
+        drawn_from: previous.map(|at| home.head_at((at + 1).0)).transpose()?,
     };
     home.append(vec![entry.into()]).await?;
     // A crash before this entry repeats the windows since the last one, with the same result.
@@ -300,13 +300,13 @@ async fn progress(
 
 async fn close(
     home: &mut Home,
-    run: u32,
+    run: RunNumber,
     data: &RunData,
     trainer: &mut Trainer<'_, Engine>,
     state: &State<Engine>,
     control_start: f64,
 ) -> Result<()> {
-    let this: &Run = &home.state.runs[run as usize];
+    let this: &Run = &home.state.runs[run.0 as usize];
     if this.close.is_some() {
         return Ok(());
     }
@@ -321,7 +321,7 @@ async fn close(
         loss_end: nano(loss_end),
         control_start: nano(control_start),
         control_end: nano(data.control_loss(trainer, state)),
-        drawn_from: Some(home.head_at(at + 1)?),
+        drawn_from: Some(home.head_at((at + 1).0)?),
     };
     home.append(vec![entry.into()]).await?;
     Ok(())
@@ -339,9 +339,9 @@ fn estimated_ppm(rows: &[CreditRow]) -> u64 {
     if all > 0.0 { (1e6 * estimated / all).round() as u64 } else { 0 }
 }
 
-async fn attribute(home: &mut Home, run: u32, data: &RunData, accounts: &Accounts) -> Result<()> {
+async fn attribute(home: &mut Home, run: RunNumber, data: &RunData, accounts: &Accounts) -> Result<()> {
     let mut documents: Vec<DocumentRow> = Vec::new();
-    for Logged { entry: p, .. } in &home.state.runs[run as usize].progress {
+    for Logged { entry: p, .. } in &home.state.runs[run.0 as usize].progress {
         documents.extend(read_documents(&home.objects.get(Class::Public, &p.documents)?)?);
     }
     let rows = logged_credit(home, run)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use corpus::canonical;
+use corpus::{RunNumber, canonical};
 use rules::earned::table_of_run;
 use rules::weights::WeightTable;
 use store::Class;
@@ -26,7 +26,7 @@ pub fn table_of_file(path: &Path) -> Result<WeightTable> {
 /// Puts the digest of the table that `sampling` asks for in its place, so that the config decides the run by itself.
 pub fn resolve(home: &Home, sampling: &mut Sampling) -> Result<()> {
     let table = match (sampling.weights, sampling.run, sampling.file.take()) {
-        (Weighting::FromRun, Some(run), _) => table_of_run(home, run, sampling.cap)?,
+        (Weighting::FromRun, Some(run), _) => table_of_run(home, RunNumber(run), sampling.cap)?,
         (Weighting::File, _, Some(path)) => table_of_file(&path)?,
         _ => return Ok(()),
     };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use corpus::bundle::Parts;
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::Verdict;
-use corpus::{Digest, DocumentRef, canonical, merkle};
+use corpus::{Digest, DocumentRef, EntryIndex, RunNumber, canonical, merkle};
 use ledger::entry::{Shard, Withdrawal, WithdrawalEffect, WithdrawalKind};
 use ledger::history::{Epoch, Logged};
 use ledger::{Entry, SecretKey, Submitted};
@@ -25,7 +25,7 @@ use crate::work::Work;
 #[derive(Clone, Debug, Serialize)]
 pub struct Done {
     /// Entry of the withdrawal.
-    pub withdrawal: u64,
+    pub withdrawal: EntryIndex,
     /// Documents.
     pub documents: usize,
     /// What was destroyed, what remains, which runs used them.
@@ -35,7 +35,13 @@ pub struct Done {
 /// Takes back `documents` of one submission, or all of it; the same command goes on after a crash.
 ///
 /// With `consent` their salts and texts are destroyed wherever they lie in the home.
-pub async fn withdraw(home: &mut Home, submission: u64, documents: &[DocumentRef], consent: bool, key: Option<&SecretKey>) -> Result<Done> {
+pub async fn withdraw(
+    home: &mut Home,
+    submission: EntryIndex,
+    documents: &[DocumentRef],
+    consent: bool,
+    key: Option<&SecretKey>,
+) -> Result<Done> {
     let submitted = home
         .state
         .submission(submission)
@@ -100,7 +106,7 @@ fn chosen(submitted: &Submitted, before: &Withdrawn, given: &[DocumentRef], cons
 
 async fn take_effect(
     home: &mut Home,
-    at: u64,
+    at: EntryIndex,
     submitted: &Submitted,
     before: &Withdrawn,
     list: &DocumentList,
@@ -108,7 +114,7 @@ async fn take_effect(
 ) -> Result<Consequences> {
     let submission = submitted.submission.index;
     let numbers: BTreeSet<u32> = list.documents.iter().map(|d| d.number).collect();
-    let before = before.before(submitted, home.state.size);
+    let before = before.before(submitted, home.state.next_index());
     let accepted = match submitted.acceptance {
         None => 0,
         Some(_) => {
@@ -146,11 +152,11 @@ async fn take_effect(
     let bundles = if consent { Some(redact(home, submitted, &numbers)?) } else { None };
     let epoch = home.state.epoch_at(submission).context("a submission lies in an epoch")?;
     let number = epoch.open.entry.epoch;
-    let runs: Vec<u32> =
+    let runs: Vec<RunNumber> =
         home.state.runs.iter().filter(|r| r.intent.entry.epoch == number && accepted > 0).map(|r| r.intent.entry.run).collect();
-    let replaced: BTreeSet<u64> = entries.iter().filter_map(|e| if let Entry::Shard(s) = e { s.replaces } else { None }).collect();
-    let compacted: Vec<(u64, Digest)> = epoch
-        .compactions_before(u64::MAX)
+    let replaced: BTreeSet<EntryIndex> = entries.iter().filter_map(|e| if let Entry::Shard(s) = e { s.replaces } else { None }).collect();
+    let compacted: Vec<(EntryIndex, Digest)> = epoch
+        .compactions_before(EntryIndex::MAX)
         .into_iter()
         .filter(|c| epoch.compacted(c).iter().any(|Logged { index: at, .. }| replaced.contains(at)))
         .map(|Logged { index: at, entry: c }| (*at, c.file))
@@ -190,7 +196,7 @@ async fn take_effect(
 }
 
 /// Destroys what jobs made of a submission and no entry names: shards and compactions of an ingest that ended before it had logged them.
-async fn forget_made(home: &Home, submission: u64) -> Result<()> {
+async fn forget_made(home: &Home, submission: EntryIndex) -> Result<()> {
     let state = &home.state;
     let logged: BTreeSet<Digest> =
         state.epochs.iter().flat_map(|e| e.submissions.iter().flat_map(|s| &s.shards)).map(|Logged { entry: s, .. }| s.file).collect();
@@ -236,13 +242,13 @@ fn redact(home: &Home, submitted: &Submitted, numbers: &BTreeSet<u32>) -> Result
 }
 
 /// The document roots of an epoch's files once the shards of `submission` are those that are `left`, and compactions are dissolved.
-fn roots_after(epoch: &Epoch, submission: u64, left: &BTreeMap<u32, Digest>, dissolved: &[(u64, Digest)]) -> Vec<Digest> {
-    let compactions = epoch.compactions_before(u64::MAX);
+fn roots_after(epoch: &Epoch, submission: EntryIndex, left: &BTreeMap<u32, Digest>, dissolved: &[(EntryIndex, Digest)]) -> Vec<Digest> {
+    let compactions = epoch.compactions_before(EntryIndex::MAX);
     let used = compactions.into_iter().filter(|Logged { index: at, .. }| dissolved.iter().all(|(gone, _)| gone != at));
-    let spans: Vec<(Vec<u64>, Digest)> =
+    let spans: Vec<(Vec<EntryIndex>, Digest)> =
         used.map(|c| (epoch.compacted(c).iter().map(|Logged { index: at, .. }| *at).collect(), c.entry.document_root)).collect();
     let mut roots = Vec::new();
-    for Logged { index: at, entry: shard } in epoch.shards_before(u64::MAX) {
+    for Logged { index: at, entry: shard } in epoch.shards_before(EntryIndex::MAX) {
         match spans.iter().find(|(members, _)| members.contains(at)) {
             Some((members, root)) => roots.extend((members[0] == *at).then_some(*root)),
             None if shard.submission == submission => roots.extend(left.get(&shard.first)),
@@ -258,12 +264,12 @@ struct Destroyed<'a> {
     /// Bundles that another submission has too, which stay.
     shared: &'a BTreeSet<Digest>,
     /// Entries of shards that others take the place of.
-    replaced: &'a BTreeSet<u64>,
+    replaced: &'a BTreeSet<EntryIndex>,
     /// Entries and files of compactions.
-    compacted: &'a [(u64, Digest)],
+    compacted: &'a [(EntryIndex, Digest)],
 }
 
-fn consequences(home: &Home, submitted: &Submitted, gone: Option<Destroyed<'_>>, runs: Vec<u32>) -> Consequences {
+fn consequences(home: &Home, submitted: &Submitted, gone: Option<Destroyed<'_>>, runs: Vec<RunNumber>) -> Consequences {
     let mut destroyed = Vec::new();
     if let Some(gone) = gone {
         for (bundle, words) in gone.bundles.gone.iter().filter(|(bundle, _)| !gone.shared.contains(bundle)) {
@@ -272,7 +278,7 @@ fn consequences(home: &Home, submitted: &Submitted, gone: Option<Destroyed<'_>>,
         }
         destroyed.push(Thing { name: "secret of its salts".into(), digest: None });
         // Those of earlier withdrawals too: some of their documents may be withdrawn only now.
-        let live: BTreeSet<u64> =
+        let live: BTreeSet<EntryIndex> =
             submitted.live_shards().iter().map(|Logged { index: at, .. }| *at).filter(|at| !gone.replaced.contains(at)).collect();
         let old = submitted.shards.iter().filter(|Logged { index: at, entry: s }| s.rows > 0 && !live.contains(at));
         destroyed.extend(old.map(|Logged { index: at, entry: s }| Thing { name: format!("shard of entry {at}"), digest: Some(s.file) }));

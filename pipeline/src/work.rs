@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use corpus::bundle::Bundle;
 use corpus::shard::Shard;
 use corpus::verdict::VerdictTable;
-use corpus::{ContributorId, Digest, canonical};
+use corpus::{ContributorId, Digest, EntryIndex, canonical};
 use filters::Filters;
 use ingest::{ShardOf, TextTokenizer};
 use rules::verdicts::outlines;
@@ -37,7 +37,7 @@ pub enum Work {
         /// Whose.
         contributor: ContributorId,
         /// Log index of the submission.
-        submission: u64,
+        submission: EntryIndex,
         /// The list of its bundles.
         bundle: Digest,
         /// Its verdict table.

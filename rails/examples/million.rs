@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use corpus::{ContributorId, Digest, merkle};
+use corpus::{ContributorId, Digest, EntryIndex, RunNumber, merkle};
 use ledger::SecretKey;
 use ledger::books::{Books, Movement, settlement};
 use ledger::entry::PoolOutcome;
@@ -41,19 +41,26 @@ fn weights(n: usize) -> Vec<(ContributorId, i128, i128)> {
 fn statement(i: usize, reward: &Reward, settled: &Settlement, place: &std::collections::HashMap<PayeeId, usize>, sum: i128) -> Statement {
     let account = &settled.accounts[i];
     let digest = Digest::of(b"input");
-    let credit = |target: &str| CreditLine { submission: 9, target: target.into(), tokens: 1000, credit: 12_345, spread: 99 };
+    let credit = |target: &str| CreditLine { submission: EntryIndex(9), target: target.into(), tokens: 1000, credit: 12_345, spread: 99 };
     Statement {
         version: 2,
-        id: statement_id("bench.example/log", 0, &account.contributor),
+        id: statement_id("bench.example/log", RunNumber(0), &account.contributor),
         origin: "bench.example/log".into(),
         epoch: 0,
-        run: 0,
+        run: RunNumber(0),
         time: 1_700_000_000,
         contributor: account.contributor,
         payee: account.payee,
         currency: "EUR".into(),
         currency_exponent: 2,
-        submissions: vec![SubmissionLine { submission: 9, documents: 3, accepted: 2, tokens: 2000, novel_words: 900, words: 1000 }],
+        submissions: vec![SubmissionLine {
+            submission: EntryIndex(9),
+            documents: 3,
+            accepted: 2,
+            tokens: 2000,
+            novel_words: 900,
+            words: 1000,
+        }],
         credit: vec![credit("east"), credit("west")],
         pools: vec![PoolLine {
             stratum: "all".into(),
@@ -136,8 +143,8 @@ fn row(n: usize) {
     let settled = settle(0, &accruals, Carried::default(), &terms).expect("a settlement");
     lap();
     let mut books = Books::default();
-    let transfers = settlement(0, POOL_MINOR, std::slice::from_ref(&rewards), &settled);
-    books.apply(0, &Movement::Post(transfers)).expect("books that balance");
+    let transfers = settlement(RunNumber(0), POOL_MINOR, std::slice::from_ref(&rewards), &settled);
+    books.apply(EntryIndex(0), &Movement::Post(transfers)).expect("books that balance");
     assert_eq!(books.trial_balance(), 0);
     lap();
     let operator = SecretKey::from_seed("bench", Algorithm::Ed25519, &[1; 32]);
@@ -150,7 +157,7 @@ fn row(n: usize) {
     let root = merkle::root(&leaves);
     lap();
     let payment = |(i, a): (usize, &ledger::settlement::AccountLine)| Payment {
-        reference: format!("{}-77", statement_id("bench.example/log", 0, &a.contributor)),
+        reference: format!("{}-77", statement_id("bench.example/log", RunNumber(0), &a.contributor)),
         amount_minor: a.payable_minor,
         payee: Payee::Bank { name: "Anna Muster".into(), iban: iban(i), bic: None, country: "DE".into() },
     };

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use corpus::ContributorId;
 use corpus::objects::Class;
+use corpus::{ContributorId, EntryIndex};
 use ledger::State;
 use ledger::books::{self, Account, Books, Movement};
 use ledger::entry::{ApprovalOutcome, Dispute, DisputeResolution, PayoutApproval, PayoutProposal, Release, Settlement, Statements};
@@ -31,7 +31,7 @@ enum Event<'a> {
 }
 
 /// The events of some entries, in their order.
-fn events(state: &State, entries: Range<u64>) -> Vec<(u64, Event<'_>)> {
+fn events(state: &State, entries: Range<EntryIndex>) -> Vec<(EntryIndex, Event<'_>)> {
     let mut events = Vec::new();
     for run in &state.runs {
         events.extend(run.statements.iter().map(|Logged { index: at, entry: e }| (*at, Event::Statements(e))));
@@ -72,9 +72,9 @@ pub struct Accounting {
     /// Offsets, receivables and stakes.
     pub carried: Carried,
     /// Of each statements entry, what is still in its dispute window.
-    pub held: BTreeMap<u64, BTreeMap<ContributorId, i128>>,
-    /// Entries that it has.
-    read: u64,
+    pub held: BTreeMap<EntryIndex, BTreeMap<ContributorId, i128>>,
+    /// The first entry that it does not have.
+    read: EntryIndex,
     /// Epochs for which offsets are in force under the policy of the last settlement.
     offset_epochs: u32,
     /// Of each contributor, how many disputes about it are open, and what they stopped on its way.
@@ -83,7 +83,7 @@ pub struct Accounting {
 
 impl Accounting {
     /// The books after all entries before `before`.
-    pub fn of(archive: &Archive, before: u64) -> Result<Accounting> {
+    pub fn of(archive: &Archive, before: EntryIndex) -> Result<Accounting> {
         let mut accounting = Accounting::default();
         accounting.advance(archive, before, |_, _| {})?;
         Ok(accounting)
@@ -93,7 +93,7 @@ impl Accounting {
     ///
     /// # Errors
     /// If an entry does not fit the books before it. These are of no use then.
-    pub fn advance(&mut self, archive: &Archive, before: u64, mut each: impl FnMut(u64, Movement)) -> Result<()> {
+    pub fn advance(&mut self, archive: &Archive, before: EntryIndex, mut each: impl FnMut(EntryIndex, Movement)) -> Result<()> {
         for (at, event) in events(&archive.state, self.read..before) {
             each(at, self.apply(archive, at, &event)?);
         }
@@ -105,7 +105,7 @@ impl Accounting {
     ///
     /// # Errors
     /// As [`Accounting::advance`].
-    pub fn turn_to(&mut self, archive: &Archive, before: u64) -> Result<&mut Accounting> {
+    pub fn turn_to(&mut self, archive: &Archive, before: EntryIndex) -> Result<&mut Accounting> {
         if self.read > before {
             *self = Accounting::default();
         }
@@ -121,23 +121,23 @@ impl Accounting {
     /// If an entry does not fit the books before it, or `each` fails.
     pub fn before_each(
         archive: &Archive,
-        places: &BTreeSet<u64>,
-        mut each: impl FnMut(u64, &Accounting) -> Result<()>,
+        places: &BTreeSet<EntryIndex>,
+        mut each: impl FnMut(EntryIndex, &Accounting) -> Result<()>,
     ) -> Result<Accounting> {
         let mut accounting = Accounting::default();
         let mut places = places.iter().copied().peekable();
-        for (at, event) in events(&archive.state, 0..archive.state.size) {
+        for (at, event) in events(&archive.state, EntryIndex(0)..archive.state.next_index()) {
             while let Some(place) = places.next_if(|place| *place <= at) {
                 each(place, &accounting)?;
             }
             accounting.apply(archive, at, &event)?;
         }
-        accounting.read = archive.state.size;
+        accounting.read = EntryIndex(archive.state.size);
         places.try_for_each(|place| each(place, &accounting))?;
         Ok(accounting)
     }
 
-    fn apply(&mut self, archive: &Archive, at: u64, event: &Event) -> Result<Movement> {
+    fn apply(&mut self, archive: &Archive, at: EntryIndex, event: &Event) -> Result<Movement> {
         let moved = self.movement(archive, at, event).and_then(|movement| {
             self.books.apply(at, &movement)?;
             Ok(movement)
@@ -145,7 +145,7 @@ impl Accounting {
         moved.with_context(|| format!("books: entry {at}"))
     }
 
-    fn movement(&mut self, archive: &Archive, at: u64, event: &Event) -> Result<Movement> {
+    fn movement(&mut self, archive: &Archive, at: EntryIndex, event: &Event) -> Result<Movement> {
         let state = &archive.state;
         let pairs = |list| -> Result<Vec<(ContributorId, i128)>> { Ok(amounts(archive, list)?.iter().map(Amount::pair).collect()) };
         Ok(match event {
@@ -196,7 +196,7 @@ impl Accounting {
 
     /// What is clawed back comes from what disputes stopped, then from dispute windows, oldest first; the rest is an offset that belongs to
     /// the operator. What is left of what was stopped is payable again once no dispute about the contributor is open.
-    fn resolve(&mut self, state: &State, at: u64, id: ContributorId, e: &DisputeResolution) -> Vec<books::Transfer> {
+    fn resolve(&mut self, state: &State, at: EntryIndex, id: ContributorId, e: &DisputeResolution) -> Vec<books::Transfer> {
         let mut missing = e.amount_minor;
         let mut take = |from: &mut i128| {
             let taken = (*from).min(missing);

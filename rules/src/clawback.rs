@@ -1,7 +1,7 @@
 //! How much a dispute may take back, and the balances that a close of the books lists.
 
-use corpus::ContributorId;
 use corpus::objects::Class;
+use corpus::{ContributorId, EntryIndex};
 use ledger::amount;
 use ledger::history::Logged;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::rewards::Rewards;
 
 /// The most that may still be clawed back of a contributor: of what each statement before entry `at` gave it the part that its policy says,
 /// less what was clawed back before.
-pub fn cap(epochs: &EpochViews<'_>, id: &ContributorId, at: u64) -> Result<i128> {
+pub fn cap(epochs: &EpochViews<'_>, id: &ContributorId, at: EntryIndex) -> Result<i128> {
     let archive = epochs.archive;
     let mut cap = 0i128;
     for run in &archive.state.runs {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use corpus::canonical;
 use corpus::objects::Class;
+use corpus::{RunNumber, canonical};
 use ledger::history::{Logged, Run};
 use serde::Serialize;
 use trainer::{Earned, OrderRow, Weights};
@@ -80,7 +80,7 @@ pub fn draws(archive: &Archive, run: &Run) -> Result<Vec<Draws>> {
 }
 
 /// The table that follows from what a run credits its strata with, a token.
-pub fn table_of_run(archive: &Archive, run: u32, cap: f64) -> Result<WeightTable> {
+pub fn table_of_run(archive: &Archive, run: RunNumber, cap: f64) -> Result<WeightTable> {
     let this = archive.state.run(run)?;
     let (names, earned): (Vec<String>, Vec<Earned>) = earned(archive, this)?.into_iter().unzip();
     if names.len() < 2 {
@@ -90,5 +90,5 @@ pub fn table_of_run(archive: &Archive, run: u32, cap: f64) -> Result<WeightTable
     }
     let ratios = trainer::ratios(&earned, 0.0, cap);
     let weights_ppm = names.into_iter().zip(ratios.iter().map(|r| (r * 1e6).round() as u64)).collect();
-    Ok(WeightTable { version: 2, from_run: Some(run), weights_ppm })
+    Ok(WeightTable { version: 2, from_run: Some(run.0), weights_ppm })
 }

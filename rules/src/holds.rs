@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use corpus::objects::Class;
-use corpus::{ContributorId, canonical};
+use corpus::{ContributorId, EntryIndex, canonical};
 use ledger::entry::{ReplayOutcome, Statements};
 use ledger::history::{Logged, Run};
 
@@ -30,7 +30,7 @@ pub struct Holds {
 }
 
 /// What holds amounts of a settled run of an epoch before entry `at`, at the time `now`.
-pub fn holds(view: &EpochView<'_>, run: &Run, statements: &Statements, at: u64, now: u64) -> Result<Holds> {
+pub fn holds(view: &EpochView<'_>, run: &Run, statements: &Statements, at: EntryIndex, now: u64) -> Result<Holds> {
     let (archive, e, policy) = (view.archive, view.epoch, view.policy()?);
     let state = &archive.state;
     let mut holds = Holds::default();
@@ -83,7 +83,7 @@ pub fn holds(view: &EpochView<'_>, run: &Run, statements: &Statements, at: u64, 
 }
 
 /// Windows that were drawn and not replayed, and targets that price and control apart from each other.
-fn measurement(archive: &Archive, run: &Run, policy: &Policy, at: u64) -> Result<Vec<String>> {
+fn measurement(archive: &Archive, run: &Run, policy: &Policy, at: EntryIndex) -> Result<Vec<String>> {
     let mut held = Vec::new();
     let replays = || run.replays.iter().filter(|Logged { index, entry: r }| *index < at && r.outcome != ReplayOutcome::Differs);
     let drawn = drawn(archive, run)?;
@@ -109,7 +109,7 @@ fn measurement(archive: &Archive, run: &Run, policy: &Policy, at: u64) -> Result
 }
 
 /// Whom no payout may name before entry `at`, and why: somebody disputes what it has, or a run that it has something from.
-pub fn disputed(archive: &Archive, at: u64) -> Result<BTreeMap<ContributorId, String>> {
+pub fn disputed(archive: &Archive, at: EntryIndex) -> Result<BTreeMap<ContributorId, String>> {
     let state = &archive.state;
     let mut disputed = BTreeMap::new();
     let open =
@@ -129,7 +129,7 @@ pub fn disputed(archive: &Archive, at: u64) -> Result<BTreeMap<ContributorId, St
 }
 
 /// What of a settled run may be released before entry `at`, at the time `now`: all that nothing holds.
-pub fn releasable(view: &EpochView<'_>, accounting: &Accounting, run: &Run, at: u64, now: u64) -> Result<Vec<Amount>> {
+pub fn releasable(view: &EpochView<'_>, accounting: &Accounting, run: &Run, at: EntryIndex, now: u64) -> Result<Vec<Amount>> {
     let Logged { index, entry: statements } = run.statements.as_ref().context("a run that is settled")?;
     let Some(held) = accounting.held.get(index) else { return Ok(Vec::new()) };
     let holds = holds(view, run, statements, at, now)?;

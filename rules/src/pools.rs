@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use corpus::credit::DocumentRow;
-use corpus::{ContributorId, DocumentRef};
+use corpus::{ContributorId, DocumentRef, EntryIndex};
 use ledger::amount;
 use ledger::entry::PoolOutcome;
 use ledger::payee::PayeeId;
@@ -83,7 +83,7 @@ pub struct Measured<'a> {
     /// Accepted documents.
     pub works: &'a BTreeMap<DocumentRef, Work>,
     /// Of each submission, tokens and words of its accepted documents.
-    pub submissions: &'a HashMap<u64, (u64, u64)>,
+    pub submissions: &'a HashMap<EntryIndex, (u64, u64)>,
     /// Whose accounts are paid, by id.
     pub contributors: &'a [ContributorId],
     /// Who is paid for each.
@@ -117,7 +117,7 @@ impl Measured<'_> {
 
     /// Of each submission, its tokens in proportion to the novel words of the pool's documents, rounded down.
     fn novel_tokens(&self, pool: &StratumPool) -> HashMap<ContributorId, u64> {
-        let mut novel: BTreeMap<(u64, ContributorId), u64> = BTreeMap::new();
+        let mut novel: BTreeMap<(EntryIndex, ContributorId), u64> = BTreeMap::new();
         for (document, work) in self.works.iter().filter(|(_, w)| w.stratum == pool.stratum) {
             *novel.entry((document.submission, work.owner)).or_default() += work.novel_words;
         }

@@ -1,6 +1,6 @@
 //! What a settlement publishes: everybody's weights and amounts, and what is carried on, as lines of canonical JSON.
 
-use corpus::DocumentRef;
+use corpus::{DocumentRef, RunNumber};
 use ledger::amount;
 use ledger::entry::PoolOutcome;
 use ledger::payee::PayeeId;
@@ -16,7 +16,7 @@ use crate::pools::{PoolHead, PoolPart};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewards {
     /// Which run.
-    pub run: u32,
+    pub run: RunNumber,
     /// Documents of strata that have pools, in their order; empty if none has.
     pub members: Vec<Member>,
     /// Parts of pools with everybody's lines.
@@ -48,7 +48,7 @@ impl Member {
 enum Line {
     Rewards {
         version: u32,
-        run: u32,
+        run: RunNumber,
     },
     Member(Member),
     Pool(PoolHead),

@@ -2,7 +2,7 @@
 
 use corpus::objects::Class;
 use corpus::shard::Shard;
-use corpus::{Digest, canonical};
+use corpus::{Digest, EntryIndex, canonical};
 use kernels::Cpu;
 use ledger::history::Logged;
 use trainer::{
@@ -40,8 +40,8 @@ pub struct RunData {
 }
 
 /// Reads what a run of an epoch reads whose intent is entry `intent`, or will be the next one.
-pub fn read(archive: &Archive, number: u32, intent: Option<u64>, config: &RunConfig) -> Result<RunData> {
-    let intent = intent.unwrap_or(archive.state.size);
+pub fn read(archive: &Archive, number: u32, intent: Option<EntryIndex>, config: &RunConfig) -> Result<RunData> {
+    let intent = intent.unwrap_or(archive.state.next_index());
     let view = archive.view(Some(number))?;
     let epoch = view.epoch;
     let Logged { entry: draw, .. } = epoch.draw.as_ref().ok_or_else(|| RulesError::Check(format!("epoch {number}: not closed yet")))?;

@@ -6,7 +6,7 @@ use corpus::bundle::{Part, Parts};
 use corpus::objects::Class;
 use corpus::outline::Outlines;
 use corpus::verdict::{Verdict, VerdictRow};
-use corpus::{DocumentRef, canonical};
+use corpus::{DocumentRef, EntryIndex, canonical};
 use ledger::entry::ClaimOutcome;
 use ledger::entry::rights::date_of;
 use ledger::history::{Claimed, Epoch, Logged, Submitted};
@@ -21,7 +21,7 @@ use crate::withdrawn::{DocumentList, Withdrawn};
 
 /// The size of the log that an epoch's verdicts see: that before the first of them, or all of it.
 pub fn judged_at(archive: &Archive, e: &Epoch) -> u64 {
-    e.submissions.first().and_then(|s| s.acceptance.as_ref()).map_or(archive.state.size, |Logged { index: at, .. }| *at)
+    e.submissions.first().and_then(|s| s.acceptance.as_ref()).map_or(archive.state.size, |Logged { index: at, .. }| at.0)
 }
 
 /// What the log says that verdicts on an epoch depend on, read once for all of them.
@@ -29,19 +29,19 @@ pub struct Seen<'a> {
     /// The epoch.
     pub view: &'a EpochView<'a>,
     /// The size of the log that they see.
-    pub at: u64,
+    pub at: EntryIndex,
     withdrawn: &'a Withdrawn,
     /// Documents whose text is destroyed.
     pub gone: BTreeSet<DocumentRef>,
     /// Documents that others proved to be theirs, with the last commitment of the claimant in the epoch.
-    yields: BTreeMap<DocumentRef, u64>,
+    yields: BTreeMap<DocumentRef, EntryIndex>,
 }
 
 impl<'a> Seen<'a> {
     /// What verdicts on an epoch see.
     pub fn by(view: &'a EpochView<'a>) -> Result<Seen<'a>> {
         let (at, withdrawn) = (judged_at(view.archive, view.epoch), view.withdrawn()?);
-        Ok(Seen { view, at, gone: withdrawn.gone(), yields: yields(view.archive, view.epoch, at)?, withdrawn })
+        Ok(Seen { view, at: EntryIndex(at), gone: withdrawn.gone(), yields: yields(view.archive, view.epoch, EntryIndex(at))?, withdrawn })
     }
 
     /// One submission of the epoch, as the verdicts see it.
@@ -117,7 +117,7 @@ impl<'a> Seen<'a> {
 }
 
 /// A claim that was upheld before log size `at` outranks the order of commitments, once the claimant has submitted to the epoch.
-fn yields(archive: &Archive, e: &Epoch, at: u64) -> Result<BTreeMap<DocumentRef, u64>> {
+fn yields(archive: &Archive, e: &Epoch, at: EntryIndex) -> Result<BTreeMap<DocumentRef, EntryIndex>> {
     let mut yields = BTreeMap::new();
     let upheld = |c: &&Claimed| {
         c.resolution.as_ref().is_some_and(|Logged { index: resolved, entry: r }| r.outcome == ClaimOutcome::Upheld && *resolved < at)
@@ -129,7 +129,7 @@ fn yields(archive: &Archive, e: &Epoch, at: u64) -> Result<BTreeMap<DocumentRef,
         let Some(own) = own else { continue };
         let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &claim.list)?)?;
         for d in list.documents {
-            let after: &mut u64 = yields.entry(d).or_default();
+            let after: &mut EntryIndex = yields.entry(d).or_default();
             *after = own.max(*after);
         }
     }

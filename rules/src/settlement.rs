@@ -7,7 +7,7 @@ use corpus::objects::Class;
 use corpus::run_tables::read_documents;
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::Verdict;
-use corpus::{ContributorId, DocumentRef, canonical};
+use corpus::{ContributorId, DocumentRef, EntryIndex, RunNumber, canonical};
 use ledger::books::Account;
 use ledger::entry::{ClaimOutcome, PoolOutcome, Shard};
 use ledger::history::{Epoch, Logged, Run};
@@ -40,7 +40,7 @@ pub struct Computed {
     /// Accepted documents, with their owners.
     pub works: BTreeMap<DocumentRef, Work>,
     /// Tokens and words by submission.
-    pub submissions: HashMap<u64, (u64, u64)>,
+    pub submissions: HashMap<EntryIndex, (u64, u64)>,
     /// Weights, amounts, and what is carried on.
     pub rewards: Rewards,
     /// `settled`, or why the pools are held.
@@ -64,12 +64,12 @@ impl Computed {
 }
 
 /// The entry before which the books are what a run's settlement adds to; the next one if it is not settled.
-pub fn settled_at(archive: &Archive, run: &Run) -> u64 {
-    run.statements.as_ref().map_or(archive.state.size, |Logged { index: at, .. }| *at)
+pub fn settled_at(archive: &Archive, run: &Run) -> EntryIndex {
+    run.statements.as_ref().map_or(archive.state.next_index(), |Logged { index: at, .. }| *at)
 }
 
 /// As [`compute_before`], with an epoch and books that are read for it alone.
-pub fn compute(archive: &Archive, number: u32) -> Result<Computed> {
+pub fn compute(archive: &Archive, number: RunNumber) -> Result<Computed> {
     let run = archive.state.run(number)?;
     compute_before(&archive.view(Some(run.intent.entry.epoch))?, run, Accounting::of(archive, settled_at(archive, run))?)
 }
@@ -113,7 +113,7 @@ pub fn compute_before(view: &EpochView<'_>, run: &Run, before: Accounting) -> Re
 }
 
 /// Documents whose credit evidence gave to somebody else before entry `at`, if the policy asks for evidence.
-fn owners(archive: &Archive, policy: &Policy, at: u64) -> Result<BTreeMap<DocumentRef, ContributorId>> {
+fn owners(archive: &Archive, policy: &Policy, at: EntryIndex) -> Result<BTreeMap<DocumentRef, ContributorId>> {
     let mut owners = BTreeMap::new();
     if policy.pay.credit_unit == CreditUnit::EvidenceBacked {
         for claimed in &archive.state.claims {
@@ -163,7 +163,7 @@ fn members(archive: &Archive, e: &Epoch, run: &Run, policy: &Policy) -> Result<V
     Ok(members)
 }
 
-type Works = (BTreeMap<DocumentRef, Work>, HashMap<u64, (u64, u64)>);
+type Works = (BTreeMap<DocumentRef, Work>, HashMap<EntryIndex, (u64, u64)>);
 
 /// Accepted documents that were not taken back before the run, and tokens and words by submission.
 fn works(view: &EpochView<'_>, run: &Run, owners: &BTreeMap<DocumentRef, ContributorId>, members: &[Member]) -> Result<Works> {
@@ -190,7 +190,7 @@ fn works(view: &EpochView<'_>, run: &Run, owners: &BTreeMap<DocumentRef, Contrib
 }
 
 /// What every account accrued over all pools, those included to whom earlier periods owe something.
-fn accruals(archive: &Archive, at: u64, paid: &[ContributorId], pools: &[PoolPart], carried: &Carried) -> Result<Vec<Accrual>> {
+fn accruals(archive: &Archive, at: EntryIndex, paid: &[ContributorId], pools: &[PoolPart], carried: &Carried) -> Result<Vec<Accrual>> {
     let state = &archive.state;
     let mut sums: BTreeMap<ContributorId, (i128, i128)> = paid.iter().map(|id| (*id, (0, 0))).collect();
     for pool in pools {
@@ -204,7 +204,7 @@ fn accruals(archive: &Archive, at: u64, paid: &[ContributorId], pools: &[PoolPar
     }
     let mut known: BTreeSet<PayeeId> = sums.keys().map(|id| payee_of(state, id)).collect();
     // Who is owed something and has no account here is paid through the first that it had: later ones change nothing.
-    let mut first: HashMap<PayeeId, (u64, ContributorId)> = HashMap::new();
+    let mut first: HashMap<PayeeId, (EntryIndex, ContributorId)> = HashMap::new();
     for (id, c) in state.contributors.iter().filter(|(_, c)| c.registration.index < at) {
         let account = first.entry(payee_of(state, id)).or_insert((c.registration.index, *id));
         *account = (*account).min((c.registration.index, *id));
@@ -322,7 +322,7 @@ pub fn statements(archive: &Archive, run: &Run, computed: &Computed) -> Result<V
 
 /// Credit by owner, submission and target, over all windows.
 fn credit_lines(computed: &Computed) -> HashMap<ContributorId, Vec<CreditLine>> {
-    let mut sums: BTreeMap<(ContributorId, u64, &str), (u64, f64, f64)> = BTreeMap::new();
+    let mut sums: BTreeMap<(ContributorId, EntryIndex, &str), (u64, f64, f64)> = BTreeMap::new();
     for row in &computed.documents {
         let Ok(document) = row.document.parse::<DocumentRef>() else { continue };
         let Some(work) = computed.works.get(&document) else { continue };

@@ -6,7 +6,7 @@ use corpus::bundle::{Bundle, Part};
 use corpus::licence::{Permission, Purpose, permission};
 use corpus::outline::{Outline, Outlines};
 use corpus::verdict::{Cover, Measure, Verdict, VerdictRow, VerdictTable};
-use corpus::{Digest, DocumentRef};
+use corpus::{Digest, DocumentRef, EntryIndex};
 use dedup::{Decision, Device, Features, Guard, Index, Judge, Key, Name, Options, Ruling, Threshold};
 use filters::Filters;
 use ledger::entry::rights::Exclusion;
@@ -96,15 +96,15 @@ pub fn outlines(bundle: &Bundle, filters: &Filters) -> Outlines {
 /// One submission for [`judge`].
 pub struct ToJudge<'a> {
     /// Its log index.
-    pub index: u64,
+    pub index: EntryIndex,
     /// The index of its commitment, which is its priority.
-    pub commitment: u64,
+    pub commitment: EntryIndex,
     /// Its bundles, in order.
     pub parts: Vec<Part>,
     /// What judging needs of the documents of one of them, by its place; asked for twice.
     pub outlines: Box<dyn Fn(usize) -> Result<Outlines> + 'a>,
     /// Documents that others proved to be theirs: they come after the commitment that is given.
-    pub yields: BTreeMap<u32, u64>,
+    pub yields: BTreeMap<u32, EntryIndex>,
     /// Why the manifest's rights keep it out of the epoch.
     pub exclusion: Option<Exclusion>,
     /// Documents that their contributor licensed for the epoch's purpose, whatever their public licence says.
@@ -210,11 +210,11 @@ fn features(outline: &Outline) -> Features {
 
 /// A document's name in dedup.
 pub fn name(document: DocumentRef) -> Name {
-    (document.submission, document.number)
+    (document.submission.0, document.number)
 }
 
 fn document((submission, number): Name) -> DocumentRef {
-    DocumentRef { submission, number }
+    DocumentRef { submission: EntryIndex(submission), number }
 }
 
 /// The counts behind a held-out hit.
@@ -240,12 +240,12 @@ impl Opening {
 
 /// The salt of a hit, from the epoch's secret for hits.
 pub fn hit_salt(secret: &[u8; 32], document: DocumentRef) -> Digest {
-    Digest::of_parts(&[b"assay held-out salt v1", secret, &document.submission.to_be_bytes(), &document.number.to_be_bytes()])
+    Digest::of_parts(&[b"assay held-out salt v1", secret, &document.submission.0.to_be_bytes(), &document.number.to_be_bytes()])
 }
 
 /// A document that is left to dedup, in the order of priority: commitment, whether it yields, its own commitment, number, place of its
 /// submission, whether it is judged.
-type Due = (u64, bool, u64, u32, usize, bool);
+type Due = (EntryIndex, bool, EntryIndex, u32, usize, bool);
 
 /// Judges submissions: rights, held-out guard, filters, then duplicates of what `keeper` keeps and of each other.
 ///
@@ -300,7 +300,7 @@ pub fn judge(
     for batch in order.chunk_by(|a, b| a.5 == b.5).flat_map(|same| same.chunks(BATCH)) {
         let mut named = Vec::with_capacity(batch.len());
         for (.., number, i, _) in batch {
-            named.push((submissions[*i].index, *number));
+            named.push((submissions[*i].index.0, *number));
             words.load(submissions, *i, *number)?;
         }
         let mut all: Vec<Features> = batch.par_iter().map(|(.., number, i, _)| features(words.outline(*i, *number))).collect();
@@ -432,14 +432,14 @@ pub struct Clusters {
     /// Words of accepted documents that no earlier one has.
     pub novel_words: u64,
     /// Whose documents it duplicates: how many of its own each submission has, most first.
-    pub matched: Vec<(u64, u64)>,
+    pub matched: Vec<(EntryIndex, u64)>,
 }
 
 impl Clusters {
     /// The clusters of a table.
     pub fn of(table: &VerdictTable) -> Clusters {
         let mut clusters: BTreeMap<DocumentRef, u64> = BTreeMap::new();
-        let mut matched: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut matched: BTreeMap<EntryIndex, u64> = BTreeMap::new();
         for row in &table.rows {
             match row.of {
                 Some(of) => {
@@ -453,7 +453,7 @@ impl Clusters {
             }
         }
         let largest = clusters.into_iter().max_by_key(|(of, n)| (*n, std::cmp::Reverse(*of)));
-        let mut matched: Vec<(u64, u64)> = matched.into_iter().collect();
+        let mut matched: Vec<(EntryIndex, u64)> = matched.into_iter().collect();
         matched.sort_by_key(|(submission, n)| (std::cmp::Reverse(*n), *submission));
         let accepted = table.rows.iter().filter(|r| r.verdict == Verdict::Accepted);
         Clusters {

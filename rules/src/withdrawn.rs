@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use corpus::objects::Class;
-use corpus::{Digest, DocumentRef, canonical};
+use corpus::{Digest, DocumentRef, EntryIndex, RunNumber, canonical};
 use ledger::Submitted;
 use ledger::entry::{Compaction, WithdrawalKind};
 use ledger::history::Logged;
@@ -33,7 +33,7 @@ pub struct Consequences {
     /// What remains, and why.
     pub remains: Vec<Remaining>,
     /// Runs that used the documents; weights that are trained are not undone.
-    pub runs: Vec<u32>,
+    pub runs: Vec<RunNumber>,
 }
 
 /// An object or a file of the home.
@@ -97,7 +97,7 @@ fn out_of_use(lists: &mut Lists<'_>, s: &Submitted) -> Result<BTreeSet<Digest>> 
 /// Compactions that one of a submission's shards was in and that are not used any more.
 pub fn dissolved<'a>(archive: &'a Archive, s: &Submitted) -> Vec<&'a Logged<Compaction>> {
     let Some(epoch) = archive.state.epoch_at(s.submission.index) else { return Vec::new() };
-    let live: Vec<u64> = epoch.compactions_before(u64::MAX).iter().map(|Logged { index: at, .. }| *at).collect();
+    let live: Vec<EntryIndex> = epoch.compactions_before(EntryIndex::MAX).iter().map(|Logged { index: at, .. }| *at).collect();
     let own = |c: &&Logged<Compaction>| epoch.compacted(c).iter().any(|Logged { entry: shard, .. }| shard.submission == s.submission.index);
     epoch.compactions.iter().filter(|c| !live.contains(&c.index)).filter(own).collect()
 }
@@ -122,13 +122,13 @@ fn is_named(lists: &mut Lists<'_>, digest: &Digest) -> bool {
 #[derive(Clone, Debug, Default)]
 pub struct Withdrawn {
     /// Documents with the entry that took effect, and whether text and salt are destroyed.
-    pub documents: BTreeMap<DocumentRef, (u64, bool)>,
+    pub documents: BTreeMap<DocumentRef, (EntryIndex, bool)>,
     /// Bundles and shards that are not there any more; the audit asks for none of them.
     pub destroyed: BTreeSet<Digest>,
     /// Hashes of words that are not there any more; no entry names such a file.
     pub words: BTreeSet<Digest>,
     /// What an effect says was destroyed and is neither, with the effect's entry.
-    pub foreign: Vec<(u64, Digest)>,
+    pub foreign: Vec<(EntryIndex, Digest)>,
 }
 
 impl Withdrawn {
@@ -165,11 +165,11 @@ impl Withdrawn {
     }
 
     /// Numbers of the documents of `submitted` that were taken back before entry `index`.
-    pub fn before(&self, submitted: &Submitted, index: u64) -> BTreeSet<u32> {
+    pub fn before(&self, submitted: &Submitted, index: EntryIndex) -> BTreeSet<u32> {
         self.of_submission(submitted.submission.index).filter(|(_, (at, _))| *at < index).map(|(d, _)| d.number).collect()
     }
 
-    fn of_submission(&self, submission: u64) -> impl Iterator<Item = (&DocumentRef, &(u64, bool))> {
+    fn of_submission(&self, submission: EntryIndex) -> impl Iterator<Item = (&DocumentRef, &(EntryIndex, bool))> {
         self.documents.range(DocumentRef { submission, number: 0 }..=DocumentRef { submission, number: u32::MAX })
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use corpus::{Digest, merkle};
+use corpus::{Digest, EntryIndex, merkle};
 use ledger::state::{Signers, check_signatures};
 use ledger::{Entry, Envelope, State, Violation};
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::follow::parse;
 
 /// What became of one entry.
-pub type Outcome = Result<u64, Violation>;
+pub type Outcome = Result<EntryIndex, Violation>;
 
 /// A batch that may be appended.
 #[derive(Debug)]
@@ -29,26 +29,26 @@ pub struct Admitted {
 ///
 /// Ends early after an entry for which `last` holds, so that its tree head ends with it; the rest of the batch is for the next call.
 /// If the new entries are then not appended, the state has to be made again from the log.
-pub fn admit(state: &mut State, known: &HashMap<Digest, u64>, batch: &[Vec<u8>], last: impl Fn(&Entry) -> bool) -> Admitted {
+pub fn admit(state: &mut State, known: &HashMap<Digest, EntryIndex>, batch: &[Vec<u8>], last: impl Fn(&Entry) -> bool) -> Admitted {
     type Read = (Digest, Result<(Envelope, Entry, Option<Signers>), Violation>);
     let read = |bytes: &Vec<u8>| -> Read {
         let leaf = merkle::leaf_hash(bytes);
-        let parsed = parse(state.size, bytes).map(|(envelope, entry)| {
+        let parsed = parse(state.next_index(), bytes).map(|(envelope, entry)| {
             let signers = state.signers(&entry).ok();
-            let signers = signers.filter(|s| check_signatures(state.size, &entry, &envelope, s).is_ok());
+            let signers = signers.filter(|s| check_signatures(state.next_index(), &entry, &envelope, s).is_ok());
             (envelope, entry, signers)
         });
         (leaf, parsed)
     };
     let read: Vec<Read> = batch.par_iter().with_min_len(8).map(read).collect();
     let mut admitted = Admitted { outcomes: Vec::with_capacity(batch.len()), bytes: Vec::new(), entries: Vec::new() };
-    let mut new: HashMap<Digest, u64> = HashMap::new();
+    let mut new: HashMap<Digest, EntryIndex> = HashMap::new();
     for ((leaf, parsed), bytes) in read.into_iter().zip(batch) {
         if let Some(index) = known.get(&leaf).or_else(|| new.get(&leaf)) {
             admitted.outcomes.push(Ok(*index));
             continue;
         }
-        let index = state.size;
+        let index = state.next_index();
         let applied = parsed.and_then(|(envelope, entry, verified)| {
             let signers = state.signers(&entry)?;
             if verified.is_none_or(|v| v != signers) {

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use corpus::Digest;
+use corpus::{Digest, EntryIndex};
 use ledger::Entry;
 use ledger::books::Movement;
 use sqlx::any::{AnyPoolOptions, AnyRow};
@@ -44,7 +44,7 @@ pub struct SubmissionRow {
 #[derive(Clone, Debug)]
 pub struct Applied {
     /// Log index.
-    pub index: u64,
+    pub index: EntryIndex,
     /// Digest of its bytes.
     pub digest: Digest,
     /// What it says.
@@ -54,7 +54,7 @@ pub struct Applied {
 }
 
 async fn apply(tx: &mut sqlx::Transaction<'_, sqlx::Any>, applied: &Applied, currency: &str, postgres: bool) -> Result<(), StoreError> {
-    let index = applied.index as i64;
+    let index = applied.index.0 as i64;
     sqlx::query("insert into entries (log_index, kind, digest) values ($1, $2, $3)")
         .bind(index)
         .bind(applied.entry.kind())
@@ -80,7 +80,7 @@ async fn apply(tx: &mut sqlx::Transaction<'_, sqlx::Any>, applied: &Applied, cur
             sqlx::query("update submissions set accepted = $1, duplicates = $2 where log_index = $3")
                 .bind(count(&["accepted"]))
                 .bind(count(&["exact", "formatting-only", "near", "contained"]))
-                .bind(e.submission as i64)
+                .bind(e.submission.0 as i64)
                 .execute(&mut **tx)
                 .await?;
         }
@@ -88,7 +88,7 @@ async fn apply(tx: &mut sqlx::Transaction<'_, sqlx::Any>, applied: &Applied, cur
             // Shards of several ranges add up; one that replaces another takes its place.
             sqlx::query("insert into shards (log_index, submission, first_document, end_document, documents, tokens, replaced_by) values ($1, $2, $3, $4, $5, $6, null)")
                 .bind(index)
-                .bind(e.submission as i64)
+                .bind(e.submission.0 as i64)
                 .bind(i64::from(e.first))
                 .bind(i64::from(e.end))
                 .bind(e.rows as i64)
@@ -98,12 +98,12 @@ async fn apply(tx: &mut sqlx::Transaction<'_, sqlx::Any>, applied: &Applied, cur
             if let Some(old) = e.replaces {
                 sqlx::query("update shards set replaced_by = $1 where log_index = $2")
                     .bind(index)
-                    .bind(old as i64)
+                    .bind(old.0 as i64)
                     .execute(&mut **tx)
                     .await?;
             }
             sqlx::query("update submissions set tokens = (select cast(sum(tokens) as bigint) from shards where submission = $1 and replaced_by is null) where log_index = $1")
-                .bind(e.submission as i64)
+                .bind(e.submission.0 as i64)
                 .execute(&mut **tx)
                 .await?;
         }
@@ -112,8 +112,8 @@ async fn apply(tx: &mut sqlx::Transaction<'_, sqlx::Any>, applied: &Applied, cur
     let (transfers, phase) = match &applied.movement {
         Some(Movement::Post(transfers)) => (&transfers[..], "posted"),
         Some(Movement::Reserve(transfers)) => (&transfers[..], "pending"),
-        Some(Movement::Confirm(at)) => return end(tx, *at, index, "posted").await,
-        Some(Movement::Void(at)) => return end(tx, *at, index, "voided").await,
+        Some(Movement::Confirm(at)) => return end(tx, at.0, index, "posted").await,
+        Some(Movement::Void(at)) => return end(tx, at.0, index, "voided").await,
         None => return Ok(()),
     };
     // The two databases keep amounts each in the form in which it compares them exactly.

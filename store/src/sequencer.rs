@@ -17,8 +17,8 @@ use std::io::{Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use corpus::Digest;
 use corpus::merkle::{self, Tree};
+use corpus::{Digest, EntryIndex};
 use ledger::tile::{self, Tile};
 use ledger::{Note, SecretKey, TreeHead, Verifier};
 use rayon::prelude::*;
@@ -267,9 +267,9 @@ impl Sequencer {
     /// # Errors
     /// [`StoreError`]; then nothing was published. What a witness may have seen is published by the next start, everything else is
     /// written over. After [`StoreError::Sync`] the process has to end, and every further append is refused.
-    pub fn append(&mut self, entries: &[Vec<u8>], time: u64) -> Result<u64, StoreError> {
+    pub fn append(&mut self, entries: &[Vec<u8>], time: u64) -> Result<EntryIndex, StoreError> {
         let first = self.size();
-        let Some(last) = entries.last() else { return Ok(first) };
+        let Some(last) = entries.last() else { return Ok(EntryIndex(first)) };
         if self.failed {
             return Err(self.files.error(self.files.root(), "a sync failed before: end this process and open the log again"));
         }
@@ -294,7 +294,7 @@ impl Sequencer {
             // The entries are published, and the write-ahead log has them: a failure here is the next append's to report.
             let _ = self.sync_tiles();
         }
-        Ok(first)
+        Ok(EntryIndex(first))
     }
 
     /// Writes the files of the entries from `first` on, and reads them back.

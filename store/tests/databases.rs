@@ -1,6 +1,6 @@
 //! The same tables and rules on SQLite and, where it answers, on Postgres.
 
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex, RunNumber};
 use ledger::books::{Account, Movement, Transfer};
 use ledger::entry::rights::LicenseStatement;
 use ledger::entry::{Acceptance, EpochClose, LicenseSource, PoolOutcome, Rights, Shard, Statements, Submission, VerifiedBy};
@@ -37,9 +37,9 @@ fn on_both<F: AsyncFn(Index)>(name: &str, test: F) {
     });
 }
 
-fn shard(first: u32, end: u32, tokens: u64, replaces: Option<u64>) -> Entry {
+fn shard(first: u32, end: u32, tokens: u64, replaces: Option<EntryIndex>) -> Entry {
     let (contributor, d) = (ContributorId([1; 16]), Digest::of(b"x"));
-    Shard { submission: 1, contributor, first, end, file: d, rows: 1, tokens, document_root: d, tokenizer: d, replaces }.into()
+    Shard { submission: EntryIndex(1), contributor, first, end, file: d, rows: 1, tokens, document_root: d, tokenizer: d, replaces }.into()
 }
 
 fn entries() -> Vec<(Entry, Option<Movement>)> {
@@ -48,7 +48,7 @@ fn entries() -> Vec<(Entry, Option<Movement>)> {
         epoch: 0,
         contributor,
         sequence: 0,
-        commitment: 0,
+        commitment: EntryIndex(0),
         root: d,
         documents: 3,
         bytes: 30,
@@ -66,7 +66,7 @@ fn entries() -> Vec<(Entry, Option<Movement>)> {
     let counts = [("accepted".to_string(), 2), ("near".to_string(), 1)].into();
     let statements = Statements {
         epoch: 0,
-        run: 0,
+        run: RunNumber(0),
         pool_minor: 10,
         currency: "XTS".into(),
         rewards: d,
@@ -80,15 +80,15 @@ fn entries() -> Vec<(Entry, Option<Movement>)> {
     // More than 64 bits hold, and less than 128.
     let large = 10i128.pow(30);
     let moved = vec![
-        Transfer { debit: Account::Operator, credit: Account::Pool(0), amount_minor: large },
-        Transfer { debit: Account::Pool(0), credit: Account::Held(contributor), amount_minor: large - 1 },
+        Transfer { debit: Account::Operator, credit: Account::Pool(RunNumber(0)), amount_minor: large },
+        Transfer { debit: Account::Pool(RunNumber(0)), credit: Account::Held(contributor), amount_minor: large - 1 },
     ];
     vec![
         (EpochClose { epoch: 0, submissions: 0, time: 1 }.into(), None),
         (submission.into(), None),
         (
             Acceptance {
-                submission: 1,
+                submission: EntryIndex(1),
                 verdicts: d,
                 counts,
                 accepted_root: d,
@@ -103,14 +103,14 @@ fn entries() -> Vec<(Entry, Option<Movement>)> {
         ),
         (shard(0, 1, 30, None), None),
         (shard(1, 3, 40, None), None),
-        (shard(1, 3, 7, Some(4)), None),
+        (shard(1, 3, 7, Some(EntryIndex(4))), None),
         (statements.into(), Some(Movement::Post(moved))),
     ]
 }
 
 fn applied() -> Vec<Applied> {
-    let applied = |(index, (entry, movement))| Applied { index, digest: Digest::of(&[index as u8]), entry, movement };
-    (0..).zip(entries()).map(applied).collect()
+    let applied = |(index, (entry, movement))| Applied { index, digest: Digest::of(&[index.0 as u8]), entry, movement };
+    (0..).map(EntryIndex).zip(entries()).map(applied).collect()
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn entries_are_applied_once_and_the_books_keep_every_digit() {
         let dump = index.dump().await.unwrap();
         assert!(dump.contains("000000001000000000000000000000000000000"), "{dump}");
         let zero = vec![Transfer { debit: Account::Operator, credit: Account::Haircut, amount_minor: 0 }];
-        let nothing = Applied { index: 7, movement: Some(Movement::Post(zero)), ..applied[0].clone() };
+        let nothing = Applied { index: EntryIndex(7), movement: Some(Movement::Post(zero)), ..applied[0].clone() };
         assert!(index.apply(&[nothing], "XTS").await.is_err(), "a transfer of nothing was booked");
         assert_eq!(index.size().await.unwrap(), 7, "a refused entry left something behind");
         what_is_reserved_counts_once_it_is_posted(&index, &applied[0], contributor_held()).await;
@@ -153,16 +153,17 @@ fn contributor_held() -> Account {
 /// Entries that reserve from `account`, post and void.
 async fn what_is_reserved_counts_once_it_is_posted(index: &Index, like: &Applied, account: Account) {
     let before = index.balance(&account.to_string(), "XTS").await.unwrap();
-    let at = |at: u64, movement| Applied { index: at, digest: Digest::of(&[at as u8]), movement: Some(movement), ..like.clone() };
+    let at =
+        |at: u64, movement| Applied { index: EntryIndex(at), digest: Digest::of(&[at as u8]), movement: Some(movement), ..like.clone() };
     let some = |amount_minor| vec![Transfer { debit: account, credit: Account::Paid, amount_minor }];
     let apply = async |one: Applied| index.apply(&[one], "XTS").await;
     apply(at(7, Movement::Reserve(some(5)))).await.unwrap();
     apply(at(8, Movement::Reserve(some(6)))).await.unwrap();
     assert_eq!(index.balance(&account.to_string(), "XTS").await.unwrap(), before);
-    apply(at(9, Movement::Confirm(7))).await.unwrap();
-    apply(at(10, Movement::Void(8))).await.unwrap();
-    assert!(apply(at(11, Movement::Confirm(8))).await.is_err(), "what was voided was posted");
-    assert!(apply(at(11, Movement::Confirm(11))).await.is_err(), "an entry ended itself");
+    apply(at(9, Movement::Confirm(EntryIndex(7)))).await.unwrap();
+    apply(at(10, Movement::Void(EntryIndex(8)))).await.unwrap();
+    assert!(apply(at(11, Movement::Confirm(EntryIndex(8)))).await.is_err(), "what was voided was posted");
+    assert!(apply(at(11, Movement::Confirm(EntryIndex(11)))).await.is_err(), "an entry ended itself");
     assert_eq!(index.balance(&account.to_string(), "XTS").await.unwrap(), before - 5);
     assert_eq!(index.balance("paid", "XTS").await.unwrap(), 5);
 }
@@ -314,7 +315,7 @@ fn a_copy_of_a_home_on_another_machine_is_refused_by_the_database_they_share() {
         let refused = open(&copy).append(&[b"other".to_vec()], 3).unwrap_err().to_string();
         assert!(refused.contains("the database") && refused.contains("does not grow from it"), "{refused}");
         // The one that went on goes on, and one that was signed and not published is published.
-        assert_eq!(open(&home).append(&[b"three".to_vec()], 4).unwrap(), 2);
+        assert_eq!(open(&home).append(&[b"three".to_vec()], 4).unwrap(), EntryIndex(2));
         let id = key("log", Algorithm::Ed25519).public().key_id().to_string();
         assert_eq!(index.tree_head(&id).await.unwrap().unwrap().0, 3);
         assert!(!index.swap_tree_head(&id, Some(2), 4, "late").await.unwrap(), "an older tree head was replaced twice");

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use corpus::EntryIndex;
 use ledger::key::Algorithm;
 use ledger::{SecretKey, Verifier};
 use store::{LogFiles, Sequencer, StoreError, Witness};
@@ -86,7 +87,7 @@ fn check(home: &Path, acknowledged: Option<u64>, case: &str) {
     if let Some(index) = acknowledged {
         assert_eq!(log.entry(index).unwrap(), b"faulty", "{case}");
     }
-    assert_eq!(log.append(&[b"next".to_vec(), b"and another".to_vec()], 3).unwrap(), size, "{case}");
+    assert_eq!(log.append(&[b"next".to_vec(), b"and another".to_vec()], 3).unwrap(), EntryIndex(size), "{case}");
     drop(log);
     let read = files.read(&verifier).unwrap().unwrap();
     assert_eq!(read.head.size, size + 2, "{case}");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use corpus::EntryIndex;
 use ledger::key::Algorithm;
 use ledger::{EntryProof, SecretKey, Verifier};
 use store::{LogFiles, Sequencer, Witness};
@@ -58,7 +59,7 @@ fn another_implementation_proves_every_part_of_a_log_of_any_size() {
     let (mut size, mut earlier): (u64, Vec<(u64, Hash)>) = (0, Vec::new());
     for next in [1, 2, 255, 256, 257, 65_535, 65_536, 65_537, 1_000_000] {
         let entries: Vec<Vec<u8>> = (size..next).map(entry).collect();
-        assert_eq!(sequencer.append(&entries, next).unwrap(), size);
+        assert_eq!(sequencer.append(&entries, next).unwrap(), EntryIndex(size));
         size = next;
         let (found, root) = checkpoint(&log);
         assert_eq!((found, root.0), (size, sequencer.root().0));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use corpus::EntryIndex;
 use ledger::key::Algorithm;
 use ledger::{SecretKey, Verifier};
 use store::{LogFiles, Sequencer, StoreError, Witness};
@@ -31,7 +32,7 @@ fn a_log_grown_across_tile_borders_reads_back_whole() {
     let mut size = 0;
     for next in [1, 2, 255, 256, 257, 512, 700] {
         let entries: Vec<Vec<u8>> = (size..next).map(entry).collect();
-        assert_eq!(log.append(&entries, next).unwrap(), size);
+        assert_eq!(log.append(&entries, next).unwrap(), EntryIndex(size));
         size = next;
         let files = LogFiles::new(&dir.path().join("log"));
         let read = files.read(&verifier()).unwrap().unwrap();

@@ -6,7 +6,7 @@ mod histories;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use corpus::Digest;
+use corpus::{Digest, EntryIndex};
 use histories::History;
 use ledger::Entry;
 use ledger::entry::EpochClose;
@@ -20,12 +20,12 @@ fn applied(base: u64, history: &History) -> Vec<Applied> {
     let one = |(at, movement): &(u64, ledger::books::Movement)| {
         // Confirmations name the entry that reserved.
         let moved = match movement.clone() {
-            ledger::books::Movement::Confirm(of) => ledger::books::Movement::Confirm(base + of),
-            ledger::books::Movement::Void(of) => ledger::books::Movement::Void(base + of),
+            ledger::books::Movement::Confirm(of) => ledger::books::Movement::Confirm(of + base),
+            ledger::books::Movement::Void(of) => ledger::books::Movement::Void(of + base),
             other => other,
         };
         let entry: Entry = EpochClose { epoch: 0, submissions: 0, time: 1 }.into();
-        Applied { index: base + at, digest: Digest::of(&(base + at).to_be_bytes()), entry, movement: Some(moved) }
+        Applied { index: EntryIndex(base + at), digest: Digest::of(&(base + at).to_be_bytes()), entry, movement: Some(moved) }
     };
     history.log.iter().map(one).collect()
 }

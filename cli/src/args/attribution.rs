@@ -1,6 +1,7 @@
 //! Who and what is credited: `assay attribution show`, `explain`.
 
 use clap::{Args, Subcommand};
+use corpus::RunNumber;
 
 /// The tables of an attribution.
 #[derive(Debug, Subcommand)]
@@ -13,8 +14,8 @@ pub enum Attribution {
 #[derive(Debug, Args)]
 pub struct Show {
     /// The run.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
     /// What a row is about.
     #[arg(long, value_enum, default_value_t = By::Contributor)]
     pub by: By,
@@ -30,8 +31,8 @@ pub struct Show {
 #[derive(Debug, Args)]
 pub struct Alike {
     /// The run.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
     /// Least cosine of two documents' sketches.
     #[arg(long, default_value_t = 0.5)]
     pub least: f64,
@@ -49,8 +50,8 @@ pub struct Explain {
     /// The document, as in `attribution show --by document`.
     pub document: String,
     /// The run.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
 }
 
 /// What a row of `assay attribution show` is about.

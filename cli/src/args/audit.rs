@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use corpus::{ContributorId, DocumentRef};
+use corpus::{ContributorId, DocumentRef, EntryIndex, RunNumber};
 
 /// Check everything again from files and public keys.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub struct Trace {
     pub text: Option<String>,
     /// Entry of a shard.
     #[arg(long, requires = "row", conflicts_with = "statement")]
-    pub shard: Option<u64>,
+    pub shard: Option<EntryIndex>,
     /// Its row, from 0.
     #[arg(long, requires = "shard")]
     pub row: Option<usize>,
@@ -50,8 +50,8 @@ pub struct Trace {
     #[arg(long, value_name = "ID")]
     pub statement: Option<ContributorId>,
     /// The run of the statement.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
     /// Its document with the Nth most weight, from 1; default: the first twenty.
     #[arg(long, requires = "statement")]
     pub line: Option<usize>,
@@ -64,6 +64,6 @@ pub struct Trace {
 #[derive(Debug, Args)]
 pub struct Report {
     /// The run.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use corpus::EntryIndex;
 use ledger::entry::RevocationReason;
 
 /// Contributors.
@@ -107,7 +108,7 @@ pub struct Revoke {
     pub reason: RevocationReason,
     /// The first entry that the holder disputes, for a compromised key.
     #[arg(long, value_name = "ENTRY")]
-    pub disputed_from: Option<u64>,
+    pub disputed_from: Option<EntryIndex>,
     /// The key itself signs, from this file; without it the home's, and for a lost key the operator's (for the operator the approver's).
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,

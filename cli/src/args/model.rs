@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use corpus::RunNumber;
 
 /// Text from a run's model.
 #[derive(Debug, Args)]
@@ -10,8 +11,8 @@ pub struct Generate {
     /// What the text begins with.
     pub prompt: String,
     /// The run.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
     /// Tokens.
     #[arg(long, default_value_t = 64)]
     pub tokens: usize,
@@ -32,8 +33,8 @@ pub struct Eval {
     /// A file or folder, instead of the targets.
     pub file: Option<PathBuf>,
     /// The run.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
 }
 
 /// Write a run's model as a Hugging Face Llama folder, or Croissant metadata or a draft of the EU's training-content summary.
@@ -46,8 +47,8 @@ pub struct Export {
     #[arg(long)]
     pub out: PathBuf,
     /// The run, for `llama`.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
     /// The epoch, for the others; default: the last.
     #[arg(long)]
     pub epoch: Option<u32>,

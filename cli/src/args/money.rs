@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use corpus::{EntryIndex, RunNumber};
 use ledger::entry::DisputeCode;
 
 /// Turn credit into amounts, book them, write statements, reveal the epoch's key.
 #[derive(Debug, Args)]
 pub struct Reward {
     /// The run.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
     /// Only print what everybody would get.
     #[arg(long)]
     pub dry_run: bool,
@@ -54,7 +55,7 @@ pub struct Propose {
 #[derive(Debug, Args)]
 pub struct Approve {
     /// The proposal's entry.
-    pub payout: u64,
+    pub payout: EntryIndex,
     /// Reject it: nothing is paid, and all of it is payable again.
     #[arg(long)]
     pub reject: bool,
@@ -67,7 +68,7 @@ pub struct Approve {
 #[derive(Debug, Args)]
 pub struct Export {
     /// The proposal's entry.
-    pub payout: u64,
+    pub payout: EntryIndex,
     /// Where to.
     #[arg(long)]
     pub out: PathBuf,
@@ -77,7 +78,7 @@ pub struct Export {
 #[derive(Debug, Args)]
 pub struct Reconcile {
     /// The proposal's entry.
-    pub payout: u64,
+    pub payout: EntryIndex,
     /// The report.
     pub report: PathBuf,
 }
@@ -97,10 +98,10 @@ pub struct Open {
     pub contributor: Option<String>,
     /// The contributor of this submission's entry.
     #[arg(long, group = "subject")]
-    pub submission: Option<u64>,
+    pub submission: Option<EntryIndex>,
     /// Everybody's amounts of this run.
     #[arg(long, group = "subject")]
-    pub run: Option<u32>,
+    pub run: Option<RunNumber>,
     /// rights, review, measurement, identity or other.
     #[arg(long)]
     pub code: DisputeCode,
@@ -113,7 +114,7 @@ pub struct Open {
 #[derive(Debug, Args)]
 pub struct Resolve {
     /// The dispute's entry.
-    pub dispute: u64,
+    pub dispute: EntryIndex,
     /// Take so many minor units back: of what is held, and the rest of what is earned later.
     #[arg(long, value_name = "MINOR")]
     pub clawback_minor: Option<i128>,

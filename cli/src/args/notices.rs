@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use corpus::DocumentRef;
 use corpus::licence::Purpose;
+use corpus::{DocumentRef, EntryIndex};
 use ledger::entry::{ClaimOutcome, EvidenceKind};
 
 /// Claim documents that somebody else submitted first.
@@ -34,7 +34,7 @@ pub struct Grant {
     /// The contributor's name.
     pub contributor: String,
     /// Entry of the submission.
-    pub submission: u64,
+    pub submission: EntryIndex,
     /// Numbers of the documents; all if none is given.
     pub document: Vec<u32>,
     /// Permitted use: research, commercial or weights-released. Several are given one by one.
@@ -52,7 +52,7 @@ pub struct Grant {
 #[derive(Debug, Args)]
 pub struct Resolve {
     /// Entry of the claim.
-    pub claim: u64,
+    pub claim: EntryIndex,
     /// upheld, rejected or withdrawn.
     #[arg(long)]
     pub outcome: ClaimOutcome,
@@ -78,7 +78,7 @@ pub struct Policy {
 #[derive(Debug, Args)]
 pub struct Withdraw {
     /// Entry of the submission.
-    pub submission: u64,
+    pub submission: EntryIndex,
     /// Documents of it, as SUBMISSION/NUMBER; default: all.
     pub document: Vec<DocumentRef>,
     /// Consent to the personal data in them is withdrawn: text and salt are destroyed, and only commitments stay.

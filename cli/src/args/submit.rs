@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use corpus::EntryIndex;
 
 use super::reading::Reading;
 
@@ -21,7 +22,7 @@ pub struct Submit {
     pub commit_only: bool,
     /// The commitment's entry that the files have to match.
     #[arg(long)]
-    pub commitment: Option<u64>,
+    pub commitment: Option<EntryIndex>,
     /// Only say what would become of every record.
     #[arg(long)]
     pub dry_run: bool,
@@ -57,7 +58,7 @@ pub enum Submission {
 #[derive(Debug, Args)]
 pub struct Show {
     /// The submission's log entry.
-    pub submission: u64,
+    pub submission: EntryIndex,
     /// Each document with its evidence.
     #[arg(long)]
     pub documents: bool,

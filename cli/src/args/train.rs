@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use corpus::RunNumber;
 
 /// Train and attribute; the same command goes on after a crash.
 #[derive(Debug, Args)]
@@ -48,24 +49,24 @@ pub struct Inspect {
     #[arg(long)]
     pub step: u64,
     /// The run.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
 }
 
 /// How often strata were drawn, beside what their weights planned.
 #[derive(Debug, Args)]
 pub struct Draws {
     /// The run.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
 }
 
 /// Compute windows of a run again and compare them with its table.
 #[derive(Debug, Args)]
 pub struct Replay {
     /// The run.
-    #[arg(long, default_value_t = 0)]
-    pub run: u32,
+    #[arg(long, default_value_t = RunNumber(0))]
+    pub run: RunNumber,
     /// One window, instead of drawn ones.
     #[arg(long)]
     pub window: Option<u64>,

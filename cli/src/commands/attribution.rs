@@ -1,6 +1,7 @@
 //! The attribution of a run for people: tables, the documents of a step, one document word by word.
 
 use anyhow::Result;
+use corpus::RunNumber;
 use pipeline::attribution::{StepPiece, Sum};
 use pipeline::{Home, attribution, explain};
 use polars::prelude::*;
@@ -35,7 +36,7 @@ pub async fn show(place: &Place, a: Show) -> Result<Output> {
 }
 
 /// The documents of a step of a run.
-pub fn inspect(home: &Home, run: u32, step: u64) -> Result<Output> {
+pub fn inspect(home: &Home, run: RunNumber, step: u64) -> Result<Output> {
     let found = attribution::step(home, run, step)?;
     let number = |f: &dyn Fn(&StepPiece) -> usize| found.pieces.iter().map(|p| f(p) as u64).collect::<Vec<_>>();
     let frame = df!(
@@ -50,7 +51,7 @@ pub fn inspect(home: &Home, run: u32, step: u64) -> Result<Output> {
 }
 
 /// How often the strata of a run were drawn, beside what their weights planned.
-pub fn draws(home: &Home, run: u32) -> Result<Output> {
+pub fn draws(home: &Home, run: RunNumber) -> Result<Output> {
     let drawn = attribution::draws(home, run)?;
     let strata = &drawn.strata;
     let percent = |share: &dyn Fn(&Draws) -> f64| strata.iter().map(|d| format!("{:.2} %", 100.0 * share(d))).collect::<Vec<_>>();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use audit::Report;
+use corpus::RunNumber;
 use ledger::history::Logged;
 use pipeline::Home;
 use pipeline::status::{ContributorRow, contributors, run_facts};
@@ -29,8 +30,8 @@ pub async fn report(place: &Place, a: Args) -> Result<Output> {
 }
 
 /// Writes the page of a run and returns its path.
-pub fn write(home: &Home, run: u32, rows: &[ContributorRow], audited: &Report) -> Result<PathBuf> {
-    let this = &home.state.runs[run as usize];
+pub fn write(home: &Home, run: RunNumber, rows: &[ContributorRow], audited: &Report) -> Result<PathBuf> {
+    let this = &home.state.runs[run.0 as usize];
     let accounts = rules::run_tables::of_run(home, this)?.accounts;
     let facts = run_facts(home, run)?.context("an attributed run has facts")?;
     let genesis = home.genesis();
@@ -155,8 +156,8 @@ fn loss_curve(accounts: &Accounts) -> Result<String> {
 }
 
 /// How often strata were drawn; nothing if there is only one.
-fn draws(home: &Home, run: u32) -> Result<String> {
-    let drawn: Vec<_> = rules::earned::draws(home, &home.state.runs[run as usize])?.into_iter().filter(|d| d.corpus_tokens > 0).collect();
+fn draws(home: &Home, run: RunNumber) -> Result<String> {
+    let drawn: Vec<_> = rules::earned::draws(home, &home.state.runs[run.0 as usize])?.into_iter().filter(|d| d.corpus_tokens > 0).collect();
     if drawn.len() < 2 {
         return Ok(String::new());
     }
@@ -202,7 +203,7 @@ fn bars(rows: &[&ContributorRow]) -> Result<String> {
     Ok(out + "</svg>")
 }
 
-fn card(home: &Home, row: &ContributorRow, run: u32, amount: &dyn Fn(i128) -> String) -> Result<String> {
+fn card(home: &Home, row: &ContributorRow, run: RunNumber, amount: &dyn Fn(i128) -> String) -> Result<String> {
     let mut of = String::from("none");
     if !row.duplicate_of.is_empty() {
         of = row.duplicate_of.iter().map(|(name, n)| format!("{n} of {}", escape(name))).collect::<Vec<_>>().join(", ");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use corpus::{Digest, merkle};
+use corpus::{Digest, EntryIndex, merkle};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response};
@@ -79,7 +79,7 @@ pub async fn run(place: &Place, a: Serve) -> Result<Output> {
 ///
 /// While one batch is appended, the next is admitted.
 async fn write(mut home: Home, mut waiting: mpsc::Receiver<Waiting>, now: Option<u64>) -> Result<()> {
-    let mut known: HashMap<Digest, u64> = home.leaves().iter().copied().zip(0..).collect();
+    let mut known: HashMap<Digest, EntryIndex> = home.leaves().iter().copied().zip((0..).map(EntryIndex)).collect();
     let mut batch: Vec<Waiting> = Vec::new();
     let mut ready: Option<(Vec<Waiting>, Admitted)> = None;
     loop {
@@ -169,7 +169,7 @@ async fn add(served: &Served, request: Request<Incoming>) -> Response<Full<Bytes
 /// The first object that an entry names and the home does not have.
 fn missing(served: &Served, bytes: &[u8]) -> Option<String> {
     // What is no entry is refused where rules are looked at.
-    let (_, entry) = store::follow::parse(0, bytes).ok()?;
+    let (_, entry) = store::follow::parse(EntryIndex(0), bytes).ok()?;
     let objects = &served.objects;
     let there = |name: &str, digest: &Digest| {
         let class = name.split('/').next().unwrap_or(name);

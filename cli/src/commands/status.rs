@@ -1,6 +1,7 @@
 //! "Accepted, duplicate of, earned, why, paid when", at any time.
 
 use anyhow::Result;
+use corpus::RunNumber;
 use pipeline::Home;
 use pipeline::status::{ContributorRow, Stage, contributors, stage};
 use serde_json::json;
@@ -57,7 +58,7 @@ pub async fn of(home: &Home, contributor: Option<&str>) -> Result<Output> {
 fn contributor_text(
     home: &Home,
     row: &ContributorRow,
-    run: Option<u32>,
+    run: Option<RunNumber>,
     held: i128,
     stage: Stage,
     currency: &str,

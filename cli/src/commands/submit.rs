@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use corpus::EntryIndex;
 use filters::shown;
 use pipeline::gather::Source;
 use pipeline::keys::read_given;
@@ -24,7 +25,7 @@ const SHOWN: usize = 20;
 struct Request {
     source: Source,
     key: Option<PathBuf>,
-    commitment: Option<u64>,
+    commitment: Option<EntryIndex>,
     commit_only: bool,
     dry_run: bool,
 }
@@ -90,7 +91,7 @@ async fn carry_out(place: &Place, name: &str, given: Request) -> Result<Output> 
             ));
         }
     };
-    json[field] = entry.into();
+    json[field] = json!(entry);
     let receipt = proofs::receipt(&home, entry)?;
     json["receipt"] = receipt.display().to_string().into();
     Ok(Output::new(format!("{text}; receipt {}", receipt.display()), json))

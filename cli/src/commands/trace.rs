@@ -37,7 +37,7 @@ pub fn trace(place: &Place, a: Trace) -> Result<Output> {
         text += &format!("{:<12} entry {:>6}  {}\n", hop.what, hop.entry, hop.text);
     }
     if let Some(folder) = &a.proofs {
-        let entries: BTreeSet<u64> = found.hops.iter().map(|h| h.entry).collect();
+        let entries: BTreeSet<_> = found.hops.iter().map(|h| h.entry).collect();
         proofs::write_entries(&place.home, folder, &entries)?;
         text += &format!(
             "{} entries in {}; check one with `assay verify-proof N.tlog-proof --entry N.json --vkey {}`\n",

@@ -1,6 +1,7 @@
 //! Runs: trained, ended, looked at, replayed.
 
 use anyhow::{Context, Result};
+use corpus::RunNumber;
 use ledger::entry::ReplayOutcome;
 use pipeline::status::run_facts;
 use pipeline::{Home, estimate, model, replay, train, weighting};
@@ -62,7 +63,7 @@ pub async fn train(place: &Place, a: Train) -> Result<Output> {
     run_output(&home, number)
 }
 
-fn run_output(home: &Home, number: u32) -> Result<Output> {
+fn run_output(home: &Home, number: RunNumber) -> Result<Output> {
     let facts = run_facts(home, number)?.context("an attributed run has facts")?;
     let text = format!(
         "run {number}: held-out loss {:.4} to {:.4} nats a token, control dropped by {:.4}, residual {:.2} % of the drop",

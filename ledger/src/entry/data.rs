@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use corpus::licence::Purpose;
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex};
 
 use super::rights::Rights;
 use super::{ClaimOutcome, EvidenceKind, TokenizerOrigin, WithdrawalKind, records};
@@ -48,7 +48,7 @@ records! {
         /// This contributor's submissions before this one.
         sequence: u64,
         /// Index of the commitment.
-        commitment: u64,
+        commitment: EntryIndex,
         /// The root again.
         root: Digest,
         /// Number of documents.
@@ -95,7 +95,7 @@ records! {
     /// The verdicts on one submission.
     Acceptance {
         /// Index of the submission.
-        submission: u64,
+        submission: EntryIndex,
         /// The verdict table.
         verdicts: Digest,
         /// What was submitted by reason: documents by verdict, those that are filtered also by rule, and as `unread/` and a code what
@@ -126,7 +126,7 @@ records! {
     /// Accepted documents of one submission as tokens, of a range of its documents; the ranges follow each other without gaps.
     Shard {
         /// Index of the submission.
-        submission: u64,
+        submission: EntryIndex,
         /// Whose.
         contributor: ContributorId,
         /// Number of the first document of the range.
@@ -144,16 +144,16 @@ records! {
         /// The tokenizer.
         tokenizer: Digest,
         /// Index of the shard that this one replaces after a withdrawal; without rows it says that nothing is left of it.
-        replaces: Option<u64>,
+        replaces: Option<EntryIndex>,
     }
     /// Consecutive shards of an epoch in one file, which is used in their place until one of them is replaced.
     Compaction {
         /// Which epoch.
         epoch: u32,
         /// Index of the first shard, in the order of submissions and their documents.
-        first: u64,
+        first: EntryIndex,
         /// Index of the last.
-        last: u64,
+        last: EntryIndex,
         /// Number of shards.
         shards: u64,
         /// The Parquet file.
@@ -192,7 +192,7 @@ records! {
     /// What became of a claim; nothing before this entry changes.
     Resolution {
         /// Index of the claim.
-        claim: u64,
+        claim: EntryIndex,
         /// Who is right.
         outcome: ClaimOutcome,
         /// Digest of the reasons, which both sides see.
@@ -207,7 +207,7 @@ records! {
         /// Who.
         contributor: ContributorId,
         /// Index of the submission.
-        submission: u64,
+        submission: EntryIndex,
         /// Number of documents.
         documents: u64,
         /// The list of their numbers, in order; none for all of the submission.
@@ -226,7 +226,7 @@ records! {
         /// Who.
         contributor: ContributorId,
         /// Index of the submission.
-        submission: u64,
+        submission: EntryIndex,
         /// How far they are taken back.
         kind: WithdrawalKind,
         /// Number of documents.
@@ -239,7 +239,7 @@ records! {
     /// What a withdrawal did, and what it cannot undo.
     WithdrawalEffect {
         /// Index of the withdrawal.
-        withdrawal: u64,
+        withdrawal: EntryIndex,
         /// The list of bundles without what was withdrawn, for a withdrawal of consent.
         bundle: Option<Digest>,
         /// Accepted documents among those withdrawn; shards without them come as entries of their own, before this one.

@@ -1,6 +1,6 @@
 //! Who runs the log, who contributes, and with which keys.
 
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex};
 
 use super::{Holder, RevocationReason, records};
 use crate::key::PublicKey;
@@ -69,7 +69,7 @@ records! {
         /// Why.
         reason: RevocationReason,
         /// The first entry that its holder disputes, for a key that somebody else had.
-        disputed_from: Option<u64>,
+        disputed_from: Option<EntryIndex>,
         /// Whether the holder itself signs; the operator does for a key that is lost.
         by_holder: bool,
         /// Seconds since 1970.

@@ -308,13 +308,15 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use corpus::RunNumber;
+
     use super::*;
 
     #[test]
     fn payloads_survive_and_foreign_fields_are_refused() {
         let entry: Entry = Statements {
             epoch: 0,
-            run: 0,
+            run: RunNumber(0),
             pool_minor: i128::from(i64::MAX) * 1000,
             currency: "XTS".into(),
             rewards: Digest::of(b"r"),

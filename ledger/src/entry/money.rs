@@ -1,6 +1,6 @@
 //! Policies, statements, payouts, disputes, and the books' close.
 
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex, RunNumber};
 
 use super::{ApprovalOutcome, DisputeCode, DisputeOutcome, PoolOutcome, RailName, records};
 
@@ -10,7 +10,7 @@ records! {
         /// Which epoch.
         epoch: u32,
         /// Which run.
-        run: u32,
+        run: RunNumber,
         /// The pool.
         pool_minor: i128 = "crate::amount",
         /// ISO 4217 code.
@@ -44,7 +44,7 @@ records! {
     /// What of a statement is payable now: its dispute window is over, and nothing holds it.
     Release {
         /// Index of the statements entry.
-        statements: u64,
+        statements: EntryIndex,
         /// Number of contributors.
         contributors: u64,
         /// The sum.
@@ -76,7 +76,7 @@ records! {
     /// Another person's word on a proposal, by the approver's key.
     PayoutApproval {
         /// Index of the proposal.
-        proposal: u64,
+        proposal: EntryIndex,
         /// Whether it may be paid.
         outcome: ApprovalOutcome,
         /// The root again.
@@ -91,7 +91,7 @@ records! {
     /// What the rail says became of an approved payout; several may come for one.
     Settlement {
         /// Index of the proposal.
-        proposal: u64,
+        proposal: EntryIndex,
         /// Paid with this report.
         settled_minor: i128 = "crate::amount",
         /// Sent back with this report.
@@ -114,9 +114,9 @@ records! {
         /// Whose amounts, if they are somebody's.
         contributor: Option<ContributorId>,
         /// Index of the submission that it is about, if it is about one.
-        submission: Option<u64>,
+        submission: Option<EntryIndex>,
         /// The run whose amounts are all held, if it is about one.
-        run: Option<u32>,
+        run: Option<RunNumber>,
         /// What is doubted.
         code: DisputeCode,
         /// The evidence, which the operator and auditors see.
@@ -127,7 +127,7 @@ records! {
     /// What became of a dispute.
     DisputeResolution {
         /// Index of the dispute.
-        dispute: u64,
+        dispute: EntryIndex,
         /// Whether the amount is due.
         outcome: DisputeOutcome,
         /// What is clawed back.

@@ -1,6 +1,6 @@
 //! Runs and what they credit.
 
-use corpus::Digest;
+use corpus::{Digest, RunNumber};
 
 use super::{ReplayOutcome, RunOutcome, records};
 
@@ -8,7 +8,7 @@ records! {
     /// A run, before its first step.
     RunIntent {
         /// Its number, from 0.
-        run: u32,
+        run: RunNumber,
         /// Which epoch.
         epoch: u32,
         /// Root over the document roots of all shards, in the order of submissions.
@@ -45,7 +45,7 @@ records! {
     /// A run after some windows.
     RunProgress {
         /// Which run.
-        run: u32,
+        run: RunNumber,
         /// Steps taken.
         step: u64,
         /// Windows priced.
@@ -66,7 +66,7 @@ records! {
     /// The end of a run; an intent without one is a finding.
     RunClose {
         /// Which run.
-        run: u32,
+        run: RunNumber,
         /// Whether it took all its steps.
         outcome: RunOutcome,
         /// Steps taken.
@@ -87,7 +87,7 @@ records! {
     /// What a run's loss drop is credited to.
     Attribution {
         /// Which run.
-        run: u32,
+        run: RunNumber,
         /// The credit table.
         credit: Digest,
         /// The windows table.
@@ -112,7 +112,7 @@ records! {
     /// Drawn windows, computed again.
     Replay {
         /// Which run.
-        run: u32,
+        run: RunNumber,
         /// Their numbers.
         windows: Vec<u64>,
         /// How they compare.

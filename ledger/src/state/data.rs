@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use corpus::Digest;
+use corpus::{Digest, EntryIndex};
 
 use super::{State, Violation, rule, some};
 use crate::entry::rights::grant_sentence;
@@ -13,7 +13,7 @@ use crate::entry::{
 use crate::history::{Claimed, Epoch, Logged, Withdrawn};
 
 impl State {
-    pub(super) fn open(&mut self, index: u64, e: EpochOpen) -> Result<(), Violation> {
+    pub(super) fn open(&mut self, index: EntryIndex, e: EpochOpen) -> Result<(), Violation> {
         rule!(index, "epoch-order", e.epoch as usize == self.epochs.len(), "epoch {}, expected {}", e.epoch, self.epochs.len());
         let drawn = self.epochs.last().is_none_or(|l| l.draw.is_some());
         rule!(index, "epoch-order", drawn, "epoch {} opens before the last one is drawn", e.epoch);
@@ -25,17 +25,17 @@ impl State {
         Ok(())
     }
 
-    fn epoch(&mut self, index: u64, number: u32) -> Result<&mut Epoch, Violation> {
+    fn epoch(&mut self, index: EntryIndex, number: u32) -> Result<&mut Epoch, Violation> {
         Ok(some!(index, "epoch-known", self.epochs.get_mut(number as usize), "epoch {number} is unknown"))
     }
 
-    fn open_epoch(&mut self, index: u64, number: u32) -> Result<&mut Epoch, Violation> {
+    fn open_epoch(&mut self, index: EntryIndex, number: u32) -> Result<&mut Epoch, Violation> {
         let epoch = self.epoch(index, number)?;
         rule!(index, "epoch-open", epoch.close.is_none(), "epoch {number} is closed");
         Ok(epoch)
     }
 
-    pub(super) fn commit(&mut self, index: u64, e: Commitment) -> Result<(), Violation> {
+    pub(super) fn commit(&mut self, index: EntryIndex, e: Commitment) -> Result<(), Violation> {
         let epoch = self.open_epoch(index, e.epoch)?;
         rule!(index, "commitment-once", !epoch.is_committed(&e.root), "root {} is committed already", e.root);
         rule!(index, "commitment-documents", e.documents > 0, "no documents");
@@ -43,7 +43,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn submit(&mut self, index: u64, e: Submission) -> Result<(), Violation> {
+    pub(super) fn submit(&mut self, index: EntryIndex, e: Submission) -> Result<(), Violation> {
         let contributor = some!(index, "contributor-known", self.contributors.get(&e.contributor), "contributor {}", e.contributor);
         let (sequence, custodial) = (contributor.submissions, contributor.registration.entry.custodial);
         let epoch = self.open_epoch(index, e.epoch)?;
@@ -81,7 +81,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn close(&mut self, index: u64, e: EpochClose) -> Result<(), Violation> {
+    pub(super) fn close(&mut self, index: EntryIndex, e: EpochClose) -> Result<(), Violation> {
         let epoch = self.open_epoch(index, e.epoch)?;
         let count = epoch.submissions.len() as u64;
         rule!(index, "close-count", e.submissions == count, "{} submissions, expected {count}", e.submissions);
@@ -89,7 +89,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn draw(&mut self, index: u64, e: Draw) -> Result<(), Violation> {
+    pub(super) fn draw(&mut self, index: EntryIndex, e: Draw) -> Result<(), Violation> {
         let epoch = self.epoch(index, e.epoch)?;
         let close = some!(index, "draw-epoch", epoch.close.as_ref(), "epoch {} is not closed", e.epoch).index;
         rule!(index, "draw-once", epoch.draw.is_none(), "epoch {} is drawn already", e.epoch);
@@ -102,14 +102,14 @@ impl State {
             e.pricing,
             e.control
         );
-        let seed = self.cosigned(index, &e.tree_head, close + 1)?;
+        let seed = self.cosigned(index, &e.tree_head, (close + 1).0)?;
         rule!(index, "draw-seed", seed == e.seed, "seed {}, the cosignatures give {seed}", e.seed);
         let epoch = self.epoch(index, e.epoch)?;
         epoch.draw = Some(Logged { index, entry: e });
         Ok(())
     }
 
-    pub(super) fn accept(&mut self, index: u64, e: Acceptance) -> Result<(), Violation> {
+    pub(super) fn accept(&mut self, index: EntryIndex, e: Acceptance) -> Result<(), Violation> {
         let number = self.epoch_number_at(e.submission);
         let epoch = number.map(|n| &mut self.epochs[n]).filter(|x| x.submission(e.submission).is_some());
         let epoch = some!(index, "acceptance-reference", epoch, "submission {} is unknown", e.submission);
@@ -145,13 +145,13 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn fix_tokenizer(&mut self, index: u64, e: Tokenizer) -> Result<(), Violation> {
+    pub(super) fn fix_tokenizer(&mut self, index: EntryIndex, e: Tokenizer) -> Result<(), Violation> {
         rule!(index, "tokenizer-once", self.tokenizer.is_none(), "a second tokenizer {}", e.tokenizer);
         self.tokenizer = Some(Logged { index, entry: e });
         Ok(())
     }
 
-    pub(super) fn shard(&mut self, index: u64, e: Shard) -> Result<(), Violation> {
+    pub(super) fn shard(&mut self, index: EntryIndex, e: Shard) -> Result<(), Violation> {
         let tokenizer = some!(index, "shard-tokenizer", self.tokenizer.as_ref(), "a shard before the tokenizer").entry.tokenizer;
         rule!(index, "shard-tokenizer", e.tokenizer == tokenizer, "tokenizer {}, the log says {tokenizer}", e.tokenizer);
         let submitted = some!(index, "shard-reference", self.submission_mut(e.submission), "submission {} is unknown", e.submission);
@@ -216,7 +216,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn compact(&mut self, index: u64, e: Compaction) -> Result<(), Violation> {
+    pub(super) fn compact(&mut self, index: EntryIndex, e: Compaction) -> Result<(), Violation> {
         let epoch = self.epoch(index, e.epoch)?;
         let waiting = epoch.submissions.iter().find(|s| !s.is_sharded() || s.withdrawing()).map(|s| s.submission.index);
         rule!(
@@ -249,7 +249,7 @@ impl State {
             found.0,
             found.1
         );
-        let taken: Vec<u64> =
+        let taken: Vec<EntryIndex> =
             epoch.compactions_before(index).iter().flat_map(|c| epoch.compacted(c)).map(|Logged { index: at, .. }| *at).collect();
         let twice = members.iter().find(|Logged { index: at, .. }| taken.contains(at)).map(|Logged { index: at, .. }| *at);
         rule!(index, "compaction-once", twice.is_none(), "shard of entry {} is in a compaction already", twice.unwrap_or_default());
@@ -257,13 +257,13 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn claim(&mut self, index: u64, e: Claim) -> Result<(), Violation> {
+    pub(super) fn claim(&mut self, index: EntryIndex, e: Claim) -> Result<(), Violation> {
         rule!(index, "claim-documents", e.documents > 0, "a claim of no documents");
         self.claims.push(Claimed { claim: Logged { index, entry: e }, resolution: None });
         Ok(())
     }
 
-    pub(super) fn resolve(&mut self, index: u64, e: Resolution) -> Result<(), Violation> {
+    pub(super) fn resolve(&mut self, index: EntryIndex, e: Resolution) -> Result<(), Violation> {
         let place = self.claims.binary_search_by_key(&e.claim, |c| c.claim.index).ok();
         let place = some!(index, "resolution-claim", place, "claim {} is unknown", e.claim);
         let claim = &mut self.claims[place];
@@ -272,7 +272,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn grant(&mut self, index: u64, e: Grant) -> Result<(), Violation> {
+    pub(super) fn grant(&mut self, index: EntryIndex, e: Grant) -> Result<(), Violation> {
         let holder = Holder::Contributor(e.contributor);
         rule!(
             index,
@@ -297,7 +297,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn withdraw(&mut self, index: u64, e: Withdrawal) -> Result<(), Violation> {
+    pub(super) fn withdraw(&mut self, index: EntryIndex, e: Withdrawal) -> Result<(), Violation> {
         let submitted = some!(index, "withdrawal-submission", self.submission_mut(e.submission), "submission {} is unknown", e.submission);
         let owner = submitted.submission.entry.contributor;
         rule!(index, "withdrawal-submission", owner == e.contributor, "submission {} is of {owner}, not {}", e.submission, e.contributor);
@@ -320,7 +320,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn take_effect(&mut self, index: u64, e: WithdrawalEffect) -> Result<(), Violation> {
+    pub(super) fn take_effect(&mut self, index: EntryIndex, e: WithdrawalEffect) -> Result<(), Violation> {
         // Withdrawals are fewer than anything else, and this entry costs a pass over an epoch anyway.
         let epochs = self.epochs.iter().enumerate();
         let mut places = epochs.flat_map(|(n, x)| x.submissions.iter().enumerate().map(move |(p, s)| (n, p, s)));
@@ -357,7 +357,7 @@ impl State {
         let retires = e.accepted > 0 && before > 0;
         let epoch = &mut self.epochs[n];
         let before = std::mem::replace(&mut epoch.submissions[p], submitted);
-        let (root, ..) = epoch.corpus(u64::MAX);
+        let (root, ..) = epoch.corpus(EntryIndex::MAX);
         if root != e.corpus_root {
             epoch.submissions[p] = before;
             rule!(index, "effect-corpus", false, "corpus root {}, the files in use give {root}", e.corpus_root);
@@ -368,7 +368,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn reveal(&mut self, index: u64, e: Reveal) -> Result<(), Violation> {
+    pub(super) fn reveal(&mut self, index: EntryIndex, e: Reveal) -> Result<(), Violation> {
         let settled = self.runs.iter().any(|r| r.intent.entry.epoch == e.epoch && r.statements.is_some());
         rule!(index, "reveal-after", settled, "epoch {}: revealed before its settlement", e.epoch);
         let epoch = self.epoch(index, e.epoch)?;

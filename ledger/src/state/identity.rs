@@ -1,6 +1,6 @@
 //! Who signs what; registrations, keys, witnesses.
 
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex};
 
 use super::{Signers, State, Violation, rule, some};
 use crate::entry::{Entry, Genesis, HOME_FORMAT, Holder, KeyRevocation, KeyRotation, Registration, RevocationReason, WitnessChange};
@@ -21,14 +21,17 @@ impl State {
     }
 
     /// The key of `holder` that was in force before entry `index`.
-    pub fn key_before(&self, holder: &Holder, index: u64) -> Option<PublicKey> {
+    pub fn key_before(&self, holder: &Holder, index: EntryIndex) -> Option<PublicKey> {
         let past = self.past.iter().filter(|(h, _)| h == holder).map(|(_, held)| held);
         past.chain(self.key_of(holder)).rfind(|held| held.since < index).map(|held| held.key)
     }
 
     /// The witnesses of a tree head of `size`: those of the last entry before its own last one, or genesis'.
     pub fn witnesses_of(&self, size: u64) -> Option<&WitnessPolicy> {
-        self.witnesses.iter().rfind(|Logged { index: at, .. }| *at == 0 || at + 1 < size).map(|Logged { entry: policy, .. }| policy)
+        self.witnesses
+            .iter()
+            .rfind(|Logged { index: at, .. }| *at == EntryIndex(0) || at.0 + 1 < size)
+            .map(|Logged { entry: policy, .. }| policy)
     }
 
     /// Whose key `key` is or was.
@@ -47,9 +50,9 @@ impl State {
     fn held(&self, holder: &Holder) -> Result<&HeldKey, Violation> {
         Ok(match holder {
             Holder::Contributor(id) => {
-                some!(self.size, "contributor-known", self.key_of(holder), "contributor {id} is not registered")
+                some!(self.next_index(), "contributor-known", self.key_of(holder), "contributor {id} is not registered")
             }
-            _ => some!(self.size, "genesis-first", self.key_of(holder), "an entry before genesis"),
+            _ => some!(self.next_index(), "genesis-first", self.key_of(holder), "an entry before genesis"),
         })
     }
 
@@ -57,12 +60,12 @@ impl State {
     fn signing(&self, holder: &Holder) -> Result<PublicKey, Violation> {
         let held = self.held(holder)?;
         rule!(
-            self.size,
+            self.next_index(),
             "key-revoked",
             held.revoked.is_none(),
             "{holder}: its key {} was revoked by entry {}",
             held.key,
-            held.revoked.unwrap_or(0)
+            held.revoked.unwrap_or(EntryIndex(0))
         );
         Ok(held.key)
     }
@@ -113,8 +116,8 @@ impl State {
         }
     }
 
-    pub(super) fn genesis(&mut self, index: u64, e: Genesis) -> Result<(), Violation> {
-        rule!(index, "genesis-first", index == 0, "genesis, expected at 0 alone");
+    pub(super) fn genesis(&mut self, index: EntryIndex, e: Genesis) -> Result<(), Violation> {
+        rule!(index, "genesis-first", index == EntryIndex(0), "genesis, expected at 0 alone");
         rule!(
             index,
             "genesis-format",
@@ -145,12 +148,12 @@ impl State {
         Ok(())
     }
 
-    fn fresh(&self, index: u64, key: &PublicKey) -> Result<(), Violation> {
+    fn fresh(&self, index: EntryIndex, key: &PublicKey) -> Result<(), Violation> {
         rule!(index, "key-fresh", !self.keys.contains_key(&key.to_bytes()), "key {key} has or had a role already");
         Ok(())
     }
 
-    pub(super) fn register(&mut self, index: u64, e: Registration) -> Result<(), Violation> {
+    pub(super) fn register(&mut self, index: EntryIndex, e: Registration) -> Result<(), Violation> {
         let id = ContributorId::of_key(&e.key.to_bytes());
         rule!(index, "contributor-id", e.contributor == id, "contributor {}, expected the id of its key", e.contributor);
         let known = self.contributors.contains_key(&e.contributor);
@@ -164,7 +167,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn rotate(&mut self, index: u64, e: KeyRotation) -> Result<(), Violation> {
+    pub(super) fn rotate(&mut self, index: EntryIndex, e: KeyRotation) -> Result<(), Violation> {
         let held = *self.held(&e.holder)?;
         rule!(index, "key-in-force", held.key == e.old_key, "{}: old key {}, the one in force is {}", e.holder, e.old_key, held.key);
         rule!(
@@ -183,7 +186,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn revoke(&mut self, index: u64, e: KeyRevocation) -> Result<(), Violation> {
+    pub(super) fn revoke(&mut self, index: EntryIndex, e: KeyRevocation) -> Result<(), Violation> {
         let held = self.held(&e.holder)?;
         rule!(index, "key-in-force", held.key == e.key, "{}: key {}, the one in force is {}", e.holder, e.key, held.key);
         rule!(index, "key-revoked", held.revoked.is_none(), "{}: its key is revoked already", e.holder);
@@ -193,13 +196,13 @@ impl State {
             "revocation-disputed",
             e.disputed_from.is_none_or(|from| e.reason == RevocationReason::Compromised && (since..index).contains(&from)),
             "disputed from entry {}, expected a compromised key and an entry after it came into force",
-            e.disputed_from.unwrap_or(0)
+            e.disputed_from.unwrap_or(EntryIndex(0))
         );
         self.key_of_mut(&e.holder).expect("looked up above").revoked = Some(index);
         Ok(())
     }
 
-    pub(super) fn change_witnesses(&mut self, index: u64, e: WitnessChange) -> Result<(), Violation> {
+    pub(super) fn change_witnesses(&mut self, index: EntryIndex, e: WitnessChange) -> Result<(), Violation> {
         let genesis = some!(index, "genesis-first", self.genesis.as_ref(), "witnesses before genesis");
         let taken = |key: &PublicKey| self.holder(key).is_some();
         let policy = checked_policy(index, &genesis.log, taken, &e.witness_policy)?;
@@ -209,7 +212,7 @@ impl State {
     }
 
     /// Checks a cosigned tree head of exactly `size`; returns the seed that its cosignatures give.
-    pub(super) fn cosigned(&self, index: u64, note: &str, size: u64) -> Result<Digest, Violation> {
+    pub(super) fn cosigned(&self, index: EntryIndex, note: &str, size: u64) -> Result<Digest, Violation> {
         let violation = |text: String| Violation { rule: "cosigned-tree-head", index, text };
         let policy = self.witnesses_of(size).ok_or_else(|| violation("no genesis".into()))?;
         let note = Note::from_text(note).map_err(|e| violation(e.to_string()))?;
@@ -222,7 +225,7 @@ impl State {
 }
 
 /// A policy of this log whose witnesses are others than the log and than those who sign its entries.
-fn checked_policy(index: u64, log: &str, taken: impl Fn(&PublicKey) -> bool, text: &str) -> Result<WitnessPolicy, Violation> {
+fn checked_policy(index: EntryIndex, log: &str, taken: impl Fn(&PublicKey) -> bool, text: &str) -> Result<WitnessPolicy, Violation> {
     let policy = WitnessPolicy::from_text(text).map_err(|e| Violation { rule: "witness-policy", index, text: e.to_string() })?;
     rule!(index, "witness-policy", policy.log.to_vkey() == log, "a policy of {}, expected {log}", policy.log.to_vkey());
     rule!(index, "witness-policy", !policy.witnesses.is_empty(), "no witness, expected at least one");

@@ -17,7 +17,7 @@ mod runs;
 
 use std::collections::{BTreeMap, HashMap};
 
-use corpus::ContributorId;
+use corpus::{ContributorId, EntryIndex, RunNumber};
 
 use crate::entry::{BooksClose, Entry, Genesis, Holder, PolicyChange, Tokenizer};
 use crate::envelope::Envelope;
@@ -32,7 +32,7 @@ pub struct Violation {
     /// The rule's id, as in `docs/ledger-format.md`.
     pub rule: &'static str,
     /// The entry.
-    pub index: u64,
+    pub index: EntryIndex,
     /// The thing, the expected and the found.
     pub text: String,
 }
@@ -98,12 +98,17 @@ macro_rules! some {
 use {rule, some};
 
 impl State {
+    /// The place that the next entry gets.
+    pub fn next_index(&self) -> EntryIndex {
+        EntryIndex(self.size)
+    }
+
     /// Applies the next entry.
     ///
     /// # Errors
     /// [`Violation`]; the state is as it was before.
     pub fn apply(&mut self, envelope: &Envelope) -> Result<Entry, Violation> {
-        let index = self.size;
+        let index = self.next_index();
         let entry = Entry::from_payload(&envelope.payload).map_err(|e| Violation { rule: "entry-form", index, text: e.to_string() })?;
         let signers = self.signers(&entry)?;
         check_signatures(index, &entry, envelope, &signers)?;
@@ -125,7 +130,7 @@ impl State {
     }
 
     fn transition(&mut self, entry: Entry) -> Result<(), Violation> {
-        let index = self.size;
+        let index = self.next_index();
         match entry {
             Entry::Genesis(e) => self.genesis(index, e),
             Entry::Registration(e) => self.register(index, e),
@@ -167,16 +172,16 @@ impl State {
     }
 
     /// The epoch that entry `index` lies in.
-    pub fn epoch_at(&self, index: u64) -> Option<&Epoch> {
+    pub fn epoch_at(&self, index: EntryIndex) -> Option<&Epoch> {
         self.epoch_number_at(index).map(|n| &self.epochs[n])
     }
 
-    fn epoch_number_at(&self, index: u64) -> Option<usize> {
+    fn epoch_number_at(&self, index: EntryIndex) -> Option<usize> {
         self.epochs.partition_point(|e| e.open.index <= index).checked_sub(1)
     }
 
     /// The submission of entry `index`.
-    pub fn submission(&self, index: u64) -> Option<&Submitted> {
+    pub fn submission(&self, index: EntryIndex) -> Option<&Submitted> {
         self.epoch_at(index)?.submission(index)
     }
 
@@ -184,11 +189,11 @@ impl State {
     ///
     /// # Errors
     /// [`UnknownRun`], which says which runs there are.
-    pub fn run(&self, number: u32) -> Result<&Run, UnknownRun> {
-        self.runs.get(number as usize).ok_or(UnknownRun { run: number, known: self.runs.len() })
+    pub fn run(&self, number: RunNumber) -> Result<&Run, UnknownRun> {
+        self.runs.get(number.0 as usize).ok_or(UnknownRun { run: number, known: self.runs.len() })
     }
 
-    fn submission_mut(&mut self, index: u64) -> Option<&mut Submitted> {
+    fn submission_mut(&mut self, index: EntryIndex) -> Option<&mut Submitted> {
         let epoch = self.epoch_number_at(index)?;
         let place = self.epochs[epoch].place(index)?;
         Some(&mut self.epochs[epoch].submissions[place])
@@ -199,7 +204,12 @@ impl State {
 ///
 /// # Errors
 /// [`Violation`] of the rule `signature`.
-pub fn check_signatures(index: u64, entry: &Entry, envelope: &Envelope, signers: &[(&'static str, PublicKey)]) -> Result<(), Violation> {
+pub fn check_signatures(
+    index: EntryIndex,
+    entry: &Entry,
+    envelope: &Envelope,
+    signers: &[(&'static str, PublicKey)],
+) -> Result<(), Violation> {
     let (found, expected) = (envelope.signatures.len(), signers.len());
     rule!(index, "signature", found == expected, "{}: {found} signatures, expected {expected}", entry.kind());
     for (role, key) in signers {

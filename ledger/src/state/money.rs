@@ -1,5 +1,7 @@
 //! Policies, statements, payouts, disputes, and the books' close.
 
+use corpus::EntryIndex;
+
 use super::{State, Violation, rule, some};
 use crate::entry::{
     ApprovalOutcome, BooksClose, Dispute, DisputeOutcome, DisputeResolution, PayoutApproval, PayoutProposal, PolicyChange, PoolOutcome,
@@ -8,7 +10,7 @@ use crate::entry::{
 use crate::history::{Disputed, Logged, Payout};
 
 impl State {
-    pub(super) fn change_policy(&mut self, index: u64, e: PolicyChange) -> Result<(), Violation> {
+    pub(super) fn change_policy(&mut self, index: EntryIndex, e: PolicyChange) -> Result<(), Violation> {
         let next = self.epochs.len();
         rule!(index, "policy-future", e.from_epoch as usize >= next, "from epoch {}, expected {next} or later", e.from_epoch);
         let last = self.policies.last().map_or(0, |Logged { entry: p, .. }| p.from_epoch);
@@ -17,7 +19,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn reward(&mut self, index: u64, e: Statements) -> Result<(), Violation> {
+    pub(super) fn reward(&mut self, index: EntryIndex, e: Statements) -> Result<(), Violation> {
         let epoch = self.run_mut(index, e.run)?.intent.entry.epoch;
         rule!(index, "statements-epoch", e.epoch == epoch, "epoch {}, run {} is of epoch {epoch}", e.epoch, e.run);
         let settled = self.runs.iter().find(|r| r.intent.entry.epoch == epoch && r.statements.is_some()).map(|r| r.intent.entry.run);
@@ -52,7 +54,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn release(&mut self, index: u64, e: Release) -> Result<(), Violation> {
+    pub(super) fn release(&mut self, index: EntryIndex, e: Release) -> Result<(), Violation> {
         let run = self.runs.iter_mut().find(|r| r.statements.as_ref().is_some_and(|Logged { index: at, .. }| *at == e.statements));
         let run = some!(index, "release-statements", run, "statements {} are unknown", e.statements);
         let Logged { entry: s, .. } = run.statements.as_ref().expect("it was found by them");
@@ -82,7 +84,7 @@ impl State {
         released.saturating_sub(paid)
     }
 
-    pub(super) fn propose(&mut self, index: u64, e: PayoutProposal) -> Result<(), Violation> {
+    pub(super) fn propose(&mut self, index: EntryIndex, e: PayoutProposal) -> Result<(), Violation> {
         let currency = self.genesis.as_ref().map_or("", |g| &g.currency);
         rule!(index, "payout-currency", e.currency == currency, "currency {}, the log's is {currency}", e.currency);
         let left = self.releasable_to_payouts();
@@ -98,13 +100,13 @@ impl State {
         Ok(())
     }
 
-    fn payout(&mut self, index: u64, proposal: u64) -> Result<&mut Payout, Violation> {
+    fn payout(&mut self, index: EntryIndex, proposal: EntryIndex) -> Result<&mut Payout, Violation> {
         let place = self.payouts.binary_search_by_key(&proposal, |p| p.proposal.index).ok();
         let place = some!(index, "payout-proposal", place, "proposal {proposal} is unknown");
         Ok(&mut self.payouts[place])
     }
 
-    pub(super) fn approve(&mut self, index: u64, e: PayoutApproval) -> Result<(), Violation> {
+    pub(super) fn approve(&mut self, index: EntryIndex, e: PayoutApproval) -> Result<(), Violation> {
         let payout = self.payout(index, e.proposal)?;
         rule!(index, "approval-once", payout.approval.is_none(), "proposal {} is approved or rejected already", e.proposal);
         let proposal = &payout.proposal.entry;
@@ -124,7 +126,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn settle(&mut self, index: u64, e: Settlement) -> Result<(), Violation> {
+    pub(super) fn settle(&mut self, index: EntryIndex, e: Settlement) -> Result<(), Violation> {
         let payout = self.payout(index, e.proposal)?;
         let approved = payout.approval.as_ref().is_some_and(|Logged { entry: a, .. }| a.outcome == ApprovalOutcome::Approved);
         rule!(index, "settlement-approved", approved, "proposal {} is not approved", e.proposal);
@@ -148,7 +150,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn dispute(&mut self, index: u64, e: Dispute) -> Result<(), Violation> {
+    pub(super) fn dispute(&mut self, index: EntryIndex, e: Dispute) -> Result<(), Violation> {
         let subjects = usize::from(e.contributor.is_some()) + usize::from(e.submission.is_some()) + usize::from(e.run.is_some());
         rule!(index, "dispute-subject", subjects == 1, "{subjects} subjects, expected a contributor, a submission or a run");
         let known = e.contributor.is_none_or(|id| self.contributors.contains_key(&id))
@@ -159,7 +161,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn resolve_dispute(&mut self, index: u64, e: DisputeResolution) -> Result<(), Violation> {
+    pub(super) fn resolve_dispute(&mut self, index: EntryIndex, e: DisputeResolution) -> Result<(), Violation> {
         let place = self.disputes.binary_search_by_key(&e.dispute, |d| d.dispute.index).ok();
         let place = some!(index, "dispute-known", place, "dispute {} is unknown", e.dispute);
         let disputed = &mut self.disputes[place];
@@ -181,7 +183,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn close_books(&mut self, index: u64, e: BooksClose) -> Result<(), Violation> {
+    pub(super) fn close_books(&mut self, index: EntryIndex, e: BooksClose) -> Result<(), Violation> {
         rule!(index, "close-period", e.period as usize == self.closes.len(), "period {}, expected {}", e.period, self.closes.len());
         let open = self.payouts.iter().find(|p| !p.is_reconciled());
         rule!(

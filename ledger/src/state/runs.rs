@@ -1,12 +1,14 @@
 //! Runs and their attribution.
 
+use corpus::{EntryIndex, RunNumber};
+
 use super::{State, Violation, rule, some};
 use crate::entry::{Attribution, Replay, RunClose, RunIntent, RunOutcome, RunProgress};
 use crate::history::{Logged, Run};
 
 impl State {
-    pub(super) fn intend(&mut self, index: u64, e: RunIntent) -> Result<(), Violation> {
-        rule!(index, "run-order", e.run as usize == self.runs.len(), "run {}, expected {}", e.run, self.runs.len());
+    pub(super) fn intend(&mut self, index: EntryIndex, e: RunIntent) -> Result<(), Violation> {
+        rule!(index, "run-order", e.run.0 as usize == self.runs.len(), "run {}, expected {}", e.run, self.runs.len());
         let epoch = some!(index, "run-epoch", self.epochs.get(e.epoch as usize), "epoch {} is unknown", e.epoch);
         let draw = some!(index, "run-epoch", epoch.draw.as_ref(), "epoch {} is not drawn", e.epoch);
         rule!(index, "run-seed", e.seed == draw.entry.seed, "seed {}, the draw says {}", e.seed, draw.entry.seed);
@@ -16,10 +18,16 @@ impl State {
             "run-corpus",
             missing.is_none(),
             "submission {} has no verdicts or no shard",
-            missing.map_or(0, |m| m.submission.index)
+            missing.map_or(EntryIndex(0), |m| m.submission.index)
         );
         let waiting = epoch.submissions.iter().find(|s| s.withdrawing()).map(|s| s.submission.index);
-        rule!(index, "run-withdrawn", waiting.is_none(), "submission {}: a withdrawal waits for its effect", waiting.unwrap_or(0));
+        rule!(
+            index,
+            "run-withdrawn",
+            waiting.is_none(),
+            "submission {}: a withdrawal waits for its effect",
+            waiting.unwrap_or(EntryIndex(0))
+        );
         let (root, documents, tokens) = epoch.corpus(index);
         rule!(
             index,
@@ -52,10 +60,10 @@ impl State {
     }
 
     /// The tree head that drew at the last progress of an open run, which the next entry of the run brings.
-    fn check_drawn(&self, index: u64, run: &Run, drawn_from: Option<&String>) -> Result<(), Violation> {
+    fn check_drawn(&self, index: EntryIndex, run: &Run, drawn_from: Option<&String>) -> Result<(), Violation> {
         match (run.progress.last(), drawn_from) {
             (None, None) => Ok(()),
-            (Some(Logged { index: at, .. }), Some(note)) => self.cosigned(index, note, at + 1).map(|_| ()),
+            (Some(Logged { index: at, .. }), Some(note)) => self.cosigned(index, note, at.0 + 1).map(|_| ()),
             (last, note) => {
                 rule!(index, "progress-draw", false, "a drawn tree head {}, expected {}", note.is_some(), last.is_some());
                 Ok(())
@@ -63,7 +71,7 @@ impl State {
         }
     }
 
-    pub(super) fn progress(&mut self, index: u64, e: RunProgress) -> Result<(), Violation> {
+    pub(super) fn progress(&mut self, index: EntryIndex, e: RunProgress) -> Result<(), Violation> {
         let run = self.running(index, e.run)?;
         let last = run.progress.last();
         rule!(
@@ -75,7 +83,7 @@ impl State {
             e.run,
             run.intent.entry.steps
         );
-        let retired = self.epochs[run.intent.entry.epoch as usize].retired.unwrap_or(0);
+        let retired = self.epochs[run.intent.entry.epoch as usize].retired.unwrap_or(EntryIndex(0));
         rule!(
             index,
             "progress-withdrawn",
@@ -89,7 +97,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn close_run(&mut self, index: u64, e: RunClose) -> Result<(), Violation> {
+    pub(super) fn close_run(&mut self, index: EntryIndex, e: RunClose) -> Result<(), Violation> {
         let run = self.running(index, e.run)?;
         let aborted = e.outcome != RunOutcome::Completed;
         let (step, checkpoint) = run.progress.last().map_or((0, None), |Logged { entry: p, .. }| (p.step, Some(p.checkpoint)));
@@ -119,7 +127,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn attribute(&mut self, index: u64, e: Attribution) -> Result<(), Violation> {
+    pub(super) fn attribute(&mut self, index: EntryIndex, e: Attribution) -> Result<(), Violation> {
         let run = self.run_mut(index, e.run)?;
         let closed = run.close.as_ref().is_some_and(|Logged { entry: c, .. }| c.outcome == RunOutcome::Completed);
         rule!(index, "attribution-once", closed && run.attribution.is_none(), "run {}: attributed before its completion, or twice", e.run);
@@ -137,7 +145,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn replay(&mut self, index: u64, e: Replay) -> Result<(), Violation> {
+    pub(super) fn replay(&mut self, index: EntryIndex, e: Replay) -> Result<(), Violation> {
         let run = self.run_mut(index, e.run)?;
         rule!(index, "replay-after", run.attribution.is_some(), "run {}: replayed before its attribution", e.run);
         let of = run.progress.last().map_or(0, |Logged { entry: p, .. }| p.windows);
@@ -146,12 +154,12 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn run_mut(&mut self, index: u64, number: u32) -> Result<&mut Run, Violation> {
-        Ok(some!(index, "run-known", self.runs.get_mut(number as usize), "run {number} is unknown"))
+    pub(super) fn run_mut(&mut self, index: EntryIndex, number: RunNumber) -> Result<&mut Run, Violation> {
+        Ok(some!(index, "run-known", self.runs.get_mut(number.0 as usize), "run {number} is unknown"))
     }
 
-    fn running(&self, index: u64, number: u32) -> Result<&Run, Violation> {
-        let run = some!(index, "run-known", self.runs.get(number as usize), "run {number} is unknown");
+    fn running(&self, index: EntryIndex, number: RunNumber) -> Result<&Run, Violation> {
+        let run = some!(index, "run-known", self.runs.get(number.0 as usize), "run {number} is unknown");
         rule!(index, "run-open", run.close.is_none(), "run {number} is closed");
         Ok(run)
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use corpus::licence::Purpose;
 use corpus::merkle::{self, Tree};
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex, RunNumber};
 use ledger::entry::rights::{LicenseStatement, grant_sentence};
 use ledger::entry::{
     Acceptance, ApprovalOutcome, Attribution, BooksClose, Claim, ClaimOutcome, Commitment, Compaction, Dispute, DisputeCode,
@@ -75,9 +75,9 @@ impl World {
     }
 
     /// The index of the `n`th entry of `kind`, from 0.
-    pub fn index(&self, kind: &str, n: usize) -> u64 {
+    pub fn index(&self, kind: &str, n: usize) -> EntryIndex {
         let found = self.kinds.iter().enumerate().filter(|(_, k)| **k == kind).nth(n);
-        found.unwrap_or_else(|| panic!("{kind} entry {n} is not in the log")).0 as u64
+        EntryIndex(found.unwrap_or_else(|| panic!("{kind} entry {n} is not in the log")).0 as u64)
     }
 
     /// The tree head of `size`, signed by the log and by the witnesses in force.
@@ -253,7 +253,7 @@ impl World {
 
     /// What is left of ada's shard, and archive's, in one file.
     pub fn compaction(&self) -> Compaction {
-        let shards = self.state.epochs[0].shards_before(self.state.size);
+        let shards = self.state.epochs[0].shards_before(self.state.next_index());
         Compaction {
             epoch: 0,
             first: shards.first().expect("a shard").index,
@@ -281,7 +281,7 @@ impl World {
     /// A run of two windows and 20 steps on both shards.
     pub fn run_intent(&self, run: u32) -> RunIntent {
         RunIntent {
-            run,
+            run: RunNumber(run),
             epoch: 0,
             corpus_root: corpus_root(&[document_root(0), document_root(1)]),
             documents: 4,
@@ -304,7 +304,7 @@ impl World {
     /// Run 0 after so many windows.
     pub fn run_progress(&self, windows: u64) -> RunProgress {
         RunProgress {
-            run: 0,
+            run: RunNumber(0),
             step: 10 * windows,
             windows,
             checkpoint: digest(&format!("checkpoint {windows}")),
@@ -320,7 +320,7 @@ impl World {
     pub fn run_close(&self) -> RunClose {
         let Logged { entry: last, .. } = self.state.runs[0].progress.last().expect("a run with progress");
         RunClose {
-            run: 0,
+            run: RunNumber(0),
             outcome: RunOutcome::Completed,
             steps: last.step,
             checkpoint: Some(last.checkpoint),
@@ -334,7 +334,7 @@ impl World {
 
     fn drawn_from(&self) -> Option<String> {
         let Logged { index: at, .. } = self.state.runs.first()?.progress.last()?;
-        Some(self.tree_head(*at + 1).to_text())
+        Some(self.tree_head((*at + 1).0).to_text())
     }
 
     pub fn release(&self, total_minor: i128) -> Release {
@@ -467,7 +467,7 @@ pub fn tokenizer() -> Tokenizer {
 /// The attribution of run 0 from its second window's table.
 pub fn attribution() -> Attribution {
     Attribution {
-        run: 0,
+        run: RunNumber(0),
         credit: digest("credit 2"),
         windows: digest("windows"),
         documents: digest("document table"),
@@ -483,14 +483,14 @@ pub fn attribution() -> Attribution {
 
 /// Both windows of run 0, computed again.
 pub fn replay(outcome: ReplayOutcome) -> Replay {
-    Replay { run: 0, windows: vec![0, 1], outcome, threads: 1 }
+    Replay { run: RunNumber(0), windows: vec![0, 1], outcome, threads: 1 }
 }
 
 pub fn statements(outcome: PoolOutcome) -> Statements {
     let part = if outcome == PoolOutcome::Settled { 1000 } else { 0 };
     Statements {
         epoch: 0,
-        run: 0,
+        run: RunNumber(0),
         pool_minor: 1000,
         currency: "XTS".to_string(),
         rewards: digest("rewards"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 pub use corpus::random::SplitMix64;
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex, RunNumber};
 use ledger::books::{self, Account, Books, Movement, Transfer};
 use ledger::payee::PayeeId;
 use ledger::reward::{Reward, allocate};
@@ -64,7 +64,7 @@ impl History {
     /// Books a movement at the next entry.
     fn book(&mut self, movement: Movement) {
         let at = self.next_entry();
-        self.books.apply(at, &movement).unwrap_or_else(|e| panic!("{e} in {movement:?}"));
+        self.books.apply(EntryIndex(at), &movement).unwrap_or_else(|e| panic!("{e} in {movement:?}"));
         self.log.push((at, movement));
     }
 
@@ -92,7 +92,7 @@ impl History {
             3 => {
                 let (at, amounts) = (self.next_entry(), self.some(Account::Payable));
                 if !amounts.is_empty() {
-                    self.book(Movement::Reserve(books::propose(at, &amounts)));
+                    self.book(Movement::Reserve(books::propose(EntryIndex(at), &amounts)));
                     self.proposed.push(at);
                     self.in_flight.insert(at, amounts);
                 }
@@ -100,7 +100,7 @@ impl History {
             4 => {
                 if let Some(at) = self.proposed.pop() {
                     let approve = self.n.below(3) > 0;
-                    self.book(if approve { Movement::Confirm(at) } else { Movement::Void(at) });
+                    self.book(if approve { Movement::Confirm(EntryIndex(at)) } else { Movement::Void(EntryIndex(at)) });
                     if !approve {
                         self.in_flight.remove(&at);
                     }
@@ -125,9 +125,9 @@ impl History {
         self.period += 1;
         let Ok(rewards) = allocate(pool, &weights) else {
             // A pool that is held goes in, and back at the close.
-            let fund = Transfer { debit: Account::Operator, credit: Account::Pool(run), amount_minor: pool };
+            let fund = Transfer { debit: Account::Operator, credit: Account::Pool(RunNumber(run)), amount_minor: pool };
             self.book(Movement::Post(if pool > 0 { vec![fund] } else { Vec::new() }));
-            return self.book(Movement::Post(books::return_pool(run, pool)));
+            return self.book(Movement::Post(books::return_pool(RunNumber(run), pool)));
         };
         let sum = rewards.iter().map(|r| r.weight).sum();
         let accrual = |(i, r): (u64, &Reward)| Accrual {
@@ -148,7 +148,7 @@ impl History {
             assert_eq!(v.offsets.values().sum::<i128>(), v.receivables.values().sum::<i128>(), "what is due is owed");
         }
         self.carried = settled.carried.clone();
-        self.book(Movement::Post(books::settlement(run, pool, &[rewards], &settled)));
+        self.book(Movement::Post(books::settlement(RunNumber(run), pool, &[rewards], &settled)));
         for v in 0..self.accounts {
             let open: i128 = self.carried.vintages.iter().filter_map(|c| c.offsets.get(&payee(v))).sum();
             assert_eq!(self.books.balance(Account::Due(payee(v))), -open);
@@ -173,9 +173,9 @@ impl History {
                 }
             }
         }
-        self.book(Movement::Post(books::report(at, settled, &returned, &[])));
-        self.book(Movement::Post(books::report(at, 0, &[], &reversed)));
-        assert_eq!(self.books.balance(Account::InFlight(at)), 0);
+        self.book(Movement::Post(books::report(EntryIndex(at), settled, &returned, &[])));
+        self.book(Movement::Post(books::report(EntryIndex(at), 0, &[], &reversed)));
+        assert_eq!(self.books.balance(Account::InFlight(EntryIndex(at))), 0);
     }
 
     fn claw_back(&mut self) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use corpus::EntryIndex;
 use ledger::TreeHead;
 use ledger::entry::rights::{Rights, date_of};
 use ledger::entry::{CollectionMethod, RightsBasis};
@@ -31,7 +32,7 @@ pub fn eu_summary(archive: &Signed<'_>, number: u32) -> Result<String> {
     let e = archive.epoch(Some(number))?;
     let runs: Vec<&Run> = archive.state.runs.iter().filter(|r| r.intent.entry.epoch == number).collect();
     // What was taken back after a run stays what that run was trained on.
-    let before = if runs.is_empty() { vec![u64::MAX] } else { runs.iter().rev().map(|r| r.intent.index).collect() };
+    let before = if runs.is_empty() { vec![EntryIndex::MAX] } else { runs.iter().rev().map(|r| r.intent.index).collect() };
     let parts = parts(e, |s| before.iter().map(|at| s.shards_before(*at)).find(|shards| !shards.is_empty()).unwrap_or_default())?;
     let TreeHead { origin, size, root } = archive.head.clone();
     let operator = archive.state.operator.context("a log that was read has an operator")?;

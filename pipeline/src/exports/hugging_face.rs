@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow::array::RecordBatch;
+use corpus::EntryIndex;
 use corpus::parquet_file::{self, TableWriter};
 use ledger::history::Logged;
 use rules::listener::Listener;
@@ -39,7 +40,7 @@ pub fn write(archive: &Signed<'_>, number: u32, out: &Path, listener: &dyn Liste
         return Err(usage(format!("{}: expected an empty folder", out.display())));
     }
     let e = archive.epoch(Some(number))?;
-    let live = e.files_before(u64::MAX);
+    let live = e.files_before(EntryIndex::MAX);
     let waiting = e.submissions.iter().filter(|s| !s.is_sharded()).count();
     if live.is_empty() || waiting > 0 {
         let text = format!("epoch {number}: {} files in use, {waiting} submissions wait for theirs; run `assay ingest`", live.len());

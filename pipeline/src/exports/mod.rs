@@ -13,7 +13,7 @@ pub mod hugging_face;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use corpus::{ContributorId, Digest};
+use corpus::{ContributorId, Digest, EntryIndex};
 
 use crate::error::{Context, Kind, Result, failure};
 
@@ -74,9 +74,9 @@ const COLUMNS: [(&str, &str, &str); 12] = [
 ];
 /// A submission of which documents are used, and the shard that has them.
 struct Part<'a> {
-    at: u64,
+    at: EntryIndex,
     submission: &'a Submission,
-    judged: u64,
+    judged: EntryIndex,
     shard: &'a Logged<Shard>,
 }
 
@@ -99,8 +99,8 @@ fn parts<'a>(e: &'a Epoch, shards: impl Fn(&'a Submitted) -> Vec<&'a Logged<Shar
 }
 
 /// `entry 4`, or `entries 4, 7, 10`.
-fn entries(at: impl IntoIterator<Item = u64>) -> String {
-    let at: Vec<String> = at.into_iter().collect::<BTreeSet<u64>>().iter().map(ToString::to_string).collect();
+fn entries(at: impl IntoIterator<Item = EntryIndex>) -> String {
+    let at: Vec<String> = at.into_iter().collect::<BTreeSet<EntryIndex>>().iter().map(ToString::to_string).collect();
     match &at[..] {
         [] => "no entry".into(),
         [one] => format!("entry {one}"),
@@ -152,13 +152,13 @@ fn terms(r: &Rights, field: &str) -> Vec<String> {
 
 /// What submissions state in a field, term by term, each with how many do and their entries.
 fn stated(parts: &[Part], field: &str) -> String {
-    let mut by_term: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut by_term: BTreeMap<String, Vec<EntryIndex>> = BTreeMap::new();
     for part in parts {
         for term in terms(&part.submission.rights, field) {
             by_term.entry(term).or_default().push(part.at);
         }
     }
-    let line = |(term, at): (String, Vec<u64>)| format!("{term}: {} ({})", count(at.len() as u64, "submission"), entries(at));
+    let line = |(term, at): (String, Vec<EntryIndex>)| format!("{term}: {} ({})", count(at.len() as u64, "submission"), entries(at));
     by_term.into_iter().map(line).collect::<Vec<_>>().join("; ")
 }
 

@@ -40,7 +40,7 @@ pub async fn propose(place: &Place, a: Propose) -> Result<Output> {
         "not_paid": not_paid,
     });
     let Some(payout) = p.payout else { return Ok(Output::new(format!("would propose {what}\n{text}"), json)) };
-    json["payout"] = payout.into();
+    json["payout"] = json!(payout);
     Ok(Output::new(
         format!("payout {payout}: proposes {what}; the approver approves it with `assay payout approve {payout}`\n{text}"),
         json,

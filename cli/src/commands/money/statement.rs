@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use corpus::ContributorId;
+use corpus::{ContributorId, RunNumber};
 use ledger::entry::PoolOutcome;
 use ledger::payee::PayeeId;
 use ledger::settlement::PayeeLine;
@@ -30,7 +30,7 @@ pub async fn reward(place: &Place, a: Reward) -> Result<Output> {
 }
 
 /// Every pool with everybody's line, and what is payable of it.
-fn rewards(home: &Home, run: u32) -> Result<Output> {
+fn rewards(home: &Home, run: RunNumber) -> Result<Output> {
     let computed = rules::settlement::compute(home, run)?;
     let (policy, rewards) = (&computed.policy, &computed.rewards);
     let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
