@@ -68,7 +68,7 @@ fn copy(world: &World, from: &str, to: &str, database: &str, storage: Option<&st
     let mut config = config.replace("sqlite:index.db", database);
     if let Some(url) = storage {
         config += &format!("storage = {url:?}\n");
-        let (here, there) = (Objects::new(&world.path(to).join("objects")), Objects::in_bucket(url).unwrap());
+        let (here, there) = (Objects::new(&world.path(to).join("objects")), Objects::in_store(url).unwrap());
         for path in here.list().unwrap() {
             let class = Class::ALL.into_iter().find(|c| path.starts_with(c.name())).unwrap();
             there.put(class, &here.listed(&path).unwrap().1).unwrap();

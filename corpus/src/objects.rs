@@ -1,6 +1,6 @@
 //! Objects: immutable bytes named by SHA-256, in three classes of who may read them.
 //!
-//! What is computed from objects takes a [`ReadObjects`]; folders and buckets are in `store`, [`MemoryObjects`] is for tests.
+//! What is computed from objects takes a [`ReadObjects`]; folders and object stores are in `store`, [`MemoryObjects`] is for tests.
 
 use std::collections::BTreeMap;
 

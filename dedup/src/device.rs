@@ -71,7 +71,7 @@ impl Device {
         }
     }
 
-    /// Records of buckets in the order of band, key and ordinal.
+    /// Records of bands in the order of band, key and ordinal.
     pub(crate) fn sort(&self, mut records: Vec<(u8, u64, u32)>) -> Result<Vec<(u8, u64, u32)>, DedupError> {
         // A device counts records with 32 bits.
         let device = if records.len() < u32::MAX as usize { self } else { &Device::Cpu };

@@ -42,8 +42,8 @@ impl Features {
         }
     }
 
-    /// Band and key of each bucket that the document begins at.
-    pub(crate) fn buckets(&self) -> impl Iterator<Item = (u8, u64)> + '_ {
+    /// Number and key of each band that the document begins at.
+    pub(crate) fn band_keys(&self) -> impl Iterator<Item = (u8, u64)> + '_ {
         let wordless = self.bands.is_empty().then(|| (WORDLESS, wordless_key(&self.text_digest)));
         (0u8..).zip(self.bands.iter().copied()).chain(wordless)
     }

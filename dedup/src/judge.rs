@@ -7,7 +7,7 @@
 use corpus::Threshold;
 use rayon::prelude::*;
 
-use crate::buckets::{Buckets, Filter, LIMIT, Place, Places};
+use crate::bands::{Bands, Filter, LIMIT, Place, Places};
 use crate::device::{Device, Pair};
 use crate::error::DedupError;
 use crate::features::{Features, Name, WORDLESS};
@@ -91,7 +91,7 @@ struct Probed {
     /// Of each fingerprint.
     places: Vec<Option<Place>>,
     coverage: Coverage,
-    /// Where its buckets are not full: level, key, and kept documents in them before the batch.
+    /// Where its bands are not full: level, key, and kept documents in them before the batch.
     open: Vec<Open>,
 }
 
@@ -100,7 +100,7 @@ struct Open {
     band: u8,
     level: usize,
     key: u64,
-    /// Documents of the bucket that the index on disk has.
+    /// Documents of the band that the index on disk has.
     indexed: usize,
 }
 
@@ -120,7 +120,7 @@ pub struct Judge {
     /// The ordinal of the first document in memory.
     first: u32,
     kept: Kept,
-    buckets: Buckets,
+    bands: Bands,
     places: Places,
     /// Fingerprints of what the batch at hand keeps, and some more.
     recent: Filter,
@@ -150,7 +150,7 @@ impl Judge {
             constants: options.constants(),
             first,
             kept: Kept::new(options.width(), options.memory_bytes),
-            buckets: Buckets::new(bands, first),
+            bands: Bands::new(bands, first),
             places: Places::default(),
             recent: Filter::new(1 << 20),
             device: Device::Cpu,
@@ -177,7 +177,7 @@ impl Judge {
 
     /// What it kept besides its base, for an index.
     pub fn into_delta(self) -> Delta {
-        Delta { first: self.first, kept: self.kept, buckets: self.buckets, places: self.places, device: self.device }
+        Delta { first: self.first, kept: self.kept, bands: self.bands, places: self.places, device: self.device }
     }
 
     /// What the caller calls a kept document.
@@ -238,7 +238,7 @@ impl Judge {
         let mut rulings = Vec::with_capacity(batch.len());
         for (i, (name, features)) in batch.iter().enumerate() {
             if let Some(next) = probed.get(i + 1) {
-                next.open.iter().for_each(|o| self.buckets.prefetch(o.band, o.key));
+                next.open.iter().for_each(|o| self.bands.prefetch(o.band, o.key));
             }
             let found = std::mem::replace(&mut probed[i], Probed::none());
             rulings.push(self.rule(*name, features, found, batch_first, &mut scratch)?);
@@ -246,16 +246,16 @@ impl Judge {
         Ok(rulings)
     }
 
-    /// Goes through a document's buckets, kept documents to `each`, to where they are not full.
+    /// Calls `each` with every kept document that shares a band with this one. Skips full bands.
     fn walk(&self, features: &Features, mut each: impl FnMut(u32)) -> Vec<Open> {
-        features.buckets().for_each(|(band, key)| self.buckets.prefetch(band, key));
+        features.band_keys().for_each(|(band, key)| self.bands.prefetch(band, key));
         let full = |band: u8, level: usize, documents: usize| documents >= LIMIT && level < LEVELS && band != WORDLESS;
         let mut open = Vec::with_capacity(features.bands.len().max(1));
-        for (slot, (band, mut key)) in features.buckets().enumerate() {
+        for (slot, (band, mut key)) in features.band_keys().enumerate() {
             let mut level = 0;
             loop {
-                let indexed = self.base.as_ref().map_or(0, |b| b.bucket(band, key, &mut each));
-                let documents = indexed + self.buckets.visit(band, slot, key, &mut each);
+                let indexed = self.base.as_ref().map_or(0, |b| b.band(band, key, &mut each));
+                let documents = indexed + self.bands.visit(band, slot, key, &mut each);
                 if !full(band, level, documents) {
                     open.push(Open { band, level, key, indexed });
                     break;
@@ -373,7 +373,7 @@ impl Judge {
         scratch: &mut Scratch,
     ) -> Result<Ruling, DedupError> {
         let Probed { mut identical, mut near, mut places, mut coverage, open } = found;
-        // What the batch kept: in the buckets that were not full before it, and in their refinements.
+        // What the batch kept: in the bands that were not full before it, and in their refinements.
         let mut candidates = std::mem::take(&mut scratch.candidates);
         candidates.clear();
         let open = if identical.is_none() && self.len() > batch_first {
@@ -412,18 +412,16 @@ impl Judge {
         Ok(Ruling { decision, coverage })
     }
 
-    /// Goes on from where the buckets were not full; tells `each` whether a document is in a bucket that the first step did not see.
+    /// Goes on from where the bands were not full, and tells `each` whether a document is in a band that the first step did not see.
     fn walk_on(&self, features: &Features, mut open: Vec<Open>, mut each: impl FnMut(u32, bool)) -> Vec<Open> {
         for (slot, o) in open.iter_mut().enumerate() {
             let mut deeper = false;
-            while o.indexed + self.buckets.visit(o.band, slot, o.key, |d| each(d, deeper)) >= LIMIT
-                && o.level < LEVELS
-                && o.band != WORDLESS
+            while o.indexed + self.bands.visit(o.band, slot, o.key, |d| each(d, deeper)) >= LIMIT && o.level < LEVELS && o.band != WORDLESS
             {
                 o.level += 1;
                 o.key = refine(features, o.band, o.level, o.key);
                 deeper = true;
-                o.indexed = self.base.as_ref().map_or(0, |b| b.bucket(o.band, o.key, &mut |d| each(d, true)));
+                o.indexed = self.base.as_ref().map_or(0, |b| b.band(o.band, o.key, &mut |d| each(d, true)));
             }
         }
         open
@@ -431,7 +429,7 @@ impl Judge {
 
     fn push(&mut self, name: Name, features: &Features, open: Vec<Open>) -> Result<u32, DedupError> {
         let ordinal = self.len();
-        self.buckets.insert(ordinal, open.iter().map(|o| (o.band, o.key)));
+        self.bands.insert(ordinal, open.iter().map(|o| (o.band, o.key)));
         self.kept.push(name, features.text_digest, &features.words, &features.slots)?;
         let seen = features.fingerprints.iter().map(|f| (f.key, Place { ordinal, position: f.position }));
         match &self.base {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use crate::buckets::{Buckets, Places};
+use crate::bands::{Bands, Places};
 use crate::device::Device;
 use crate::features::Name;
 
@@ -158,7 +158,7 @@ pub struct Delta {
     /// Documents of the base.
     pub(crate) first: u32,
     pub(crate) kept: Kept,
-    pub(crate) buckets: Buckets,
+    pub(crate) bands: Bands,
     pub(crate) places: Places,
     /// What sorts.
     pub(crate) device: Device,

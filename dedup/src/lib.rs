@@ -1,7 +1,7 @@
 //! Finds documents that are copies of earlier ones, and says which, with evidence.
 //!
 //! A text becomes a stream of word hashes (`words`), equal for copies that differ in case, space or punctuation. Its 5-word shingles
-//! (`hash`) give a keyed MinHash (`signature`) whose bands name candidates (`buckets`); exact Jaccard decides (`similarity`). Windows of
+//! (`hash`) give a keyed MinHash (`signature`) whose bands name candidates (`bands`); exact Jaccard decides (`similarity`). Windows of
 //! 25 words (`winnow`) find runs in common with earlier documents (`spans`). `judge` puts these together for documents' `features`, batch
 //! by batch; what is `kept` is in memory, and `index` has it on disk; `guard` counts what is in a held-out pool; `device` is where the
 //! work is done.
@@ -11,7 +11,7 @@
 /// The procedure of `docs/dedup.md`: another one gives other verdicts.
 pub const PROCEDURE: &str = "assay-dedup-2";
 
-mod buckets;
+mod bands;
 mod device;
 mod error;
 mod features;
@@ -28,7 +28,7 @@ mod words;
 
 pub use corpus::Threshold;
 
-pub use buckets::LIMIT;
+pub use bands::LIMIT;
 pub use device::Device;
 pub use error::DedupError;
 pub use features::{Features, Name};

@@ -11,7 +11,7 @@ use kernels::vectorised;
 
 use crate::hash::{Constants, hash_window, mix};
 
-/// Slots that each refinement of a heavy bucket adds to its key.
+/// Slots that each refinement of a heavy band adds to its key.
 pub const REFINE: usize = 4;
 /// Refinements until a key covers every slot.
 pub const LEVELS: usize = (SLOTS - ROWS) / REFINE;
@@ -86,7 +86,7 @@ pub fn band_key(slots: &[u32], band: usize) -> u64 {
     hash_window(band as u64 + 1, BAND_MULTIPLIER, &slots[band * ROWS..(band + 1) * ROWS]) >> (64 - KEY_BITS)
 }
 
-/// The key of a heavy bucket's refinement: of the key before and of the next slots, cyclically.
+/// The key of a heavy band's refinement: of the key before and of the next slots, cyclically.
 ///
 /// `level` counts from 1 to [`LEVELS`].
 pub fn refined_key(slots: &[u32], band: usize, level: usize, before: u64) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::buckets::Place;
+use crate::bands::Place;
 use crate::winnow::{Fingerprint, WINDOW};
 
 /// How much of a document earlier ones cover.

@@ -18,7 +18,7 @@ pub struct Config {
     pub origin: String,
     /// Where the index is: `sqlite:index.db` in the home, or a Postgres URL.
     pub database: String,
-    /// Where objects are, if not in the home: the URL of a bucket.
+    /// Where objects are, if not in the home: the URL of an object store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
     /// A seed that all keys derive from; a demonstration, and anybody who knows it can sign.
@@ -51,7 +51,7 @@ pub fn config_of_home(dir: &Path) -> Result<Config> {
 /// The objects of a home, or of a copy of one.
 pub fn objects_of(dir: &Path) -> Result<Objects> {
     match config_of(dir)?.and_then(|c| c.storage) {
-        Some(url) => Ok(Objects::in_bucket(&url)?),
+        Some(url) => Ok(Objects::in_store(&url)?),
         None => Ok(Objects::new(&dir.join("objects"))),
     }
 }

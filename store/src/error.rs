@@ -70,10 +70,10 @@ pub enum StoreError {
         /// Where the last tree head is kept.
         path: PathBuf,
     },
-    /// A bucket does not do what it is asked.
+    /// An object store does not do what it is asked.
     #[error("{url}: {text}")]
-    Bucket {
-        /// The bucket, or the object in it.
+    ObjectStore {
+        /// The store, or the object in it.
         url: String,
         /// What it says.
         text: String,
@@ -112,7 +112,7 @@ impl StoreError {
     pub fn kind(&self) -> Kind {
         use StoreError as S;
         match self {
-            S::Io { .. } | S::Sql(_) | S::Bucket { .. } => Kind::Io,
+            S::Io { .. } | S::Sql(_) | S::ObjectStore { .. } => Kind::Io,
             S::Corrupt { .. } | S::Log { .. } | S::Fork { .. } | S::Witness { .. } | S::Absent(_) => Kind::Verification,
             _ => Kind::Check,
         }

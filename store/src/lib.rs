@@ -1,7 +1,7 @@
 //! Where bytes rest: objects, the log's files and their one writer, and the SQL index with its job queue and books.
 //!
 //! - `files`: writes that last or did not happen
-//! - `objects`, `bucket`: immutable files named by SHA-256, in a folder or in a bucket
+//! - `objects`, `object_store`: immutable files named by SHA-256, in a folder or in an object store
 //! - `log`: a log's files as anybody reads them
 //! - `sequencer`, `wal`: the one writer that appends to them, and what makes an append last with one sync
 //! - `follow`: a log's entries replayed, signatures on all cores
@@ -15,7 +15,6 @@
 //! leaves a file that nothing refers to, never an entry that points at nothing.
 
 pub mod admission;
-pub mod bucket;
 mod error;
 pub mod files;
 pub mod follow;
@@ -23,6 +22,7 @@ mod head_keeper;
 pub mod index;
 pub mod jobs;
 pub mod log;
+pub mod object_store;
 pub mod objects;
 pub mod sequencer;
 mod wal;

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use corpus::Digest;
 use corpus::objects::{Class, ObjectError, ReadObjects};
 
-use crate::bucket::{Bucket, Put};
 use crate::error::StoreError;
 use crate::files;
+use crate::object_store::{ObjectStore, Put};
 
-/// Objects below a folder, or in a bucket.
+/// Objects below a folder, or in an object store.
 #[derive(Clone, Debug)]
 pub struct Objects(Place);
 
 #[derive(Clone, Debug)]
 enum Place {
     Folder(PathBuf),
-    Bucket(Arc<Bucket>),
+    Remote(Arc<ObjectStore>),
 }
 
 impl Objects {
@@ -26,15 +26,15 @@ impl Objects {
         Objects(Place::Folder(root.to_path_buf()))
     }
 
-    /// The objects in the bucket at `url`.
+    /// The objects in the object store at `url`.
     ///
     /// # Errors
-    /// [`StoreError::Bucket`] as [`Bucket::open`].
-    pub fn in_bucket(url: &str) -> Result<Objects, StoreError> {
-        Ok(Objects(Place::Bucket(Arc::new(Bucket::open(url)?))))
+    /// [`StoreError::ObjectStore`] as [`ObjectStore::open`].
+    pub fn in_store(url: &str) -> Result<Objects, StoreError> {
+        Ok(Objects(Place::Remote(Arc::new(ObjectStore::open(url)?))))
     }
 
-    /// The name of an object below the folder or in the bucket: its class and its digest.
+    /// The name of an object below the folder or in the object store: its class and its digest.
     fn name(class: Class, digest: &Digest) -> String {
         format!("{}/{digest}", class.name())
     }
@@ -44,7 +44,7 @@ impl Objects {
         let name = Objects::name(class, digest);
         match &self.0 {
             Place::Folder(root) => root.join(name),
-            Place::Bucket(bucket) => PathBuf::from(format!("{bucket:?}/{name}")),
+            Place::Remote(store) => PathBuf::from(format!("{store:?}/{name}")),
         }
     }
 
@@ -71,14 +71,14 @@ impl Objects {
                     Ok(digest)
                 }
             },
-            Place::Bucket(bucket) => {
+            Place::Remote(store) => {
                 let name = Objects::name(class, &digest);
                 // A name that is taken may be our own put, whose answer was lost, or somebody's who makes the same.
                 for _ in 0..3 {
-                    if bucket.put(&name, bytes.to_vec())? == Put::Stored {
+                    if store.put(&name, bytes.to_vec())? == Put::Stored {
                         return Ok(digest);
                     }
-                    if let Some(found) = bucket.get(&name)? {
+                    if let Some(found) = store.get(&name)? {
                         return same(found);
                     }
                 }
@@ -96,7 +96,7 @@ impl Objects {
     pub fn size(&self, class: Class, digest: &Digest) -> Option<u64> {
         match &self.0 {
             Place::Folder(_) => std::fs::metadata(self.described(class, digest)).ok().filter(std::fs::Metadata::is_file).map(|m| m.len()),
-            Place::Bucket(bucket) => bucket.size(&Objects::name(class, digest)).ok().flatten(),
+            Place::Remote(store) => store.size(&Objects::name(class, digest)).ok().flatten(),
         }
     }
 
@@ -104,7 +104,7 @@ impl Objects {
     fn read(&self, class: Class, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.0 {
             Place::Folder(_) => files::read_if_present(&self.described(class, digest)),
-            Place::Bucket(bucket) => bucket.get(&Objects::name(class, digest)),
+            Place::Remote(store) => store.get(&Objects::name(class, digest)),
         }
     }
 
@@ -126,18 +126,18 @@ impl Objects {
     pub fn remove(&self, class: Class, digest: &Digest) -> Result<(), StoreError> {
         match &self.0 {
             Place::Folder(_) => files::remove(&self.described(class, digest)),
-            Place::Bucket(bucket) => bucket.remove(&Objects::name(class, digest)),
+            Place::Remote(store) => store.remove(&Objects::name(class, digest)),
         }
     }
 
-    /// Every file below the folder or in the bucket, with its path relative to it, in order.
+    /// Every file below the folder or in the object store, with its path relative to it, in order.
     ///
     /// # Errors
     /// If they cannot be listed.
     pub fn list(&self) -> Result<Vec<PathBuf>, StoreError> {
         match &self.0 {
             Place::Folder(root) => list(root),
-            Place::Bucket(bucket) => Ok(bucket.list()?.into_iter().map(PathBuf::from).collect()),
+            Place::Remote(store) => Ok(store.list()?.into_iter().map(PathBuf::from).collect()),
         }
     }
 
@@ -148,11 +148,11 @@ impl Objects {
     pub fn listed(&self, path: &Path) -> Result<(PathBuf, Vec<u8>), StoreError> {
         match &self.0 {
             Place::Folder(root) => Ok((root.join(path), files::read(&root.join(path))?)),
-            Place::Bucket(bucket) => {
+            Place::Remote(store) => {
                 let name = path.to_string_lossy();
                 let bytes =
-                    bucket.get(&name)?.ok_or_else(|| StoreError::Bucket { url: format!("{bucket:?}/{name}"), text: "absent".into() })?;
-                Ok((PathBuf::from(format!("{bucket:?}/{name}")), bytes))
+                    store.get(&name)?.ok_or_else(|| StoreError::ObjectStore { url: format!("{store:?}/{name}"), text: "absent".into() })?;
+                Ok((PathBuf::from(format!("{store:?}/{name}")), bytes))
             }
         }
     }

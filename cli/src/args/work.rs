@@ -23,7 +23,7 @@ pub struct Worker {
     /// The database: a Postgres URL.
     #[arg(long, value_name = "URL", requires = "storage")]
     pub database: Option<String>,
-    /// The objects: the URL of a bucket, or a folder that several machines see.
+    /// The objects: the URL of an object store, or a folder that several machines see.
     #[arg(long, value_name = "URL", requires = "database")]
     pub storage: Option<String>,
     /// Milliseconds without a sign of life after which others may take its job.

@@ -131,7 +131,7 @@ pub async fn worker(place: &Place, a: Worker) -> Result<Output> {
     let (index, objects) = match (&a.database, &a.storage) {
         (Some(database), Some(storage)) => {
             let index = Index::open(database).await.with_context(|| format!("database {database}"))?;
-            let objects = if storage.contains("://") { Objects::in_bucket(storage)? } else { Objects::new(Path::new(storage)) };
+            let objects = if storage.contains("://") { Objects::in_store(storage)? } else { Objects::new(Path::new(storage)) };
             (index, objects)
         }
         _ => (index_of(&place.home).await?, objects_of(&place.home)?),

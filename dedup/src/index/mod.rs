@@ -1,6 +1,6 @@
 //! Kept documents on disk: immutable segments, a manifest that lists them, and views of what was known at some size of the log.
 //!
-//! A segment holds documents of consecutive ordinals in four files: what is known of each (`documents`), their words, their buckets
+//! A segment holds documents of consecutive ordinals in four files: what is known of each (`documents`), their words, their bands
 //! and their fingerprints, the last two sorted. Four segments of one tier are merged into one of the next. A file is named by its
 //! digest and never changes; the manifest is replaced last, so that a crash leaves files that nothing refers to.
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::buckets::Place;
+use crate::bands::Place;
 use crate::error::DedupError;
 use crate::features::Name;
 use crate::hash::Key;
@@ -183,11 +183,11 @@ impl View {
         self.segment(ordinal).slots(ordinal)
     }
 
-    /// Gives the documents of a bucket to `each`, ascending; returns their number.
-    pub(crate) fn bucket(&self, band: u8, key: u64, each: &mut impl FnMut(u32)) -> usize {
+    /// Gives the documents of a band to `each`, ascending; returns their number.
+    pub(crate) fn band(&self, band: u8, key: u64, each: &mut impl FnMut(u32)) -> usize {
         let mut documents = 0;
         for segment in self.segments.iter().take_while(|s| s.first < self.ordinals) {
-            for ordinal in segment.bucket(band, key).take_while(|o| *o < self.ordinals) {
+            for ordinal in segment.band(band, key).take_while(|o| *o < self.ordinals) {
                 each(ordinal);
                 documents += 1;
             }

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::files::{FileEntry, Writer, at, hex};
 use super::manifest::SegmentFiles;
-use crate::buckets::Place;
+use crate::bands::Place;
 use crate::error::DedupError;
 use crate::features::Name;
 use crate::kept::Delta;
@@ -160,8 +160,8 @@ impl Segment {
         words_of(&self.map(1)[4 * first..4 * (first + len)])
     }
 
-    /// Documents of a bucket, ascending.
-    pub(super) fn bucket(&self, band: u8, key: u64) -> impl Iterator<Item = u32> + '_ {
+    /// Documents of a band, ascending.
+    pub(super) fn band(&self, band: u8, key: u64) -> impl Iterator<Item = u32> + '_ {
         let records = &self.map(2).as_chunks::<BAND>().0[self.band_starts[usize::from(band)]..self.band_starts[usize::from(band) + 1]];
         let at = lower_bound(records, key, |r| number(&r[1..7]));
         records[at..].iter().take_while(move |r| number(&r[1..7]) == key).map(|r| number(&r[7..]) as u32)
@@ -228,7 +228,7 @@ fn span_record(key: u64, place: Place) -> [u8; SPAN] {
 
 /// Writes kept documents as a segment of tier 0.
 pub(super) fn write(dir: &Path, log_index: u64, delta: &Delta) -> Result<SegmentFiles, DedupError> {
-    let Delta { first, kept, buckets, places, device } = delta;
+    let Delta { first, kept, bands: own, places, device } = delta;
     let mut documents = Writer::new(dir, "documents")?;
     let mut words = Writer::new(dir, "words")?;
     let (mut at_word, mut buffer, mut bytes) = (0u64, Vec::new(), Vec::new());
@@ -250,7 +250,7 @@ pub(super) fn write(dir: &Path, log_index: u64, delta: &Delta) -> Result<Segment
         at_word += own.len() as u64;
     }
     let mut bands = Writer::new(dir, "bands")?;
-    for (band, key, ordinal) in device.sort(buckets.records())? {
+    for (band, key, ordinal) in device.sort(own.records())? {
         bands.write(&band_record(band, key, ordinal))?;
     }
     let mut spans = Writer::new(dir, "spans")?;

@@ -1,4 +1,4 @@
-//! A bucket by URL: S3, Google Cloud Storage, Azure, behind the few calls that objects need.
+//! An object store by URL: S3, Google Cloud Storage, Azure, behind the few calls that objects need.
 //!
 //! Credentials and endpoints come from the environment, by the names that each provider uses (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`,
 //! `GOOGLE_APPLICATION_CREDENTIALS`, `AZURE_STORAGE_ACCOUNT_KEY` …). Requests go through the HTTP client that witnesses are asked with.
@@ -18,7 +18,9 @@ use object_store::client::{
 };
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{BackoffConfig, Error, ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions, PutPayload, RetryConfig};
+use object_store::{
+    BackoffConfig, Error, ObjectStore as Client, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions, PutPayload, RetryConfig,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
@@ -32,15 +34,15 @@ pub enum Put {
     Present,
 }
 
-/// A bucket, or a prefix of one. Calls block, on a runtime of its own, so that they may come from anywhere.
-pub struct Bucket {
+/// An object store, or a prefix of one. Calls block, on a runtime of its own, so that they may come from anywhere.
+pub struct ObjectStore {
     url: String,
-    store: PrefixStore<Arc<dyn ObjectStore>>,
-    /// There until the bucket is dropped.
+    store: PrefixStore<Arc<dyn Client>>,
+    /// There until the object store is dropped.
     runtime: Option<tokio::runtime::Runtime>,
 }
 
-impl Drop for Bucket {
+impl Drop for ObjectStore {
     fn drop(&mut self) {
         // A runtime that waits for its threads must not be dropped inside of another one.
         if let Some(runtime) = self.runtime.take() {
@@ -49,24 +51,24 @@ impl Drop for Bucket {
     }
 }
 
-impl std::fmt::Debug for Bucket {
+impl std::fmt::Debug for ObjectStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.url)
     }
 }
 
-impl Bucket {
-    /// The bucket at `url`: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container@account/prefix`.
+impl ObjectStore {
+    /// The object store at `url`: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container@account/prefix`.
     ///
     /// # Errors
-    /// [`StoreError::Bucket`] if the URL is none of these or its settings contradict each other; nothing is asked yet.
-    pub fn open(url: &str) -> Result<Bucket, StoreError> {
-        let failed = |e: &dyn std::fmt::Display| StoreError::Bucket { url: url.to_string(), text: e.to_string() };
+    /// [`StoreError::ObjectStore`] if the URL is none of these or its settings contradict each other; nothing is asked yet.
+    pub fn open(url: &str) -> Result<ObjectStore, StoreError> {
+        let failed = |e: &dyn std::fmt::Display| StoreError::ObjectStore { url: url.to_string(), text: e.to_string() };
         let parsed = url::Url::parse(url).map_err(|e| failed(&e))?;
         let (scheme, prefix) = ObjectStoreScheme::parse(&parsed).map_err(|e| failed(&e))?;
         let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(5), base: 2.0 };
         let retry = RetryConfig { backoff, max_retries: 6, retry_timeout: Duration::from_secs(60) };
-        let store: Arc<dyn ObjectStore> = match scheme {
+        let store: Arc<dyn Client> = match scheme {
             ObjectStoreScheme::AmazonS3 => {
                 let builder = object_store::aws::AmazonS3Builder::from_env().with_url(url).with_retry(retry);
                 Arc::new(builder.with_http_connector(Connector).build().map_err(|e| failed(&e))?)
@@ -81,13 +83,13 @@ impl Bucket {
             }
             other => return Err(failed(&format!("expected s3://, gs:// or az://, found {other:?}"))),
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("bucket").enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("object store").enable_all().build();
         let runtime = runtime.map_err(|e| failed(&e))?;
-        Ok(Bucket { url: url.to_string(), store: PrefixStore::new(store, prefix), runtime: Some(runtime) })
+        Ok(ObjectStore { url: url.to_string(), store: PrefixStore::new(store, prefix), runtime: Some(runtime) })
     }
 
     fn failed(&self, name: &str, e: &Error) -> StoreError {
-        StoreError::Bucket { url: format!("{}/{name}", self.url.trim_end_matches('/')), text: e.to_string() }
+        StoreError::ObjectStore { url: format!("{}/{name}", self.url.trim_end_matches('/')), text: e.to_string() }
     }
 
     /// Waits for an answer. The runtime is not the caller's, so the caller may itself be inside of one.
@@ -97,13 +99,13 @@ impl Bucket {
             // Who does not wait any more does not miss it.
             let _ = send.send(answer.await);
         });
-        receive.recv().expect("the bucket's runtime outlives its calls")
+        receive.recv().expect("the object store's runtime outlives its calls")
     }
 
     /// Stores bytes under a name that nothing has yet.
     ///
     /// # Errors
-    /// [`StoreError::Bucket`].
+    /// [`StoreError::ObjectStore`].
     pub fn put(&self, name: &str, bytes: Vec<u8>) -> Result<Put, StoreError> {
         let (store, path) = (self.store.clone(), Path::from(name));
         let put = async move { store.put_opts(&path, PutPayload::from(bytes), PutOptions::from(PutMode::Create)).await };
@@ -118,7 +120,7 @@ impl Bucket {
     /// The bytes under a name, if there are any.
     ///
     /// # Errors
-    /// [`StoreError::Bucket`].
+    /// [`StoreError::ObjectStore`].
     pub fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let (store, path) = (self.store.clone(), Path::from(name));
         match self.wait(async move { store.get(&path).await?.bytes().await }) {
@@ -131,7 +133,7 @@ impl Bucket {
     /// The size of what is under a name, if anything is.
     ///
     /// # Errors
-    /// [`StoreError::Bucket`].
+    /// [`StoreError::ObjectStore`].
     pub fn size(&self, name: &str) -> Result<Option<u64>, StoreError> {
         let (store, path) = (self.store.clone(), Path::from(name));
         match self.wait(async move { store.head(&path).await }) {
@@ -144,7 +146,7 @@ impl Bucket {
     /// Removes what is under a name; nothing is there afterwards, as before if there was nothing.
     ///
     /// # Errors
-    /// [`StoreError::Bucket`].
+    /// [`StoreError::ObjectStore`].
     pub fn remove(&self, name: &str) -> Result<(), StoreError> {
         let (store, path) = (self.store.clone(), Path::from(name));
         match self.wait(async move { store.delete(&path).await }) {
@@ -156,7 +158,7 @@ impl Bucket {
     /// All names, in order.
     ///
     /// # Errors
-    /// [`StoreError::Bucket`].
+    /// [`StoreError::ObjectStore`].
     pub fn list(&self) -> Result<Vec<String>, StoreError> {
         let store = self.store.clone();
         let all = async move {

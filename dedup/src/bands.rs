@@ -1,9 +1,9 @@
 //! Kept documents by band key, in memory.
 //!
-//! A bucket takes [`LIMIT`] documents; those that come later go to its refinements, whose keys cover more slots, so that a template of
+//! A band takes [`LIMIT`] documents; those that come later go to its refinements, whose keys cover more slots, so that a template of
 //! thousands is not compared one by one. Where a document goes depends on those before it alone.
 
-/// Documents of a bucket before it is refined.
+/// Documents of a band before it is refined.
 pub const LIMIT: usize = 16;
 
 const NONE: u32 = u32::MAX;
@@ -27,9 +27,9 @@ struct Shard {
 }
 
 /// Open addressing in parts.
-pub struct Buckets {
+pub struct Bands {
     shards: Vec<Shard>,
-    /// The next document of the same bucket, by document and band.
+    /// The next document of the same band, by document and band number.
     next: Vec<u32>,
     bands: usize,
     first: u32,
@@ -46,13 +46,13 @@ fn place(band: u8, key: u64) -> (usize, usize) {
     ((spread >> 56) as usize, (spread >> 8) as usize)
 }
 
-impl Buckets {
-    /// Empty, for documents from ordinal `first` on that are in up to `bands` buckets each.
-    pub fn new(bands: usize, first: u32) -> Buckets {
-        Buckets { shards: (0..SHARDS).map(|_| Shard::default()).collect(), next: Vec::new(), bands, first }
+impl Bands {
+    /// Empty, for documents from ordinal `first` on that are in up to `bands` bands each.
+    pub fn new(bands: usize, first: u32) -> Bands {
+        Bands { shards: (0..SHARDS).map(|_| Shard::default()).collect(), next: Vec::new(), bands, first }
     }
 
-    /// Asks the memory for a bucket that is read soon.
+    /// Asks the memory for a band that is read soon.
     #[inline]
     pub fn prefetch(&self, band: u8, key: u64) {
         let (shard, at) = place(band, key);
@@ -81,7 +81,7 @@ impl Buckets {
         }
     }
 
-    /// Gives the bucket's documents to `each`, ascending; returns their number, at most 255.
+    /// Gives the band's documents to `each`, ascending; returns their number, at most 255.
     #[inline]
     pub fn visit(&self, band: u8, slot: usize, key: u64, mut each: impl FnMut(u32)) -> usize {
         let Some(entry) = self.find(band, key) else { return 0 };
@@ -93,7 +93,7 @@ impl Buckets {
         (entry.tag & 0xff) as usize
     }
 
-    /// Adds a document, the one after the last: `places` are its buckets' bands and keys, one for each slot of the chain.
+    /// Adds a document, the one after the last: `places` are its bands' numbers and keys, one for each slot of the chain.
     pub fn insert(&mut self, ordinal: u32, places: impl Iterator<Item = (u8, u64)>) {
         let row = (ordinal - self.first) as usize * self.bands;
         self.next.resize(row + self.bands, NONE);
@@ -122,13 +122,13 @@ impl Buckets {
     }
 }
 
-impl Buckets {
-    /// Band, key and ordinal of every document in every bucket, in no order.
+impl Bands {
+    /// Number, key and ordinal of every document in every band, in no order.
     pub fn records(&self) -> Vec<(u8, u64, u32)> {
         let mut records = Vec::with_capacity(self.next.len());
         for entry in self.shards.iter().flat_map(|s| &s.entries).filter(|e| e.head != NONE) {
             let (band, key) = ((entry.tag >> 8) as u8, entry.tag >> 16);
-            // A text without words has one bucket, the first of its chain.
+            // A text without words has one band, the first of its chain.
             let slot = if usize::from(band) < self.bands { usize::from(band) } else { 0 };
             let mut at = entry.head;
             while at != NONE {
