@@ -588,6 +588,6 @@ fn killed_at_any_point_a_payout_goes_on_to_books_that_balance() {
     assert!(kills >= 5, "only {kills} kills in {whole:?}");
     assert_eq!((home.balance("paid"), home.balance("held:"), home.balance("in-flight:")), (100_000, 0, 0));
     home.clean();
-    let rebuilt = home.ok(now, &["index", "rebuild"]);
+    let rebuilt = home.ok(now, &["catalog", "rebuild"]);
     assert_eq!((&rebuilt["same"], &rebuilt["matches_log"]), (&true.into(), &true.into()), "{rebuilt}");
 }

@@ -181,7 +181,7 @@ fn six_workers_of_which_two_are_killed_make_what_one_process_makes() {
         assert!(w.0.wait().unwrap().success());
     }
     // The index can be made again there too, and is the same.
-    let rebuilt = on_copy(&world, &["index", "rebuild", "--home", "many"]).output().unwrap();
+    let rebuilt = on_copy(&world, &["catalog", "rebuild", "--home", "many"]).output().unwrap();
     let rebuilt: Value = serde_json::from_slice(&rebuilt.stdout).unwrap();
     assert_eq!((rebuilt["same"].as_bool(), rebuilt["matches_log"].as_bool()), (Some(true), Some(true)), "{rebuilt}");
     drop_schema(&database);

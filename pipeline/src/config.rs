@@ -16,7 +16,7 @@ pub struct Config {
     pub format: u32,
     /// The log's name.
     pub origin: String,
-    /// Where the index is: `sqlite:index.db` in the home, or a Postgres URL.
+    /// Where the catalog is: `sqlite:index.db` in the home, or a Postgres URL.
     pub database: String,
     /// Where objects are, if not in the home: the URL of an object store.
     #[serde(skip_serializing_if = "Option::is_none")]

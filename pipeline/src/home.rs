@@ -1,4 +1,4 @@
-//! A home: keys, log, objects, index, and the one way entries are made.
+//! A home: keys, log, objects, catalog, and the one way entries are made.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use rules::accounting::Accounting;
 use rules::listener::{Listener, Silent};
 use store::admission::{Admitted, admit};
 use store::follow::{draws, entry_draws, follow, parse};
-use store::{Applied, Index, Objects, Sequencer, StoreError, files};
+use store::{Applied, Catalog, Objects, Sequencer, StoreError, files};
 
 use crate::config::{Config, config_of, config_of_home, database_url, objects_of, state_folder};
 use crate::destroy::destroy;
@@ -24,7 +24,7 @@ use crate::keys::{self, key_path, read as read_key};
 use crate::secrets::{Secrets, draw};
 use crate::witnesses::{WITNESS_POLICY, WitnessChoice, asked, witness_policy};
 
-/// Movements in the books, by the index of their entry.
+/// Movements in the books, by the catalog of their entry.
 type Moved = BTreeMap<EntryIndex, Movement>;
 
 const ROLES: [(&str, Algorithm); 4] = [
@@ -48,8 +48,8 @@ pub struct Home {
     pub secrets: Secrets,
     /// Who hears how far something got; nobody, unless somebody is given.
     pub listener: Arc<dyn Listener>,
-    /// The index.
-    pub index: Index,
+    /// The catalog.
+    pub catalog: Catalog,
     /// Seconds since 1970, the same for everything that one command writes.
     pub now: u64,
     sequencer: Sequencer,
@@ -175,7 +175,7 @@ impl Home {
         Ok(home)
     }
 
-    /// Opens a home: replays its log, brings the index up to date.
+    /// Opens a home: replays its log, brings the catalog up to date.
     pub async fn open(dir: &Path, now: u64) -> Result<Home> {
         let home = Home::open_or_begun(dir, now).await?;
         if home.state.size == 0 {
@@ -192,19 +192,19 @@ impl Home {
         let outside = if config.demo_seed.is_none() { Some(state_folder()?.join(log.public().key_id().to_string())) } else { None };
         let path = dir.join(WITNESS_POLICY);
         let policy = files::read_text(&path)?;
-        let index = Index::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))?;
-        let witnesses = asked(dir, &policy, &config, &index)?;
+        let catalog = Catalog::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))?;
+        let witnesses = asked(dir, &policy, &config, &catalog)?;
         let mut sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, witnesses, outside, now)?;
         // Nobody else works on a database in the home.
-        if !index.is_shared() {
-            index.release_all().await?;
+        if !catalog.is_shared() {
+            catalog.release_all().await?;
         }
         sweep(dir)?;
         let state = replayed(&sequencer)?;
         // A crash after a change of witnesses left the old ones here.
         if let Some(logged) = current_policy(&state).filter(|logged| **logged != policy) {
             files::write(&path, logged.as_bytes(), 0o644)?;
-            sequencer.set_witnesses(asked(dir, logged, &config, &index)?);
+            sequencer.set_witnesses(asked(dir, logged, &config, &catalog)?);
         }
         let objects = objects_of(dir)?;
         let mut home = Home {
@@ -216,7 +216,7 @@ impl Home {
             secrets: Secrets { dir: dir.to_path_buf(), demo_seed: config.demo_seed },
             listener: Arc::new(Silent),
             config,
-            index,
+            catalog,
             now,
             sequencer,
             books: OnceLock::new(),
@@ -302,14 +302,14 @@ impl Home {
             }
         };
         self.after_append(&entries)?;
-        self.apply_to_index(first, &bytes, entries, moved).await?;
+        self.apply_to_catalog(first, &bytes, entries, moved).await?;
         Ok(first)
     }
 
     /// Appends what is `ready` while it looks which of `batch` may come next; says with which index the first began.
     ///
-    /// One waits for the disk and the other needs the cores. `known` has the indexes of entries in the log and of those that are ready. If the
-    /// append fails, what was admitted after it is void too. The index does not have the new entries yet: see [`Home::index_admitted`].
+    /// One waits for the disk and the other needs the cores. `known` has the cataloges of entries in the log and of those that are ready. If the
+    /// append fails, what was admitted after it is void too. The catalog does not have the new entries yet: see [`Home::catalog_admitted`].
     pub fn advance(
         &mut self,
         ready: Option<&Admitted>,
@@ -353,10 +353,10 @@ impl Home {
         Ok(self.books.get_or_init(|| books))
     }
 
-    /// Brings what was admitted into the index.
-    pub async fn index_admitted(&mut self, first: EntryIndex, new: Admitted) -> Result<()> {
+    /// Brings what was admitted into the catalog.
+    pub async fn catalog_admitted(&mut self, first: EntryIndex, new: Admitted) -> Result<()> {
         let moved = self.movements(first, &new.entries)?;
-        self.apply_to_index(first, &new.bytes, new.entries, moved).await
+        self.apply_to_catalog(first, &new.bytes, new.entries, moved).await
     }
 
     /// The leaf hashes of all entries.
@@ -369,12 +369,12 @@ impl Home {
         if entries.is_empty() {
             return Ok(());
         }
-        // A crash from here on leaves an index that is behind; the next start brings it up to date.
+        // A crash from here on leaves a catalog that is behind; the next start brings it up to date.
         self.keep_head()?;
         if let Some(Entry::WitnessChange(e)) = entries.iter().rfind(|e| matches!(e, Entry::WitnessChange(_))) {
             let policy = e.witness_policy.clone();
             files::write(&self.dir.join(WITNESS_POLICY), policy.as_bytes(), 0o644)?;
-            self.sequencer.set_witnesses(asked(&self.dir, &policy, &self.config, &self.index)?);
+            self.sequencer.set_witnesses(asked(&self.dir, &policy, &self.config, &self.catalog)?);
         }
         Ok(())
     }
@@ -399,7 +399,7 @@ impl Home {
         Ok(files::read_text(&path)?)
     }
 
-    async fn apply_to_index(&mut self, first: EntryIndex, bytes: &[Vec<u8>], entries: Vec<Entry>, mut moved: Moved) -> Result<()> {
+    async fn apply_to_catalog(&mut self, first: EntryIndex, bytes: &[Vec<u8>], entries: Vec<Entry>, mut moved: Moved) -> Result<()> {
         let applied = |((index, bytes), entry): ((EntryIndex, &Vec<u8>), Entry)| Applied {
             index,
             digest: Digest::of(bytes),
@@ -407,7 +407,7 @@ impl Home {
             entry,
         };
         let applied: Vec<Applied> = first.onwards().zip(bytes).zip(entries).map(applied).collect();
-        Ok(self.index.apply(&applied, &self.genesis().currency).await?)
+        Ok(self.catalog.apply(&applied, &self.genesis().currency).await?)
     }
 
     /// What entries from `first` on move, which the state has already.
@@ -424,15 +424,15 @@ impl Home {
         Ok(moved)
     }
 
-    /// Brings the index up to date; its last entry has to be the log's.
+    /// Brings the catalog up to date; its last entry has to be the log's.
     async fn sync_index(&mut self) -> Result<()> {
-        let known = match self.index.last().await? {
+        let known = match self.catalog.last().await? {
             None => 0,
             Some((index, digest)) => {
                 let same = index < self.state.size && Digest::of(&self.sequencer.entry(index)?).to_string() == digest;
                 if !same {
-                    let text = "it is of another log, or of entries that this log does not have; run `assay index rebuild`";
-                    return Err(StoreError::Index(text.into()).into());
+                    let text = "it is of another log, or of entries that this log does not have; run `assay catalog rebuild`";
+                    return Err(StoreError::Catalog(text.into()).into());
                 }
                 index + 1
             }
@@ -441,15 +441,15 @@ impl Home {
             let bytes = self.sequencer.entries(start..self.state.size.min(start + 4096))?;
             let entries = (start..).zip(&bytes).map(|(index, b)| Ok(parse(EntryIndex(index), b)?.1)).collect::<Result<Vec<_>>>()?;
             let moved = self.movements(EntryIndex(start), &entries)?;
-            self.apply_to_index(EntryIndex(start), &bytes, entries, moved).await?;
+            self.apply_to_catalog(EntryIndex(start), &bytes, entries, moved).await?;
         }
         Ok(())
     }
 
-    /// Checks that the index is of this log, entry by entry.
-    pub async fn index_matches(&self) -> Result<bool> {
+    /// Checks that the catalog is of this log, entry by entry.
+    pub async fn catalog_matches(&self) -> Result<bool> {
         let entries = self.sequencer.entries(0..self.state.size)?;
-        Ok(self.index.digests().await?.into_iter().eq(entries.iter().map(|e| Digest::of(e).to_string())))
+        Ok(self.catalog.digests().await?.into_iter().eq(entries.iter().map(|e| Digest::of(e).to_string())))
     }
 
     /// The bytes of entry `index`, and the proof that it is under the newest tree head.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corpus::Digest;
-use store::{Class, Index, Job, JobState, StoreError};
+use store::{Catalog, Class, Job, JobState, StoreError};
 use tokio::sync::watch;
 
 use crate::error::{Context, Kind, Result, failure};
@@ -22,26 +22,26 @@ pub async fn run(home: &Home, work: &[Work]) -> Result<Vec<Digest>> {
     let Some(kind) = work.first().map(Work::kind) else { return Ok(Vec::new()) };
     let inputs: Vec<String> = work.iter().map(Work::input).collect::<Result<_>>()?;
     let ids: Vec<Digest> = inputs.iter().map(|input| store::jobs::id_of(kind, input)).collect();
-    let index = &home.index;
-    let before = index.jobs_of(kind).await?;
+    let catalog = &home.catalog;
+    let before = catalog.jobs_of(kind).await?;
     let lost = |id: &&Digest| before.get(*id).and_then(|j| j.output).is_some_and(|output| !home.objects.has(Class::Sealed, &output));
-    index.forget(&ids.iter().filter(lost).copied().collect::<Vec<_>>()).await?;
-    index.enqueue(kind, &inputs).await?;
+    catalog.forget(&ids.iter().filter(lost).copied().collect::<Vec<_>>()).await?;
+    catalog.enqueue(kind, &inputs).await?;
     let bar = home.listener.task(kind, ids.len() as u64);
     let worker = Arc::new(Worker::new(home.objects.clone()));
     let (_stop, stopped) = watch::channel(false);
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..threads() {
         let name = format!("{}/{n}", process());
-        tasks.spawn(work_until_idle(index.clone(), worker.clone(), vec![kind], name, LEASE_MS, stopped.clone()));
+        tasks.spawn(work_until_idle(catalog.clone(), worker.clone(), vec![kind], name, LEASE_MS, stopped.clone()));
     }
     // Rows are many and long: they are read once no more can be open than those that nobody here asked for.
     let own: BTreeSet<&Digest> = ids.iter().collect();
     let foreign = before.values().filter(|j| !own.contains(&j.id) && !is_ended(j)).count() as u64;
     loop {
-        let open = index.open_jobs(kind).await?;
+        let open = catalog.open_jobs(kind).await?;
         bar.set((ids.len() as u64).saturating_sub(open.saturating_sub(foreign)));
-        let after = if open <= foreign { index.jobs_of(kind).await? } else { BTreeMap::new() };
+        let after = if open <= foreign { catalog.jobs_of(kind).await? } else { BTreeMap::new() };
         let own: Vec<_> = ids.iter().filter_map(|id| after.get(id)).collect();
         if own.len() == ids.len() && own.iter().all(|j| is_ended(j)) {
             drop(bar);
@@ -61,7 +61,7 @@ pub async fn run(home: &Home, work: &[Work]) -> Result<Vec<Digest>> {
         }
         if tasks.is_empty() {
             let name = format!("{}/0", process());
-            tasks.spawn(work_until_idle(index.clone(), worker.clone(), vec![kind], name, LEASE_MS, stopped.clone()));
+            tasks.spawn(work_until_idle(catalog.clone(), worker.clone(), vec![kind], name, LEASE_MS, stopped.clone()));
         }
         tokio::time::sleep(POLL.min(Duration::from_millis(20 + ids.len() as u64))).await;
     }
@@ -87,7 +87,7 @@ pub fn process() -> String {
 ///
 /// A worker that has to stop ends the job that it has.
 pub async fn work_until_idle(
-    index: Index,
+    catalog: Catalog,
     worker: Arc<Worker>,
     kinds: Vec<&'static str>,
     name: String,
@@ -96,21 +96,21 @@ pub async fn work_until_idle(
 ) -> Result<u64> {
     let mut done = 0;
     while !*stopped.borrow() {
-        let Some(job) = index.lease(&kinds, &name, lease_ms).await? else { break };
-        done += u64::from(attempt(&index, &worker, job, lease_ms).await?);
+        let Some(job) = catalog.lease(&kinds, &name, lease_ms).await? else { break };
+        done += u64::from(attempt(&catalog, &worker, job, lease_ms).await?);
     }
     Ok(done)
 }
 
 /// Does a job that is leased; returns whether this attempt recorded its output.
-async fn attempt(index: &Index, worker: &Arc<Worker>, job: Job, lease_ms: i64) -> Result<bool> {
+async fn attempt(catalog: &Catalog, worker: &Arc<Worker>, job: Job, lease_ms: i64) -> Result<bool> {
     let (input, worker) = (job.input.clone(), worker.clone());
     let mut doing = tokio::task::spawn_blocking(move || worker.run(&input));
     let beat = Duration::from_millis((lease_ms / 4).max(1) as u64);
     let result = loop {
         tokio::select! {
             result = &mut doing => break result,
-            () = tokio::time::sleep(beat) => match index.heartbeat(&job, lease_ms).await {
+            () = tokio::time::sleep(beat) => match catalog.heartbeat(&job, lease_ms).await {
                 // Somebody else has it: what this attempt makes is the same bytes, and nobody waits for them.
                 Err(StoreError::Fenced { .. }) => {}
                 // The next beat may be heard again.
@@ -121,9 +121,9 @@ async fn attempt(index: &Index, worker: &Arc<Worker>, job: Job, lease_ms: i64) -
     };
     for tries in 1.. {
         let ended = match &result {
-            Ok(Ok(output)) => index.complete(&job, output).await.map(|()| true),
-            Ok(Err(e)) => index.fail(&job, &e.to_string()).await.map(|()| false),
-            Err(e) => index.fail(&job, &e.to_string()).await.map(|()| false),
+            Ok(Ok(output)) => catalog.complete(&job, output).await.map(|()| true),
+            Ok(Err(e)) => catalog.fail(&job, &e.to_string()).await.map(|()| false),
+            Err(e) => catalog.fail(&job, &e.to_string()).await.map(|()| false),
         };
         match ended {
             Err(StoreError::Fenced { .. }) => return Ok(false),

@@ -1,15 +1,15 @@
-//! The index, made again from log and objects.
+//! The catalog, made again from log and objects.
 
 use std::path::Path;
 
 use serde::Serialize;
-use store::Index;
+use store::Catalog;
 
 use crate::config::{config_of_home, database_url};
 use crate::error::{Context, Result};
 use crate::home::Home;
 
-/// An index that was made again.
+/// A catalog that was made again.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Rebuilt {
     /// Entries that it was made from.
@@ -20,18 +20,18 @@ pub struct Rebuilt {
     pub matches_log: bool,
 }
 
-/// Makes the index of the home in `dir` again: an SQLite file is moved aside, Postgres tables are emptied.
+/// Makes the catalog of the home in `dir` again: an SQLite file is moved aside, Postgres tables are emptied.
 pub async fn rebuild(dir: &Path, now: u64) -> Result<Rebuilt> {
     let config = config_of_home(dir)?;
     let before = match config.database.strip_prefix("sqlite:") {
         Some(name) if !dir.join(name).exists() => None,
         sqlite => {
-            let index = Index::open(&database_url(dir, &config)).await?;
-            let dump = index.dump().await?;
+            let catalog = Catalog::open(&database_url(dir, &config)).await?;
+            let dump = catalog.dump().await?;
             if sqlite.is_none() {
-                index.clear().await?;
+                catalog.clear().await?;
             }
-            index.close().await;
+            catalog.close().await;
             if let Some(name) = sqlite {
                 let path = dir.join(name);
                 std::fs::rename(&path, dir.join(format!("{name}.old"))).with_context(|| path.display().to_string())?;
@@ -43,6 +43,6 @@ pub async fn rebuild(dir: &Path, now: u64) -> Result<Rebuilt> {
         }
     };
     let home = Home::open(dir, now).await?;
-    let after = home.index.dump().await?;
-    Ok(Rebuilt { entries: home.state.size, same: before.map(|b| b == after), matches_log: home.index_matches().await? })
+    let after = home.catalog.dump().await?;
+    Ok(Rebuilt { entries: home.state.size, same: before.map(|b| b == after), matches_log: home.catalog_matches().await? })
 }

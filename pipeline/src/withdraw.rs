@@ -204,7 +204,7 @@ async fn forget_made(home: &Home, submission: EntryIndex) -> Result<()> {
     let own: BTreeSet<Digest> =
         state.submission(submission).into_iter().flat_map(|s| &s.shards).map(|Logged { entry: s, .. }| s.file).collect();
     for kind in ["shard", "compaction"] {
-        for job in home.index.jobs_of(kind).await?.into_values() {
+        for job in home.catalog.jobs_of(kind).await?.into_values() {
             let made = match canonical::from_slice::<Work>(job.input.as_bytes()) {
                 Ok(Work::Shard { submission: of, .. }) => of == submission,
                 Ok(Work::Compaction { files }) => files.iter().any(|f| own.contains(f) || !logged.contains(f)),
@@ -212,7 +212,7 @@ async fn forget_made(home: &Home, submission: EntryIndex) -> Result<()> {
             };
             if let Some(output) = job.output.filter(|o| made && !logged.contains(o) && !compacted.contains(o)) {
                 home.objects.remove(Class::Sealed, &output)?;
-                home.index.forget(&[job.id]).await?;
+                home.catalog.forget(&[job.id]).await?;
             }
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ledger::WitnessPolicy;
 use store::follow::draws;
-use store::{Cosigner, FileWitness, HeadKeeper, Index, RemoteWitness, Witness, Witnesses};
+use store::{Catalog, Cosigner, FileWitness, HeadKeeper, RemoteWitness, Witness, Witnesses};
 
 use crate::config::Config;
 use crate::error::{Kind, Result, failure, usage};
@@ -36,7 +36,7 @@ pub(crate) fn witness_policy(dir: &Path, choice: &WitnessChoice) -> Result<Strin
 }
 
 /// Those whom a policy names, as they can be asked: the home's own, others by HTTP, or by files where they have no URL.
-pub(crate) fn asked(dir: &Path, policy: &str, config: &Config, index: &Index) -> Result<Witnesses> {
+pub(crate) fn asked(dir: &Path, policy: &str, config: &Config, catalog: &Catalog) -> Result<Witnesses> {
     let policy = WitnessPolicy::from_text(policy).map_err(|e| failure(Kind::Verification, e.to_string()))?;
     let own = read_key(&key_path(dir, "witness"))?;
     let cosigner = |w: &ledger::witness_policy::PolicyWitness| -> Box<dyn Cosigner> {
@@ -49,6 +49,6 @@ pub(crate) fn asked(dir: &Path, policy: &str, config: &Config, index: &Index) ->
     let cosigners = policy.witnesses.iter().map(cosigner).collect();
     // A database in the home would be restored with it; a demonstration's key is everybody's.
     let kept = config.demo_seed.is_none() && config.database.starts_with("postgres");
-    let keeper = kept.then(|| Box::new(HeadKeeper::new(index.clone())) as Box<dyn Cosigner>);
+    let keeper = kept.then(|| Box::new(HeadKeeper::new(catalog.clone())) as Box<dyn Cosigner>);
     Ok(Witnesses::new(cosigners, Box::new(move |signed| policy.is_quorum(signed)), draws).after(keeper))
 }

@@ -102,9 +102,9 @@ pub enum StoreError {
         /// The attempt.
         attempt: i64,
     },
-    /// The index holds something that the log does not say.
-    #[error("index: {0}")]
-    Index(String),
+    /// The catalog holds something that the log does not say.
+    #[error("catalog: {0}")]
+    Catalog(String),
 }
 
 impl StoreError {

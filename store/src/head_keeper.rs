@@ -3,27 +3,27 @@
 use corpus::merkle::Tree;
 use ledger::{Note, TreeHead, Verifier};
 
+use crate::catalog::Catalog;
 use crate::error::StoreError;
-use crate::index::Index;
 use crate::witness::Cosigner;
 
 /// Asked before every witness: it signs nothing, and refuses a tree head that does not grow from the last one.
 pub struct HeadKeeper {
-    index: Index,
+    catalog: Catalog,
     runtime: tokio::runtime::Handle,
 }
 
 impl HeadKeeper {
-    /// Keeps tree heads in the database of `index`; the calling thread belongs to a runtime of several threads.
-    pub fn new(index: Index) -> HeadKeeper {
-        HeadKeeper { index, runtime: tokio::runtime::Handle::current() }
+    /// Keeps tree heads in the database of `catalog`; the calling thread belongs to a runtime of several threads.
+    pub fn new(catalog: Catalog) -> HeadKeeper {
+        HeadKeeper { catalog, runtime: tokio::runtime::Handle::current() }
     }
 
     async fn swap(&self, note: &Note, tree: &Tree, log: &Verifier) -> Result<(), StoreError> {
         let id = log.public.key_id().to_string();
         let refuse = |text: String| StoreError::Witness { witness: "the database".into(), text };
         let head = TreeHead::verify(note, log).map_err(|e| refuse(e.to_string()))?;
-        let last = self.index.tree_head(&id).await?;
+        let last = self.catalog.tree_head(&id).await?;
         if let Some((size, text)) = &last {
             let kept = Note::from_text(text).and_then(|n| TreeHead::verify(&n, log)).map_err(|e| refuse(e.to_string()))?;
             if *size > head.size || kept.root != tree.root(kept.size.min(tree.size())) {
@@ -37,7 +37,7 @@ impl HeadKeeper {
         }
         // Without what witnesses add: who goes on compares roots.
         let text = note.signed_only_by(log).map_err(|e| refuse(e.to_string()))?.to_text();
-        if self.index.swap_tree_head(&id, last.map(|(size, _)| size), head.size, &text).await? {
+        if self.catalog.swap_tree_head(&id, last.map(|(size, _)| size), head.size, &text).await? {
             Ok(())
         } else {
             Err(refuse("another process signed a tree head with this key at the same time".into()))

@@ -9,8 +9,8 @@ use corpus::Digest;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::catalog::Catalog;
 use crate::error::StoreError;
-use crate::index::Index;
 
 /// Errors and lost leases after which a job is left alone.
 pub const MAX_FAILURES: i64 = 3;
@@ -65,7 +65,7 @@ pub fn id_of(kind: &str, input: &str) -> Digest {
 const COLUMNS: &str = "id, kind, input, state, attempt, failures, worker, started_at, ended_at, output, error";
 
 fn read(row: &AnyRow) -> Result<JobState, StoreError> {
-    let digest = |text: String| text.parse().map_err(|e| StoreError::Index(format!("a job: {e}")));
+    let digest = |text: String| text.parse().map_err(|e| StoreError::Catalog(format!("a job: {e}")));
     Ok(JobState {
         id: digest(row.try_get(0)?)?,
         kind: row.try_get(1)?,
@@ -81,7 +81,7 @@ fn read(row: &AnyRow) -> Result<JobState, StoreError> {
     })
 }
 
-impl Index {
+impl Catalog {
     /// The database's clock, in milliseconds since 1970, as an expression.
     fn clock(&self) -> &'static str {
         if self.postgres {
@@ -125,7 +125,7 @@ impl Index {
 
     /// Takes the first job of one of `kinds` that is ready, or whose lease has run out; `None` if there is none now.
     ///
-    /// The lease lasts `lease_ms`; see [`Index::heartbeat`].
+    /// The lease lasts `lease_ms`; see [`Catalog::heartbeat`].
     ///
     /// # Errors
     /// [`StoreError::Sql`].
@@ -148,7 +148,7 @@ impl Index {
             query = query.bind(*kind);
         }
         let Some(row) = query.fetch_optional(&self.pool).await? else { return Ok(None) };
-        let id = row.try_get::<String, _>("id")?.parse().map_err(|e| StoreError::Index(format!("a job: {e}")))?;
+        let id = row.try_get::<String, _>("id")?.parse().map_err(|e| StoreError::Catalog(format!("a job: {e}")))?;
         Ok(Some(Job { id, kind: row.try_get("kind")?, input: row.try_get("input")?, attempt: row.try_get("attempt")? }))
     }
 
@@ -165,7 +165,7 @@ impl Index {
     /// Records a job's output.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] as [`Index::heartbeat`].
+    /// [`StoreError::Fenced`] as [`Catalog::heartbeat`].
     pub async fn complete(&self, job: &Job, output: &Digest) -> Result<(), StoreError> {
         let sql = format!(
             "update jobs set state = 'done', output = $1, error = null, worker = null, lease_until = null, ended_at = {} where id = $2 and attempt = $3 and state = 'leased'",
@@ -178,7 +178,7 @@ impl Index {
     /// Gives a job back after an error: it waits, longer each time, and after three failures it stays poisoned, with the reason.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] as [`Index::heartbeat`].
+    /// [`StoreError::Fenced`] as [`Catalog::heartbeat`].
     pub async fn fail(&self, job: &Job, error: &str) -> Result<(), StoreError> {
         let now = self.clock();
         let wait: String = (1..MAX_FAILURES).map(|n| format!("when {n} then {} ", BACK_OFF_MS << (2 * (n - 1)))).collect();
@@ -192,7 +192,7 @@ impl Index {
     /// Gives a job back undone: another worker may take it at once.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] as [`Index::heartbeat`].
+    /// [`StoreError::Fenced`] as [`Catalog::heartbeat`].
     pub async fn release(&self, job: &Job) -> Result<(), StoreError> {
         let sql = "update jobs set state = 'ready', worker = null, lease_until = null where id = $1 and attempt = $2 and state = 'leased'";
         let query = sqlx::query(sql).bind(job.id.to_string()).bind(job.attempt);

@@ -15,11 +15,11 @@
 //! leaves a file that nothing refers to, never an entry that points at nothing.
 
 pub mod admission;
+pub mod catalog;
 mod error;
 pub mod files;
 pub mod follow;
 mod head_keeper;
-pub mod index;
 pub mod jobs;
 pub mod log;
 pub mod object_store;
@@ -28,10 +28,10 @@ pub mod sequencer;
 mod wal;
 pub mod witness;
 
+pub use catalog::{Applied, Catalog};
 pub use corpus::objects::Class;
 pub use error::StoreError;
 pub use head_keeper::HeadKeeper;
-pub use index::{Applied, Index};
 pub use jobs::{Job, JobState};
 pub use log::LogFiles;
 pub use objects::Objects;

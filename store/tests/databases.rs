@@ -6,7 +6,7 @@ use ledger::entry::rights::LicenseStatement;
 use ledger::entry::{Acceptance, EpochClose, LicenseSource, PoolOutcome, Rights, Shard, Statements, Submission, VerifiedBy};
 use ledger::key::Algorithm;
 use ledger::{Entry, SecretKey};
-use store::{Applied, Cosigner, HeadKeeper, Index, Sequencer, Witness, Witnesses};
+use store::{Applied, Catalog, Cosigner, HeadKeeper, Sequencer, Witness, Witnesses};
 
 /// Postgres, as the tests expect it; each test has a schema of its own.
 const POSTGRES: &str = "postgres://postgres@127.0.0.1:5432/test";
@@ -16,10 +16,10 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// Runs `test` on both databases; says so if there is only one.
-fn on_both<F: AsyncFn(Index)>(name: &str, test: F) {
+fn on_both<F: AsyncFn(Catalog)>(name: &str, test: F) {
     runtime().block_on(async {
         let dir = tempfile::tempdir().unwrap();
-        test(Index::open(&format!("sqlite:{}?mode=rwc", dir.path().join("index.db").display())).await.unwrap()).await;
+        test(Catalog::open(&format!("sqlite:{}?mode=rwc", dir.path().join("index.db").display())).await.unwrap()).await;
         let schema = format!("assay_{name}_{}", std::process::id());
         sqlx::any::install_default_drivers();
         match sqlx::any::AnyPoolOptions::new().max_connections(1).acquire_timeout(std::time::Duration::from_secs(3)).connect(POSTGRES).await
@@ -27,9 +27,9 @@ fn on_both<F: AsyncFn(Index)>(name: &str, test: F) {
             Err(e) => eprintln!("SKIPPED on Postgres: {POSTGRES} does not answer: {e}"),
             Ok(admin) => {
                 sqlx::query(sqlx::AssertSqlSafe(format!("create schema {schema}"))).execute(&admin).await.unwrap();
-                let index = Index::open(&format!("{POSTGRES}?options=-c%20search_path%3D{schema}")).await.unwrap();
-                test(index.clone()).await;
-                index.close().await;
+                let catalog = Catalog::open(&format!("{POSTGRES}?options=-c%20search_path%3D{schema}")).await.unwrap();
+                test(catalog.clone()).await;
+                catalog.close().await;
                 sqlx::query(sqlx::AssertSqlSafe(format!("drop schema {schema} cascade"))).execute(&admin).await.unwrap();
                 eprintln!("{name}: ran on SQLite and Postgres");
             }
@@ -115,33 +115,33 @@ fn applied() -> Vec<Applied> {
 
 #[test]
 fn entries_are_applied_once_and_the_books_keep_every_digit() {
-    on_both("books", async |index| {
+    on_both("books", async |catalog| {
         let digests: Vec<Digest> = (0..7u8).map(|i| Digest::of(&[i])).collect();
         let applied = applied();
-        assert_eq!(index.last().await.unwrap(), None);
-        index.apply(&applied, "XTS").await.unwrap();
-        assert!(index.apply(&applied[1..2], "XTS").await.is_err(), "an entry was applied twice");
-        assert_eq!(index.size().await.unwrap(), 7);
-        assert_eq!(index.last().await.unwrap(), Some((6, digests[6].to_string())));
-        assert!(index.digests().await.unwrap().into_iter().eq(digests.iter().map(Digest::to_string)));
-        let row = &index.submissions().await.unwrap()[0];
+        assert_eq!(catalog.last().await.unwrap(), None);
+        catalog.apply(&applied, "XTS").await.unwrap();
+        assert!(catalog.apply(&applied[1..2], "XTS").await.is_err(), "an entry was applied twice");
+        assert_eq!(catalog.size().await.unwrap(), 7);
+        assert_eq!(catalog.last().await.unwrap(), Some((6, digests[6].to_string())));
+        assert!(catalog.digests().await.unwrap().into_iter().eq(digests.iter().map(Digest::to_string)));
+        let row = &catalog.submissions().await.unwrap()[0];
         assert_eq!((row.documents, row.accepted, row.duplicates, row.tokens), (3, Some(2), Some(1), Some(37)));
         let held = format!("held:{}", ContributorId([1; 16]));
-        assert_eq!(index.balance(&held, "XTS").await.unwrap(), 10i128.pow(30) - 1);
-        assert_eq!(index.balances("XTS").await.unwrap().iter().map(|(_, b)| b).sum::<i128>(), 0);
-        assert_eq!(index.balance(&held, "EUR").await.unwrap(), 0);
-        let dump = index.dump().await.unwrap();
+        assert_eq!(catalog.balance(&held, "XTS").await.unwrap(), 10i128.pow(30) - 1);
+        assert_eq!(catalog.balances("XTS").await.unwrap().iter().map(|(_, b)| b).sum::<i128>(), 0);
+        assert_eq!(catalog.balance(&held, "EUR").await.unwrap(), 0);
+        let dump = catalog.dump().await.unwrap();
         assert!(dump.contains("000000001000000000000000000000000000000"), "{dump}");
         let zero = vec![Transfer { debit: Account::Operator, credit: Account::Haircut, amount_minor: 0 }];
         let nothing = Applied { index: EntryIndex(7), movement: Some(Movement::Post(zero)), ..applied[0].clone() };
-        assert!(index.apply(&[nothing], "XTS").await.is_err(), "a transfer of nothing was booked");
-        assert_eq!(index.size().await.unwrap(), 7, "a refused entry left something behind");
-        what_is_reserved_counts_once_it_is_posted(&index, &applied[0], contributor_held()).await;
-        if index.is_shared() {
-            index.clear().await.unwrap();
-            assert_eq!((index.size().await.unwrap(), index.dump().await.unwrap().as_str()), (0, ""));
-            index.apply(&applied, "XTS").await.unwrap();
-            assert_eq!(index.dump().await.unwrap(), dump, "a rebuilt index is another one");
+        assert!(catalog.apply(&[nothing], "XTS").await.is_err(), "a transfer of nothing was booked");
+        assert_eq!(catalog.size().await.unwrap(), 7, "a refused entry left something behind");
+        what_is_reserved_counts_once_it_is_posted(&catalog, &applied[0], contributor_held()).await;
+        if catalog.is_shared() {
+            catalog.clear().await.unwrap();
+            assert_eq!((catalog.size().await.unwrap(), catalog.dump().await.unwrap().as_str()), (0, ""));
+            catalog.apply(&applied, "XTS").await.unwrap();
+            assert_eq!(catalog.dump().await.unwrap(), dump, "a rebuilt catalog is another one");
         }
     });
 }
@@ -151,29 +151,29 @@ fn contributor_held() -> Account {
 }
 
 /// Entries that reserve from `account`, post and void.
-async fn what_is_reserved_counts_once_it_is_posted(index: &Index, like: &Applied, account: Account) {
-    let before = index.balance(&account.to_string(), "XTS").await.unwrap();
+async fn what_is_reserved_counts_once_it_is_posted(catalog: &Catalog, like: &Applied, account: Account) {
+    let before = catalog.balance(&account.to_string(), "XTS").await.unwrap();
     let at =
         |at: u64, movement| Applied { index: EntryIndex(at), digest: Digest::of(&[at as u8]), movement: Some(movement), ..like.clone() };
     let some = |amount_minor| vec![Transfer { debit: account, credit: Account::Paid, amount_minor }];
-    let apply = async |one: Applied| index.apply(&[one], "XTS").await;
+    let apply = async |one: Applied| catalog.apply(&[one], "XTS").await;
     apply(at(7, Movement::Reserve(some(5)))).await.unwrap();
     apply(at(8, Movement::Reserve(some(6)))).await.unwrap();
-    assert_eq!(index.balance(&account.to_string(), "XTS").await.unwrap(), before);
+    assert_eq!(catalog.balance(&account.to_string(), "XTS").await.unwrap(), before);
     apply(at(9, Movement::Confirm(EntryIndex(7)))).await.unwrap();
     apply(at(10, Movement::Void(EntryIndex(8)))).await.unwrap();
     assert!(apply(at(11, Movement::Confirm(EntryIndex(8)))).await.is_err(), "what was voided was posted");
     assert!(apply(at(11, Movement::Confirm(EntryIndex(11)))).await.is_err(), "an entry ended itself");
-    assert_eq!(index.balance(&account.to_string(), "XTS").await.unwrap(), before - 5);
-    assert_eq!(index.balance("paid", "XTS").await.unwrap(), 5);
+    assert_eq!(catalog.balance(&account.to_string(), "XTS").await.unwrap(), before - 5);
+    assert_eq!(catalog.balance("paid", "XTS").await.unwrap(), 5);
 }
 
 #[test]
 fn both_databases_hold_the_same() {
     let dumps = std::sync::Mutex::new(Vec::new());
-    on_both("same", async |index| {
-        index.apply(&applied(), "XTS").await.unwrap();
-        let dump = index.dump().await.unwrap();
+    on_both("same", async |catalog| {
+        catalog.apply(&applied(), "XTS").await.unwrap();
+        let dump = catalog.dump().await.unwrap();
         dumps.lock().unwrap().push(dump);
     });
     let dumps = dumps.into_inner().unwrap();
@@ -188,98 +188,99 @@ const LONG: i64 = 60_000;
 
 #[test]
 fn a_job_has_one_owner_and_a_late_one_is_fenced_off() {
-    on_both("jobs", async |index| {
+    on_both("jobs", async |catalog| {
         let out = Digest::of(b"out");
-        index.enqueue("k", &["b".into(), "a".into()]).await.unwrap();
-        index.enqueue("k", &["a".into()]).await.unwrap();
-        index.enqueue("other", &["c".into()]).await.unwrap();
-        let first = index.lease(&["k"], "w1", 500).await.unwrap().unwrap();
-        let second = index.lease(&["k"], "w2", LONG).await.unwrap().unwrap();
+        catalog.enqueue("k", &["b".into(), "a".into()]).await.unwrap();
+        catalog.enqueue("k", &["a".into()]).await.unwrap();
+        catalog.enqueue("other", &["c".into()]).await.unwrap();
+        let first = catalog.lease(&["k"], "w1", 500).await.unwrap().unwrap();
+        let second = catalog.lease(&["k"], "w2", LONG).await.unwrap().unwrap();
         // In the order in which they were added.
         assert_eq!((first.input.as_str(), second.input.as_str()), ("b", "a"));
         pause(600).await;
         // The first worker goes silent; its lease runs out and another attempt takes the job.
-        let again = index.lease(&["k"], "w3", LONG).await.unwrap().unwrap();
+        let again = catalog.lease(&["k"], "w3", LONG).await.unwrap().unwrap();
         assert_eq!((again.input.as_str(), again.attempt), ("b", 2));
-        assert_eq!(index.lease(&["k"], "w4", LONG).await.unwrap(), None);
-        assert!(index.heartbeat(&first, LONG).await.is_err(), "a worker without its lease goes on");
-        assert!(index.complete(&first, &out).await.is_err(), "a worker without its lease wrote a result");
-        assert!(index.fail(&first, "late").await.is_err(), "a worker without its lease ended a job");
-        index.complete(&again, &out).await.unwrap();
+        assert_eq!(catalog.lease(&["k"], "w4", LONG).await.unwrap(), None);
+        assert!(catalog.heartbeat(&first, LONG).await.is_err(), "a worker without its lease goes on");
+        assert!(catalog.complete(&first, &out).await.is_err(), "a worker without its lease wrote a result");
+        assert!(catalog.fail(&first, "late").await.is_err(), "a worker without its lease ended a job");
+        catalog.complete(&again, &out).await.unwrap();
         // Given back, it is somebody else's at once.
-        index.release(&second).await.unwrap();
-        let third = index.lease(&["k"], "w5", LONG).await.unwrap().unwrap();
+        catalog.release(&second).await.unwrap();
+        let third = catalog.lease(&["k"], "w5", LONG).await.unwrap().unwrap();
         assert_eq!((third.input.as_str(), third.attempt), ("a", 2));
-        index.complete(&third, &out).await.unwrap();
-        let states: Vec<(String, String, i64)> = index.jobs().await.unwrap().into_iter().map(|j| (j.input, j.state, j.failures)).collect();
+        catalog.complete(&third, &out).await.unwrap();
+        let states: Vec<(String, String, i64)> =
+            catalog.jobs().await.unwrap().into_iter().map(|j| (j.input, j.state, j.failures)).collect();
         assert_eq!(states, [("b".into(), "done".into(), 1), ("a".into(), "done".into(), 0), ("c".into(), "ready".into(), 0)]);
         // What is lost is asked for again.
-        index.forget(&[third.id]).await.unwrap();
-        index.enqueue("k", &["a".into(), "b".into()]).await.unwrap();
-        assert_eq!(index.open_jobs("k").await.unwrap(), 1);
+        catalog.forget(&[third.id]).await.unwrap();
+        catalog.enqueue("k", &["a".into(), "b".into()]).await.unwrap();
+        assert_eq!(catalog.open_jobs("k").await.unwrap(), 1);
     });
 }
 
 #[test]
 fn a_lease_lasts_as_long_as_there_are_signs_of_life() {
-    on_both("heartbeats", async |index| {
-        index.enqueue("k", &["a".into()]).await.unwrap();
-        let job = index.lease(&["k"], "w1", 300).await.unwrap().unwrap();
+    on_both("heartbeats", async |catalog| {
+        catalog.enqueue("k", &["a".into()]).await.unwrap();
+        let job = catalog.lease(&["k"], "w1", 300).await.unwrap().unwrap();
         for _ in 0..4 {
             pause(150).await;
-            index.heartbeat(&job, 300).await.unwrap();
-            assert_eq!(index.lease(&["k"], "w2", LONG).await.unwrap(), None, "a job with a live worker was taken");
+            catalog.heartbeat(&job, 300).await.unwrap();
+            assert_eq!(catalog.lease(&["k"], "w2", LONG).await.unwrap(), None, "a job with a live worker was taken");
         }
-        index.complete(&job, &Digest::of(b"out")).await.unwrap();
+        catalog.complete(&job, &Digest::of(b"out")).await.unwrap();
     });
 }
 
 #[test]
 fn what_fails_waits_longer_each_time_and_is_left_alone_after_three() {
-    on_both("poison", async |index| {
-        index.enqueue("k", &["bad".into(), "deadly".into()]).await.unwrap();
+    on_both("poison", async |catalog| {
+        catalog.enqueue("k", &["bad".into(), "deadly".into()]).await.unwrap();
         for attempt in 1..=3 {
-            let before = index.now().await.unwrap();
+            let before = catalog.now().await.unwrap();
             let job = loop {
-                match index.lease(&["k"], "w", LONG).await.unwrap() {
+                match catalog.lease(&["k"], "w", LONG).await.unwrap() {
                     Some(job) if job.input == "bad" => break job,
-                    Some(job) => index.release(&job).await.unwrap(),
+                    Some(job) => catalog.release(&job).await.unwrap(),
                     None => {}
                 }
                 pause(20).await;
             };
-            let waited = index.now().await.unwrap() - before;
+            let waited = catalog.now().await.unwrap() - before;
             let expected = [0, 1000, 4000][attempt - 1];
             assert!(waited >= expected - 100, "attempt {attempt} came after {waited} ms, expected {expected}");
-            index.fail(&job, &format!("reason {attempt}")).await.unwrap();
+            catalog.fail(&job, &format!("reason {attempt}")).await.unwrap();
         }
         // One that its workers die of.
         for _ in 0..3 {
-            assert_eq!(index.lease(&["k"], "w", 1).await.unwrap().unwrap().input, "deadly");
+            assert_eq!(catalog.lease(&["k"], "w", 1).await.unwrap().unwrap().input, "deadly");
             pause(20).await;
         }
-        assert_eq!(index.lease(&["k"], "w", LONG).await.unwrap(), None);
+        assert_eq!(catalog.lease(&["k"], "w", LONG).await.unwrap(), None);
         let poisoned: Vec<(String, String)> =
-            index.jobs().await.unwrap().into_iter().filter(|j| j.state == "poisoned").map(|j| (j.input, j.error.unwrap())).collect();
+            catalog.jobs().await.unwrap().into_iter().filter(|j| j.state == "poisoned").map(|j| (j.input, j.error.unwrap())).collect();
         assert_eq!(poisoned, [("bad".into(), "reason 3".into()), ("deadly".into(), "its workers lost their leases".into())]);
-        assert_eq!(index.retry().await.unwrap(), 2);
-        assert_eq!(index.lease(&["k"], "w", LONG).await.unwrap().unwrap().input, "bad");
+        assert_eq!(catalog.retry().await.unwrap(), 2);
+        assert_eq!(catalog.lease(&["k"], "w", LONG).await.unwrap().unwrap().input, "bad");
     });
 }
 
 #[test]
 fn many_workers_do_every_job_once() {
-    on_both("crowd", async |index| {
+    on_both("crowd", async |catalog| {
         let inputs: Vec<String> = (0..60).map(|i| i.to_string()).collect();
-        index.enqueue("k", &inputs).await.unwrap();
+        catalog.enqueue("k", &inputs).await.unwrap();
         let tasks: Vec<_> = (0..6)
             .map(|n| {
-                let index = index.clone();
+                let catalog = catalog.clone();
                 tokio::spawn(async move {
                     let mut done = Vec::new();
-                    while let Some(job) = index.lease(&["k"], &format!("w{n}"), LONG).await.unwrap() {
+                    while let Some(job) = catalog.lease(&["k"], &format!("w{n}"), LONG).await.unwrap() {
                         pause(1).await;
-                        index.complete(&job, &Digest::of(job.input.as_bytes())).await.unwrap();
+                        catalog.complete(&job, &Digest::of(job.input.as_bytes())).await.unwrap();
                         done.push(job.input);
                     }
                     done
@@ -292,18 +293,18 @@ fn many_workers_do_every_job_once() {
         }
         done.sort_by_key(|i: &String| i.parse::<u32>().unwrap());
         assert_eq!(done, inputs);
-        assert!(index.jobs().await.unwrap().iter().all(|j| j.attempt == 1 && j.output == Some(Digest::of(j.input.as_bytes()))));
+        assert!(catalog.jobs().await.unwrap().iter().all(|j| j.attempt == 1 && j.output == Some(Digest::of(j.input.as_bytes()))));
     });
 }
 
 #[test]
 fn a_copy_of_a_home_on_another_machine_is_refused_by_the_database_they_share() {
-    on_both("heads", async |index| {
+    on_both("heads", async |catalog| {
         let dir = tempfile::tempdir().unwrap();
         let key = |name: &str, algorithm| SecretKey::from_seed(name, algorithm, &[5; 32]);
         let open = |home: &std::path::Path| {
             let witness = Witness::new(key("w", Algorithm::CosignatureV1), &home.join("witness"));
-            let keeper: Box<dyn Cosigner> = Box::new(HeadKeeper::new(index.clone()));
+            let keeper: Box<dyn Cosigner> = Box::new(HeadKeeper::new(catalog.clone()));
             let witnesses = Witnesses::from(witness).after(Some(keeper));
             Sequencer::open(&home.join("log"), &home.join("lock"), key("log", Algorithm::Ed25519), witnesses, None, 1).unwrap()
         };
@@ -317,8 +318,8 @@ fn a_copy_of_a_home_on_another_machine_is_refused_by_the_database_they_share() {
         // The one that went on goes on, and one that was signed and not published is published.
         assert_eq!(open(&home).append(&[b"three".to_vec()], 4).unwrap(), EntryIndex(2));
         let id = key("log", Algorithm::Ed25519).public().key_id().to_string();
-        assert_eq!(index.tree_head(&id).await.unwrap().unwrap().0, 3);
-        assert!(!index.swap_tree_head(&id, Some(2), 4, "late").await.unwrap(), "an older tree head was replaced twice");
-        assert!(!index.swap_tree_head(&id, None, 4, "late").await.unwrap(), "a tree head was replaced by a first one");
+        assert_eq!(catalog.tree_head(&id).await.unwrap().unwrap().0, 3);
+        assert!(!catalog.swap_tree_head(&id, Some(2), 4, "late").await.unwrap(), "an older tree head was replaced twice");
+        assert!(!catalog.swap_tree_head(&id, None, 4, "late").await.unwrap(), "a tree head was replaced by a first one");
     });
 }

@@ -11,7 +11,7 @@ use histories::History;
 use ledger::Entry;
 use ledger::entry::EpochClose;
 use sqlx::{Connection, Executor};
-use store::{Applied, Index};
+use store::{Applied, Catalog};
 
 const HISTORIES: u64 = 300;
 const POSTGRES: &str = "postgres://postgres@127.0.0.1:5432/test";
@@ -35,7 +35,7 @@ fn currency(n: u64) -> String {
     [n / 676, n / 26 % 26, n % 26].map(|i| char::from(b'A' + i as u8)).iter().collect()
 }
 
-async fn histories_are_kept(index: &Index) {
+async fn histories_are_kept(catalog: &Catalog) {
     let mut base = 0;
     for seed in 0..HISTORIES {
         let mut history = History::new(1_000_000 + seed);
@@ -50,15 +50,15 @@ async fn histories_are_kept(index: &Index) {
             let (batch, after) = rest.split_at(1 + history.n.below(rest.len() as u64) as usize);
             if history.n.below(2) == 0 {
                 // The batch ends in the middle: nothing of it is left behind.
-                let before = index.balances(&code).await.unwrap();
+                let before = catalog.balances(&code).await.unwrap();
                 let broken: Vec<Applied> = batch.iter().chain(&batch[..1]).cloned().collect();
-                assert!(index.apply(&broken, &code).await.is_err());
-                assert_eq!(index.balances(&code).await.unwrap(), before, "history {seed}");
+                assert!(catalog.apply(&broken, &code).await.is_err());
+                assert_eq!(catalog.balances(&code).await.unwrap(), before, "history {seed}");
             }
-            index.apply(batch, &code).await.unwrap();
+            catalog.apply(batch, &code).await.unwrap();
             rest = after;
         }
-        let found: BTreeMap<String, i128> = index.balances(&code).await.unwrap().into_iter().collect();
+        let found: BTreeMap<String, i128> = catalog.balances(&code).await.unwrap().into_iter().collect();
         let expected: BTreeMap<String, i128> = history.books.balances().map(|(a, b)| (a.to_string(), b)).collect();
         // A proposal's account has its number without the base in both.
         assert_eq!(found, expected, "history {seed}");
@@ -75,8 +75,8 @@ fn run(test: impl AsyncFn()) {
 fn three_hundred_histories_on_sqlite() {
     run(async || {
         let dir = tempfile::tempdir().unwrap();
-        let index = Index::open(&format!("sqlite:{}?mode=rwc", dir.path().join("index.db").display())).await.unwrap();
-        histories_are_kept(&index).await;
+        let catalog = Catalog::open(&format!("sqlite:{}?mode=rwc", dir.path().join("index.db").display())).await.unwrap();
+        histories_are_kept(&catalog).await;
     });
 }
 
@@ -90,9 +90,9 @@ fn three_hundred_histories_on_postgres() {
         };
         let schema = format!("assay_money_{}", std::process::id());
         connection.execute(sqlx::AssertSqlSafe(format!("create schema {schema}"))).await.unwrap();
-        let index = Index::open(&format!("{POSTGRES}?options=-c%20search_path%3D{schema}")).await.unwrap();
-        histories_are_kept(&index).await;
-        index.close().await;
+        let catalog = Catalog::open(&format!("{POSTGRES}?options=-c%20search_path%3D{schema}")).await.unwrap();
+        histories_are_kept(&catalog).await;
+        catalog.close().await;
         connection.execute(sqlx::AssertSqlSafe(format!("drop schema {schema} cascade"))).await.unwrap();
     });
 }

@@ -1,4 +1,4 @@
-//! A home: `assay init`, `status`, `serve`, `index rebuild`.
+//! A home: `assay init`, `status`, `serve`, `catalog rebuild`.
 
 use std::path::PathBuf;
 
@@ -49,9 +49,9 @@ pub struct Serve {
     pub sealed: bool,
 }
 
-/// The index.
+/// The catalog: what the database knows of the log.
 #[derive(Debug, Subcommand)]
-pub enum Index {
+pub enum Catalog {
     /// Make it again from log and objects, and compare.
     Rebuild,
 }

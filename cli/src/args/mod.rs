@@ -26,7 +26,7 @@ use self::audit::{Audit, Report, Trace};
 use self::dedup::Dedup;
 use attribution::{Attribution, Explain};
 use epoch::{Compact, Epoch, Ingest};
-use home::{Index, Init, Serve, Status};
+use home::{Catalog, Init, Serve, Status};
 use keys::{Contributor, Key};
 use model::{Eval, Export, Generate};
 use money::{Books, Dispute, Payout, Reward, Statement};
@@ -151,9 +151,9 @@ pub enum Command {
     #[command(subcommand)]
     Books(Books),
     Report(Report),
-    /// The index.
-    #[command(subcommand)]
-    Index(Index),
+    /// The catalog.
+    #[command(subcommand, alias = "index")]
+    Catalog(Catalog),
     Jobs(Jobs),
     Worker(Worker),
     Compact(Compact),
@@ -198,7 +198,7 @@ impl Command {
             Command::Dispute(_) => "dispute",
             Command::Books(_) => "books",
             Command::Report(_) => "report",
-            Command::Index(_) => "index",
+            Command::Catalog(_) => "catalog",
             Command::Jobs(_) => "jobs",
             Command::Worker(_) => "worker",
             Command::Compact(_) => "compact",

@@ -1,4 +1,4 @@
-//! A home: made, and its index made again.
+//! A home: made, and its catalog made again.
 
 use anyhow::{Context, Result};
 use pipeline::witnesses::WitnessChoice;
@@ -38,7 +38,7 @@ fn remote_witnesses(given: &[String]) -> Result<WitnessChoice> {
     Ok(WitnessChoice::All(given.iter().map(one).collect::<Result<_>>()?))
 }
 
-/// Makes the index again from log and objects, and says whether it is the same.
+/// Makes the catalog again from log and objects, and says whether it is the same.
 pub async fn rebuild(place: &Place) -> Result<Output> {
     let rebuilt = rebuild::rebuild(&place.home, place.now).await?;
     let same = match rebuilt.same {
@@ -46,5 +46,5 @@ pub async fn rebuild(place: &Place) -> Result<Output> {
         Some(false) => "it differs from the one before, which was wrong",
         None => "there was none before",
     };
-    Output::of(format!("index rebuilt from {} entries; {same}", rebuilt.entries), &rebuilt)
+    Output::of(format!("catalog rebuilt from {} entries; {same}", rebuilt.entries), &rebuilt)
 }

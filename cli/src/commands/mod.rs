@@ -32,7 +32,7 @@ use pipeline::Home;
 
 use crate::args::attribution::Attribution;
 use crate::args::epoch::Epoch;
-use crate::args::home::Index;
+use crate::args::home::Catalog;
 use crate::args::keys::{Contributor, Key};
 use crate::args::money::{Books, Dispute, Payout, Statement};
 use crate::args::submit::Submission;
@@ -112,7 +112,7 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Books(Books::Close(a)) => money::disputes::close(place, a).await,
         Command::Books(Books::Show) => money::disputes::show(place).await,
         Command::Report(a) => report::report(place, a).await,
-        Command::Index(Index::Rebuild) => home::rebuild(place).await,
+        Command::Catalog(Catalog::Rebuild) => home::rebuild(place).await,
         Command::Jobs(a) => work::jobs(place, a).await,
         Command::Worker(a) => work::worker(place, a).await,
         Command::Compact(a) => epoch::compact(place, a).await,

@@ -104,8 +104,8 @@ async fn write(mut home: Home, mut waiting: mpsc::Receiver<Waiting>, now: Option
                 }
                 if let (Some((told, admitted)), Some(first)) = (appended, first) {
                     tell(&home, told, &admitted);
-                    // After the answers: the index is a cache, and the next start would bring it up to date.
-                    home.index_admitted(first, admitted).await?;
+                    // After the answers: the catalog is a cache, and the next start would bring it up to date.
+                    home.catalog_admitted(first, admitted).await?;
                 }
             }
             Err(e) => {

@@ -36,17 +36,17 @@ pub async fn of(home: &Home, contributor: Option<&str>) -> Result<Output> {
         let row = rows
             .first()
             .ok_or_else(|| usage(format!("contributor {name:?}: nothing was submitted under this name or id in epoch {number}")))?;
-        let held = home.index.balance(&format!("held:{}", row.id), &currency).await?;
+        let held = home.catalog.balance(&format!("held:{}", row.id), &currency).await?;
         let text = contributor_text(home, row, run, held, stage, &currency, exponent)?;
         return Ok(Output::new(
             text,
             json!({ "log_size": home.state.size, "stage": stage, "contributor": row, "held_minor": number_value(held) }),
         ));
     }
-    // The books are the index's: they have to say the same as the log.
-    let balances = home.index.balances(&currency).await?;
+    // The books are the catalog's: they have to say the same as the log.
+    let balances = home.catalog.balances(&currency).await?;
     let trial: i128 = balances.iter().map(|(_, b)| b).sum();
-    let submissions = home.index.submissions().await?.len();
+    let submissions = home.catalog.submissions().await?.len();
     let mut text =
         format!("{}: {} entries, {submissions} submissions, epoch {number} is {}\n\n", home.config.origin, home.state.size, stage.name());
     text += &contributor_table(&rows, &currency, exponent)?;

@@ -10,7 +10,7 @@ use pipeline::config::{config_of_home, database_url, objects_of};
 use pipeline::jobs::{process, threads, work_until_idle};
 use pipeline::work::{self, Work};
 use serde_json::{Value, json};
-use store::{Index, JobState, Objects};
+use store::{Catalog, JobState, Objects};
 use tokio::sync::watch;
 
 use super::Place;
@@ -23,21 +23,21 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Milliseconds whose ended jobs make the rate.
 const RATE_MS: i64 = 60_000;
 
-/// The index of a home that another process may have open.
-async fn index_of(dir: &Path) -> Result<Index> {
+/// The catalog of a home that another process may have open.
+async fn catalog_of(dir: &Path) -> Result<Catalog> {
     let config = config_of_home(dir)?;
-    Index::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))
+    Catalog::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))
 }
 
 /// Shows the queue, once or until nothing is left.
 pub async fn jobs(place: &Place, a: Jobs) -> Result<Output> {
-    let index = index_of(&place.home).await?;
+    let catalog = catalog_of(&place.home).await?;
     if a.retry {
-        let count = index.retry().await?;
+        let count = catalog.retry().await?;
         note(&format!("{count} jobs may be tried again"));
     }
     loop {
-        let (jobs, now) = (index.jobs().await?, index.now().await?);
+        let (jobs, now) = (catalog.jobs().await?, catalog.now().await?);
         let open = jobs.iter().any(|j| ["ready", "leased"].contains(&j.state.as_str()));
         if !a.watch || !open {
             return Ok(Output::new(text(&jobs, now, a.all), json_of(&jobs, now)));
@@ -128,15 +128,15 @@ fn json_of(jobs: &[JobState], now: i64) -> Value {
 
 /// Does jobs until it is told to stop by SIGINT or SIGTERM, or, if asked so, until there are none.
 pub async fn worker(place: &Place, a: Worker) -> Result<Output> {
-    let (index, objects) = match (&a.database, &a.storage) {
+    let (catalog, objects) = match (&a.database, &a.storage) {
         (Some(database), Some(storage)) => {
-            let index = Index::open(database).await.with_context(|| format!("database {database}"))?;
+            let catalog = Catalog::open(database).await.with_context(|| format!("database {database}"))?;
             let objects = if storage.contains("://") { Objects::in_store(storage)? } else { Objects::new(Path::new(storage)) };
-            (index, objects)
+            (catalog, objects)
         }
-        _ => (index_of(&place.home).await?, objects_of(&place.home)?),
+        _ => (catalog_of(&place.home).await?, objects_of(&place.home)?),
     };
-    if !index.is_shared() {
+    if !catalog.is_shared() {
         return Err(usage(
             "worker: the database is SQLite, which one process has for itself; `assay init --database postgres://…` lets many work",
         ));
@@ -163,14 +163,14 @@ pub async fn worker(place: &Place, a: Worker) -> Result<Output> {
     loop {
         let tasks = (0..threads()).map(|n| {
             let name = format!("{}/{n}", process());
-            tokio::spawn(work_until_idle(index.clone(), doer.clone(), Work::KINDS.to_vec(), name, a.lease_ms, stopped.clone()))
+            tokio::spawn(work_until_idle(catalog.clone(), doer.clone(), Work::KINDS.to_vec(), name, a.lease_ms, stopped.clone()))
         });
         for task in tasks.collect::<Vec<_>>() {
             done += task.await??;
         }
         let mut open = 0;
         for kind in Work::KINDS {
-            open += index.open_jobs(kind).await?;
+            open += catalog.open_jobs(kind).await?;
         }
         if *stopped.borrow() || a.exit_when_idle && open == 0 {
             return Ok(Output::new(format!("{done} jobs done"), json!({ "done": done })));

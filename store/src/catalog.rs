@@ -14,9 +14,9 @@ use sqlx::{AnyPool, Row, SqlSafeStr};
 
 use crate::error::StoreError;
 
-/// The index and the job queue of one home.
+/// The catalog and the job queue of one home.
 #[derive(Clone, Debug)]
-pub struct Index {
+pub struct Catalog {
     pub(crate) pool: AnyPool,
     pub(crate) postgres: bool,
 }
@@ -40,7 +40,7 @@ pub struct SubmissionRow {
     pub tokens: Option<i64>,
 }
 
-/// An entry for the index.
+/// An entry for the catalog.
 #[derive(Clone, Debug)]
 pub struct Applied {
     /// Log index.
@@ -152,12 +152,12 @@ fn to_sql(amount: i128) -> String {
     format!("{amount:039}")
 }
 
-impl Index {
+impl Catalog {
     /// Opens the database at `url` and migrates it.
     ///
     /// # Errors
     /// [`StoreError::Sql`] if it cannot be reached, [`StoreError::Migrate`] if its schema is another program's.
-    pub async fn open(url: &str) -> Result<Index, StoreError> {
+    pub async fn open(url: &str) -> Result<Catalog, StoreError> {
         sqlx::any::install_default_drivers();
         let postgres = url.starts_with("postgres");
         // SQLite has one writer; one connection makes its callers wait here instead of failing there.
@@ -184,7 +184,7 @@ impl Index {
             migration(6, "money", money),
         ];
         Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }.run(&pool).await?;
-        Ok(Index { pool, postgres })
+        Ok(Catalog { pool, postgres })
     }
 
     /// Whether other processes may use it too.
@@ -237,7 +237,7 @@ impl Index {
         Ok(row.try_get::<i64, _>("n")? as u64)
     }
 
-    /// The last entry that the index knows, and the digest of its bytes.
+    /// The last entry that the catalog knows, and the digest of its bytes.
     ///
     /// # Errors
     /// [`StoreError::Sql`].
@@ -255,7 +255,7 @@ impl Index {
         Ok(rows.iter().map(|r| r.try_get("digest")).collect::<Result<_, _>>()?)
     }
 
-    /// Applies entries in one transaction: a crash leaves the index before or after all of them.
+    /// Applies entries in one transaction: a crash leaves the catalog before or after all of them.
     ///
     /// # Errors
     /// [`StoreError::Sql`], also for an entry that was applied before.
@@ -313,7 +313,7 @@ impl Index {
         let rows = sqlx::query(sqlx::AssertSqlSafe(select)).bind(currency).fetch_all(&self.pool).await?;
         let mut balances = std::collections::BTreeMap::<String, i128>::new();
         for row in rows {
-            let amount: i128 = row.try_get::<String, _>(2)?.parse().map_err(|e| StoreError::Index(format!("an amount: {e}")))?;
+            let amount: i128 = row.try_get::<String, _>(2)?.parse().map_err(|e| StoreError::Catalog(format!("an amount: {e}")))?;
             *balances.entry(row.try_get(0)?).or_default() -= amount;
             *balances.entry(row.try_get(1)?).or_default() += amount;
         }
