@@ -1,6 +1,6 @@
 //! What a window of steps credits to each bucket, and what it cannot explain; the rows of credit by contributor and by document.
 //!
-//! The held-out loss drops along the chord from a window's first to its last weights by the integral of
+//! The held-out loss drops along the chord from a window's first to its last parameters by the integral of
 //! its gradient; the step being linear in the buckets' gradients, that integral splits by bucket.
 //! The vectors that this is tested against are in `trainer/tests/vectors`.
 
@@ -73,10 +73,10 @@ pub struct Window {
     pub rule: Rule,
     /// Whether the residual was above the limit with every rule.
     pub marked: bool,
-    /// Loss at its first weights.
+    /// Loss at its first parameters.
     #[serde(with = "bits")]
     pub loss_before: Vec<f64>,
-    /// Loss at its last weights.
+    /// Loss at its last parameters.
     #[serde(with = "bits")]
     pub loss_after: Vec<f64>,
     /// Credit of bucket and part, buckets outermost.

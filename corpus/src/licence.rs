@@ -12,11 +12,11 @@ use spdx::{Expression, ParseMode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
-    /// Research whose results are published; weights stay with the operator.
+    /// Research whose results are published; parameters stay with the operator.
     Research,
     /// A product or a service.
     Commercial,
-    /// The weights are given to anybody.
+    /// The parameters are given to anybody.
     WeightsReleased,
 }
 
@@ -91,7 +91,7 @@ const PERMISSIVE: &[&str] = &[
     "OpenSSL",
     "Python-2.0",
 ];
-/// Share-alike licences: research and commercial use; giving weights away is left out, since what they ask of weights is disputed.
+/// Share-alike licences: research and commercial use; giving parameters away is left out, since what they ask of parameters is disputed.
 const SHARE_ALIKE: &[&str] = &[
     "AGPL-3.0",
     "CC-BY-SA-3.0",

@@ -13,7 +13,7 @@ pub enum Class {
     Public,
     /// One contributor and auditors.
     Party,
-    /// The operator and auditors: text, shards, weights, targets.
+    /// The operator and auditors: text, shards, parameters, targets.
     Sealed,
 }
 

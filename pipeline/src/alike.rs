@@ -43,7 +43,7 @@ pub struct Alike {
     pub pairs: Vec<Pair>,
 }
 
-/// Pairs among the `most` documents with the largest credit, by size, at the run's last weights; `tokens` of each are compared.
+/// Pairs among the `most` documents with the largest credit, by size, at the run's last parameters; `tokens` of each are compared.
 pub fn alike(home: &Home, run: RunNumber, least: f64, most: usize, tokens: usize) -> Result<Alike> {
     let this = home.state.run(run)?;
     let Logged { entry: attribution, .. } =

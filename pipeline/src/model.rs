@@ -1,4 +1,4 @@
-//! A run's model: text from it, its loss on targets and files, its weights for other programs, and others' weights to start from.
+//! A run's model: text from it, its loss on targets and files, its parameters for other programs, and others' parameters to start from.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use rules::run_data::{self, Engine};
 use rules::targets::Targets;
 use serde::Serialize;
 use store::{Class, files};
-use trainer::{Corpus, Document, Drawing, RunConfig, Start, config_json, pieces_of, pricing_passes, read_config, write_weights};
+use trainer::{Corpus, Document, Drawing, RunConfig, Start, config_json, pieces_of, pricing_passes, read_config, write_parameters};
 
 use crate::error::{Context, Kind, Result, failure, usage};
 use crate::home::Home;
 
-/// A run's weights after its last progress.
+/// A run's parameters after its last progress.
 struct Model {
     config: RunConfig,
     vocabulary: usize,
@@ -157,7 +157,7 @@ pub struct Written {
     pub parameters: usize,
 }
 
-/// Writes the model as Hugging Face Llama: weights, config, tokenizer.
+/// Writes the model as Hugging Face Llama: parameters, config, tokenizer.
 pub fn export(archive: &Archive, run: RunNumber, out: &Path) -> Result<Written> {
     let model = load(archive, run)?;
     let backend = Engine::new();
@@ -165,7 +165,7 @@ pub fn export(archive: &Archive, run: RunNumber, out: &Path) -> Result<Written> 
     let theta: Vec<f64> = model.theta.as_slice().iter().map(|x| f64::from(*x)).collect();
     let tokenizer = archive.state.tokenizer.as_ref().context("a run has a tokenizer")?.entry.tokenizer;
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
-    files::write(&out.join("model.safetensors"), &write_weights(&engine.layout, &theta)?, 0o644)?;
+    files::write(&out.join("model.safetensors"), &write_parameters(&engine.layout, &theta)?, 0o644)?;
     files::write(&out.join("config.json"), config_json(&model.config.model, model.vocabulary).as_bytes(), 0o644)?;
     let json = archive.objects.get(Class::Public, &tokenizer)?;
     files::write(&out.join("tokenizer.json"), &json, 0o644)?;
@@ -174,7 +174,7 @@ pub fn export(archive: &Archive, run: RunNumber, out: &Path) -> Result<Written> 
     Ok(Written { run, step: model.step, out: out.display().to_string(), parameters: theta.len() })
 }
 
-/// Takes a folder's weights into the home and names them in the run's config, whose sizes have to be theirs.
+/// Takes a folder's parameters into the home and names them in the run's config, whose sizes have to be theirs.
 pub fn start_from(home: &Home, dir: &Path, config: &mut RunConfig) -> Result<()> {
     let text = String::from_utf8_lossy(&files::read(&dir.join("config.json"))?).into_owned();
     let (mut sizes, _) = read_config(&text)?;
@@ -185,10 +185,10 @@ pub fn start_from(home: &Home, dir: &Path, config: &mut RunConfig) -> Result<()>
     }
     let bytes = files::read(&dir.join("model.safetensors"))?;
     let digest = Digest::of(&bytes).to_string();
-    if let Some(start) = config.start.as_ref().filter(|s| s.weights != digest) {
-        return Err(usage(format!("{}: weights {digest}, RUN.toml says {}", dir.display(), start.weights)));
+    if let Some(start) = config.start.as_ref().filter(|s| s.parameters != digest) {
+        return Err(usage(format!("{}: parameters {digest}, RUN.toml says {}", dir.display(), start.parameters)));
     }
     home.objects.put(Class::Sealed, &bytes)?;
-    config.start = Some(Start { weights: digest });
+    config.start = Some(Start { parameters: digest });
     Ok(())
 }

@@ -83,7 +83,7 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
                 backend: format!("cpu-{}", backend.dtype()),
                 instruction_set: kernels::isa().name().to_string(),
                 threads: rayon::current_num_threads() as u32,
-                initial_weights: initial_digest,
+                initial_parameters: initial_digest,
                 seed: data.seed,
                 contributors: data.owners.contributors.len() as u64,
                 buckets: data.corpus.buckets as u64,
@@ -180,8 +180,8 @@ pub async fn abort(home: &mut Home, epoch: Option<u32>, reason: &str) -> Result<
 fn check_resumable(intent: &RunIntent, initial: Digest, steps: u64) -> Result<()> {
     let here = (kernels::isa().name(), rayon::current_num_threads() as u32, *BUILD);
     let there = (intent.instruction_set.as_str(), intent.threads, intent.build);
-    if (intent.initial_weights, intent.steps) != (initial, steps) {
-        return Err(failure(Kind::Check, format!("run {}: weights or steps of the intent are not those of the config", intent.run)));
+    if (intent.initial_parameters, intent.steps) != (initial, steps) {
+        return Err(failure(Kind::Check, format!("run {}: parameters or steps of the intent are not those of the config", intent.run)));
     }
     if here != there {
         return Err(failure(

@@ -95,10 +95,10 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         result.differences.push(format!("{} steps: config and corpus give {steps}", intent.steps));
     }
     let initial = data.initial(archive, &config)?;
-    let weights = Digest::of(&backend.master_to_bytes(&backend.master(&initial)));
-    if weights != intent.initial_weights {
+    let parameters = Digest::of(&backend.master_to_bytes(&backend.master(&initial)));
+    if parameters != intent.initial_parameters {
         result.outcome = ReplayOutcome::Differs;
-        result.differences.push(format!("initial weights {}: seed and config give {weights}", intent.initial_weights));
+        result.differences.push(format!("initial parameters {}: seed and config give {parameters}", intent.initial_parameters));
     }
     for (interval, drawn) in chosen {
         let mut state = match &interval.checkpoint {

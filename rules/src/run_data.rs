@@ -132,7 +132,7 @@ impl RunData {
         WeightLog { version: 1, strata: strata.clone(), tokens, changes }
     }
 
-    /// The state before step 0, with weights `initial` of the model.
+    /// The state before step 0, with parameters `initial` of the model.
     pub fn start(&self, archive: &Archive, config: &RunConfig, trainer: &Trainer<'_, Engine>, initial: &[f64]) -> Result<State<Engine>> {
         let mut state = trainer.start(initial);
         state.weights = self.weights(archive, config)?;
@@ -156,13 +156,13 @@ impl RunData {
         Ok(trainer)
     }
 
-    /// Weights before the first step: the config's, or those that follow from the seed.
+    /// Parameters before the first step: the config's, or those that follow from the seed.
     pub fn initial(&self, archive: &Archive, config: &RunConfig) -> Result<Vec<f64>> {
         let layout = Layout::new(&config.model, self.vocabulary);
         match &config.start {
             Some(start) => {
-                let digest: Digest = start.weights.parse().with_context(|| format!("start.weights {:?}", start.weights))?;
-                Ok(trainer::read_weights(&layout, &archive.objects.get(Class::Sealed, &digest)?)?)
+                let digest: Digest = start.parameters.parse().with_context(|| format!("start.parameters {:?}", start.parameters))?;
+                Ok(trainer::read_parameters(&layout, &archive.objects.get(Class::Sealed, &digest)?)?)
             }
             None => Ok(layout.initial(&self.seed.0)),
         }

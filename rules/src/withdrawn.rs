@@ -32,7 +32,7 @@ pub struct Consequences {
     pub destroyed: Vec<Thing>,
     /// What remains, and why.
     pub remains: Vec<Remaining>,
-    /// Runs that used the documents; weights that are trained are not undone.
+    /// Runs that used the documents; parameters that are trained are not undone.
     pub runs: Vec<RunNumber>,
 }
 

@@ -109,7 +109,7 @@ fn bound(seconds: f64) -> f64 {
             for _ in 0..times {
                 backend.matmul(y, x, &theta, *w, n, false);
                 backend.matmul_backward_input(dx, y, &theta, *w, n, false);
-                backend.matmul_backward_weight(&mut gradient, *w, y, x, 0..n);
+                backend.matmul_backward_parameters(&mut gradient, *w, y, x, 0..n);
             }
         }
     };

@@ -1,6 +1,6 @@
 //! Scores that others publish for the contribution of a document to a run, for comparison: none of them is paid.
 //!
-//! - gradient dot: `lr_s c_s <G_s, g_d>`, the held-out gradient at the step's own weights
+//! - gradient dot: `lr_s c_s <G_s, g_d>`, the held-out gradient at the step's own parameters
 //!   (Pruthi et al. 2020, TracIn, <https://arxiv.org/abs/2002.08484>, equation 1)
 //! - no momentum: `lr_s c_s <P_s G_s, g_d>`, with AdamW's preconditioner
 //! - at once: `h_s c_s <P_s G_s, g_d>`, with all that the first moment will ever make of the step

@@ -29,7 +29,7 @@ const ROWS: usize = 128;
 impl<B: ModelOperations + AttributionOperations> Trainer<'_, B> {
     /// Pairs among `documents` of different owners whose cosine is at least `least`, the most alike first.
     ///
-    /// Every document's gradient is taken at the state's weights, over its first `tokens` tokens. `owner` says whose a
+    /// Every document's gradient is taken at the state's parameters, over its first `tokens` tokens. `owner` says whose a
     /// document is; pairs of one owner are left out.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl<B: ModelOperations + AttributionOperations> Trainer<'_, B> {
         Ok(found)
     }
 
-    /// A sketch of each document's gradient at the state's weights, over its first `tokens` tokens.
+    /// A sketch of each document's gradient at the state's parameters, over its first `tokens` tokens.
     fn gradient_sketches(
         &mut self,
         state: &State<B>,

@@ -88,12 +88,13 @@ fn every() -> u64 {
     16
 }
 
-/// Weights that a run starts from.
+/// Parameters that a run starts from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
     /// SHA-256 of a safetensors file with the names of Hugging Face Llama, in hexadecimal.
-    pub weights: String,
+    #[serde(rename = "weights", alias = "parameters")]
+    pub parameters: String,
 }
 
 /// Sizes of a Llama-style model; the vocabulary comes from the tokenizer.

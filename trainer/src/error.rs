@@ -40,8 +40,8 @@ pub enum TrainError {
         bytes_per_bucket: usize,
     },
     /// Weights or a `config.json` that are not those of such a model.
-    #[error("weights: {0}")]
-    Weights(String),
+    #[error("parameters: {0}")]
+    Parameters(String),
     /// A table that cannot be read.
     #[error(transparent)]
     Table(#[from] corpus::run_tables::RunTableError),

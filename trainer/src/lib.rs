@@ -21,7 +21,7 @@
 //! - `checkpoint`: the state as bytes
 //! - `table`: the rows of the accounts' tables
 //! - `order_log`: what every step saw
-//! - `llama`, `names`: weights under the names of Hugging Face Llama
+//! - `llama`, `names`: parameters under the names of Hugging Face Llama
 //! - `generate`: text from a model, for a look at it
 //!
 //! What a window credits is in [`corpus::credit`], and the tables' files are in [`corpus::run_tables`]: whoever reads them needs no trainer.
@@ -71,7 +71,7 @@ pub use engine::Engine;
 pub use error::TrainError;
 pub use exact::{ExactCredit, Positions};
 pub use generate::{Drawing, generate};
-pub use llama::{config_json, read_config, read_weights, write_weights};
+pub use llama::{config_json, read_config, read_parameters, write_parameters};
 pub use model::{Layout, Tensor};
 pub use order::{Order, Weights};
 pub use order_log::order_rows;

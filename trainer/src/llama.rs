@@ -11,7 +11,7 @@ use crate::model::Layout;
 use crate::names;
 
 fn failed(e: impl std::fmt::Display) -> TrainError {
-    TrainError::Weights(e.to_string())
+    TrainError::Parameters(e.to_string())
 }
 
 /// `config.json` of a model of these sizes.
@@ -44,7 +44,7 @@ pub fn config_json(config: &ModelConfig, vocabulary: usize) -> String {
 /// The sizes and the vocabulary that a `config.json` says.
 ///
 /// # Errors
-/// [`TrainError::Weights`] names what is missing, or what this model does not have (biases, scaled rotary angles, other activations).
+/// [`TrainError::Parameters`] names what is missing, or what this model does not have (biases, scaled rotary angles, other activations).
 pub fn read_config(text: &str) -> Result<(ModelConfig, usize), TrainError> {
     let value: Value = serde_json::from_str(text).map_err(failed)?;
     let number = |key: &str| value[key].as_u64().map(|n| n as usize).ok_or_else(|| failed(format!("config.json: {key} is missing")));
@@ -83,8 +83,8 @@ pub fn read_config(text: &str) -> Result<(ModelConfig, usize), TrainError> {
 /// Weights as a safetensors file of f32; `theta` is as long as the layout.
 ///
 /// # Errors
-/// [`TrainError::Weights`] if it cannot be written down.
-pub fn write_weights(layout: &Layout, theta: &[f64]) -> Result<Vec<u8>, TrainError> {
+/// [`TrainError::Parameters`] if it cannot be written down.
+pub fn write_parameters(layout: &Layout, theta: &[f64]) -> Result<Vec<u8>, TrainError> {
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = layout
         .tensors
         .iter()
@@ -104,8 +104,8 @@ pub fn write_weights(layout: &Layout, theta: &[f64]) -> Result<Vec<u8>, TrainErr
 /// Weights from a safetensors file of f32, f16, bf16 or f64.
 ///
 /// # Errors
-/// [`TrainError::Weights`] names a tensor that is missing or has another shape.
-pub fn read_weights(layout: &Layout, bytes: &[u8]) -> Result<Vec<f64>, TrainError> {
+/// [`TrainError::Parameters`] names a tensor that is missing or has another shape.
+pub fn read_parameters(layout: &Layout, bytes: &[u8]) -> Result<Vec<f64>, TrainError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(failed)?;
     let mut theta = vec![0.0; layout.len];
     for t in &layout.tensors {
@@ -158,16 +158,16 @@ mod tests {
         for tied in [true, false] {
             let layout = Layout::new(&config(tied), 11);
             let theta: Vec<f64> = layout.initial(&[1; 32]).iter().map(|x| f64::from(*x as f32)).collect();
-            let bytes = write_weights(&layout, &theta).unwrap();
-            assert_eq!(read_weights(&layout, &bytes).unwrap(), theta);
+            let bytes = write_parameters(&layout, &theta).unwrap();
+            assert_eq!(read_parameters(&layout, &bytes).unwrap(), theta);
             assert_eq!(read_config(&config_json(&config(tied), 11)).unwrap(), (config(tied), 11));
             let other = Layout::new(&config(tied), 12);
-            assert!(read_weights(&other, &bytes).unwrap_err().to_string().contains("model.embed_tokens.weight: shape [11, 8]"));
+            assert!(read_parameters(&other, &bytes).unwrap_err().to_string().contains("model.embed_tokens.weight: shape [11, 8]"));
         }
         let untied = Layout::new(&config(false), 11);
-        let bytes = write_weights(&Layout::new(&config(true), 11), &Layout::new(&config(true), 11).initial(&[1; 32])).unwrap();
-        assert!(read_weights(&untied, &bytes).unwrap_err().to_string().contains("lm_head.weight is missing"));
-        assert!(read_weights(&untied, &bytes[..20]).is_err());
+        let bytes = write_parameters(&Layout::new(&config(true), 11), &Layout::new(&config(true), 11).initial(&[1; 32])).unwrap();
+        assert!(read_parameters(&untied, &bytes).unwrap_err().to_string().contains("lm_head.weight is missing"));
+        assert!(read_parameters(&untied, &bytes[..20]).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::trace::TracedWindow;
 use crate::trainer::{HeldOut, Trainer};
 
 impl<B: Backend> Trainer<'_, B> {
-    /// The preconditioned mean held-out gradient at the state's weights: what prices a gradient taken here.
+    /// The preconditioned mean held-out gradient at the state's parameters: what prices a gradient taken here.
     pub fn price_direction(&mut self, state: &mut State<B>) -> B::Master {
         let held_out = self.held_out(&state.theta);
         // Before the first step there is no second moment: every element counts alike.

@@ -51,7 +51,7 @@ impl<B: ModelOperations> Sink<B> for Gradients<'_, B> {
         for (bucket, rows) in self.buckets {
             let rows = overlap(rows, &at);
             if !rows.is_empty() {
-                b.matmul_backward_weight(&mut self.gradients[*bucket], w, dy, x, rows);
+                b.matmul_backward_parameters(&mut self.gradients[*bucket], w, dy, x, rows);
             }
         }
     }

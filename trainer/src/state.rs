@@ -48,7 +48,7 @@ pub struct Open<B: Memory> {
     pub first_step: u64,
     /// Its number of steps.
     pub length: u64,
-    /// Its first weights.
+    /// Its first parameters.
     pub first_theta: B::Master,
     /// The second moment before its first step.
     pub first_second: B::Master,

@@ -143,10 +143,10 @@ impl<'a, B: Memory> Trainer<'a, B> {
         self.setup.steps
     }
 
-    /// The state before step 0 with the given weights.
+    /// The state before step 0 with the given parameters.
     pub fn start(&self, theta: &[f64]) -> State<B> {
         let len = self.engine.layout.len;
-        assert_eq!(theta.len(), len, "initial weights: another number of parameters than the model has");
+        assert_eq!(theta.len(), len, "initial parameters: another number of parameters than the model has");
         State {
             step: 0,
             theta: self.backend.master(theta),
@@ -185,7 +185,7 @@ impl<'a, B: Memory> Trainer<'a, B> {
 }
 
 impl<B: ModelOperations> Trainer<'_, B> {
-    /// Mean loss over `batches` at the state's weights, in nats a target.
+    /// Mean loss over `batches` at the state's parameters, in nats a target.
     pub fn loss(&mut self, state: &State<B>, batches: &[Batch]) -> f64 {
         let losses: f64 = batches.iter().map(|b| self.engine.losses(&state.theta, b).iter().sum::<f64>()).sum();
         losses / target_count(batches).max(1) as f64

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use kernels::{Cpu, Memory};
-use trainer::{Batch, Engine, ModelConfig, config_json, write_weights};
+use trainer::{Batch, Engine, ModelConfig, config_json, write_parameters};
 
 const SCRIPT: &str = r#"
 import sys, torch
@@ -35,7 +35,7 @@ fn exported_weights_have_the_same_logits_in_transformers() {
         let found = engine.last_logits(&backend.master(&theta), &batch);
         let dir = std::env::temp_dir().join(format!("assay-transformers-{}-{tied}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        std::fs::write(dir.join("model.safetensors"), write_weights(&engine.layout, &theta).unwrap()).unwrap();
+        std::fs::write(dir.join("model.safetensors"), write_parameters(&engine.layout, &theta).unwrap()).unwrap();
         std::fs::write(dir.join("config.json"), config_json(&config, 50)).unwrap();
         let ids: Vec<String> = tokens.iter().map(ToString::to_string).collect();
         let output = Command::new(&python).args(["-c", SCRIPT, dir.to_str().unwrap(), &ids.join(",")]).output().unwrap();

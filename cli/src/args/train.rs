@@ -21,9 +21,9 @@ pub struct Train {
     /// Only print parameters, tokens, memory and time.
     #[arg(long)]
     pub dry_run: bool,
-    /// Start from the weights of a Hugging Face Llama folder; RUN.toml then names their digest.
-    #[arg(long, value_name = "DIR")]
-    pub weights: Option<PathBuf>,
+    /// Start from the parameters of a Hugging Face Llama folder; RUN.toml then names their digest.
+    #[arg(long, alias = "weights", value_name = "DIR")]
+    pub parameters: Option<PathBuf>,
     /// First a pilot of a quarter of the steps, then the run with strata weighted by what they are credited with a token.
     #[arg(long, conflicts_with = "weights_from_run")]
     pub pilot: bool,

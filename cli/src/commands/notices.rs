@@ -58,7 +58,7 @@ pub async fn withdraw(place: &Place, a: Withdraw) -> Result<Output> {
     text += &match runs.is_empty() {
         true => "no run used them\n".to_string(),
         false => {
-            format!("runs {runs:?} used them: weights that are trained already are not undone; money for permitted use still flows\n")
+            format!("runs {runs:?} used them: parameters that are trained already are not undone; money for permitted use still flows\n")
         }
     };
     Output::of(text, &done)

@@ -28,7 +28,7 @@ pub async fn train(place: &Place, a: Train) -> Result<Output> {
     }
     let path = a.run.ok_or_else(|| usage("train: expected a RUN.toml"))?;
     let mut config = RunConfig::from_toml(&String::from_utf8_lossy(&files::read(&path)?)).with_context(|| path.display().to_string())?;
-    if let Some(dir) = a.weights {
+    if let Some(dir) = a.parameters {
         model::start_from(&home, &dir, &mut config)?;
     }
     if let Some(from) = a.weights_from_run {

@@ -57,7 +57,7 @@ impl Matrix {
 /// two passes over the same numbers are equal to the last bit. A position's output depends on its own row, and in attention on earlier
 /// rows of its segment; so a document's share of a gradient is the sum over its own positions.
 ///
-/// Parameters are read where they lie: `weights` is a flat buffer and a [`Matrix`] a place in it. No operation asks whether they are
+/// Parameters are read where they lie: `parameters` is a flat buffer and a [`Matrix`] a place in it. No operation asks whether they are
 /// trained. Gradients are taken by operations of their own (`_backward_weight`, `_backward_gain`, [`embedding_backward`]), which a
 /// parameter that is not trained does without. Parameters that no optimizer moves need not be [`Memory::Master`] therefore: another type
 /// of them takes an associated type here, with a `matmul` and a `matmul_backward_input` that read it, and the other two contracts stay as
@@ -66,22 +66,29 @@ impl Matrix {
 /// [`embedding_backward`]: ModelOperations::embedding_backward
 pub trait ModelOperations: Memory {
     /// `y = x Wᵀ`, or `y += x Wᵀ`; `x (N, w.cols)`, `y (N, w.rows)`.
-    fn matmul(&self, y: &mut Self::Activation, x: &Self::Activation, weights: &Self::Master, w: Matrix, n: usize, accumulate: bool);
+    fn matmul(&self, y: &mut Self::Activation, x: &Self::Activation, parameters: &Self::Master, w: Matrix, n: usize, accumulate: bool);
     /// `dx = dy W`, or `dx += dy W`; `dy (N, w.rows)`, `dx (N, w.cols)`.
     fn matmul_backward_input(
         &self,
         dx: &mut Self::Activation,
         dy: &Self::Activation,
-        weights: &Self::Master,
+        parameters: &Self::Master,
         w: Matrix,
         n: usize,
         accumulate: bool,
     );
     /// `dW += dyᵀ x` over the token positions `rows`; `dy (N, w.rows)`, `x (N, w.cols)`.
-    fn matmul_backward_weight(&self, dw: &mut Self::Gradient, w: Matrix, dy: &Self::Activation, x: &Self::Activation, rows: Range<usize>);
+    fn matmul_backward_parameters(
+        &self,
+        dw: &mut Self::Gradient,
+        w: Matrix,
+        dy: &Self::Activation,
+        x: &Self::Activation,
+        rows: Range<usize>,
+    );
 
     /// `x[i] = E[tokens[i]]`; `x (N, table.cols)`.
-    fn embedding(&self, x: &mut Self::Activation, tokens: &[u32], weights: &Self::Master, table: Matrix);
+    fn embedding(&self, x: &mut Self::Activation, tokens: &[u32], parameters: &Self::Master, table: Matrix);
     /// `dE[tokens[i]] += dx[i]` over `rows`, in the order of positions.
     fn embedding_backward(&self, dw: &mut Self::Gradient, table: Matrix, tokens: &[u32], dx: &Self::Activation, rows: Range<usize>);
 
@@ -96,7 +103,7 @@ pub trait ModelOperations: Memory {
         rstd: &mut Self::Activation,
         x: &mut Self::Activation,
         sum: Option<(&Self::Activation, &Self::Activation)>,
-        weights: &Self::Master,
+        parameters: &Self::Master,
         gain: Matrix,
         n: usize,
         eps: f64,
@@ -109,7 +116,7 @@ pub trait ModelOperations: Memory {
         dy: &Self::Activation,
         x: &Self::Activation,
         rstd: &Self::Activation,
-        weights: &Self::Master,
+        parameters: &Self::Master,
         gain: Matrix,
         n: usize,
     );

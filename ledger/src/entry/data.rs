@@ -244,7 +244,7 @@ records! {
         bundle: Option<Digest>,
         /// Accepted documents among those withdrawn; shards without them come as entries of their own, before this one.
         accepted: u64,
-        /// Number of runs that used them; weights that are trained are not undone.
+        /// Number of runs that used them; parameters that are trained are not undone.
         runs: u64,
         /// What was destroyed and what remains where, by name and digest.
         consequences: Digest,

@@ -29,8 +29,9 @@ records! {
         instruction_set: String,
         /// Threads.
         threads: u32,
-        /// Digest of the initial weights, which follow from seed and config.
-        initial_weights: Digest,
+        /// Digest of the initial parameters, which follow from seed and config.
+        #[serde(rename = "initial_weights")]
+        initial_parameters: Digest,
         /// From the draw.
         seed: Digest,
         /// Contributors with accepted documents.

@@ -95,7 +95,7 @@ Each submission stands under the first of 2.5, 2.3, 2.4, 2.2, 2.1 and 2.6 that f
 - Consents, by the digest of their documentation: {consents}
 - Tokenizer: {cut}, vocabulary {vocabulary} (entry {tokenized})
 - Held out, to price with and not to train on: {pool} (entry {opened})
-- Withdrawals, which do not undo trained weights: {withdrawals}
+- Withdrawals, which do not undo trained parameters: {withdrawals}
 - Claims to documents of any epoch, with their resolutions: {claimed} ({claims})
 ",
     ))
@@ -122,7 +122,7 @@ fn models(archive: &Signed<'_>, runs: &[&Run], parts: &[Part]) -> Result<(String
             None => "not closed".into(),
         };
         let start = rules::replay::config(archive, run)?.start;
-        let start = start.map_or("none, its weights are drawn by seed".into(), |s| format!("weights {}", quoted(&s.weights)));
+        let start = start.map_or("none, its parameters are drawn by seed".into(), |s| format!("parameters {}", quoted(&s.parameters)));
         let number = intent.run;
         models += &format!("- Run {number} (entry {at}): {end}\n- Model dependencies of run {number}: {start} (entry {at})\n");
         trained += &size(&format!(" of run {number}"), (intent.documents, intent.tokens), entries([*at]));

@@ -79,8 +79,8 @@ fn weight_rows(rows: usize) -> usize {
 }
 
 impl<T: Real> ModelOperations for Cpu<T> {
-    fn matmul(&self, y: &mut Buffer<T>, x: &Buffer<T>, weights: &Buffer<T>, w: Matrix, n: usize, accumulate: bool) {
-        let weight = &weights.0[w.range()];
+    fn matmul(&self, y: &mut Buffer<T>, x: &Buffer<T>, parameters: &Buffer<T>, w: Matrix, n: usize, accumulate: bool) {
+        let weight = &parameters.0[w.range()];
         y.0[..n * w.rows].par_chunks_mut(ROWS * w.rows).zip(x.0[..n * w.cols].par_chunks(ROWS * w.cols)).for_each(|(y, x)| {
             let m = y.len() / w.rows;
             let (lhs, rhs) = (View { data: x, rs: w.cols, cs: 1 }, View { data: weight, rs: 1, cs: w.cols });
@@ -88,8 +88,8 @@ impl<T: Real> ModelOperations for Cpu<T> {
         });
     }
 
-    fn matmul_backward_input(&self, dx: &mut Buffer<T>, dy: &Buffer<T>, weights: &Buffer<T>, w: Matrix, n: usize, accumulate: bool) {
-        let weight = &weights.0[w.range()];
+    fn matmul_backward_input(&self, dx: &mut Buffer<T>, dy: &Buffer<T>, parameters: &Buffer<T>, w: Matrix, n: usize, accumulate: bool) {
+        let weight = &parameters.0[w.range()];
         dx.0[..n * w.cols].par_chunks_mut(ROWS * w.cols).zip(dy.0[..n * w.rows].par_chunks(ROWS * w.rows)).for_each(|(dx, dy)| {
             let m = dx.len() / w.cols;
             let (lhs, rhs) = (View { data: dy, rs: w.rows, cs: 1 }, View { data: weight, rs: w.cols, cs: 1 });
@@ -97,7 +97,7 @@ impl<T: Real> ModelOperations for Cpu<T> {
         });
     }
 
-    fn matmul_backward_weight(&self, dw: &mut Buffer<T>, w: Matrix, dy: &Buffer<T>, x: &Buffer<T>, rows: Range<usize>) {
+    fn matmul_backward_parameters(&self, dw: &mut Buffer<T>, w: Matrix, dy: &Buffer<T>, x: &Buffer<T>, rows: Range<usize>) {
         if rows.is_empty() {
             return;
         }
@@ -112,8 +112,8 @@ impl<T: Real> ModelOperations for Cpu<T> {
         });
     }
 
-    fn embedding(&self, x: &mut Buffer<T>, tokens: &[u32], weights: &Buffer<T>, table: Matrix) {
-        let table_rows = &weights.0[table.range()];
+    fn embedding(&self, x: &mut Buffer<T>, tokens: &[u32], parameters: &Buffer<T>, table: Matrix) {
+        let table_rows = &parameters.0[table.range()];
         for (row, &token) in x.0.chunks_exact_mut(table.cols).zip(tokens) {
             row.copy_from_slice(&table_rows[token as usize * table.cols..][..table.cols]);
         }
@@ -132,13 +132,13 @@ impl<T: Real> ModelOperations for Cpu<T> {
         rstd: &mut Buffer<T>,
         x: &mut Buffer<T>,
         sum: Option<(&Buffer<T>, &Buffer<T>)>,
-        weights: &Buffer<T>,
+        parameters: &Buffer<T>,
         gain: Matrix,
         n: usize,
         eps: f64,
     ) {
         let c = gain.cols;
-        let gain = &weights.0[gain.range()];
+        let gain = &parameters.0[gain.range()];
         let eps = T::from_f64(eps);
         let rows = y.0[..n * c].par_chunks_mut(ROWS * c).zip(x.0[..n * c].par_chunks_mut(ROWS * c)).zip(rstd.0[..n].par_chunks_mut(ROWS));
         rows.enumerate().for_each(|(i, ((y, x), rstd))| {
@@ -159,12 +159,12 @@ impl<T: Real> ModelOperations for Cpu<T> {
         dy: &Buffer<T>,
         x: &Buffer<T>,
         rstd: &Buffer<T>,
-        weights: &Buffer<T>,
+        parameters: &Buffer<T>,
         gain: Matrix,
         n: usize,
     ) {
         let c = gain.cols;
-        let gain = &weights.0[gain.range()];
+        let gain = &parameters.0[gain.range()];
         dx.0[..n * c].par_chunks_mut(ROWS * c).enumerate().for_each(|(i, dx)| {
             for (j, dx) in dx.chunks_exact_mut(c).enumerate() {
                 let row = i * ROWS + j;
