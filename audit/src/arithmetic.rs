@@ -19,7 +19,7 @@ use rules::verdicts::{Clusters, JudgeParameters};
 use rules::withdrawn::{Consequences, DocumentList, Withdrawn};
 use rules::{Archive, EpochView, EpochViews};
 use store::Class;
-use trainer::{Weighting, read_documents};
+use trainer::{SamplingRule, read_documents};
 
 use super::{Report, Result};
 
@@ -329,14 +329,14 @@ fn check_weights(view: &EpochView<'_>, run: &Run, report: &mut Report) -> Result
     let archive = view.archive;
     let Some(sampling) = rules::replay::config(archive, run)?.sampling.filter(|_| run.statements.is_some()) else { return Ok(()) };
     let (at, table) = (run.intent.index, sampling.table.as_deref().and_then(|t| t.parse::<Digest>().ok()));
-    match (sampling.weights, sampling.run) {
-        (Weighting::File, _) => {
+    match (sampling.rule, sampling.run) {
+        (SamplingRule::File, _) => {
             let policy = view.policy()?;
-            report.expect(table.is_some_and(|t| policy.weight_tables.contains(&t)), "run-weights", at, || {
+            report.expect(table.is_some_and(|t| policy.share_tables.contains(&t)), "run-weights", at, || {
                 format!("run {}: weights from a file that the policy does not name: table {table:?}", run.intent.entry.run)
             });
         }
-        (Weighting::FromRun, Some(from)) => {
+        (SamplingRule::FromRun, Some(from)) => {
             let expected = Digest::of(&canonical::to_vec(&rules::earned::table_of_run(archive, RunNumber(from), sampling.cap)?)?);
             report.expect(from < run.intent.entry.run.0 && table == Some(expected), "run-weights", at, || {
                 format!("run {}: table {table:?}, run {from} gives {expected}", run.intent.entry.run)

@@ -93,7 +93,7 @@ fn weights_follow_credit_during_the_run_and_every_change_is_logged() {
     });
     let longest = log.max_by_key(Vec::len).unwrap();
     assert!(longest.len() >= 3, "{longest:?}");
-    assert!(longest.iter().any(|c| c["weights_ppm"][0] != 1_000_000));
+    assert!(longest.iter().any(|c| c["shares_ppm"][0] != 1_000_000));
     assert_eq!(world.audit("h", "2").ok()["audit"]["ok"], true);
 }
 

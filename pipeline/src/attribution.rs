@@ -164,9 +164,9 @@ pub fn step(home: &Home, run: RunNumber, step: u64) -> Result<Step> {
     let config = rules::replay::config(home, this)?;
     let data = run_data::read(home, this.intent.entry.epoch, Some(this.intent.index), &config)?;
     let order = data.order(&config)?;
-    let weights = rules::earned::weights_of(home, this)?.map_or_else(|| data.weights(home, &config), Ok)?;
+    let shares = rules::earned::shares_of(home, this)?.map_or_else(|| data.shares(home, &config), Ok)?;
     let (mut tokens, mut pieces) = (0, Vec::new());
-    for Piece { document, range } in order.step(step, &weights) {
+    for Piece { document, range } in order.step(step, &shares) {
         let owner: ContributorId = data.owners.contributors[data.owners.document_owners[document]].parse()?;
         pieces.push(StepPiece {
             row: tokens / config.model.context,
@@ -181,7 +181,7 @@ pub fn step(home: &Home, run: RunNumber, step: u64) -> Result<Step> {
     Ok(Step { run, step, pieces, tokens })
 }
 
-/// How often the strata of a run were drawn, beside what their weights planned.
+/// How often the strata of a run were drawn, beside what their sampling shares planned.
 #[derive(Clone, Debug, Serialize)]
 pub struct Drawn {
     /// The run.

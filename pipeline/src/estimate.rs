@@ -39,7 +39,7 @@ pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Re
     let buffers = parameters * (3 * data.corpus.buckets + 3 * data.pricing.parts.len() + 8);
     let tokens = steps * (config.schedule.rows_per_step * config.model.context) as u64;
     let theta = kernels::Memory::master(&backend, &data.initial(archive, config)?);
-    let batch = order.batches(0, &data.weights(archive, config)?, config.schedule.rows_per_pass).swap_remove(0);
+    let batch = order.batches(0, &data.shares(archive, config)?, config.schedule.rows_per_pass).swap_remove(0);
     let mut gradients: Vec<_> = (0..data.corpus.buckets).map(|_| kernels::Memory::gradient(&backend, parameters)).collect();
     let mut seconds = f64::INFINITY;
     for _ in 0..2 {

@@ -14,13 +14,13 @@ use rules::tables::nano;
 use serde_json::json;
 use store::{Class, files};
 use trainer::{
-    Accounts, CreditRow, DocumentRow, Order, RunConfig, Sampling, State, Trainer, Weighting, credit_rows, document_rows, order_rows,
+    Accounts, CreditRow, DocumentRow, Order, RunConfig, Sampling, SamplingRule, State, Trainer, credit_rows, document_rows, order_rows,
     read_credit, read_documents, write_credit, write_documents, write_order, write_windows,
 };
 
 use crate::error::{Kind, Result, failure, usage};
 use crate::home::Home;
-use crate::weighting;
+use crate::sampling;
 
 /// The digest of this program's file.
 static BUILD: LazyLock<Digest> =
@@ -35,7 +35,7 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
     let number = epoch.open.entry.epoch;
     let mut resolved = config.clone();
     if let Some(sampling) = &mut resolved.sampling {
-        weighting::resolve(home, sampling)?;
+        sampling::resolve(home, sampling)?;
     }
     let config = &resolved;
     let config_text = config.to_toml();
@@ -133,21 +133,21 @@ pub fn metrics_path(home: &Home, run: RunNumber) -> PathBuf {
     home.dir.join(format!("state/run-{run}.jsonl"))
 }
 
-/// Trains a pilot of a quarter of the steps with every token equally often, then the run with weights after its credit.
+/// Trains a pilot of a quarter of the steps with every token equally often, then the run with sampling shares after its credit.
 ///
 /// Started again it goes on where it was, with the same table.
 pub async fn pilot_then_fixed(home: &mut Home, config: &RunConfig, epoch: Option<u32>) -> Result<RunNumber> {
     let number = home.epoch(epoch)?.open.entry.epoch;
     if config.sampling.is_some() {
-        return Err(usage("train --pilot: the pilot gives the weights, and RUN.toml has [sampling] already"));
+        return Err(usage("train --pilot: the pilot gives the sampling shares, and RUN.toml has [sampling] already"));
     }
     let mut pilot = config.clone();
     let data = run_data::read(home, number, None, &pilot)?;
     pilot.schedule.steps = (steps_of(config, &data.order(&pilot)?) / 4).max(1);
     let from = run(home, &pilot, epoch, true).await?;
-    let mut weighted = config.clone();
-    weighted.sampling = Some(Sampling { run: Some(from.0), ..Sampling::new(Weighting::FromRun) });
-    run(home, &weighted, epoch, false).await
+    let mut sampled = config.clone();
+    sampled.sampling = Some(Sampling { run: Some(from.0), ..Sampling::new(SamplingRule::FromRun) });
+    run(home, &sampled, epoch, false).await
 }
 
 fn aborted(run: &Run) -> bool {
@@ -280,7 +280,7 @@ async fn progress(
     let documents = document_rows(&parts, &std::mem::take(&mut state.rows), &data.owners);
     let before = home.state.runs[run.0 as usize].progress.last();
     let (previous, steps) = (before.map(|Logged { index: at, .. }| *at), before.map_or(0, |Logged { entry: p, .. }| p.step)..state.step);
-    let seen = order_rows(order, &data.corpus, &state.weights, &data.owners, config.model.context, steps);
+    let seen = order_rows(order, &data.corpus, &state.shares, &data.owners, config.model.context, steps);
     let entry = RunProgress {
         run,
         step: state.step,
@@ -289,7 +289,7 @@ async fn progress(
         credit: home.objects.put(Class::Public, &write_credit(&credit)?)?,
         documents: home.objects.put(Class::Public, &write_documents(&documents)?)?,
         order: home.objects.put(Class::Public, &write_order(&seen)?)?,
-        weights: home.objects.put(Class::Public, &canonical::to_vec(&data.weight_log(&state.weights))?)?,
+        shares: home.objects.put(Class::Public, &canonical::to_vec(&data.share_log(&state.shares))?)?,
         // The window of the last interval is drawn by the tree head that the entry about it brought forth.
         drawn_from: previous.map(|at| home.head_at((at + 1).0)).transpose()?,
     };

@@ -35,8 +35,8 @@ pub struct Interval {
     pub documents: Digest,
     /// The order log of its steps.
     pub order: Digest,
-    /// The strata's weights at its end.
-    pub weights: Digest,
+    /// The strata's shares at its end.
+    pub shares: Digest,
     /// The window that is drawn.
     pub drawn: u64,
 }
@@ -58,7 +58,7 @@ pub fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
             next: progress.checkpoint,
             documents: progress.documents,
             order: progress.order,
-            weights: progress.weights,
+            shares: progress.shares,
             drawn,
         });
         (from, checkpoint) = (progress.windows, Some(progress.checkpoint));

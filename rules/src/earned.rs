@@ -1,4 +1,4 @@
-//! What a run credited its strata with, what it drew of them, and the weights that follow for another run.
+//! What a run credited its strata with, what it drew of them, and the shares that follow for another run.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use corpus::objects::Class;
 use corpus::{RunNumber, canonical};
 use ledger::history::{Logged, Run};
 use serde::Serialize;
-use trainer::{Earned, OrderRow, Weights};
+use trainer::{Earned, OrderRow, Shares};
 
 use crate::archive::Archive;
 use crate::error::{Context, Result, RulesError};
 use crate::run_tables;
-use crate::weights::{WeightLog, WeightTable};
+use crate::shares::{ShareLog, ShareTable};
 
 /// What the documents of each stratum were credited with in a run, over all targets by their weights.
 pub fn earned(archive: &Archive, run: &Run) -> Result<BTreeMap<String, Earned>> {
@@ -38,15 +38,15 @@ pub fn order_log(archive: &Archive, run: &Run) -> Result<Vec<OrderRow>> {
     Ok(rows)
 }
 
-/// All weights of a run that the log knows of; none before its first progress.
-pub fn weights_of(archive: &Archive, run: &Run) -> Result<Option<Vec<Weights>>> {
-    let Some(log) = weight_log(archive, run)? else { return Ok(None) };
-    Ok(Some(log.changes.into_iter().map(|c| Weights { from_step: c.from_step, ppm: c.weights_ppm }).collect()))
+/// All shares of a run that the log knows of; none before its first progress.
+pub fn shares_of(archive: &Archive, run: &Run) -> Result<Option<Vec<Shares>>> {
+    let Some(log) = share_log(archive, run)? else { return Ok(None) };
+    Ok(Some(log.changes.into_iter().map(|c| Shares { from_step: c.from_step, ppm: c.shares_ppm }).collect()))
 }
 
-fn weight_log(archive: &Archive, run: &Run) -> Result<Option<WeightLog>> {
+fn share_log(archive: &Archive, run: &Run) -> Result<Option<ShareLog>> {
     let Some(Logged { entry: last, .. }) = run.progress.last() else { return Ok(None) };
-    Ok(Some(canonical::from_slice(&archive.objects.get(Class::Public, &last.weights)?)?))
+    Ok(Some(canonical::from_slice(&archive.objects.get(Class::Public, &last.shares)?)?))
 }
 
 /// What a stratum was planned to be drawn, and was drawn.
@@ -56,7 +56,7 @@ pub struct Draws {
     pub stratum: String,
     /// Its tokens in the corpus.
     pub corpus_tokens: u64,
-    /// Share of the run's tokens that its weights plan for.
+    /// Share of the run's tokens that its shares plan for.
     pub planned: f64,
     /// Tokens that the steps saw.
     pub drawn_tokens: u64,
@@ -66,7 +66,7 @@ pub struct Draws {
 
 /// Draws of a run by stratum, from its public files.
 pub fn draws(archive: &Archive, run: &Run) -> Result<Vec<Draws>> {
-    let (Some(Logged { entry: last, .. }), Some(log)) = (run.progress.last(), weight_log(archive, run)?) else { return Ok(Vec::new()) };
+    let (Some(Logged { entry: last, .. }), Some(log)) = (run.progress.last(), share_log(archive, run)?) else { return Ok(Vec::new()) };
     let mut drawn: BTreeMap<String, u64> = BTreeMap::new();
     for row in order_log(archive, run)? {
         *drawn.entry(row.group).or_default() += u64::from(row.tokens.end - row.tokens.start);
@@ -80,15 +80,15 @@ pub fn draws(archive: &Archive, run: &Run) -> Result<Vec<Draws>> {
 }
 
 /// The table that follows from what a run credits its strata with, a token.
-pub fn table_of_run(archive: &Archive, run: RunNumber, cap: f64) -> Result<WeightTable> {
+pub fn table_of_run(archive: &Archive, run: RunNumber, cap: f64) -> Result<ShareTable> {
     let this = archive.state.run(run)?;
     let (names, earned): (Vec<String>, Vec<Earned>) = earned(archive, this)?.into_iter().unzip();
     if names.len() < 2 {
         return Err(RulesError::Usage(format!(
-            "weights from run {run}: they go by stratum, and it saw only {names:?}; declare some with `assay epoch open --strata`"
+            "sampling shares from run {run}: they go by stratum, and it saw only {names:?}; declare some with `assay epoch open --strata`"
         )));
     }
     let ratios = trainer::ratios(&earned, 0.0, cap);
-    let weights_ppm = names.into_iter().zip(ratios.iter().map(|r| (r * 1e6).round() as u64)).collect();
-    Ok(WeightTable { version: 2, from_run: Some(run.0), weights_ppm })
+    let shares_ppm = names.into_iter().zip(ratios.iter().map(|r| (r * 1e6).round() as u64)).collect();
+    Ok(ShareTable { version: 2, from_run: Some(run.0), shares_ppm })
 }

@@ -6,7 +6,7 @@
 //! - `targets`, `draws`: what draws decide about held-out documents and replays
 //! - `parts`, `withdrawn`: which bundles a submission has, and which documents were taken back
 //! - `tables`, `pools`, `rewards`, `accounting`, `holds`, `clawback`, `lines`: from credit to the books
-//! - `weights`: how often a run sees the strata
+//! - `shares`: how often a run sees the strata
 //! - `listener`: who hears how far something got
 //!
 //! This is the core: without a feature it needs no Arrow, Parquet, zstd, libgit2 or C compiler, so a small verifier can carry it.
@@ -51,6 +51,7 @@ pub mod run_tables;
 pub mod seen;
 #[cfg(feature = "tables")]
 pub mod settlement;
+pub mod shares;
 pub mod strata;
 pub mod tables;
 pub mod targets;
@@ -58,7 +59,6 @@ pub mod targets;
 pub mod tokenizer;
 #[cfg(feature = "verdicts")]
 pub mod verdicts;
-pub mod weights;
 pub mod withdrawn;
 
 pub use archive::Archive;

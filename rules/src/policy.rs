@@ -38,9 +38,9 @@ pub struct Policy {
     /// Groups of documents, the first that a document matches is its own; documents that match none are in `other`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strata: Vec<Stratum>,
-    /// Tables of weights from files that a settled run may be sampled with; otherwise the operator could choose after the draw.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub weight_tables: Vec<Digest>,
+    /// Tables of sampling shares from files that a settled run may be sampled with; otherwise the operator could choose after the draw.
+    #[serde(rename = "weight_tables", default, skip_serializing_if = "Vec::is_empty")]
+    pub share_tables: Vec<Digest>,
     /// What is left out for what it is like.
     #[serde(default, skip_serializing_if = "Filters::is_empty")]
     pub filters: Filters,
@@ -93,7 +93,7 @@ impl Policy {
             jaccard_denominator: denominator,
             target_weights: BTreeMap::from([(TARGET.to_string(), 1)]),
             strata: Vec::new(),
-            weight_tables: Vec::new(),
+            share_tables: Vec::new(),
             filters: Filters::default(),
             unknown_reservations: None,
             grant_hold_days: 0,

@@ -129,11 +129,11 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
             ));
         }
         // Weights that follow credit may differ in a millionth where credit differs in its last bits.
-        if exact || state.weights.iter().all(|w| w.from_step == 0) {
-            let log = canonical::to_vec(&data.weight_log(&state.weights))?;
+        if exact || state.shares.iter().all(|w| w.from_step == 0) {
+            let log = canonical::to_vec(&data.share_log(&state.shares))?;
             let seen =
-                order_rows(&order, &data.corpus, &state.weights, &data.owners, config.model.context, found.1.unwrap_or(0)..state.step);
-            for (what, expected, bytes) in [("weights", interval.weights, log), ("order log", interval.order, write_order(&seen)?)] {
+                order_rows(&order, &data.corpus, &state.shares, &data.owners, config.model.context, found.1.unwrap_or(0)..state.step);
+            for (what, expected, bytes) in [("weights", interval.shares, log), ("order log", interval.order, write_order(&seen)?)] {
                 if Digest::of(&bytes) != expected {
                     result.outcome = ReplayOutcome::Differs;
                     result.differences.push(format!("windows from {}: the {what} {expected} is not what the steps lead to", interval.from));

@@ -6,17 +6,17 @@ use corpus::{Digest, EntryIndex, canonical};
 use kernels::Cpu;
 use ledger::history::Logged;
 use trainer::{
-    Batch, Corpus, Document, Layout, Online, Order, Owners, Pricing, RunConfig, Sampling, Setup, State, Trainer, WeightRule, Weighting,
-    Weights, assign,
+    Batch, Corpus, Document, Layout, Online, Order, Owners, Pricing, RunConfig, Sampling, SamplingRule, Setup, ShareRule, Shares, State,
+    Trainer, assign,
 };
 
 use crate::archive::Archive;
 use crate::error::{Context, Result, RulesError};
 use crate::held_out::{self, target_corpora};
+use crate::shares::{Change, ShareLog, ShareTable};
 use crate::strata::Strata;
 use crate::targets::Targets;
 use crate::tokenizer;
-use crate::weights::{Change, WeightLog, WeightTable};
 
 /// The backend of this program on a machine without an accelerator.
 pub type Engine = Cpu<f32>;
@@ -94,48 +94,48 @@ impl RunData {
         Ok(Order::new(&self.corpus, self.seed.0, config.model.context, config.schedule.rows_per_step)?)
     }
 
-    /// What weights may do to the strata.
-    fn rule(&self, sampling: &Sampling) -> Result<WeightRule> {
-        Ok(WeightRule::new(&self.corpus, &self.strata.floors(), sampling.cap)?)
+    /// What shares may do to the strata.
+    fn rule(&self, sampling: &Sampling) -> Result<ShareRule> {
+        Ok(ShareRule::new(&self.corpus, &self.strata.floors(), sampling.cap)?)
     }
 
-    /// The strata's weights from the first step on, where the config has some.
-    pub fn weights(&self, archive: &Archive, config: &RunConfig) -> Result<Vec<Weights>> {
+    /// The strata's shares from the first step on, where the config has some.
+    pub fn shares(&self, archive: &Archive, config: &RunConfig) -> Result<Vec<Shares>> {
         let Some(sampling) = &config.sampling else { return Ok(Vec::new()) };
         let rule = self.rule(sampling)?;
-        let ppm = match sampling.weights {
-            Weighting::Uniform | Weighting::Tokens | Weighting::AttributionOnline => return Ok(Vec::new()),
-            Weighting::Stratified => rule.stratified(&self.strata.shares()),
-            Weighting::FromRun | Weighting::File => {
+        let ppm = match sampling.rule {
+            SamplingRule::Uniform | SamplingRule::Tokens | SamplingRule::AttributionOnline => return Ok(Vec::new()),
+            SamplingRule::Stratified => rule.stratified(&self.strata.shares()),
+            SamplingRule::FromRun | SamplingRule::File => {
                 let table = sampling.table.as_deref().unwrap_or_default();
                 let digest: Digest = table.parse().with_context(|| format!("sampling.table {table:?}"))?;
-                let table: WeightTable = canonical::from_slice(&archive.objects.get(Class::Public, &digest)?)?;
-                if let Some(name) = table.weights_ppm.keys().find(|name| !self.owners.groups.contains(name)) {
+                let table: ShareTable = canonical::from_slice(&archive.objects.get(Class::Public, &digest)?)?;
+                if let Some(name) = table.shares_ppm.keys().find(|name| !self.owners.groups.contains(name)) {
                     let expected = self.owners.groups.join(", ");
-                    return Err(RulesError::Check(format!("weights of stratum {name}: the epoch's are {expected}")));
+                    return Err(RulesError::Check(format!("sampling share of stratum {name}: the epoch's are {expected}")));
                 }
-                let weight = |name: &String| table.weights_ppm.get(name).map_or(1.0, |ppm| *ppm as f64 / 1e6);
-                rule.floored(&self.owners.groups.iter().map(weight).collect::<Vec<_>>())
+                let share = |name: &String| table.shares_ppm.get(name).map_or(1.0, |ppm| *ppm as f64 / 1e6);
+                rule.floored(&self.owners.groups.iter().map(share).collect::<Vec<_>>())
             }
         };
-        let weights = vec![Weights { from_step: 0, ppm }];
-        self.order(config)?.check(&weights)?;
-        Ok(weights)
+        let shares = vec![Shares { from_step: 0, ppm }];
+        self.order(config)?.check(&shares)?;
+        Ok(shares)
     }
 
-    /// What is published of the strata and of all weights that were in force.
-    pub fn weight_log(&self, weights: &[Weights]) -> WeightLog {
+    /// What is published of the strata and of all shares that were in force.
+    pub fn share_log(&self, shares: &[Shares]) -> ShareLog {
         let strata = &self.owners.groups;
         let mut tokens = self.corpus.group_tokens();
         tokens.resize(strata.len(), 0);
-        let changes = weights.iter().map(|w| Change { from_step: w.from_step, weights_ppm: w.ppm.clone() }).collect();
-        WeightLog { version: 1, strata: strata.clone(), tokens, changes }
+        let changes = shares.iter().map(|w| Change { from_step: w.from_step, shares_ppm: w.ppm.clone() }).collect();
+        ShareLog { version: 1, strata: strata.clone(), tokens, changes }
     }
 
     /// The state before step 0, with parameters `initial` of the model.
     pub fn start(&self, archive: &Archive, config: &RunConfig, trainer: &Trainer<'_, Engine>, initial: &[f64]) -> Result<State<Engine>> {
         let mut state = trainer.start(initial);
-        state.weights = self.weights(archive, config)?;
+        state.shares = self.shares(archive, config)?;
         Ok(state)
     }
 
@@ -149,8 +149,8 @@ impl RunData {
     ) -> Result<Trainer<'a, Engine>> {
         let setup = Setup { vocabulary: self.vocabulary, buckets: self.corpus.buckets, steps, seed: self.seed.0 };
         let rows = config.schedule.rows_per_pass;
-        let mut trainer = Trainer::new(backend, config, setup, &self.pricing, move |step, weights| order.batches(step, weights, rows))?;
-        if let Some(sampling) = config.sampling.as_ref().filter(|s| s.weights == Weighting::AttributionOnline) {
+        let mut trainer = Trainer::new(backend, config, setup, &self.pricing, move |step, shares| order.batches(step, shares, rows))?;
+        if let Some(sampling) = config.sampling.as_ref().filter(|s| s.rule == SamplingRule::AttributionOnline) {
             trainer.follow(Online::new(&self.corpus, self.rule(sampling)?, sampling.rate, sampling.every))?;
         }
         Ok(trainer)

@@ -20,7 +20,7 @@ pub struct Stratum {
     pub contributors: Vec<ContributorId>,
     /// Its part of the tokens of a stratified run, compared with the other strata.
     pub share: u64,
-    /// The least part of its tokens' share that it keeps under weights that follow credit, in millionths.
+    /// The least part of its tokens' share that it keeps under sampling shares that follow credit, in millionths.
     pub floor_ppm: u64,
     /// What of the pool is for its documents alone; those of strata without are paid from what is left.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_amount")]

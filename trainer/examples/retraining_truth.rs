@@ -86,8 +86,7 @@ impl World {
         let order = Order::new(&plain, World::seed(seed), config.model.context, config.schedule.rows_per_step).expect("tokens");
         let setup = Setup { vocabulary: self.vocabulary, buckets: 1, steps: self.steps, seed: World::seed(seed) };
         let kept = |p: &trainer::Piece| Some(self.corpus.documents[p.document].bucket) != left_out;
-        let batches =
-            |s, _: &[trainer::Weights]| vec![Batch::new(&plain, &order.step(s, &[]).into_iter().filter(kept).collect::<Vec<_>>())];
+        let batches = |s, _: &[trainer::Shares]| vec![Batch::new(&plain, &order.step(s, &[]).into_iter().filter(kept).collect::<Vec<_>>())];
         let mut trainer = Trainer::new(&backend, &config, setup, &self.pricing, batches).expect("a run");
         let mut state = trainer.start(&trainer.layout().initial(&World::seed(seed)));
         while state.step < self.steps {
@@ -195,7 +194,7 @@ fn main() {
 /// What is compared with retraining, and under which name it is in the file.
 const SCORES: [(&str, &str); 9] = [
     ("credit", "credit"),
-    ("credit by weights of windows", "paid"),
+    ("credit by shares of windows", "paid"),
     ("gradient dot", "dot"),
     ("AdamW-aware at once", "at_once"),
     ("pay by tokens", "tokens"),

@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let order = Order::new(&corpus, [1; 32], config.model.context, config.schedule.rows_per_step)?;
     let backend = Cpu::<f32>::new();
     let setup = Setup { vocabulary: VOCABULARY, buckets: corpus.buckets, steps: config.schedule.steps, seed: [2; 32] };
-    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |step, weights| order.batches(step, weights, 0))?;
+    let mut trainer = Trainer::new(&backend, &config, setup, &pricing, |step, shares| order.batches(step, shares, 0))?;
     let mut state = trainer.start(&trainer.layout().initial(&[3; 32]));
     while trainer.window(&mut state, &mut |_| {}) {}
 

@@ -3,12 +3,12 @@
 //! `cargo run --release -p trainer --example weighted -- [useless|good] [STEPS] [SEEDS]`
 //!
 //! Schemes: uniform (every token equally often), stratified (Rust, prose and others equally), gradient-dot online,
-//! attribution online, pilot then fixed (a quarter of the steps with uniform sampling, then weights from its credit, from the start).
+//! attribution online, pilot then fixed (a quarter of the steps with uniform sampling, then shares from its credit, from the start).
 
 mod common;
 
 use kernels::Cpu;
-use trainer::{Batch, Corpus, Earned, Online, Order, Pricing, RunConfig, Setup, Trainer, WeightRule, Weights};
+use trainer::{Batch, Corpus, Earned, Online, Order, Pricing, RunConfig, Setup, ShareRule, Shares, Trainer};
 
 const FLOOR: f64 = 0.05;
 const CAP: f64 = 4.0;
@@ -25,7 +25,7 @@ struct World {
 
 fn world(useless: bool) -> World {
     let mut config = RunConfig::from_toml(common::SMALL_RUN).expect("a run");
-    // Shorter windows, since online weights change with each.
+    // Shorter windows, since online shares change with each.
     (config.attribution.first_window, config.attribution.max_window, config.attribution.residual_limit) = (4, 10, 0.02);
     // A source has a bucket of its own, so its documents' estimates add up to its exact credit, however rough they are.
     config.attribution.sketch_rank = 1;
@@ -84,13 +84,13 @@ enum Scheme {
 struct Curve {
     points: Vec<(u64, f64)>,
     drawn: Vec<f64>,
-    weights: Vec<u64>,
+    shares: Vec<u64>,
     earned: Vec<Earned>,
 }
 
 impl World {
-    fn rule(&self) -> WeightRule {
-        WeightRule::new(&self.corpus, &vec![FLOOR; self.corpus.buckets], CAP).expect("a rule")
+    fn rule(&self) -> ShareRule {
+        ShareRule::new(&self.corpus, &vec![FLOOR; self.corpus.buckets], CAP).expect("a rule")
     }
 
     fn run(&self, scheme: Scheme, seed: u64, steps: u64, begin: Option<Vec<u64>>) -> Curve {
@@ -99,13 +99,13 @@ impl World {
         let backend = Cpu::<f32>::new();
         let order = Order::new(&self.corpus, key, self.config.model.context, self.config.schedule.rows_per_step).expect("tokens");
         let rule = self.rule();
-        let mut weights = begin;
+        let mut shares = begin;
         if scheme == Scheme::Stratified {
             let tokens = self.corpus.group_tokens();
             let mut sums = [0u64; 3];
             tokens.iter().zip(&self.strata).for_each(|(t, s)| sums[*s] += t);
             let all: u64 = sums.iter().sum();
-            weights = Some(self.strata.iter().map(|s| all * 1_000_000 / 3 / sums[*s]).collect());
+            shares = Some(self.strata.iter().map(|s| all * 1_000_000 / 3 / sums[*s]).collect());
         }
         let setup = Setup { vocabulary: self.vocabulary, buckets: self.corpus.buckets, steps, seed: key };
         let mut trainer = Trainer::new(&backend, &self.config, setup, &self.pricing, |s, w| order.batches(s, w, 0)).expect("a run");
@@ -113,11 +113,11 @@ impl World {
             trainer.follow(Online::new(&self.corpus, rule.clone(), RATE, 1)).expect("credit by document");
         }
         let mut state = trainer.start(&trainer.layout().initial(&key));
-        state.weights.extend(weights.map(|ppm| Weights { from_step: 0, ppm }));
+        state.shares.extend(shares.map(|ppm| Shares { from_step: 0, ppm }));
         let mut curve = Curve {
             points: vec![(0, trainer.loss(&state, &self.control))],
             drawn: vec![0.0; self.corpus.buckets],
-            weights: Vec::new(),
+            shares: Vec::new(),
             earned: Vec::new(),
         };
         let mut seen = 0;
@@ -134,8 +134,8 @@ impl World {
                 let mut earned: Vec<Earned> = window.tokens.iter().map(|&tokens| Earned { nats: 0.0, tokens }).collect();
                 trainer.baselines().iter().for_each(|b| earned[self.corpus.documents[b.document as usize].group].nats += b.dot);
                 let equal = vec![1_000_000; self.corpus.buckets];
-                let ppm = rule.multiplied(state.weights.last().map_or(&equal, |w| &w.ppm), &earned, RATE);
-                state.weights.push(Weights { from_step: state.step, ppm });
+                let ppm = rule.multiplied(state.shares.last().map_or(&equal, |w| &w.ppm), &earned, RATE);
+                state.shares.push(Shares { from_step: state.step, ppm });
             }
         }
         let accounts = trainer.accounts(&state);
@@ -143,7 +143,7 @@ impl World {
         curve.earned = (0..self.corpus.buckets).map(|b| Earned { nats: accounts.bucket_credit(b), tokens: tokens(b) }).collect();
         let all: f64 = curve.drawn.iter().sum();
         curve.drawn.iter_mut().for_each(|d| *d /= all);
-        curve.weights = state.weights.last().map_or_else(Vec::new, |w| w.ppm.clone());
+        curve.shares = state.shares.last().map_or_else(Vec::new, |w| w.ppm.clone());
         curve
     }
 }
@@ -186,8 +186,8 @@ fn main() {
             let last = curve.points.last().expect("points").1;
             println!("{name:22} {seed:>5} {last:10.4} {:>18} {:>18}", percent(reached), percent(reached.map(|t| t + pilot)));
             let show = |v: &[f64]| v.iter().map(|x| format!("{x:.2}")).collect::<Vec<_>>().join(" ");
-            let weights: Vec<f64> = curve.weights.iter().map(|w| *w as f64 / 1e6).collect();
-            println!("    drawn {}\n    weights {}", show(&curve.drawn), show(&weights));
+            let shares: Vec<f64> = curve.shares.iter().map(|w| *w as f64 / 1e6).collect();
+            println!("    drawn {}\n    shares {}", show(&curve.drawn), show(&shares));
         }
     }
 }

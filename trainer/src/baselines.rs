@@ -38,7 +38,7 @@ impl<B: Backend> Trainer<'_, B> {
             let held_out = self.held_out(&traced.theta);
             let plain = self.mean(&held_out);
             let preconditioned = self.preconditioned_mean(&held_out, &traced.second, traced.step + 1);
-            let batches = (self.batches)(traced.step, &trace.weights);
+            let batches = (self.batches)(traced.step, &trace.shares);
             let slots = documents::slots(&batches);
             let scale = traced.clip_factor / batches.iter().map(Batch::target_count).sum::<usize>().max(1) as f64;
             let vectors = [plain, preconditioned];

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::documents::{DocumentCredit, Held, Slot};
 use crate::error::TrainError;
-use crate::order::Weights;
+use crate::order::Shares;
+use crate::shares::Earned;
 use crate::state::{Open, State};
 use crate::trainer::Trainer;
-use crate::weights::Earned;
 
 /// The key of the header's JSON; one key, since a header's map has no order of its own.
 const META: &str = "assay.run-state.v3";
@@ -32,7 +32,8 @@ struct Meta {
     bases: Vec<u64>,
     last: Vec<Vec<SlotMeta>>,
     /// First step and millionths.
-    weights: Vec<(u64, Vec<u64>)>,
+    #[serde(rename = "weights")]
+    shares: Vec<(u64, Vec<u64>)>,
     /// Bits of the nats, and tokens.
     earned: Vec<(u64, u64)>,
 }
@@ -88,7 +89,7 @@ impl<B: Memory> Trainer<'_, B> {
                 .collect(),
             bases: state.bases.keys().copied().collect(),
             last: state.last.iter().map(|l| slot_meta(l)).collect(),
-            weights: state.weights.iter().map(|w| (w.from_step, w.ppm.clone())).collect(),
+            shares: state.shares.iter().map(|w| (w.from_step, w.ppm.clone())).collect(),
             earned: state.earned.iter().map(|e| (e.nats.to_bits(), e.tokens)).collect(),
         };
         let meta = HashMap::from([(META.to_string(), serde_json::to_string(&meta).map_err(failed)?)]);
@@ -215,7 +216,7 @@ impl<B: Memory> Trainer<'_, B> {
             bases,
             last: meta.last.iter().map(|l| slots_of(l)).collect(),
             rows: rows(&tensors, parts)?,
-            weights: meta.weights.into_iter().map(|(from_step, ppm)| Weights { from_step, ppm }).collect(),
+            shares: meta.shares.into_iter().map(|(from_step, ppm)| Shares { from_step, ppm }).collect(),
             earned: meta.earned.into_iter().map(|(nats, tokens)| Earned { nats: f64::from_bits(nats), tokens }).collect(),
         })
     }

@@ -20,7 +20,7 @@ pub struct RunConfig {
     /// How often strata are seen; none for every token equally often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
-    /// The weights that the run starts from; none for those that follow from the seed.
+    /// The shares that the run starts from; none for those that follow from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
 }
@@ -29,21 +29,22 @@ pub struct RunConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
-    /// Where the weights come from.
-    pub weights: Weighting,
-    /// For `from-run`: the run whose credit gives the weights.
+    /// Where the sampling shares come from.
+    #[serde(rename = "weights", alias = "shares")]
+    pub rule: SamplingRule,
+    /// For `from-run`: the run whose credit gives the shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<u32>,
-    /// For `file`: a TOML file of `stratum = weight`. The command that starts a run puts the table's digest in its place.
+    /// For `file`: a TOML file of `stratum = share`. The command that starts a run puts the table's digest in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<std::path::PathBuf>,
-    /// For `from-run` and `file`: SHA-256 of the table of weights, in hexadecimal.
+    /// For `from-run` and `file`: SHA-256 of the table of shares, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// For `attribution-online`: how strongly weights follow credit, as the exponent's factor.
+    /// For `attribution-online`: how strongly shares follow credit, as the exponent's factor.
     #[serde(default = "rate")]
     pub rate: f64,
-    /// Largest ratio of a stratum's credit a token to the mean of all that counts, before weights are scaled to a mean of 1.
+    /// Largest ratio of a stratum's credit a token to the mean of all that counts, before shares are scaled to a mean of 1.
     #[serde(default = "cap")]
     pub cap: f64,
     /// For `attribution-online`: the least steps between two changes.
@@ -51,10 +52,10 @@ pub struct Sampling {
     pub every: u64,
 }
 
-/// Where strata's weights come from.
+/// Where strata's sampling shares come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Weighting {
+pub enum SamplingRule {
     /// Every document once a pass.
     Uniform,
     /// Every token equally often: the same order, since a document is read whole.
@@ -70,9 +71,9 @@ pub enum Weighting {
 }
 
 impl Sampling {
-    /// Weights of this kind, with the defaults for the rest.
-    pub fn new(weights: Weighting) -> Sampling {
-        Sampling { weights, run: None, file: None, table: None, rate: rate(), cap: cap(), every: every() }
+    /// Shares of this kind, with the defaults for the rest.
+    pub fn new(rule: SamplingRule) -> Sampling {
+        Sampling { rule, run: None, file: None, table: None, rate: rate(), cap: cap(), every: every() }
     }
 }
 
@@ -250,9 +251,9 @@ impl RunConfig {
             (self.attribution.sketch_rows > 0, "attribution: sketch_rows at least 1"),
             (self.attribution.look_ahead > 0, "attribution: look_ahead at least 1"),
             (
-                self.sampling.as_ref().is_none_or(|s| match s.weights {
-                    Weighting::FromRun => s.file.is_none() && (s.run.is_some() || s.table.is_some()),
-                    Weighting::File => s.run.is_none() && (s.file.is_some() || s.table.is_some()),
+                self.sampling.as_ref().is_none_or(|s| match s.rule {
+                    SamplingRule::FromRun => s.file.is_none() && (s.run.is_some() || s.table.is_some()),
+                    SamplingRule::File => s.run.is_none() && (s.file.is_some() || s.table.is_some()),
                     _ => s.run.is_none() && s.file.is_none() && s.table.is_none(),
                 }),
                 "sampling: from-run has `run`, file has `file`, the others neither",
@@ -262,7 +263,7 @@ impl RunConfig {
                 "sampling: rate above 0, cap at least 1",
             ),
             (
-                self.attribution.sketch_rank > 0 || self.sampling.as_ref().is_none_or(|s| s.weights != Weighting::AttributionOnline),
+                self.attribution.sketch_rank > 0 || self.sampling.as_ref().is_none_or(|s| s.rule != SamplingRule::AttributionOnline),
                 "sampling: attribution-online needs credit by document, sketch_rank at least 1",
             ),
         ];

@@ -40,7 +40,7 @@ struct Active<B: Memory> {
 impl<B: Backend> Trainer<'_, B> {
     /// From now on every step and window is recorded.
     pub fn record(&mut self) {
-        self.trace = Some(Trace { steps: Vec::new(), windows: Vec::new(), weights: Vec::new() });
+        self.trace = Some(Trace { steps: Vec::new(), windows: Vec::new(), shares: Vec::new() });
     }
 
     /// Exact credit of the documents of the recorded steps in the recorded windows, later steps first.
@@ -91,7 +91,7 @@ impl<B: Backend> Trainer<'_, B> {
                 a.age *= if inside { 1.0 } else { o.beta1 };
             }
             active.retain(|a| a.age > forgotten);
-            let batches = (self.batches)(traced.step, &trace.weights);
+            let batches = (self.batches)(traced.step, &trace.shares);
             let scale = traced.clip_factor * (1.0 - o.beta1) / batches.iter().map(Batch::target_count).sum::<usize>().max(1) as f64;
             for a in &active {
                 let mut products = vec![Vec::new(); a.adjoint.len()];

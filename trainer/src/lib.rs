@@ -3,8 +3,8 @@
 //! - `config`: everything that decides a run (`RUN.toml`)
 //! - `model`: the parameters' names, places and first values
 //! - `batch`: documents, and pieces of them laid out for the engine
-//! - `order`: which tokens a step sees, a pure function of seed, step and weights
-//! - `weights`: how often groups are seen, after what they are credited with
+//! - `order`: which tokens a step sees, a pure function of seed, step and shares
+//! - `shares`: how often groups are seen, after what they are credited with
 //! - `buckets`: who has a bucket alone, and who shares one
 //! - `engine`: forward and backward passes, explicit, over [`kernels::ModelOperations`]
 //! - `sink`: what is made of a backward pass: gradients by bucket, sketches by document, products by position
@@ -48,13 +48,13 @@ mod order_log;
 mod price;
 mod pricing;
 mod run;
+mod shares;
 mod sink;
 mod sketch;
 mod state;
 mod table;
 mod trace;
 mod trainer;
-mod weights;
 
 pub use corpus::credit::{Accounts, CreditRow, DocumentRow, Part, Rule, Window};
 pub use corpus::run_tables::{
@@ -65,7 +65,7 @@ pub use baselines::Baseline;
 pub use batch::{Batch, Corpus, Document, Piece, pieces_of, pricing_batch, pricing_passes};
 pub use buckets::assign;
 pub use collinear::Alike;
-pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Sampling, Schedule, Start, Weighting};
+pub use config::{Attribution, ModelConfig, Optimizer, RunConfig, Sampling, SamplingRule, Schedule, Start};
 pub use documents::{DocumentCredit, Held};
 pub use engine::Engine;
 pub use error::TrainError;
@@ -73,11 +73,11 @@ pub use exact::{ExactCredit, Positions};
 pub use generate::{Drawing, generate};
 pub use llama::{config_json, read_config, read_parameters, write_parameters};
 pub use model::{Layout, Tensor};
-pub use order::{Order, Weights};
+pub use order::{Order, Shares};
 pub use order_log::order_rows;
 pub use pricing::Pricing;
 pub use run::{Observer, StepReport};
+pub use shares::{Earned, Online, Rule as ShareRule, ratios};
 pub use state::{Open, State};
 pub use table::{Owners, credit_rows, document_rows};
 pub use trainer::{Setup, Trainer};
-pub use weights::{Earned, Online, Rule as WeightRule, ratios};

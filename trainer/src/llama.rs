@@ -1,4 +1,4 @@
-//! Weights under the names of Hugging Face Llama: `model.safetensors` and `config.json`.
+//! Shares under the names of Hugging Face Llama: `model.safetensors` and `config.json`.
 //!
 //! Rotary pairs are those of the half-split layout in both, so no element moves.
 
@@ -80,7 +80,7 @@ pub fn read_config(text: &str) -> Result<(ModelConfig, usize), TrainError> {
     Ok((config, number("vocab_size")?))
 }
 
-/// Weights as a safetensors file of f32; `theta` is as long as the layout.
+/// Shares as a safetensors file of f32; `theta` is as long as the layout.
 ///
 /// # Errors
 /// [`TrainError::Parameters`] if it cannot be written down.
@@ -101,7 +101,7 @@ pub fn write_parameters(layout: &Layout, theta: &[f64]) -> Result<Vec<u8>, Train
     safetensors::serialize(views, Some(meta)).map_err(failed)
 }
 
-/// Weights from a safetensors file of f32, f16, bf16 or f64.
+/// Shares from a safetensors file of f32, f16, bf16 or f64.
 ///
 /// # Errors
 /// [`TrainError::Parameters`] names a tensor that is missing or has another shape.

@@ -1,4 +1,4 @@
-//! Which tokens a step sees: a pure function of (seed, step, weights in force), blind to contributor and bucket.
+//! Which tokens a step sees: a pure function of (seed, step, shares in force), blind to contributor and bucket.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,16 +13,16 @@ use crate::error::TrainError;
 ///
 /// Groups are what the operator made before anybody trained, never accounts: an account that is split stays in its groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Weights {
+pub struct Shares {
     /// The first step that they hold for.
     pub from_step: u64,
     /// Of each group, how often its documents are in a pass over the corpus, on average, in millionths; 0 leaves them out.
     pub ppm: Vec<u64>,
 }
 
-impl Weights {
+impl Shares {
     /// Those of `all`, ascending, that are in force at `step`.
-    pub fn at(all: &[Weights], step: u64) -> Option<&Weights> {
+    pub fn at(all: &[Shares], step: u64) -> Option<&Shares> {
         all[..all.partition_point(|w| w.from_step <= step)].last()
     }
 }
@@ -31,8 +31,8 @@ impl Weights {
 ///
 /// So a step sees pieces of many documents, and those of a contributor are spread over the whole pass.
 ///
-/// With weights a document is in a pass as often as its group's weight says: the whole part of it, and once more where a hash of
-/// seed, pass and key, as a number below 1, is below the rest. New weights begin a new pass, in an order of its own.
+/// With sampling shares a document is in a pass as often as its group's share says: the whole part of it, and once more where a hash of
+/// seed, pass and key, as a number below 1, is below the rest. New shares begin a new pass, in an order of its own.
 pub struct Order<'a> {
     corpus: &'a Corpus,
     seed: [u8; 32],
@@ -42,7 +42,7 @@ pub struct Order<'a> {
     known: Mutex<Known>,
 }
 
-/// The weights' first step, the weights, and the pass' own number.
+/// The shares' first step, the shares, and the pass' own number.
 type Key = (u64, Vec<u64>, u64);
 
 /// What was laid out before.
@@ -61,7 +61,7 @@ struct Pass {
     rows: Vec<u32>,
 }
 
-/// Millionths of a weight of 1.
+/// Millionths of a share of 1.
 pub(crate) const WHOLE: u64 = 1_000_000;
 
 /// Most passes that are kept laid out.
@@ -80,22 +80,22 @@ impl<'a> Order<'a> {
         Ok(Order { corpus, seed, context, rows_per_step, total, known: Mutex::default() })
     }
 
-    /// Checks weights before they are used.
+    /// Checks shares before they are used.
     ///
     /// # Errors
     /// [`TrainError::Config`] if they are not ascending by step, of fewer groups than the corpus has, or leave nothing to train on.
-    pub fn check(&self, weights: &[Weights]) -> Result<(), TrainError> {
+    pub fn check(&self, shares: &[Shares]) -> Result<(), TrainError> {
         let groups = self.corpus.group_tokens();
-        for w in weights {
+        for w in shares {
             if w.ppm.len() < groups.len() {
-                return Err(TrainError::Config(format!("weights of {} groups, expected {}", w.ppm.len(), groups.len())));
+                return Err(TrainError::Config(format!("sampling shares of {} groups, expected {}", w.ppm.len(), groups.len())));
             }
             if w.ppm.iter().zip(&groups).all(|(w, tokens)| *w == 0 || *tokens == 0) {
-                return Err(TrainError::Config(format!("weights from step {}: they leave no document to train on", w.from_step)));
+                return Err(TrainError::Config(format!("sampling shares from step {}: they leave no document to train on", w.from_step)));
             }
         }
-        if weights.windows(2).any(|w| w[0].from_step >= w[1].from_step) {
-            return Err(TrainError::Config("weights: expected ascending first steps".into()));
+        if shares.windows(2).any(|w| w[0].from_step >= w[1].from_step) {
+            return Err(TrainError::Config("sampling shares: expected ascending first steps".into()));
         }
         Ok(())
     }
@@ -111,19 +111,19 @@ impl<'a> Order<'a> {
     }
 
     /// Rows of a pass.
-    fn rows(&self, number: u64, weights: Option<&Weights>) -> u64 {
-        let known = self.known.lock().expect("no thread panicked").rows.get(&key(number, weights)).copied();
-        known.unwrap_or_else(|| self.pass(number, weights).rows.len() as u64)
+    fn rows(&self, number: u64, shares: Option<&Shares>) -> u64 {
+        let known = self.known.lock().expect("no thread panicked").rows.get(&key(number, shares)).copied();
+        known.unwrap_or_else(|| self.pass(number, shares).rows.len() as u64)
     }
 
-    fn pass(&self, number: u64, weights: Option<&Weights>) -> Arc<Pass> {
+    fn pass(&self, number: u64, shares: Option<&Shares>) -> Arc<Pass> {
         let mut known = self.known.lock().expect("no thread panicked");
-        let key = key(number, weights);
+        let key = key(number, shares);
         let from_step = key.0;
         if let Some(pass) = known.passes.get(&key) {
             return pass.clone();
         }
-        // Weights from a later step have passes of their own: otherwise the documents that come first in a pass would be
+        // Shares from a later step have passes of their own: otherwise the documents that come first in a pass would be
         // seen after every change, and the last ones never.
         let seed: [u8; 32] = match from_step {
             0 => self.seed,
@@ -138,7 +138,7 @@ impl<'a> Order<'a> {
                 copy.map_or(hash.clone(), |c| hash.chain_update(c.to_le_bytes())).finalize().into()
             };
             let first = hash(None);
-            let ppm = weights.map_or(WHOLE, |w| w.ppm[document.group]);
+            let ppm = shares.map_or(WHOLE, |w| w.ppm[document.group]);
             // The hash orders by its first bytes, so the draw takes its last.
             let draw = u64::from_le_bytes(first[24..].try_into().expect("eight bytes")) % WHOLE;
             let copies = ppm / WHOLE + u64::from(draw < ppm % WHOLE);
@@ -164,30 +164,30 @@ impl<'a> Order<'a> {
         pass
     }
 
-    /// The pieces of `step`, row by row, under the weights that were given so far.
-    pub fn step(&self, step: u64, weights: &[Weights]) -> Vec<Piece> {
-        let weights = Weights::at(weights, step);
-        let since = step - weights.map_or(0, |w| w.from_step);
+    /// The pieces of `step`, row by row, under the shares that were given so far.
+    pub fn step(&self, step: u64, shares: &[Shares]) -> Vec<Piece> {
+        let shares = Shares::at(shares, step);
+        let since = step - shares.map_or(0, |w| w.from_step);
         let mut row = since * self.rows_per_step as u64;
         let mut left = self.rows_per_step;
         let mut pieces = Vec::new();
         let mut number = 0;
-        // Without weights every pass has the same number of rows.
-        if weights.is_none() {
+        // Without shares every pass has the same number of rows.
+        if shares.is_none() {
             (number, row) = (row / self.rows_per_epoch() as u64, row % self.rows_per_epoch() as u64);
         }
         let mut empty = 0;
         while left > 0 {
-            let rows = self.rows(number, weights);
-            // With small weights a pass may draw nobody; the next will.
+            let rows = self.rows(number, shares);
+            // With small shares a pass may draw nobody; the next will.
             empty = if rows == 0 { empty + 1 } else { 0 };
-            assert!(empty < 1_000_000, "order: weights so small that no pass draws a document");
+            assert!(empty < 1_000_000, "order: shares so small that no pass draws a document");
             if row >= rows {
                 row -= rows;
                 number += 1;
                 continue;
             }
-            let pass = self.pass(number, weights);
+            let pass = self.pass(number, shares);
             self.row(&pass, pass.rows[row as usize] as usize, &mut pieces);
             (row, left) = (row + 1, left - 1);
         }
@@ -212,13 +212,13 @@ impl<'a> Order<'a> {
     }
 
     /// The step as the engine takes it: passes of at most `rows` rows each, 0 for one pass.
-    pub fn batches(&self, step: u64, weights: &[Weights], rows: usize) -> Vec<Batch> {
-        passes(&self.step(step, weights), self.context, rows).into_iter().map(|p| Batch::new(self.corpus, p)).collect()
+    pub fn batches(&self, step: u64, shares: &[Shares], rows: usize) -> Vec<Batch> {
+        passes(&self.step(step, shares), self.context, rows).into_iter().map(|p| Batch::new(self.corpus, p)).collect()
     }
 }
 
-fn key(number: u64, weights: Option<&Weights>) -> Key {
-    (weights.map_or(0, |w| w.from_step), weights.map_or_else(Vec::new, |w| w.ppm.clone()), number)
+fn key(number: u64, shares: Option<&Shares>) -> Key {
+    (shares.map_or(0, |w| w.from_step), shares.map_or_else(Vec::new, |w| w.ppm.clone()), number)
 }
 
 /// Puts `rows` into an order that `state` draws.

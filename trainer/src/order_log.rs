@@ -5,14 +5,14 @@ use std::ops::Range;
 use corpus::run_tables::OrderRow;
 
 use crate::batch::Corpus;
-use crate::order::{Order, Weights};
+use crate::order::{Order, Shares};
 use crate::table::Owners;
 
-/// What `steps` see under the weights that were given up to them.
+/// What `steps` see under the shares that were given up to them.
 pub fn order_rows(
     order: &Order<'_>,
     corpus: &Corpus,
-    weights: &[Weights],
+    shares: &[Shares],
     owners: &Owners,
     context: usize,
     steps: Range<u64>,
@@ -20,7 +20,7 @@ pub fn order_rows(
     let mut rows = Vec::new();
     for step in steps {
         let mut at = 0;
-        for piece in order.step(step, weights) {
+        for piece in order.step(step, shares) {
             rows.push(OrderRow {
                 step,
                 row: (at / context) as u32,

@@ -160,7 +160,7 @@ impl<B: Backend> Trainer<'_, B> {
                     let nats = credit.iter().zip(&factors).map(|(c, f)| c * f).sum();
                     online.add(&mut state.earned, *document, nats, *tokens);
                 }
-                state.weights.extend(online.change(&state.weights, state.step, &mut state.earned));
+                state.shares.extend(online.change(&state.shares, state.step, &mut state.earned));
             }
             let (rows, correction) = documents::reconcile(estimates, &state.last, &window.credit, self.pricing.parts.len(), window.index);
             window.correction = correction;

@@ -76,7 +76,7 @@ impl<B: Backend> Trainer<'_, B> {
     pub fn step(&mut self, state: &mut State<B>) -> StepReport {
         assert!(state.step < self.setup.steps && !self.is_full(state), "step: the run is over or its window waits for its price");
         let mut open = self.open(state);
-        let batches = (self.batches)(state.step, &state.weights);
+        let batches = (self.batches)(state.step, &state.shares);
         let scale = 1.0 / target_count(&batches).max(1) as f64;
         let mut present = vec![false; self.setup.buckets];
         for (bucket, _) in batches.iter().flat_map(|b| &b.buckets) {
@@ -135,7 +135,7 @@ impl<B: Backend> Trainer<'_, B> {
             let rate = hyper.lr / (1.0 - o.beta1.powi(state.step as i32 + 1));
             self.hold(state, open.first_step, slots, sketches, clip_factor);
             if let (Some(trace), Some(theta)) = (&mut self.trace, before) {
-                trace.weights.clone_from(&state.weights);
+                trace.shares.clone_from(&state.shares);
                 trace.steps.push(TracedStep { step: state.step, theta, second: state.second.clone(), clip_factor, rate });
             }
         } else {

@@ -6,9 +6,9 @@ use corpus::credit::Window;
 use kernels::Memory;
 
 use crate::documents::{DocumentCredit, Held, Slot};
-use crate::order::Weights;
+use crate::order::Shares;
+use crate::shares::Earned;
 use crate::sketch::Basis;
-use crate::weights::Earned;
 
 /// Everything a run needs to go on, to the last bit, in mid-window too.
 pub struct State<B: Memory> {
@@ -37,8 +37,8 @@ pub struct State<B: Memory> {
     /// Credit by document of the windows priced since the caller took it.
     pub rows: Vec<DocumentCredit>,
     /// How often groups are seen, ascending by first step; empty for every document once a pass.
-    pub weights: Vec<Weights>,
-    /// What groups were credited with since the weights changed, where they follow credit.
+    pub shares: Vec<Shares>,
+    /// What groups were credited with since the shares changed, where they follow credit.
     pub earned: Vec<Earned>,
 }
 

@@ -2,19 +2,19 @@
 
 use kernels::Memory;
 
-use crate::order::Weights;
+use crate::order::Shares;
 
 /// What steps and windows leave behind for [`Trainer::exact`]; two parameter-sized buffers a step.
 pub(crate) struct Trace<B: Memory> {
     pub steps: Vec<TracedStep<B>>,
     pub windows: Vec<TracedWindow<B>>,
-    /// The groups' weights so far.
-    pub weights: Vec<Weights>,
+    /// The groups' shares so far.
+    pub shares: Vec<Shares>,
 }
 
 pub(crate) struct TracedStep<B: Memory> {
     pub step: u64,
-    /// Weights before it.
+    /// Shares before it.
     pub theta: B::Master,
     /// Second moment after it.
     pub second: B::Master,

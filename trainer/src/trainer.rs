@@ -11,12 +11,12 @@ use crate::config::RunConfig;
 use crate::engine::Engine;
 use crate::error::TrainError;
 use crate::model::Layout;
-use crate::order::Weights;
+use crate::order::Shares;
 use crate::pricing::{Pricing, target_count};
+use crate::shares::Online;
 use crate::sketch::{Basis, Sketcher};
 use crate::state::State;
 use crate::trace::Trace;
-use crate::weights::Online;
 
 /// Losses and gradients of the held-out tokens, by part.
 pub(crate) struct HeldOut<B: Memory> {
@@ -37,8 +37,8 @@ pub struct Setup {
     pub seed: [u8; 32],
 }
 
-/// A step's passes, under the weights that were given so far.
-type Batches<'a> = Box<dyn Fn(u64, &[Weights]) -> Vec<Batch> + 'a>;
+/// A step's passes, under the shares that were given so far.
+type Batches<'a> = Box<dyn Fn(u64, &[Shares]) -> Vec<Batch> + 'a>;
 
 /// A run: an order of batches, held-out tokens that price, and the buffers for both.
 pub struct Trainer<'a, B: Memory> {
@@ -62,7 +62,7 @@ pub struct Trainer<'a, B: Memory> {
 }
 
 impl<'a, B: Memory> Trainer<'a, B> {
-    /// A run of `setup.steps` steps; `batches` gives a step's passes, from its index and the weights so far.
+    /// A run of `setup.steps` steps; `batches` gives a step's passes, from its index and the shares so far.
     ///
     /// # Errors
     /// [`TrainError::TooManyBuckets`] if there are more buckets than the config's limit, [`TrainError::Config`] if it freezes what the
@@ -72,7 +72,7 @@ impl<'a, B: Memory> Trainer<'a, B> {
         config: &'a RunConfig,
         setup: Setup,
         pricing: &'a Pricing,
-        batches: impl Fn(u64, &[Weights]) -> Vec<Batch> + 'a,
+        batches: impl Fn(u64, &[Shares]) -> Vec<Batch> + 'a,
     ) -> Result<Self, TrainError> {
         let engine = Engine::new(backend, &config.model, setup.vocabulary);
         let len = engine.layout.len;
@@ -101,13 +101,13 @@ impl<'a, B: Memory> Trainer<'a, B> {
         })
     }
 
-    /// From now on the groups' weights follow what their documents are credited with.
+    /// From now on the groups' shares follow what their documents are credited with.
     ///
     /// # Errors
     /// [`TrainError::Config`] if the run credits no documents.
     pub fn follow(&mut self, online: Online) -> Result<(), TrainError> {
         if self.sketcher.is_none() {
-            return Err(TrainError::Config("weights that follow credit need credit by document: sketch_rank at least 1".into()));
+            return Err(TrainError::Config("sampling shares that follow credit need credit by document: sketch_rank at least 1".into()));
         }
         self.online = Some(online);
         Ok(())
@@ -160,7 +160,7 @@ impl<'a, B: Memory> Trainer<'a, B> {
             bases: BTreeMap::new(),
             last: vec![Vec::new(); self.setup.buckets],
             rows: Vec::new(),
-            weights: Vec::new(),
+            shares: Vec::new(),
             earned: Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! The engine and the optimizer against PyTorch (`golden/generate.py`): loss, all gradients, weights after ten steps.
+//! The engine and the optimizer against PyTorch (`golden/generate.py`): loss, all gradients, shares after ten steps.
 
 use kernels::{Cpu, Memory, Real};
 use safetensors::SafeTensors;
@@ -136,7 +136,7 @@ fn meets<T: Real>(tag: &str, loss: f64, gradient: f64, update: f64) {
         length += (e - start).powi(2);
     }
     let off = (off / length).sqrt();
-    assert!(off <= update, "weights after ten steps: off by {off:e} of the update");
+    assert!(off <= update, "parameters after ten steps: off by {off:e} of the update");
 }
 
 #[test]

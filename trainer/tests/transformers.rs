@@ -1,4 +1,4 @@
-//! Exported weights in `transformers`: the same logits. Says that it skipped where Python has no torch and transformers;
+//! Exported parameters in `transformers`: the same logits. Says that it skipped where Python has no torch and transformers;
 //! `ASSAY_PYTHON` names the Python.
 
 use std::process::Command;
@@ -16,7 +16,7 @@ with torch.no_grad():
 "#;
 
 #[test]
-fn exported_weights_have_the_same_logits_in_transformers() {
+fn exported_parameters_have_the_same_logits_in_transformers() {
     let python = std::env::var("ASSAY_PYTHON").unwrap_or("python3".into());
     let there = Command::new(&python).args(["-c", "import torch, transformers"]).output().is_ok_and(|o| o.status.success());
     if !there {

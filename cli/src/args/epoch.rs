@@ -27,9 +27,9 @@ pub struct Open {
     /// A TOML file of strata: groups of documents that runs may weigh, and what floors they have.
     #[arg(long, value_name = "FILE")]
     pub strata: Option<PathBuf>,
-    /// A file of weights that a settled run of the epoch may be sampled with.
-    #[arg(long, value_name = "FILE")]
-    pub weights: Vec<PathBuf>,
+    /// A file of sampling shares that a settled run of the epoch may be sampled with.
+    #[arg(long, alias = "weights", value_name = "FILE")]
+    pub shares: Vec<PathBuf>,
     /// A TOML file of filters, as in docs/ingest.md; none is on by default.
     #[arg(long, value_name = "FILE")]
     pub filters: Option<PathBuf>,

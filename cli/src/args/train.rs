@@ -24,12 +24,12 @@ pub struct Train {
     /// Start from the parameters of a Hugging Face Llama folder; RUN.toml then names their digest.
     #[arg(long, alias = "weights", value_name = "DIR")]
     pub parameters: Option<PathBuf>,
-    /// First a pilot of a quarter of the steps, then the run with strata weighted by what they are credited with a token.
-    #[arg(long, conflicts_with = "weights_from_run")]
+    /// First a pilot of a quarter of the steps, then the run that samples strata by what they are credited with per token.
+    #[arg(long, conflicts_with = "shares_from_run")]
     pub pilot: bool,
-    /// Weigh strata by what they are credited with a token in this run.
-    #[arg(long, value_name = "RUN")]
-    pub weights_from_run: Option<u32>,
+    /// Sample strata by what they are credited with per token in this run.
+    #[arg(long, alias = "weights-from-run", value_name = "RUN")]
+    pub shares_from_run: Option<u32>,
     /// End an unfinished run with this reason.
     #[arg(long, value_name = "REASON")]
     pub abort: Option<String>,
@@ -53,7 +53,7 @@ pub struct Inspect {
     pub run: RunNumber,
 }
 
-/// How often strata were drawn, beside what their weights planned.
+/// How often strata were drawn, beside what their sampling shares planned.
 #[derive(Debug, Args)]
 pub struct Draws {
     /// The run.

@@ -50,7 +50,7 @@ pub fn inspect(home: &Home, run: RunNumber, step: u64) -> Result<Output> {
     Output::of(format!("step {step} of run {run}: {} tokens\n{}", found.tokens, render(&frame, None)?), &found)
 }
 
-/// How often the strata of a run were drawn, beside what their weights planned.
+/// How often the strata of a run were drawn, beside what their sampling shares planned.
 pub fn draws(home: &Home, run: RunNumber) -> Result<Output> {
     let drawn = attribution::draws(home, run)?;
     let strata = &drawn.strata;

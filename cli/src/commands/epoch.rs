@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use corpus::canonical;
-use pipeline::{compact, epoch, held_out, ingest, notices, strata, weighting};
+use pipeline::{compact, epoch, held_out, ingest, notices, sampling, strata};
 use rules::policy::Policy;
 use serde_json::json;
 use store::{Class, files};
@@ -30,8 +30,8 @@ pub async fn open(place: &Place, a: Open) -> Result<Output> {
         let text = files::read_text(&path)?;
         policy.filters = toml::from_str(&text).map_err(|e| usage(format!("{}: {e}", path.display())))?;
     }
-    for path in &a.weights {
-        policy.weight_tables.push(home.objects.put(Class::Public, &canonical::to_vec(&weighting::table_of_file(path)?)?)?);
+    for path in &a.shares {
+        policy.share_tables.push(home.objects.put(Class::Public, &canonical::to_vec(&sampling::table_of_file(path)?)?)?);
     }
     if let Some(announced) = notices::announced_policy(&home)? {
         note("the policy of this epoch was announced: it is taken as it is, whatever is given here");

@@ -162,7 +162,7 @@ fn draws(home: &Home, run: RunNumber) -> Result<String> {
         return Ok(String::new());
     }
     let mut out = String::from(
-        "<h2>Draws by stratum</h2><p>Strata were declared before anybody submitted. Planned is the share of the run's tokens that their weights ask for, drawn is what the order log has.</p><table><tr><th>stratum<th>tokens in the corpus<th>planned<th>drawn",
+        "<h2>Draws by stratum</h2><p>Strata were declared before anybody submitted. Planned is the share of the run's tokens that their sampling shares ask for, drawn is what the order log has.</p><table><tr><th>stratum<th>tokens in the corpus<th>planned<th>drawn",
     );
     for d in drawn {
         let (name, planned, share) = (escape(&d.stratum), 100.0 * d.planned, 100.0 * d.drawn);

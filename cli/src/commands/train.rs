@@ -4,10 +4,10 @@ use anyhow::{Context, Result};
 use corpus::RunNumber;
 use ledger::entry::ReplayOutcome;
 use pipeline::status::run_facts;
-use pipeline::{Home, estimate, model, replay, train, weighting};
+use pipeline::{Home, estimate, model, replay, sampling, train};
 use serde_json::json;
 use store::files;
-use trainer::{RunConfig, Sampling, Weighting};
+use trainer::{RunConfig, Sampling, SamplingRule};
 
 use super::{Place, attribution, exact};
 use crate::args::train::{Replay, Train, TrainLook};
@@ -31,15 +31,15 @@ pub async fn train(place: &Place, a: Train) -> Result<Output> {
     if let Some(dir) = a.parameters {
         model::start_from(&home, &dir, &mut config)?;
     }
-    if let Some(from) = a.weights_from_run {
-        config.sampling = Some(Sampling { run: Some(from), ..Sampling::new(Weighting::FromRun) });
+    if let Some(from) = a.shares_from_run {
+        config.sampling = Some(Sampling { run: Some(from), ..Sampling::new(SamplingRule::FromRun) });
     }
     if let Some(sampling) = &mut config.sampling {
         // A file is named from the RUN.toml that names it.
         sampling.file = sampling.file.take().map(|file| path.with_file_name(file));
         // A run does so itself.
         if a.dry_run {
-            weighting::resolve(&home, sampling)?;
+            sampling::resolve(&home, sampling)?;
         }
     }
     if a.dry_run {

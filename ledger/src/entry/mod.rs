@@ -205,7 +205,7 @@ impl Entry {
                 ("public/credit.parquet", e.credit),
                 ("public/documents.parquet", e.documents),
                 ("public/order.parquet", e.order),
-                ("public/weights.json", e.weights),
+                ("public/weights.json", e.shares),
             ],
             Entry::RunClose(e) => e.checkpoint.iter().map(|c| ("sealed/checkpoint.safetensors", *c)).collect(),
             Entry::Attribution(e) => {

@@ -38,7 +38,7 @@ records! {
         contributors: u64,
         /// Buckets that their gradients are kept in; fewer than contributors if some share one.
         buckets: u64,
-        /// Whether the run only finds weights for another; it is never settled.
+        /// Whether the run only finds sampling shares for another; it is never settled.
         pilot: bool,
         /// Steps.
         steps: u64,
@@ -59,8 +59,9 @@ records! {
         documents: Digest,
         /// The order log of the steps since the last progress.
         order: Digest,
-        /// The strata and all their weights so far.
-        weights: Digest,
+        /// The strata and all their sampling shares so far.
+        #[serde(rename = "weights")]
+        shares: Digest,
         /// The cosigned tree head at the previous progress entry; it drew the window that is replayed before that one.
         drawn_from: Option<String>,
     }

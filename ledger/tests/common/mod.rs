@@ -311,7 +311,7 @@ impl World {
             credit: digest(&format!("credit {windows}")),
             documents: digest(&format!("document table {windows}")),
             order: digest(&format!("order {windows}")),
-            weights: digest(&format!("weights {windows}")),
+            shares: digest(&format!("weights {windows}")),
             drawn_from: self.drawn_from(),
         }
     }

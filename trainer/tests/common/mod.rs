@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use kernels::{Cpu, Real};
-use trainer::{Accounts, Batch, Corpus, Document, Order, Pricing, RunConfig, Setup, State, Trainer, Weights, pieces_of, pricing_batch};
+use trainer::{Accounts, Batch, Corpus, Document, Order, Pricing, RunConfig, Setup, Shares, State, Trainer, pieces_of, pricing_batch};
 
 /// Rows of the embedding.
 pub const VOCABULARY: usize = 23;
@@ -88,7 +88,7 @@ pub fn setup(config: &RunConfig, buckets: usize) -> Setup {
 pub fn run<T: Real>(config: &RunConfig, corpus: &Corpus, pricing: &Pricing) -> (State<Cpu<T>>, Vec<u8>, Accounts) {
     let backend = Cpu::<T>::new();
     let order = Order::new(corpus, [4; 32], 16, 4).unwrap();
-    let mut trainer = Trainer::new(&backend, config, setup(config, corpus.buckets), pricing, |s, w: &[Weights]| {
+    let mut trainer = Trainer::new(&backend, config, setup(config, corpus.buckets), pricing, |s, w: &[Shares]| {
         order.batches(s, w, config.schedule.rows_per_pass)
     })
     .unwrap();

@@ -1,23 +1,23 @@
-//! Weights of groups: what they do to the order, how they follow credit, and that a split account gains nothing.
+//! Shares of groups: what they do to the order, how they follow credit, and that a split account gains nothing.
 
 mod common;
 
 use common::{config, corpus, setup};
 use kernels::Cpu;
-use trainer::{Accounts, Corpus, Online, Order, RunConfig, State, Trainer, WeightRule, Weights};
+use trainer::{Accounts, Corpus, Online, Order, RunConfig, ShareRule, Shares, State, Trainer};
 
 #[test]
-fn weights_decide_how_often_a_group_is_seen_and_begin_with_their_step() {
+fn shares_decide_how_often_a_group_is_seen_and_begin_with_their_step() {
     let mut corpus = corpus(50, 5, 1);
     corpus.documents.iter_mut().enumerate().for_each(|(i, d)| d.group = i % 5);
     let order = Order::new(&corpus, [2; 32], 16, 4).unwrap();
     let plain: Vec<_> = (0..40).map(|s| order.step(s, &[])).collect();
     let ppm = vec![0, 250_000, 1_000_000, 1_500_000, 3_000_000];
-    let weights = [Weights { from_step: 10, ppm: ppm.clone() }];
-    order.check(&weights).unwrap();
-    assert!((0..10).all(|s| order.step(s, &weights) == plain[s as usize]));
+    let shares = [Shares { from_step: 10, ppm: ppm.clone() }];
+    order.check(&shares).unwrap();
+    assert!((0..10).all(|s| order.step(s, &shares) == plain[s as usize]));
     let (mut tokens, steps) = ([0usize; 5], 20_000);
-    for piece in (10..10 + steps).flat_map(|s| order.step(s, &weights)) {
+    for piece in (10..10 + steps).flat_map(|s| order.step(s, &shares)) {
         tokens[piece.document % 5] += piece.range.len();
     }
     let of = |k: usize| corpus.documents.iter().skip(k).step_by(5).map(|d| d.tokens.len()).sum::<usize>() as f64;
@@ -28,12 +28,12 @@ fn weights_decide_how_often_a_group_is_seen_and_begin_with_their_step() {
     }
     // A fresh order with the same table has the same steps, asked for in any order.
     let again = Order::new(&corpus, [2; 32], 16, 4).unwrap();
-    assert!([900, 11, 10, 3, 450].into_iter().all(|s| again.step(s, &weights) == order.step(s, &weights)));
-    // The same weights from another step on begin a pass of their own, and leave what was before as it was.
-    let later = [weights[0].clone(), Weights { from_step: 20, ppm: ppm.clone() }];
-    assert!((0..20).all(|s| order.step(s, &later) == order.step(s, &weights)));
-    assert_ne!(order.step(20, &later), order.step(10, &weights));
-    let bad = |ppm: Vec<u64>| order.check(&[Weights { from_step: 20, ppm }]).is_err();
+    assert!([900, 11, 10, 3, 450].into_iter().all(|s| again.step(s, &shares) == order.step(s, &shares)));
+    // The same shares from another step on begin a pass of their own, and leave what was before as it was.
+    let later = [shares[0].clone(), Shares { from_step: 20, ppm: ppm.clone() }];
+    assert!((0..20).all(|s| order.step(s, &later) == order.step(s, &shares)));
+    assert_ne!(order.step(20, &later), order.step(10, &shares));
+    let bad = |ppm: Vec<u64>| order.check(&[Shares { from_step: 20, ppm }]).is_err();
     assert!(bad(vec![0; 5]) && bad(vec![1; 3]));
     assert!(order.check(&[later[1].clone(), later[0].clone()]).is_err());
 }
@@ -47,15 +47,15 @@ fn grouped() -> Corpus {
     corpus
 }
 
-/// A run with weights that follow credit, saved and loaded after the steps `stops`.
+/// A run with shares that follow credit, saved and loaded after the steps `stops`.
 fn online(config: &RunConfig, corpus: &Corpus, stops: &[u64]) -> (State<Cpu<f32>>, Accounts) {
     let pricing = common::pricing(&self::corpus(12, 1, 99));
     let backend = Cpu::<f32>::new();
     let order = Order::new(corpus, [4; 32], config.model.context, config.schedule.rows_per_step).unwrap();
     let trainer = || {
         let mut trainer =
-            Trainer::new(&backend, config, setup(config, corpus.buckets), &pricing, |s, w: &[Weights]| order.batches(s, w, 0)).unwrap();
-        let rule = WeightRule::new(corpus, &[0.1; 3], 4.0).unwrap();
+            Trainer::new(&backend, config, setup(config, corpus.buckets), &pricing, |s, w: &[Shares]| order.batches(s, w, 0)).unwrap();
+        let rule = ShareRule::new(corpus, &[0.1; 3], 4.0).unwrap();
         trainer.follow(Online::new(corpus, rule, 0.5, 3)).unwrap();
         trainer
     };
@@ -77,24 +77,24 @@ fn online(config: &RunConfig, corpus: &Corpus, stops: &[u64]) -> (State<Cpu<f32>
 }
 
 #[test]
-fn weights_that_follow_credit_keep_their_floors_and_survive_a_restart() {
+fn shares_that_follow_credit_keep_their_floors_and_survive_a_restart() {
     let (config, corpus) = (config(), grouped());
     let (whole, accounts) = online(&config, &corpus, &[]);
-    assert!(whole.weights.len() >= 3, "{:?}", whole.weights);
+    assert!(whole.shares.len() >= 3, "{:?}", whole.shares);
     let tokens = corpus.group_tokens();
     let all: u64 = tokens.iter().sum();
-    for w in &whole.weights {
+    for w in &whole.shares {
         let mean = w.ppm.iter().zip(&tokens).map(|(w, t)| w * t).sum::<u64>() as f64 / all as f64;
         assert!((mean - 1e6).abs() < 3.0 && w.ppm.iter().all(|w| *w >= 100_000), "{w:?}");
-        assert!(whole.windows.iter().any(|window| window.end_step == w.from_step), "weights change where a window ends");
+        assert!(whole.windows.iter().any(|window| window.end_step == w.from_step), "shares change where a window ends");
     }
-    assert!(whole.weights.iter().any(|w| w.ppm.iter().any(|p| p.abs_diff(1_000_000) > 10_000)), "credit has a say");
+    assert!(whole.shares.iter().any(|w| w.ppm.iter().any(|p| p.abs_diff(1_000_000) > 10_000)), "credit has a say");
     let (restarted, again) = online(&config, &corpus, &[2, 7, 11, 13, 19]);
-    assert_eq!((restarted.weights, again.windows), (whole.weights, accounts.windows));
+    assert_eq!((restarted.shares, again.windows), (whole.shares, accounts.windows));
 }
 
 #[test]
-fn a_split_account_leaves_weights_and_batches_as_they_are() {
+fn a_split_account_leaves_shares_and_batches_as_they_are() {
     let (config, corpus) = (config(), grouped());
     let (whole, before) = online(&config, &corpus, &[]);
     let mut split = corpus.clone();
@@ -104,11 +104,11 @@ fn a_split_account_leaves_weights_and_batches_as_they_are() {
     }
     let config = RunConfig { attribution: trainer::Attribution { max_buckets: 12, ..config.attribution.clone() }, ..config };
     let (parts, after) = online(&config, &split, &[]);
-    // Sums in another order round differently, and weights are millionths.
-    for (a, b) in whole.weights.iter().zip(&parts.weights) {
+    // Sums in another order round differently, and shares are millionths.
+    for (a, b) in whole.shares.iter().zip(&parts.shares) {
         assert!(a.from_step == b.from_step && a.ppm.iter().zip(&b.ppm).all(|(a, b)| a.abs_diff(*b) <= 20), "{a:?} and {b:?}");
     }
-    assert!(whole.weights.len() >= 3 && whole.weights.len() == parts.weights.len());
+    assert!(whole.shares.len() >= 3 && whole.shares.len() == parts.shares.len());
     let sum: f64 = [0, 8, 9, 10, 11].iter().map(|b| after.bucket_credit(*b)).sum();
     let gained = sum / before.bucket_credit(0) - 1.0;
     assert!(gained.abs() < 1e-4, "{sum} instead of {}", before.bucket_credit(0));

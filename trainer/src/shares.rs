@@ -1,20 +1,20 @@
 //! How often groups are seen, after what they are credited with.
 //!
-//! Weights follow credit *a token*, and every group keeps a floor in proportion to its tokens. Groups are the operator's,
+//! Shares follow credit *a token*, and every group keeps a floor in proportion to its tokens. Groups are the operator's,
 //! made before anybody trained, never accounts: an account that is split stays in its groups, and the batches stay as they are.
 
 use crate::batch::Corpus;
 use crate::error::TrainError;
-use crate::order::{WHOLE, Weights};
+use crate::order::{Shares, WHOLE};
 
-/// What weights may do, and to which groups.
+/// What shares may do, and to which groups.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// Tokens of each group in the corpus.
     tokens: Vec<u64>,
     /// Of each group, the least part of its share of the tokens that it keeps.
     floors: Vec<f64>,
-    /// Largest ratio to the mean that counts, before weights are scaled.
+    /// Largest ratio to the mean that counts, before shares are scaled.
     cap: f64,
 }
 
@@ -47,7 +47,7 @@ impl Rule {
         }
         tokens.resize(floors.len(), 0);
         if !(floors.iter().all(|f| (0.0..=1.0).contains(f)) && cap >= 1.0 && cap.is_finite()) {
-            return Err(TrainError::Config("weights: floors are from 0 to 1, the cap is at least 1".into()));
+            return Err(TrainError::Config("sampling shares: floors are from 0 to 1, the cap is at least 1".into()));
         }
         Ok(Rule { tokens, floors: floors.to_vec(), cap })
     }
@@ -58,34 +58,34 @@ impl Rule {
         values.iter().zip(&self.tokens).map(|(v, t)| v * *t as f64).sum::<f64>() / all.max(1) as f64
     }
 
-    /// Weights in millionths: `wanted`, scaled to a mean of 1 over the corpus' tokens, above the floors.
+    /// Shares in millionths: `wanted`, scaled to a mean of 1 over the corpus' tokens, above the floors.
     ///
     /// `floor + (1 - mean floor) wanted`, so that a group's share is at least its floor times its tokens' share, and all
     /// shares add up to 1.
     pub fn floored(&self, wanted: &[f64]) -> Vec<u64> {
         let mean = self.mean(wanted);
         let rest = 1.0 - self.mean(&self.floors);
-        let weight = |(w, floor): (&f64, &f64)| {
+        let share = |(w, floor): (&f64, &f64)| {
             let wanted = if mean > 0.0 { w / mean } else { 1.0 };
             ((floor + rest * wanted) * WHOLE as f64).round() as u64
         };
-        wanted.iter().zip(&self.floors).map(weight).collect()
+        wanted.iter().zip(&self.floors).map(share).collect()
     }
 
     /// Every group the same part of the tokens, times its share.
     pub fn stratified(&self, shares: &[u64]) -> Vec<u64> {
-        let weight = |(share, tokens): (&u64, &u64)| if *tokens == 0 { 0.0 } else { *share as f64 / *tokens as f64 };
-        let weights: Vec<f64> = shares.iter().zip(&self.tokens).map(weight).collect();
-        let mean = self.mean(&weights);
-        weights.iter().map(|w| (w / mean * WHOLE as f64).round() as u64).collect()
+        let density = |(share, tokens): (&u64, &u64)| if *tokens == 0 { 0.0 } else { *share as f64 / *tokens as f64 };
+        let shares: Vec<f64> = shares.iter().zip(&self.tokens).map(density).collect();
+        let mean = self.mean(&shares);
+        shares.iter().map(|w| (w / mean * WHOLE as f64).round() as u64).collect()
     }
 
-    /// Weights after a pilot: in proportion to credit a token, none below 0.
+    /// Shares after a pilot: in proportion to credit a token, none below 0.
     pub fn fixed(&self, earned: &[Earned]) -> Vec<u64> {
         self.floored(&ratios(earned, 0.0, self.cap))
     }
 
-    /// The next weights of an online run: those in force times `exp(rate (credit a token / mean - 1))`.
+    /// The next shares of an online run: those in force times `exp(rate (credit a token / mean - 1))`.
     ///
     /// Source: the multiplicative update of Kivinen and Warmuth 1997 (exponentiated gradient).
     pub fn multiplied(&self, in_force: &[u64], earned: &[Earned], rate: f64) -> Vec<u64> {
@@ -98,7 +98,7 @@ impl Rule {
     }
 }
 
-/// Weights that follow credit during a run.
+/// Shares that follow credit during a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Online {
     rule: Rule,
@@ -109,7 +109,7 @@ pub struct Online {
 }
 
 impl Online {
-    /// Weights by `rule`, changed at the end of the first window that is at least `every` steps after the last change.
+    /// Shares by `rule`, changed at the end of the first window that is at least `every` steps after the last change.
     pub fn new(corpus: &Corpus, rule: Rule, rate: f64, every: u64) -> Online {
         Online { rule, groups: corpus.documents.iter().map(|d| d.group).collect(), rate, every }
     }
@@ -122,15 +122,15 @@ impl Online {
         group.tokens += u64::from(tokens);
     }
 
-    /// The weights from `step` on, if it is time; `earned` begins anew then.
-    pub(crate) fn change(&self, weights: &[Weights], step: u64, earned: &mut Vec<Earned>) -> Option<Weights> {
-        let last = weights.last();
+    /// The shares from `step` on, if it is time; `earned` begins anew then.
+    pub(crate) fn change(&self, shares: &[Shares], step: u64, earned: &mut Vec<Earned>) -> Option<Shares> {
+        let last = shares.last();
         if step - last.map_or(0, |w| w.from_step) < self.every || earned.is_empty() {
             return None;
         }
         let equal = vec![WHOLE; self.rule.floors.len()];
         let ppm = self.rule.multiplied(last.map_or(&equal, |w| &w.ppm), &std::mem::take(earned), self.rate);
-        Some(Weights { from_step: step, ppm })
+        Some(Shares { from_step: step, ppm })
     }
 }
 
@@ -152,8 +152,8 @@ mod tests {
     fn every_group_keeps_its_floor_in_proportion_to_its_tokens() {
         let tokens = [300, 100, 600];
         let rule = rule(&tokens, &[0.5, 0.1, 0.2]);
-        let weights = rule.fixed(&earned(&[(-4.0, 300), (9.0, 100), (1.0, 600)]));
-        let drawn: Vec<f64> = weights.iter().zip(tokens).map(|(w, t)| *w as f64 * t as f64).collect();
+        let shares = rule.fixed(&earned(&[(-4.0, 300), (9.0, 100), (1.0, 600)]));
+        let drawn: Vec<f64> = shares.iter().zip(tokens).map(|(w, t)| *w as f64 * t as f64).collect();
         let all: f64 = drawn.iter().sum();
         assert!((all / 1e9 - 1.0).abs() < 1e-5);
         assert!((drawn[0] / all - 0.5 * 0.3).abs() < 1e-5, "a group without worth has its floor, {}", drawn[0] / all);
@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn credit_a_token_decides_and_nothing_known_means_equal() {
         let rule = rule(&[100, 100], &[0.0, 0.0]);
-        let weights = rule.fixed(&earned(&[(3.0, 300), (1.0, 100)]));
-        assert_eq!(weights, [WHOLE, WHOLE]);
+        let shares = rule.fixed(&earned(&[(3.0, 300), (1.0, 100)]));
+        assert_eq!(shares, [WHOLE, WHOLE]);
         assert_eq!(rule.fixed(&earned(&[(-1.0, 10), (0.5, 10)])), [WHOLE, WHOLE], "no drop, no preference");
         assert_eq!(rule.fixed(&earned(&[(3.0, 100), (1.0, 100)])), [1_500_000, 500_000]);
         let next = rule.multiplied(&[WHOLE, WHOLE], &earned(&[(3.0, 100), (1.0, 100)]), 0.5);
@@ -174,22 +174,22 @@ mod tests {
     #[test]
     fn strata_have_the_shares_that_were_declared() {
         let rule = rule(&[300, 100, 0], &[0.0; 3]);
-        let weights = rule.stratified(&[1, 3, 1]);
-        assert_eq!((weights[0] * 300 * 3).abs_diff(weights[1] * 100) / 1000, 0);
-        assert_eq!(weights[2], 0);
+        let shares = rule.stratified(&[1, 3, 1]);
+        assert_eq!((shares[0] * 300 * 3).abs_diff(shares[1] * 100) / 1000, 0);
+        assert_eq!(shares[2], 0);
     }
 
     #[test]
     fn what_was_at_its_floor_can_come_back() {
         let rule = rule(&[100, 100], &[0.05, 0.05]);
-        let mut weights = vec![WHOLE, WHOLE];
+        let mut shares = vec![WHOLE, WHOLE];
         for _ in 0..100 {
-            weights = rule.multiplied(&weights, &earned(&[(2.0, 100), (-1.0, 100)]), 0.5);
+            shares = rule.multiplied(&shares, &earned(&[(2.0, 100), (-1.0, 100)]), 0.5);
         }
-        assert!(weights[1] < 60_000 && weights[1] >= 50_000);
+        assert!(shares[1] < 60_000 && shares[1] >= 50_000);
         for _ in 0..30 {
-            weights = rule.multiplied(&weights, &earned(&[(-1.0, 100), (2.0, 100)]), 0.5);
+            shares = rule.multiplied(&shares, &earned(&[(-1.0, 100), (2.0, 100)]), 0.5);
         }
-        assert!(weights[1] > WHOLE);
+        assert!(shares[1] > WHOLE);
     }
 }
