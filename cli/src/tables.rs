@@ -14,7 +14,7 @@ pub fn number_value(n: i128) -> serde_json::Value {
 /// The contributors' table, largest amount first, with a line of sums.
 pub fn contributor_table(rows: &[ContributorRow], currency: &str, exponent: u8) -> Result<String> {
     let column = |f: &dyn Fn(&ContributorRow) -> String| rows.iter().map(f).collect::<Vec<String>>();
-    let total_weight: i128 = rows.iter().map(|r| r.weight).sum();
+    let total_weight: i128 = rows.iter().map(|r| r.pay_weight).sum();
     let frame = df!(
         "contributor" => column(&|r| r.name.clone()),
         "documents" => rows.iter().map(|r| r.documents).collect::<Vec<_>>(),
@@ -23,10 +23,10 @@ pub fn contributor_table(rows: &[ContributorRow], currency: &str, exponent: u8) 
         "of" => column(&|r| r.duplicate_of.first().map_or(String::new(), |(n, k)| if r.duplicate_of.len() > 1 { format!("{n} {k}, +{}", r.duplicate_of.len() - 1) } else { format!("{n} {k}") })),
         "tokens" => rows.iter().map(|r| r.tokens).collect::<Vec<_>>(),
         "credit nats" => column(&|r| format!("{:+.4} ±{:.4}", r.credit_nats, r.credit_spread_nats)),
-        "share" => column(&|r| format!("{:.2} %", 100.0 * r.weight as f64 / total_weight.max(1) as f64)),
+        "share" => column(&|r| format!("{:.2} %", 100.0 * r.pay_weight as f64 / total_weight.max(1) as f64)),
         "amount" => column(&|r| money(r.payable_minor, exponent, currency)),
         // Only to sort by.
-        "weight" => rows.iter().map(|r| r.weight as f64).collect::<Vec<_>>(),
+        "weight" => rows.iter().map(|r| r.pay_weight as f64).collect::<Vec<_>>(),
     )?;
     let frame =
         frame.sort(["weight", "contributor"], SortMultipleOptions::default().with_order_descending_multi([true, false]))?.drop("weight")?;

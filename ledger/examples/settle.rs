@@ -6,7 +6,7 @@ use corpus::{ContributorId, Digest, EntryIndex, RunNumber};
 use ledger::amount::with_currency;
 use ledger::books::{self, Account, Books, Movement};
 use ledger::payee::PayeeId;
-use ledger::reward::{allocate, weight};
+use ledger::reward::{allocate, pay_weight};
 use ledger::settlement::{Accrual, Carried, Terms, settle};
 
 /// 1,000.00 in a currency of two decimals.
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let id = |name: &str| ContributorId::of_key(&Digest::of(name.as_bytes()).0);
     let mut weights = Vec::new();
     for (name, nats, spread) in credit {
-        weights.push((id(name), weight(nats)?, weight(spread)?));
+        weights.push((id(name), pay_weight(nats)?, pay_weight(spread)?));
     }
     weights.sort_unstable();
 

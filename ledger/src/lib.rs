@@ -8,7 +8,7 @@
 //! - `envelope`, `entry`: what an entry is and what it may say
 //! - `history`: epochs, submissions and runs with what became of them
 //! - `state`: the log replayed entry by entry; every rule about order, signers and references
-//! - `reward`, `settlement`: from integer weights to amounts, and from these to what is payable, by `payee`
+//! - `reward`, `settlement`: from pay weights to amounts, and from these to what is payable, by `payee`
 //! - `books`: double entry
 //! - `statement`: what one contributor is told, signed
 //! - `amount`: minor units as text

@@ -1,4 +1,4 @@
-//! From weights to amounts: everything is integers, and exact.
+//! From pay weights to amounts: everything is integers, and exact.
 
 use corpus::ContributorId;
 use serde::{Deserialize, Serialize};
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use crate::amount;
 use crate::wide::{mul_div, mul_div_floor};
 
-/// Weights that no pool can be divided by.
+/// Pay weights that no pool can be divided by.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RewardError {
     /// The sum is not positive.
-    #[error("weights sum to {0}, expected more than 0: the pool is held")]
+    #[error("pay weights sum to {0}, expected more than 0: the pool is held")]
     NoWeight(i128),
-    /// Positive and negative weights nearly cancel, so that shares would be noise.
-    #[error("weights of size {size} sum to {sum}, expected at least a quarter of it: the pool is held")]
+    /// Positive and negative pay weights nearly cancel, so that shares would be noise.
+    #[error("pay weights of size {size} sum to {sum}, expected at least a quarter of it: the pool is held")]
     Cancelling {
         /// Sum of absolute values.
         size: i128,
@@ -21,7 +21,7 @@ pub enum RewardError {
         sum: i128,
     },
     /// A sum or a share that 128 bits do not hold.
-    #[error("pool {pool} and weights beyond 128 bits")]
+    #[error("pool {pool} and pay weights beyond 128 bits")]
     Overflow {
         /// The pool.
         pool: i128,
@@ -37,16 +37,16 @@ pub enum RewardError {
 pub struct Reward {
     /// Who.
     pub contributor: ContributorId,
-    /// What it has of what the pool follows: credit times window weights in 10⁻⁹ nats, novel tokens, or works.
-    #[serde(with = "amount")]
-    pub weight: i128,
-    /// Half the difference of the weights that the two halves of the pricing text give, signed; 0 where nothing is measured.
+    /// Its pay weight, of what the pool follows: credit times window weights in 10⁻⁹ nats, novel tokens, or works.
+    #[serde(rename = "weight", with = "amount")]
+    pub pay_weight: i128,
+    /// Half the difference of the pay weights that the two halves of the pricing text give, signed; 0 where nothing is measured.
     #[serde(with = "amount")]
     pub spread: i128,
-    /// Pool times weight over the sum of weights, rounded down.
+    /// Pool times pay weight over the sum of pay weights, rounded down.
     #[serde(with = "amount")]
     pub floor_minor: i128,
-    /// What rounding left, as a numerator over the sum of weights.
+    /// What rounding left, as a numerator over the sum of pay weights.
     #[serde(with = "amount")]
     pub remainder: i128,
     /// The floor, and one unit more for the largest remainders; signed, sums to the pool.
@@ -55,12 +55,12 @@ pub struct Reward {
 }
 
 impl Reward {
-    /// What the spread is in money: `pool_minor` times it over `weights_sum`, signed, rounded towards zero.
+    /// What the spread is in money: `pool_minor` times it over `pay_weights_sum`, signed, rounded towards zero.
     ///
     /// # Errors
-    /// [`RewardError::Overflow`] beyond 128 bits, or if the weights sum to nothing.
-    pub fn spread_minor(&self, pool_minor: i128, weights_sum: i128) -> Result<i128, RewardError> {
-        let parts = u128::try_from(pool_minor).ok().zip(u128::try_from(weights_sum).ok());
+    /// [`RewardError::Overflow`] beyond 128 bits, or if the pay weights sum to nothing.
+    pub fn spread_minor(&self, pool_minor: i128, pay_weights_sum: i128) -> Result<i128, RewardError> {
+        let parts = u128::try_from(pool_minor).ok().zip(u128::try_from(pay_weights_sum).ok());
         let size = parts.and_then(|(pool, sum)| mul_div(pool, self.spread.unsigned_abs(), sum)).map(|(size, _)| size);
         let size = size.and_then(|s| i128::try_from(s).ok()).ok_or(RewardError::Overflow { pool: pool_minor })?;
         Ok(size * self.spread.signum())
@@ -79,7 +79,7 @@ pub fn window_weight(first_step: u64, end_step: u64, steps: u64, cap_permille: u
 ///
 /// # Errors
 /// [`RewardError::NotFinite`].
-pub fn weight(nats: f64) -> Result<i128, RewardError> {
+pub fn pay_weight(nats: f64) -> Result<i128, RewardError> {
     if !nats.is_finite() {
         return Err(RewardError::NotFinite(nats));
     }
@@ -91,7 +91,7 @@ pub fn weight(nats: f64) -> Result<i128, RewardError> {
 pub struct Share {
     /// Rounded down, towards minus infinity.
     pub floor: i128,
-    /// What rounding left, as a numerator over the sum of weights.
+    /// What rounding left, as a numerator over the sum of pay weights.
     pub remainder: i128,
     /// The floor, or one more.
     pub amount: i128,
@@ -103,7 +103,7 @@ fn sums<K>(pool: i128, weights: &[(K, i128)]) -> Result<(i128, i128), RewardErro
     weights.iter().try_fold((0, 0), add).ok_or(RewardError::Overflow { pool })
 }
 
-/// Splits `pool` in proportion to signed `weights`; the amounts sum to `pool` exactly.
+/// Splits `pool` in proportion to signed pay `weights`; the amounts sum to `pool` exactly.
 ///
 /// Shares are rounded down and the remainder goes, one unit each, to the largest fractions, ties to the smaller key. Products have 256
 /// bits, so that currencies of 24 decimals divide too. Source: Hamilton's method, Balinski and Young 1982.
@@ -150,7 +150,7 @@ pub fn settled_shares<K: Ord + Copy>(pool: i128, weights: &[(K, i128)]) -> Resul
     largest_remainder(pool, weights)
 }
 
-/// The lines of a pool, in the order of `weights`: who, its weight, and the weight's spread.
+/// The lines of a pool, in the order of `weights`: who, its pay weight, and its spread.
 ///
 /// # Errors
 /// As [`settled_shares`].
@@ -158,7 +158,7 @@ pub fn allocate(pool: i128, weights: &[(ContributorId, i128, i128)]) -> Result<V
     let keyed: Vec<(ContributorId, i128)> = weights.iter().map(|(id, weight, _)| (*id, *weight)).collect();
     let line = |(&(contributor, weight, spread), share): (&(ContributorId, i128, i128), Share)| Reward {
         contributor,
-        weight,
+        pay_weight: weight,
         spread,
         floor_minor: share.floor,
         remainder: share.remainder,
@@ -218,9 +218,9 @@ mod tests {
 
     #[test]
     fn weights_round_half_to_even() {
-        assert_eq!(weight(2.5e-9), Ok(2));
-        assert_eq!(weight(-1.5e-9), Ok(-2));
-        assert!(weight(f64::NAN).is_err());
+        assert_eq!(pay_weight(2.5e-9), Ok(2));
+        assert_eq!(pay_weight(-1.5e-9), Ok(-2));
+        assert!(pay_weight(f64::NAN).is_err());
     }
 
     #[test]

@@ -110,10 +110,10 @@ pub struct PoolLine {
     pub pool_minor: i128,
     /// `settled`, or why it is held.
     pub outcome: PoolOutcome,
-    /// Sum of all weights.
-    #[serde(with = "amount")]
-    pub weights_sum: i128,
-    /// This account's line: pool times weight over the sum is its quota.
+    /// Sum of all pay weights.
+    #[serde(rename = "weights_sum", with = "amount")]
+    pub pay_weights_sum: i128,
+    /// This account's line: pool times pay weight over the sum is its quota.
     pub reward: Reward,
 }
 
@@ -167,7 +167,7 @@ pub struct Balance {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inputs {
-    /// The policy that fixes pools and weights.
+    /// The policy that fixes pools and pay weights.
     pub policy: Digest,
     /// Credit by contributor, target and window.
     pub credit: Digest,
@@ -175,7 +175,7 @@ pub struct Inputs {
     pub documents: Digest,
     /// The windows, which have the weights' steps.
     pub windows: Digest,
-    /// Everybody's weights and amounts.
+    /// Everybody's pay weights and amounts.
     pub rewards: Digest,
 }
 

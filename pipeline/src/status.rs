@@ -82,9 +82,9 @@ pub struct ContributorRow {
     pub credit_nats: f64,
     /// Half the difference of the two halves' attributions: how far credit may be off.
     pub credit_spread_nats: f64,
-    /// Integer weight, in 10⁻⁹ nats.
-    #[serde(serialize_with = "number")]
-    pub weight: i128,
+    /// Pay weight, in 10⁻⁹ nats.
+    #[serde(rename = "weight", serialize_with = "number")]
+    pub pay_weight: i128,
     /// Share of the pools, signed.
     #[serde(serialize_with = "number")]
     pub accrued_minor: i128,
@@ -149,14 +149,14 @@ pub fn contributors(
             tokens: own.iter().map(|s| s.tokens()).sum(),
             credit_nats: 0.0,
             credit_spread_nats: 0.0,
-            weight: 0,
+            pay_weight: 0,
             accrued_minor: 0,
             payable_minor: 0,
         };
         if let Some(computed) = &computed {
             row.credit_nats = computed.tables.credit_of(&id);
             row.credit_spread_nats = computed.tables.spread_of(&id);
-            row.weight = computed.weight_of(&id);
+            row.pay_weight = computed.pay_weight_of(&id);
             // Commons have credit and no account.
             let account = computed.rewards.settlement.accounts.iter().find(|a| a.contributor == id);
             if let Some(account) = account.filter(|_| settled) {

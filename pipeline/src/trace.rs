@@ -270,12 +270,12 @@ impl Trace<'_> {
             self.hop("statement", *at, "commons are paid to nobody");
             return Ok(());
         };
-        let sum: i128 = computed.weights().map(|r| r.weight).sum();
+        let sum: i128 = computed.lines().map(|r| r.pay_weight).sum();
         let amount = |minor: i128| with_currency(minor, policy.currency_exponent, &policy.currency);
         let mut text = format!(
             "{}; weight {} of {sum}, accrued {}, payable {}",
             computed.outcome,
-            computed.weight_of(contributor),
+            computed.pay_weight_of(contributor),
             amount(account.accrued_minor),
             amount(account.payable_minor)
         );

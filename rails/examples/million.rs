@@ -67,7 +67,7 @@ fn statement(i: usize, reward: &Reward, settled: &Settlement, place: &std::colle
             follows: "attribution".into(),
             pool_minor: POOL_MINOR,
             outcome: PoolOutcome::Settled,
-            weights_sum: sum,
+            pay_weights_sum: sum,
             reward: reward.clone(),
         }],
         gross_minor: account.accrued_minor,
@@ -130,7 +130,7 @@ fn row(n: usize) {
         last = Instant::now();
     };
     let rewards = allocate(POOL_MINOR, &weights).expect("a pool that is settled");
-    let sum: i128 = rewards.iter().map(|r| r.weight).sum();
+    let sum: i128 = rewards.iter().map(|r| r.pay_weight).sum();
     lap();
     let accrual = |(i, r): (usize, &Reward)| Accrual {
         contributor: r.contributor,

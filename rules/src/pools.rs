@@ -1,4 +1,4 @@
-//! The weights that credit, novelty and number of works give under a policy, and pools divided by them.
+//! The pay weights that credit, novelty and number of works give under a policy, and pools divided by them.
 //!
 //! Everything here follows from public objects: credit tables, verdict tables, and the list of documents of a stratum that has a pool.
 
@@ -74,7 +74,7 @@ pub struct Work {
     pub novel_words: u64,
 }
 
-/// What weights are computed from.
+/// What pay weights are computed from.
 pub struct Measured<'a> {
     /// Credit by contributor.
     pub tables: &'a Tables,
@@ -94,12 +94,12 @@ pub struct Measured<'a> {
     pub by_document: bool,
 }
 
-/// Weight and spread by contributor, in the order of contributors.
-pub type Weights = Vec<(ContributorId, i128, i128)>;
+/// Pay weight and spread by contributor, in the order of contributors.
+pub type PayWeights = Vec<(ContributorId, i128, i128)>;
 
 impl Measured<'_> {
-    /// Weights of what `follows` says, for documents of `pool`.
-    pub fn weights(&self, pool: &StratumPool, follows: Follows, pay: &Pay) -> Result<Weights, RewardError> {
+    /// Pay weights of what `follows` says, for documents of `pool`.
+    pub fn pay_weights(&self, pool: &StratumPool, follows: Follows, pay: &Pay) -> Result<PayWeights, RewardError> {
         match follows {
             Follows::Attribution => self.shrunk(self.attribution(pool, pay), pool, pay),
             Follows::NovelTokens => Ok(self.counted(&self.novel_tokens(pool))),
@@ -111,7 +111,7 @@ impl Measured<'_> {
         }
     }
 
-    fn counted(&self, of: &HashMap<ContributorId, u64>) -> Weights {
+    fn counted(&self, of: &HashMap<ContributorId, u64>) -> PayWeights {
         self.contributors.iter().map(|id| (*id, i128::from(of.get(id).copied().unwrap_or(0)), 0)).collect()
     }
 
@@ -131,7 +131,7 @@ impl Measured<'_> {
     }
 
     /// Credit times the weights of targets and windows; spreads are half of what the halves of a target's text differ by.
-    fn attribution(&self, pool: &StratumPool, pay: &Pay) -> Weights {
+    fn attribution(&self, pool: &StratumPool, pay: &Pay) -> PayWeights {
         let all: u64 = pool.target_weights.values().sum();
         let target = |name: &str| pool.target_weights.get(name).map_or(0.0, |w| *w as f64 / all.max(1) as f64);
         let window = |w: u64| self.window_weights.get(w as usize).copied().unwrap_or(0.0);
@@ -159,7 +159,7 @@ impl Measured<'_> {
             }
         }
         // A credit that is no number weighs nothing here; its residual holds the pool.
-        let weigh = |nats: f64| reward::weight(nats).unwrap_or(0);
+        let weigh = |nats: f64| reward::pay_weight(nats).unwrap_or(0);
         let line = |id: &ContributorId| {
             let (nats, spread) = sums.get(id).copied().unwrap_or_default();
             (*id, weigh(nats), weigh(spread))
@@ -169,7 +169,7 @@ impl Measured<'_> {
 
     /// Draws payees above zero towards the same sum shared by novel tokens, and their accounts by theirs; payees at or below zero stay as they
     /// are. It is by payee, so that nobody gains from splitting what does harm from what helps.
-    fn shrunk(&self, weights: Weights, pool: &StratumPool, pay: &Pay) -> Result<Weights, RewardError> {
+    fn shrunk(&self, weights: PayWeights, pool: &StratumPool, pay: &Pay) -> Result<PayWeights, RewardError> {
         if pay.shrinkage_ppm == 0 {
             return Ok(weights);
         }
@@ -226,12 +226,12 @@ pub struct PoolHead {
     pub pool_minor: i128,
     /// Whether it is divided.
     pub outcome: PoolOutcome,
-    /// Sum of all weights.
-    #[serde(with = "amount")]
-    pub weights_sum: i128,
+    /// Sum of all pay weights.
+    #[serde(rename = "weights_sum", with = "amount")]
+    pub pay_weights_sum: i128,
 }
 
-/// Divides each pool in the parts that the policy says, and each part in proportion to its weights.
+/// Divides each pool in the parts that the policy says, and each part in proportion to its pay weights.
 pub fn pools(policy: &Policy, measured: &Measured) -> Result<Vec<PoolPart>, RewardError> {
     let accounts = &measured.tables.accounts;
     let (residual, limit) = (accounts.residual_share(), policy.settle_limit_ppm as f64 / 1e6);
@@ -240,7 +240,7 @@ pub fn pools(policy: &Policy, measured: &Measured) -> Result<Vec<PoolPart>, Rewa
     for pool in policy.stratum_pools() {
         let shares: Vec<(Follows, i128)> = policy.pay.follows.iter().map(|(f, p)| (*f, i128::from(*p))).collect();
         for ((follows, _), share) in shares.iter().zip(reward::largest_remainder(pool.pool_minor, &shares)?) {
-            let weights = measured.weights(&pool, *follows, &policy.pay)?;
+            let weights = measured.pay_weights(&pool, *follows, &policy.pay)?;
             let held = if unexplained && *follows == Follows::Attribution {
                 Err(format!("held: residual {residual:.4} of a drop of {:.4} nats, settled up to {limit}", accounts.drop()))
             } else {
@@ -252,7 +252,7 @@ pub fn pools(policy: &Policy, measured: &Measured) -> Result<Vec<PoolPart>, Rewa
             };
             let none = |&(contributor, weight, spread): &(ContributorId, i128, i128)| Reward {
                 contributor,
-                weight,
+                pay_weight: weight,
                 spread,
                 floor_minor: 0,
                 remainder: 0,
@@ -262,8 +262,8 @@ pub fn pools(policy: &Policy, measured: &Measured) -> Result<Vec<PoolPart>, Rewa
                 Ok(lines) => (lines, PoolOutcome::Settled),
                 Err(reason) => (weights.iter().map(none).collect(), PoolOutcome::Held(reason)),
             };
-            let weights_sum = lines.iter().map(|l| l.weight).fold(0, i128::saturating_add);
-            let head = PoolHead { stratum: pool.name.clone(), follows: *follows, pool_minor: share.amount, outcome, weights_sum };
+            let pay_weights_sum = lines.iter().map(|l| l.pay_weight).fold(0, i128::saturating_add);
+            let head = PoolHead { stratum: pool.name.clone(), follows: *follows, pool_minor: share.amount, outcome, pay_weights_sum };
             parts.push(PoolPart { head, lines });
         }
     }

@@ -1,4 +1,4 @@
-//! What a settlement publishes: everybody's weights and amounts, and what is carried on, as lines of canonical JSON.
+//! What a settlement publishes: everybody's pay weights and amounts, and what is carried on, as lines of canonical JSON.
 
 use corpus::{DocumentRef, RunNumber};
 use ledger::amount;

@@ -41,7 +41,7 @@ pub struct Computed {
     pub works: BTreeMap<DocumentRef, Work>,
     /// Tokens and words by submission.
     pub submissions: HashMap<EntryIndex, (u64, u64)>,
-    /// Weights, amounts, and what is carried on.
+    /// Pay weights, amounts, and what is carried on.
     pub rewards: Rewards,
     /// `settled`, or why the pools are held.
     pub outcome: PoolOutcome,
@@ -51,12 +51,12 @@ pub struct Computed {
 
 impl Computed {
     /// What a contributor's credit weighs, over all pools that follow attribution.
-    pub fn weight_of(&self, id: &ContributorId) -> i128 {
-        self.weights().filter(|r| r.contributor == *id).map(|r| r.weight).sum()
+    pub fn pay_weight_of(&self, id: &ContributorId) -> i128 {
+        self.lines().filter(|r| r.contributor == *id).map(|r| r.pay_weight).sum()
     }
 
     /// The lines of the pools that follow attribution; where none does, those of all pools.
-    pub fn weights(&self) -> impl Iterator<Item = &ledger::reward::Reward> {
+    pub fn lines(&self) -> impl Iterator<Item = &ledger::reward::Reward> {
         let some = self.rewards.pools.iter().any(|p| p.head.follows == Follows::Attribution);
         let of = move |p: &&PoolPart| !some || p.head.follows == Follows::Attribution;
         self.rewards.pools.iter().filter(of).flat_map(|p| &p.lines)
@@ -198,7 +198,7 @@ fn accruals(archive: &Archive, at: EntryIndex, paid: &[ContributorId], pools: &[
             let sum = sums.entry(line.contributor).or_default();
             sum.0 += line.accrued_minor;
             if pool.head.outcome == PoolOutcome::Settled {
-                sum.1 += line.spread_minor(pool.head.pool_minor, pool.head.weights_sum)?;
+                sum.1 += line.spread_minor(pool.head.pool_minor, pool.head.pay_weights_sum)?;
             }
         }
     }
@@ -249,7 +249,7 @@ pub fn statements(archive: &Archive, run: &Run, computed: &Computed) -> Result<V
                 follows: pool.head.follows.to_string(),
                 pool_minor: pool.head.pool_minor,
                 outcome: pool.head.outcome.clone(),
-                weights_sum: pool.head.weights_sum,
+                pay_weights_sum: pool.head.pay_weights_sum,
                 reward: reward.clone(),
             });
         }

@@ -39,7 +39,7 @@ pub fn write(home: &Home, run: RunNumber, rows: &[ContributorRow], audited: &Rep
     let policy = view.policy()?;
     let amount = |minor: i128| money(minor, genesis.currency_exponent, &genesis.currency);
     let mut sorted: Vec<&ContributorRow> = rows.iter().collect();
-    sorted.sort_by_key(|r| (std::cmp::Reverse(r.weight), r.name.clone()));
+    sorted.sort_by_key(|r| (std::cmp::Reverse(r.pay_weight), r.name.clone()));
 
     let mut page = String::new();
     let notice = if genesis.demo || genesis.currency == "XTS" {

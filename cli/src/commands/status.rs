@@ -76,8 +76,10 @@ fn contributor_text(
         row.credit_spread_nats,
         run.map_or("(none yet)".into(), |r| r.to_string())
     );
-    text +=
-        &format!("  why           weight {} (credit times window weights, 10^-9 nats) of the run's sum; see its statement\n", row.weight);
+    text += &format!(
+        "  why           weight {} (credit times window weights, 10^-9 nats) of the run's sum; see its statement\n",
+        row.pay_weight
+    );
     text += &format!("  accrued       {}\n", money(row.accrued_minor, exponent, currency));
     text +=
         &format!("  payable       {}, of which held {}\n", money(row.payable_minor, exponent, currency), money(held, exponent, currency));

@@ -15,7 +15,7 @@ records! {
         pool_minor: i128 = "crate::amount",
         /// ISO 4217 code.
         currency: String,
-        /// The table of weights, amounts and what is carried on, as lines of canonical JSON.
+        /// The table of pay weights, amounts and what is carried on, as lines of canonical JSON.
         rewards: Digest,
         /// What of the pool accrued; the rest is held.
         accrued_minor: i128 = "crate::amount",

@@ -129,7 +129,7 @@ impl History {
             self.book(Movement::Post(if pool > 0 { vec![fund] } else { Vec::new() }));
             return self.book(Movement::Post(books::return_pool(RunNumber(run), pool)));
         };
-        let sum = rewards.iter().map(|r| r.weight).sum();
+        let sum = rewards.iter().map(|r| r.pay_weight).sum();
         let accrual = |(i, r): (u64, &Reward)| Accrual {
             contributor: r.contributor,
             payee: payee(i),

@@ -36,7 +36,7 @@ fn rewards(home: &Home, run: RunNumber) -> Result<Output> {
     let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
     let payees: HashMap<PayeeId, &PayeeLine> = rewards.settlement.payees.iter().map(|p| (p.payee, p)).collect();
     let mut weights: HashMap<ContributorId, i128> = HashMap::new();
-    computed.weights().for_each(|r| *weights.entry(r.contributor).or_default() += r.weight);
+    computed.lines().for_each(|r| *weights.entry(r.contributor).or_default() += r.pay_weight);
     let names = home.names();
     let name = |id: &ContributorId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
     let mut text = format!("run {run}: {}, {}\n", amount(policy.pool_minor), computed.outcome);
@@ -47,7 +47,7 @@ fn rewards(home: &Home, run: RunNumber) -> Result<Output> {
             head.stratum,
             head.follows,
             amount(head.pool_minor),
-            head.weights_sum,
+            head.pay_weights_sum,
             head.outcome,
             "contributor",
             "weight",
@@ -59,7 +59,7 @@ fn rewards(home: &Home, run: RunNumber) -> Result<Output> {
             text += &format!(
                 "  {:<24} {:>16} {:>14} {:>14} {:>14}\n",
                 name(&r.contributor),
-                r.weight,
+                r.pay_weight,
                 amount(r.floor_minor),
                 r.remainder,
                 amount(r.accrued_minor)
