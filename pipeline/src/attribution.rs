@@ -1,10 +1,10 @@
-//! The attribution of a run: sums of its tables, the documents of a step, and what was drawn of the strata.
+//! The attribution of a run: sums of its tables, the documents of a step, and how the strata were sampled.
 
 use std::collections::BTreeMap;
 
 use corpus::{ContributorId, RunNumber};
 use ledger::history::Logged;
-use rules::earned::Draws;
+use rules::earned::Sampled;
 use rules::run_data;
 use serde::Serialize;
 use store::Class;
@@ -181,16 +181,16 @@ pub fn step(home: &Home, run: RunNumber, step: u64) -> Result<Step> {
     Ok(Step { run, step, pieces, tokens })
 }
 
-/// How often the strata of a run were drawn, beside what their sampling shares planned.
+/// How often the strata of a run were sampled, beside what their sampling shares planned.
 #[derive(Clone, Debug, Serialize)]
-pub struct Drawn {
+pub struct SampledStrata {
     /// The run.
     pub run: RunNumber,
     /// By stratum.
-    pub strata: Vec<Draws>,
+    pub strata: Vec<Sampled>,
 }
 
-/// How often the strata of a run were drawn.
-pub fn draws(home: &Home, run: RunNumber) -> Result<Drawn> {
-    Ok(Drawn { run, strata: rules::earned::draws(home, home.state.run(run)?)? })
+/// How often the strata of a run were sampled.
+pub fn sampled(home: &Home, run: RunNumber) -> Result<SampledStrata> {
+    Ok(SampledStrata { run, strata: rules::earned::sampled(home, home.state.run(run)?)? })
 }

@@ -21,7 +21,7 @@ use crate::config::{Config, config_of, config_of_home, database_url, objects_of,
 use crate::destroy::destroy;
 use crate::error::{Context, PipelineError, Result, usage};
 use crate::keys::{self, key_path, read as read_key};
-use crate::secrets::{Secrets, draw};
+use crate::secrets::{Secrets, make as make_secret};
 use crate::witnesses::{WITNESS_POLICY, WitnessChoice, asked, witness_policy};
 
 /// Movements in the books, by the catalog of their entry.
@@ -137,7 +137,7 @@ impl Home {
             let path = key_path(dir, role);
             if !path.exists() {
                 let name = if role == "log" { origin.to_string() } else { format!("{origin}/{role}") };
-                let key = SecretKey::from_seed(&name, algorithm, &draw(demo_seed, role)?);
+                let key = SecretKey::from_seed(&name, algorithm, &make_secret(demo_seed, role)?);
                 keys::write(&path, &key, None)?;
             }
         }
@@ -238,7 +238,7 @@ impl Home {
     /// A secret that belongs to `label`, the same one whenever it is asked for.
     ///
     /// # Errors
-    /// If it cannot be drawn, kept or read.
+    /// If it cannot be made, kept or read.
     pub fn secret(&self, label: &str) -> Result<[u8; 32]> {
         self.secrets.get(label)
     }
@@ -487,7 +487,7 @@ impl Home {
         let key = match own {
             Some(verifier) => ContributorKey::Own(verifier),
             None => {
-                let seed = draw(self.config.demo_seed, &format!("contributor {name}"))?;
+                let seed = make_secret(self.config.demo_seed, &format!("contributor {name}"))?;
                 ContributorKey::Custodial(SecretKey::from_seed(name, Algorithm::Ed25519, &seed))
             }
         };

@@ -12,7 +12,7 @@ use rules::run_data::{self, Engine};
 use rules::targets::Targets;
 use serde::Serialize;
 use store::{Class, files};
-use trainer::{Corpus, Document, Drawing, RunConfig, Start, config_json, pieces_of, pricing_passes, read_config, write_parameters};
+use trainer::{Corpus, Decoding, Document, RunConfig, Start, config_json, pieces_of, pricing_passes, read_config, write_parameters};
 
 use crate::error::{Context, Kind, Result, failure, usage};
 use crate::home::Home;
@@ -54,7 +54,7 @@ pub struct Generated {
 }
 
 /// At most `count` tokens that the model of a run goes on with after `prompt`.
-pub fn generate(archive: &Archive, run: RunNumber, prompt: &str, count: usize, drawing: Drawing) -> Result<Generated> {
+pub fn generate(archive: &Archive, run: RunNumber, prompt: &str, count: usize, decoding: Decoding) -> Result<Generated> {
     let model = load(archive, run)?;
     let (_, tokenizer) = rules::tokenizer::read(archive)?;
     let prompt_tokens = tokenizer.encode(prompt)?;
@@ -63,7 +63,7 @@ pub fn generate(archive: &Archive, run: RunNumber, prompt: &str, count: usize, d
     }
     let backend = Engine::new();
     let mut engine = trainer::Engine::new(&backend, &model.config.model, model.vocabulary);
-    let tokens = trainer::generate(&mut engine, &model.theta, &prompt_tokens, count, model.config.model.context, drawing);
+    let tokens = trainer::generate(&mut engine, &model.theta, &prompt_tokens, count, model.config.model.context, decoding);
     Ok(Generated { run, step: model.step, prompt: prompt.to_string(), text: tokenizer.decode(&tokens)?, tokens: tokens.len() })
 }
 

@@ -1,4 +1,4 @@
-//! Secrets that a home draws once and keeps.
+//! Secrets that a home makes once and keeps.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use store::files;
 use crate::error::{Kind, Result, failure};
 
 /// 32 bytes from the system's generator, or from a demonstration's seed and a label.
-pub(crate) fn draw(seed: Option<u64>, label: &str) -> Result<[u8; 32]> {
+pub(crate) fn make(seed: Option<u64>, label: &str) -> Result<[u8; 32]> {
     match seed {
         Some(seed) => Ok(Digest::of_parts(&[b"assay demo secret v1", &seed.to_be_bytes(), label.as_bytes()]).0),
         None => {
@@ -29,13 +29,13 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// A secret that belongs to `label`, the same one whenever it is asked for: drawn once and kept in `state/secrets`.
+    /// A secret that belongs to `label`, the same one whenever it is asked for: made once and kept in `state/secrets`.
     pub fn get(&self, label: &str) -> Result<[u8; 32]> {
         let path = self.dir.join("state/secrets").join(Digest::of(label.as_bytes()).to_string());
         if let Some(bytes) = files::read_if_present(&path)? {
             return bytes.try_into().map_err(|_| failure(Kind::Verification, format!("{}: expected 32 bytes", path.display())));
         }
-        let secret = draw(self.demo_seed, label)?;
+        let secret = make(self.demo_seed, label)?;
         // Before anything that depends on it is written: a crash then finds the same secret again.
         files::write(&path, &secret, 0o600)?;
         Ok(secret)

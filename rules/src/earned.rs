@@ -1,4 +1,4 @@
-//! What a run credited its strata with, what it drew of them, and the shares that follow for another run.
+//! What a run credited its strata with, how it sampled them, and the shares that follow for another run.
 
 use std::collections::BTreeMap;
 
@@ -49,9 +49,9 @@ fn share_log(archive: &Archive, run: &Run) -> Result<Option<ShareLog>> {
     Ok(Some(canonical::from_slice(&archive.objects.get(Class::Public, &last.shares)?)?))
 }
 
-/// What a stratum was planned to be drawn, and was drawn.
+/// What a stratum was planned to be sampled, and was sampled.
 #[derive(Clone, Debug, Serialize)]
-pub struct Draws {
+pub struct Sampled {
     /// The stratum.
     pub stratum: String,
     /// Its tokens in the corpus.
@@ -59,22 +59,24 @@ pub struct Draws {
     /// Share of the run's tokens that its shares plan for.
     pub planned: f64,
     /// Tokens that the steps saw.
-    pub drawn_tokens: u64,
+    #[serde(rename = "drawn_tokens")]
+    pub sampled_tokens: u64,
     /// Their share.
-    pub drawn: f64,
+    #[serde(rename = "drawn")]
+    pub sampled: f64,
 }
 
-/// Draws of a run by stratum, from its public files.
-pub fn draws(archive: &Archive, run: &Run) -> Result<Vec<Draws>> {
+/// How often a run sampled its strata, from its public files.
+pub fn sampled(archive: &Archive, run: &Run) -> Result<Vec<Sampled>> {
     let (Some(Logged { entry: last, .. }), Some(log)) = (run.progress.last(), share_log(archive, run)?) else { return Ok(Vec::new()) };
-    let mut drawn: BTreeMap<String, u64> = BTreeMap::new();
+    let mut sampled: BTreeMap<String, u64> = BTreeMap::new();
     for row in order_log(archive, run)? {
-        *drawn.entry(row.group).or_default() += u64::from(row.tokens.end - row.tokens.start);
+        *sampled.entry(row.group).or_default() += u64::from(row.tokens.end - row.tokens.start);
     }
-    let all: u64 = drawn.values().sum();
+    let all: u64 = sampled.values().sum();
     let of = |((stratum, &corpus_tokens), planned): ((&String, &u64), f64)| {
-        let drawn_tokens = drawn.get(stratum).copied().unwrap_or(0);
-        Draws { stratum: stratum.clone(), corpus_tokens, planned, drawn_tokens, drawn: drawn_tokens as f64 / all.max(1) as f64 }
+        let sampled_tokens = sampled.get(stratum).copied().unwrap_or(0);
+        Sampled { stratum: stratum.clone(), corpus_tokens, planned, sampled_tokens, sampled: sampled_tokens as f64 / all.max(1) as f64 }
     };
     Ok(log.strata.iter().zip(&log.tokens).zip(log.planned(last.step)).map(of).collect())
 }

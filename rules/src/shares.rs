@@ -51,11 +51,11 @@ impl ShareLog {
         let changes: Vec<&Change> = first.into_iter().chain(&self.changes).collect();
         for (i, change) in changes.iter().enumerate() {
             let end = changes.get(i + 1).map_or(steps, |c| c.from_step).min(steps);
-            let drawn = |(w, t): (&u64, &u64)| *w as f64 * *t as f64;
-            let all: f64 = change.shares_ppm.iter().zip(&self.tokens).map(drawn).sum();
+            let sampled = |(w, t): (&u64, &u64)| *w as f64 * *t as f64;
+            let all: f64 = change.shares_ppm.iter().zip(&self.tokens).map(sampled).sum();
             let part = end.saturating_sub(change.from_step) as f64 / steps.max(1) as f64;
             for (sum, pair) in planned.iter_mut().zip(change.shares_ppm.iter().zip(&self.tokens)) {
-                *sum += part * drawn(pair) / all;
+                *sum += part * sampled(pair) / all;
             }
         }
         planned

@@ -278,18 +278,18 @@ fn report(lines: &[Value]) {
     (0..contributors).for_each(|c| println!("{c:12} {:10.5} {:10.5} {:10.0}", average[c], credit[c], tokens[c]));
 }
 
-/// A 95 % interval of Pearson's correlation: contributors drawn with replacement 2,000 times (Efron 1979).
+/// A 95 % interval of Pearson's correlation: contributors sampled with replacement 2,000 times (Efron 1979).
 fn bootstrap(x: &[f64], y: &[f64]) -> (f64, f64) {
     let mut state = 1u64;
     let mut found: Vec<f64> = (0..2000)
         .map(|_| {
-            let drawn: Vec<usize> = (0..x.len())
+            let sampled: Vec<usize> = (0..x.len())
                 .map(|_| {
                     state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                     (state >> 33) as usize % x.len()
                 })
                 .collect();
-            let pick = |v: &[f64]| drawn.iter().map(|i| v[*i]).collect::<Vec<_>>();
+            let pick = |v: &[f64]| sampled.iter().map(|i| v[*i]).collect::<Vec<_>>();
             common::pearson(&pick(x), &pick(y))
         })
         .filter(|r| r.is_finite())

@@ -1,6 +1,6 @@
-//! What a contributor gains by splitting its account into five, with shared buckets that are drawn anew: on real text.
+//! What a contributor gains by splitting its account into five, with shared buckets that are chosen anew: on real text.
 //!
-//! `cargo run --release -p trainer --example splitting -- [STEPS] [DRAWS] [BUCKETS] [RANK]`
+//! `cargo run --release -p trainer --example splitting -- [STEPS] [SEEDS] [BUCKETS] [RANK]`
 
 mod common;
 
@@ -19,18 +19,18 @@ struct World {
 }
 
 /// Credit of each account over the run.
-fn run(world: &World, owner_of: &[usize], accounts: usize, buckets: usize, draw: u8) -> Vec<f64> {
+fn run(world: &World, owner_of: &[usize], accounts: usize, buckets: usize, seed: u8) -> Vec<f64> {
     let mut corpus = world.corpus.clone();
     let mut tokens = vec![0u64; accounts];
     owner_of.iter().zip(&corpus.documents).for_each(|(owner, d)| tokens[*owner] += d.tokens.len() as u64);
     let keys: Vec<[u8; 32]> = (0..accounts).map(|a| Sha256::digest([a as u8, 77]).into()).collect();
     let keyed: Vec<(&[u8], u64)> = keys.iter().zip(&tokens).map(|(k, t)| (&k[..], *t)).collect();
-    let assigned = assign(&keyed, buckets, &[draw; 32]);
+    let assigned = assign(&keyed, buckets, &[seed; 32]);
     corpus.buckets = assigned.iter().max().map_or(0, |b| b + 1);
     corpus.documents.iter_mut().zip(owner_of).for_each(|(d, owner)| d.bucket = assigned[*owner]);
     let order = Order::new(&corpus, [9; 32], world.config.model.context, world.config.schedule.rows_per_step).expect("tokens");
     let backend = Cpu::<f32>::new();
-    let setup = Setup { vocabulary: world.vocabulary, buckets: corpus.buckets, steps: world.config.schedule.steps, seed: [draw; 32] };
+    let setup = Setup { vocabulary: world.vocabulary, buckets: corpus.buckets, steps: world.config.schedule.steps, seed: [seed; 32] };
     let mut trainer = Trainer::new(&backend, &world.config, setup, &world.pricing, |s, w| order.batches(s, w, 0)).expect("a run");
     let mut state = trainer.start(&trainer.layout().initial(&[2; 32]));
     while trainer.window(&mut state, &mut |_| {}) {}
@@ -53,7 +53,7 @@ fn main() {
     let arg = |i: usize, default: usize| std::env::args().nth(i).and_then(|a| a.parse().ok()).unwrap_or(default);
     let mut config = RunConfig::from_toml(common::SMALL_RUN).expect("a run");
     (config.schedule.steps, config.attribution.sketch_rank) = (arg(1, 100) as u64, arg(4, 4));
-    let (draws, buckets) = (arg(2, 3), arg(3, 16));
+    let (seeds, buckets) = (arg(2, 3), arg(3, 16));
     let sources = common::crates(26, 60_000, 100_000);
     let (held_out, sources) = sources.split_at(4);
     let tokenizer = common::tokenizer(sources, 1024);
@@ -80,13 +80,13 @@ fn main() {
         sources.len(),
         sources.len() + 4 * SPLIT
     );
-    for draw in 0..draws {
-        let credit = run(&world, &split, sources.len() + 4 * SPLIT, buckets, draw as u8 + 1);
+    for seed in 0..seeds {
+        let credit = run(&world, &split, sources.len() + 4 * SPLIT, buckets, seed as u8 + 1);
         for owner in 0..SPLIT {
             let sum = credit[owner] + credit[sources.len() + owner * 4..][..4].iter().sum::<f64>();
             let off = sum - alone[owner];
             println!(
-                "draw {draw}, {:24} alone {:+.5}, in five {sum:+.5}: {:+.2} % of its credit, {:+.3} % of all",
+                "seed {seed}, {:24} alone {:+.5}, in five {sum:+.5}: {:+.2} % of its credit, {:+.3} % of all",
                 sources[owner].name,
                 alone[owner],
                 100.0 * off / alone[owner].abs(),

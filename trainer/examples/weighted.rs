@@ -80,10 +80,10 @@ enum Scheme {
     Pilot,
 }
 
-/// Loss of the control documents, which no weight ever saw, by tokens; and each source's share of the tokens drawn.
+/// Loss of the control documents, which no weight ever saw, by tokens; and each source's share of the tokens sampled.
 struct Curve {
     points: Vec<(u64, f64)>,
-    drawn: Vec<f64>,
+    sampled: Vec<f64>,
     shares: Vec<u64>,
     earned: Vec<Earned>,
 }
@@ -116,7 +116,7 @@ impl World {
         state.shares.extend(shares.map(|ppm| Shares { from_step: 0, ppm }));
         let mut curve = Curve {
             points: vec![(0, trainer.loss(&state, &self.control))],
-            drawn: vec![0.0; self.corpus.buckets],
+            sampled: vec![0.0; self.corpus.buckets],
             shares: Vec::new(),
             earned: Vec::new(),
         };
@@ -127,7 +127,7 @@ impl World {
             }
             trainer.window(&mut state, &mut |r| seen += r.tokens);
             let window = state.windows.last().expect("a window").clone();
-            window.tokens.iter().zip(&mut curve.drawn).for_each(|(t, d)| *d += *t as f64);
+            window.tokens.iter().zip(&mut curve.sampled).for_each(|(t, d)| *d += *t as f64);
             curve.points.push((seen, trainer.loss(&state, &self.control)));
             state.rows.clear();
             if scheme == Scheme::DotOnline {
@@ -141,8 +141,8 @@ impl World {
         let accounts = trainer.accounts(&state);
         let tokens = |b: usize| state.windows.iter().map(|w| w.tokens[b]).sum();
         curve.earned = (0..self.corpus.buckets).map(|b| Earned { nats: accounts.bucket_credit(b), tokens: tokens(b) }).collect();
-        let all: f64 = curve.drawn.iter().sum();
-        curve.drawn.iter_mut().for_each(|d| *d /= all);
+        let all: f64 = curve.sampled.iter().sum();
+        curve.sampled.iter_mut().for_each(|d| *d /= all);
         curve.shares = state.shares.last().map_or_else(Vec::new, |w| w.ppm.clone());
         curve
     }
@@ -187,7 +187,7 @@ fn main() {
             println!("{name:22} {seed:>5} {last:10.4} {:>18} {:>18}", percent(reached), percent(reached.map(|t| t + pilot)));
             let show = |v: &[f64]| v.iter().map(|x| format!("{x:.2}")).collect::<Vec<_>>().join(" ");
             let shares: Vec<f64> = curve.shares.iter().map(|w| *w as f64 / 1e6).collect();
-            println!("    drawn {}\n    shares {}", show(&curve.drawn), show(&shares));
+            println!("    sampled {}\n    shares {}", show(&curve.sampled), show(&shares));
         }
     }
 }

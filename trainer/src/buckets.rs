@@ -6,16 +6,16 @@ use sha2::{Digest, Sha256};
 ///
 /// With at most `most` contributors each has its own, in their order. With more, those with the most tokens keep
 /// one each in half of the buckets, and the others are dealt to the other half in the order of a hash of seed and key:
-/// drawn anew for each run, so that nobody chooses its company.
+/// chosen anew for each run, so that nobody chooses its company.
 pub fn assign(contributors: &[(&[u8], u64)], most: usize, seed: &[u8; 32]) -> Vec<usize> {
     if contributors.len() <= most {
         return (0..contributors.len()).collect();
     }
     let alone = most / 2;
-    let drawn = |i: usize| Sha256::new().chain_update(b"assay buckets v1").chain_update(seed).chain_update(contributors[i].0).finalize();
+    let rank = |i: usize| Sha256::new().chain_update(b"assay buckets v1").chain_update(seed).chain_update(contributors[i].0).finalize();
     let mut order: Vec<usize> = (0..contributors.len()).collect();
-    order.sort_by_key(|&i| (std::cmp::Reverse(contributors[i].1), drawn(i)));
-    order[alone..].sort_by_key(|&i| drawn(i));
+    order.sort_by_key(|&i| (std::cmp::Reverse(contributors[i].1), rank(i)));
+    order[alone..].sort_by_key(|&i| rank(i));
     let mut buckets = vec![0; contributors.len()];
     for (place, i) in order.into_iter().enumerate() {
         buckets[i] = if place < alone { place } else { alone + (place - alone) % (most - alone) };

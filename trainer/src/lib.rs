@@ -70,7 +70,7 @@ pub use documents::{DocumentCredit, Held};
 pub use engine::Engine;
 pub use error::TrainError;
 pub use exact::{ExactCredit, Positions};
-pub use generate::{Drawing, generate};
+pub use generate::{Decoding, generate};
 pub use llama::{config_json, read_config, read_parameters, write_parameters};
 pub use model::{Layout, Tensor};
 pub use order::{Order, Shares};

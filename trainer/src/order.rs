@@ -139,9 +139,9 @@ impl<'a> Order<'a> {
             };
             let first = hash(None);
             let ppm = shares.map_or(WHOLE, |w| w.ppm[document.group]);
-            // The hash orders by its first bytes, so the draw takes its last.
-            let draw = u64::from_le_bytes(first[24..].try_into().expect("eight bytes")) % WHOLE;
-            let copies = ppm / WHOLE + u64::from(draw < ppm % WHOLE);
+            // The hash orders by its first bytes, so the sample takes its last.
+            let sample = u64::from_le_bytes(first[24..].try_into().expect("eight bytes")) % WHOLE;
+            let copies = ppm / WHOLE + u64::from(sample < ppm % WHOLE);
             order.extend((0..copies).map(|copy| (if copy == 0 { first } else { hash(Some(copy)) }, i)));
         }
         order.sort_unstable();
@@ -179,9 +179,9 @@ impl<'a> Order<'a> {
         let mut empty = 0;
         while left > 0 {
             let rows = self.rows(number, shares);
-            // With small shares a pass may draw nobody; the next will.
+            // With small shares a pass may sample nobody; the next will.
             empty = if rows == 0 { empty + 1 } else { 0 };
-            assert!(empty < 1_000_000, "order: shares so small that no pass draws a document");
+            assert!(empty < 1_000_000, "order: shares so small that no pass samples a document");
             if row >= rows {
                 row -= rows;
                 number += 1;
@@ -221,7 +221,7 @@ fn key(number: u64, shares: Option<&Shares>) -> Key {
     (shares.map_or(0, |w| w.from_step), shares.map_or_else(Vec::new, |w| w.ppm.clone()), number)
 }
 
-/// Puts `rows` into an order that `state` draws.
+/// Puts `rows` into an order that `state` gives.
 ///
 /// Source: Durstenfeld 1964; numbers from SplitMix64.
 fn shuffle(rows: &mut [u32], state: u64) {

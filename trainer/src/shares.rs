@@ -153,11 +153,11 @@ mod tests {
         let tokens = [300, 100, 600];
         let rule = rule(&tokens, &[0.5, 0.1, 0.2]);
         let shares = rule.fixed(&earned(&[(-4.0, 300), (9.0, 100), (1.0, 600)]));
-        let drawn: Vec<f64> = shares.iter().zip(tokens).map(|(w, t)| *w as f64 * t as f64).collect();
-        let all: f64 = drawn.iter().sum();
+        let sampled: Vec<f64> = shares.iter().zip(tokens).map(|(w, t)| *w as f64 * t as f64).collect();
+        let all: f64 = sampled.iter().sum();
         assert!((all / 1e9 - 1.0).abs() < 1e-5);
-        assert!((drawn[0] / all - 0.5 * 0.3).abs() < 1e-5, "a group without worth has its floor, {}", drawn[0] / all);
-        assert!(drawn[1] / all > 0.1 && drawn[2] / all >= 0.2 * 0.6);
+        assert!((sampled[0] / all - 0.5 * 0.3).abs() < 1e-5, "a group without worth has its floor, {}", sampled[0] / all);
+        assert!(sampled[1] / all > 0.1 && sampled[2] / all >= 0.2 * 0.6);
     }
 
     #[test]

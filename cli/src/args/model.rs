@@ -19,10 +19,10 @@ pub struct Generate {
     /// 0 takes the likeliest token.
     #[arg(long, default_value_t = 0.8)]
     pub temperature: f64,
-    /// Draw from so many of the likeliest tokens; 0 for all.
+    /// Choose from so many of the likeliest tokens; 0 for all.
     #[arg(long, default_value_t = 40)]
     pub top: usize,
-    /// What the draws derive from.
+    /// What the choices derive from.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 }

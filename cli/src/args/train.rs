@@ -39,7 +39,8 @@ pub struct Train {
 #[derive(Debug, Subcommand)]
 pub enum TrainLook {
     Inspect(Inspect),
-    Draws(Draws),
+    #[command(alias = "draws")]
+    Sampled(Sampled),
 }
 
 /// The documents of a step.
@@ -53,9 +54,9 @@ pub struct Inspect {
     pub run: RunNumber,
 }
 
-/// How often strata were drawn, beside what their sampling shares planned.
+/// How often strata were sampled, beside what their sampling shares planned.
 #[derive(Debug, Args)]
-pub struct Draws {
+pub struct Sampled {
     /// The run.
     #[arg(long, default_value_t = RunNumber(0))]
     pub run: RunNumber,

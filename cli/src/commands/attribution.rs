@@ -5,7 +5,7 @@ use corpus::RunNumber;
 use pipeline::attribution::{StepPiece, Sum};
 use pipeline::{Home, attribution, explain};
 use polars::prelude::*;
-use rules::earned::Draws;
+use rules::earned::Sampled;
 
 use super::Place;
 use crate::args::attribution::{By, Explain, Show};
@@ -50,19 +50,19 @@ pub fn inspect(home: &Home, run: RunNumber, step: u64) -> Result<Output> {
     Output::of(format!("step {step} of run {run}: {} tokens\n{}", found.tokens, render(&frame, None)?), &found)
 }
 
-/// How often the strata of a run were drawn, beside what their sampling shares planned.
-pub fn draws(home: &Home, run: RunNumber) -> Result<Output> {
-    let drawn = attribution::draws(home, run)?;
-    let strata = &drawn.strata;
-    let percent = |share: &dyn Fn(&Draws) -> f64| strata.iter().map(|d| format!("{:.2} %", 100.0 * share(d))).collect::<Vec<_>>();
+/// How often the strata of a run were sampled, beside what their sampling shares planned.
+pub fn sampled(home: &Home, run: RunNumber) -> Result<Output> {
+    let found = attribution::sampled(home, run)?;
+    let strata = &found.strata;
+    let percent = |share: &dyn Fn(&Sampled) -> f64| strata.iter().map(|d| format!("{:.2} %", 100.0 * share(d))).collect::<Vec<_>>();
     let frame = df!(
         "stratum" => strata.iter().map(|d| d.stratum.clone()).collect::<Vec<_>>(),
         "tokens in corpus" => strata.iter().map(|d| d.corpus_tokens).collect::<Vec<_>>(),
         "planned" => percent(&|d| d.planned),
-        "drawn" => percent(&|d| d.drawn),
-        "tokens drawn" => strata.iter().map(|d| d.drawn_tokens).collect::<Vec<_>>(),
+        "sampled" => percent(&|d| d.sampled),
+        "tokens sampled" => strata.iter().map(|d| d.sampled_tokens).collect::<Vec<_>>(),
     )?;
-    Output::of(render(&frame, None)?, &drawn)
+    Output::of(render(&frame, None)?, &found)
 }
 
 /// Which tokens of a document carry its credit.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use pipeline::{held_out, model};
-use trainer::Drawing;
+use trainer::Decoding;
 
 use super::Place;
 use crate::args::model::{Eval, Generate};
@@ -10,8 +10,8 @@ use crate::output::Output;
 
 /// Text that the model goes on with after a prompt.
 pub async fn generate(place: &Place, a: Generate) -> Result<Output> {
-    let drawing = Drawing { temperature: a.temperature, top: a.top, seed: a.seed };
-    let found = model::generate(&*place.open().await?, a.run, &a.prompt, a.tokens, drawing)?;
+    let decoding = Decoding { temperature: a.temperature, top: a.top, seed: a.seed };
+    let found = model::generate(&*place.open().await?, a.run, &a.prompt, a.tokens, decoding)?;
     Output::of(format!("{}{}", found.prompt, found.text), &found)
 }
 

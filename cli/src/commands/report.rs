@@ -88,7 +88,7 @@ pub fn write(home: &Home, run: RunNumber, rows: &[ContributorRow], audited: &Rep
     page += &loss_curve(&accounts)?;
     page += "<h2>Credit by contributor</h2><p>Nats of held-out loss that each contributor's documents account for in this run, with half the difference between the two halves of the pricing documents. Amounts follow the weights, in which later windows count for more.</p>";
     page += &bars(&sorted)?;
-    page += &draws(home, run)?;
+    page += &sampled(home, run)?;
     page += "<h2>Contributors</h2><section class=cards>";
     for row in &sorted {
         page += &card(home, row, run, &amount)?;
@@ -155,17 +155,18 @@ fn loss_curve(accounts: &Accounts) -> Result<String> {
     Ok(out + "</svg><p class=axis>steps; nats a token</p>")
 }
 
-/// How often strata were drawn; nothing if there is only one.
-fn draws(home: &Home, run: RunNumber) -> Result<String> {
-    let drawn: Vec<_> = rules::earned::draws(home, &home.state.runs[run.0 as usize])?.into_iter().filter(|d| d.corpus_tokens > 0).collect();
-    if drawn.len() < 2 {
+/// How often strata were sampled; nothing if there is only one.
+fn sampled(home: &Home, run: RunNumber) -> Result<String> {
+    let sampled: Vec<_> =
+        rules::earned::sampled(home, &home.state.runs[run.0 as usize])?.into_iter().filter(|d| d.corpus_tokens > 0).collect();
+    if sampled.len() < 2 {
         return Ok(String::new());
     }
     let mut out = String::from(
-        "<h2>Draws by stratum</h2><p>Strata were declared before anybody submitted. Planned is the share of the run's tokens that their sampling shares ask for, drawn is what the order log has.</p><table><tr><th>stratum<th>tokens in the corpus<th>planned<th>drawn",
+        "<h2>Sampling by stratum</h2><p>Strata were declared before anybody submitted. Planned is the share of the run's tokens that their sampling shares ask for, sampled is what the order log has.</p><table><tr><th>stratum<th>tokens in the corpus<th>planned<th>sampled",
     );
-    for d in drawn {
-        let (name, planned, share) = (escape(&d.stratum), 100.0 * d.planned, 100.0 * d.drawn);
+    for d in sampled {
+        let (name, planned, share) = (escape(&d.stratum), 100.0 * d.planned, 100.0 * d.sampled);
         write!(out, "<tr><td>{name}<td>{}<td>{planned:.1} %<td>{share:.1} %", d.corpus_tokens)?;
     }
     Ok(out + "</table>")

@@ -19,7 +19,7 @@ pub async fn train(place: &Place, a: Train) -> Result<Output> {
     let mut home = place.open().await?;
     match &a.look {
         Some(TrainLook::Inspect(look)) => return attribution::inspect(&home, look.run, look.step),
-        Some(TrainLook::Draws(look)) => return attribution::draws(&home, look.run),
+        Some(TrainLook::Sampled(look)) => return attribution::sampled(&home, look.run),
         None => {}
     }
     if let Some(reason) = a.abort {

@@ -122,7 +122,7 @@ fn models(archive: &Signed<'_>, runs: &[&Run], parts: &[Part]) -> Result<(String
             None => "not closed".into(),
         };
         let start = rules::replay::config(archive, run)?.start;
-        let start = start.map_or("none, its parameters are drawn by seed".into(), |s| format!("parameters {}", quoted(&s.parameters)));
+        let start = start.map_or("none, its parameters follow from the seed".into(), |s| format!("parameters {}", quoted(&s.parameters)));
         let number = intent.run;
         models += &format!("- Run {number} (entry {at}): {end}\n- Model dependencies of run {number}: {start} (entry {at})\n");
         trained += &size(&format!(" of run {number}"), (intent.documents, intent.tokens), entries([*at]));
