@@ -83,8 +83,8 @@ pub fn check(epochs: &EpochViews<'_>, now: u64, report: &mut Report) -> Result<(
         let mut open: std::collections::HashSet<&Amount> = list.iter().collect();
         let read = |list| lines::amounts(archive, list);
         let reports: Vec<(Vec<Amount>, Vec<Amount>)> =
-            payout.settlements.iter().map(|Logged { entry: s, .. }| Ok((read(&s.returned)?, read(&s.reversed)?))).collect::<Result<_>>()?;
-        for ((returned, reversed), Logged { index: at, entry: s }) in reports.iter().zip(&payout.settlements) {
+            payout.reports.iter().map(|Logged { entry: s, .. }| Ok((read(&s.returned)?, read(&s.reversed)?))).collect::<Result<_>>()?;
+        for ((returned, reversed), Logged { index: at, entry: s }) in reports.iter().zip(&payout.reports) {
             let sum = |all: &[Amount]| all.iter().map(|a| a.amount_minor).fold(0, i128::saturating_add);
             let (found, expected) = ((sum(returned), sum(reversed)), (s.returned_minor, s.reversed_minor));
             report.expect(found == expected, "settlement-returned", *at, || format!("{expected:?} came back, the lists give {found:?}"));

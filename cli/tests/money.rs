@@ -8,7 +8,7 @@ use common::World;
 use common::forge::end_with;
 use corpus::Digest;
 use ledger::Entry;
-use ledger::entry::{BooksClose, DisputeResolution, PayoutProposal, Release, Settlement};
+use ledger::entry::{BooksClose, DisputeResolution, PayoutProposal, PayoutReport, Release};
 use serde_json::Value;
 use store::{Class, Objects};
 
@@ -355,12 +355,12 @@ const FORGERIES: &[(&str, Forge)] = &[
     }),
     // It came back to somebody who was not paid.
     ("settlement-returned", |objects, e| match e {
-        Entry::Settlement(e) => {
+        Entry::PayoutReport(e) => {
             let list = String::from_utf8(objects.get(Class::Public, &e.returned).unwrap()).unwrap();
             let id = list.split_once("contributor\":\"").unwrap().1;
             let other = if id.starts_with('0') { "1" } else { "0" };
             let returned = objects.put(Class::Public, list.replacen(&id[..32], &format!("{other}{}", &id[1..32]), 1).as_bytes()).unwrap();
-            Some(Settlement { returned, ..e.clone() }.into())
+            Some(PayoutReport { returned, ..e.clone() }.into())
         }
         _ => None,
     }),

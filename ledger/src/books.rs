@@ -309,12 +309,12 @@ pub fn propose(proposal: EntryIndex, amounts: &[(ContributorId, i128)]) -> Vec<T
 /// What a rail's report says: what arrived, what is payable again, and what is payable again after it had arrived.
 pub fn report(
     proposal: EntryIndex,
-    settled_minor: i128,
+    paid_minor: i128,
     returned: &[(ContributorId, i128)],
     reversed: &[(ContributorId, i128)],
 ) -> Vec<Transfer> {
     let mut lines = Lines::default();
-    lines.add(Account::InFlight(proposal), Account::Paid, settled_minor);
+    lines.add(Account::InFlight(proposal), Account::Paid, paid_minor);
     for (id, amount_minor) in returned {
         lines.add(Account::InFlight(proposal), Account::Payable(*id), *amount_minor);
     }

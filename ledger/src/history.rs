@@ -6,8 +6,8 @@ use corpus::{ContributorId, Digest, EntryIndex, RunNumber, merkle};
 
 use crate::entry::{
     Acceptance, ApprovalOutcome, Attribution, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen,
-    Grant, PayoutApproval, PayoutProposal, Registration, Release, Replay, Resolution, Reveal, RunClose, RunIntent, RunProgress, Settlement,
-    Shard, Statements, Submission, Withdrawal, WithdrawalEffect,
+    Grant, PayoutApproval, PayoutProposal, PayoutReport, Registration, Release, Replay, Resolution, Reveal, RunClose, RunIntent,
+    RunProgress, Shard, Statements, Submission, Withdrawal, WithdrawalEffect,
 };
 use crate::key::PublicKey;
 
@@ -386,24 +386,18 @@ pub struct Payout {
     /// The second key's.
     pub approval: Option<Logged<PayoutApproval>>,
     /// Reports.
-    pub settlements: Vec<Logged<Settlement>>,
+    pub reports: Vec<Logged<PayoutReport>>,
 }
 
 impl Payout {
-    /// Settled and returned so far, in minor units.
+    /// Paid and returned so far, in minor units.
     pub fn reported(&self) -> i128 {
-        self.settlements
-            .iter()
-            .map(|Logged { entry: s, .. }| s.settled_minor.saturating_add(s.returned_minor))
-            .fold(0, i128::saturating_add)
+        self.reports.iter().map(|Logged { entry: s, .. }| s.paid_minor.saturating_add(s.returned_minor)).fold(0, i128::saturating_add)
     }
 
     /// What arrived by the reports so far and was not sent back after all, in minor units.
     pub fn arrived(&self) -> i128 {
-        self.settlements
-            .iter()
-            .map(|Logged { entry: s, .. }| s.settled_minor.saturating_sub(s.reversed_minor))
-            .fold(0, i128::saturating_add)
+        self.reports.iter().map(|Logged { entry: s, .. }| s.paid_minor.saturating_sub(s.reversed_minor)).fold(0, i128::saturating_add)
     }
 
     /// Whether the second key refused it.

@@ -14,8 +14,8 @@ use corpus::licence::Purpose;
 use corpus::{EntryIndex, RunNumber};
 use ledger::entry::{
     Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeOutcome, DisputeResolution, Draw, EpochClose,
-    Genesis, Grant, Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PoolOutcome, Registration, Release, Replay,
-    ReplayOutcome, Resolution, Reveal, RevocationReason, RunClose, RunIntent, RunOutcome, RunProgress, Settlement, Shard, Statements,
+    Genesis, Grant, Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PayoutReport, PoolOutcome, Registration, Release,
+    Replay, ReplayOutcome, Resolution, Reveal, RevocationReason, RunClose, RunIntent, RunOutcome, RunProgress, Shard, Statements,
     Submission, VerifiedBy, Withdrawal, WithdrawalEffect, WitnessChange,
 };
 use ledger::key::Algorithm;
@@ -410,8 +410,8 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("approval-same", "payout proposed", |w| signed(PayoutApproval { file: digest("other"), ..w.payout_approval() }, &[&w.approver])),
     ("approval-same", "payout proposed", |w| signed(PayoutApproval { total_minor: 901, ..w.payout_approval() }, &[&w.approver])),
     ("settlement-approved", "payout proposed", |w| w.by_operator(w.settlement(600, 0))),
-    ("settlement-amounts", "payout approved", |w| w.by_operator(Settlement { reversed_minor: 1, ..w.settlement(1, 0) })),
-    ("settlement-amounts", "payout settled in part", |w| w.by_operator(Settlement { reversed_minor: 601, ..w.settlement(0, 0) })),
+    ("settlement-amounts", "payout approved", |w| w.by_operator(PayoutReport { reversed_minor: 1, ..w.settlement(1, 0) })),
+    ("settlement-amounts", "payout settled in part", |w| w.by_operator(PayoutReport { reversed_minor: 601, ..w.settlement(0, 0) })),
     ("settlement-amounts", "payout approved", |w| w.by_operator(w.settlement(0, 0))),
     ("settlement-amounts", "payout approved", |w| w.by_operator(w.settlement(601, -1))),
     ("settlement-amounts", "payout approved", |w| w.by_operator(w.settlement(i128::MAX, 1))),

@@ -96,7 +96,7 @@ pub struct Batch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It arrived.
-    Settled,
+    Paid,
     /// It came back, and why.
     Returned(String),
 }
@@ -245,7 +245,7 @@ impl Rail {
             };
             let report = pain002::read(bytes, &original).map_err(|e| wrong(&e))?;
             let fate = |t: pain002::TransferStatus| match t.outcome {
-                pain002::Outcome::Settled => Some((t.reference, Fate::Settled)),
+                pain002::Outcome::Paid => Some((t.reference, Fate::Paid)),
                 pain002::Outcome::Rejected { reason, .. } => Some((t.reference, Fate::Returned(reason))),
                 pain002::Outcome::Pending => None,
             };
@@ -253,7 +253,7 @@ impl Rail {
         }
         let rows = csv::read_reconciliation(bytes, batch.exponent, payments).map_err(|e| wrong(&e))?;
         let fate = |r: csv::Reconciled| match r.status {
-            csv::Status::Settled => (r.reference, Fate::Settled),
+            csv::Status::Paid => (r.reference, Fate::Paid),
             csv::Status::Returned { reason } => (r.reference, Fate::Returned(reason)),
         };
         Ok(rows.into_iter().map(fate).collect())

@@ -6,7 +6,7 @@ use std::path::Path;
 use corpus::{ContributorId, Digest, EntryIndex, RunNumber};
 use ledger::amount::with_currency;
 use ledger::books::Account;
-use ledger::entry::{ApprovalOutcome, PayoutApproval, PayoutProposal, PoolOutcome, RailName, Release, Settlement};
+use ledger::entry::{ApprovalOutcome, PayoutApproval, PayoutProposal, PayoutReport, PoolOutcome, RailName, Release};
 use ledger::history::{Logged, Payout};
 use ledger::payee::PayeeId;
 use ledger::statement::statement_id;
@@ -118,7 +118,7 @@ pub struct Reported {
     /// Payments that it says something new of.
     pub new: usize,
     /// What arrived.
-    pub settled_minor: i128,
+    pub paid_minor: i128,
     /// What came back, and is payable again.
     pub returned_minor: i128,
     /// Accounts whose amount came back, and why.
@@ -392,7 +392,7 @@ pub async fn reconcile(home: &mut Home, payout: EntryIndex, report: &Path) -> Re
                 came_back.insert(reference.clone());
                 continue;
             }
-            (false, Some(Fate::Settled)) => contradicted.push(reference.clone()),
+            (false, Some(Fate::Paid)) => contradicted.push(reference.clone()),
             _ => {}
         }
         fates.remove(reference);
@@ -401,21 +401,21 @@ pub async fn reconcile(home: &mut Home, payout: EntryIndex, report: &Path) -> Re
         return Ok(Reported { contradicted, ..Reported::default() });
     }
     let fate = |a: &Amount| a.reference.as_ref().and_then(|r| fates.get_key_value(r));
-    let of = |settled: bool, reversed: bool| {
-        let fits = |a: &&Amount| fate(a).is_some_and(|(r, f)| (*f == Fate::Settled) == settled && came_back.contains(r) == reversed);
+    let of = |paid: bool, reversed: bool| {
+        let fits = |a: &&Amount| fate(a).is_some_and(|(r, f)| (*f == Fate::Paid) == paid && came_back.contains(r) == reversed);
         list.iter().filter(fits).cloned().collect::<Vec<Amount>>()
     };
-    let (settled, returned, reversed) = (of(true, false), of(false, false), of(false, true));
+    let (paid, returned, reversed) = (of(true, false), of(false, false), of(false, true));
     let sum = |amounts: &[Amount]| amounts.iter().map(|a| a.amount_minor).sum::<i128>();
     let reasons: BTreeMap<&String, &String> =
         fates.iter().filter_map(|(r, f)| if let Fate::Returned(why) = f { Some((r, why)) } else { None }).collect();
     let references: Vec<&String> = fates.keys().collect();
-    let arrived: Vec<&String> = settled.iter().filter_map(|a| a.reference.as_ref()).collect();
+    let arrived: Vec<&String> = paid.iter().filter_map(|a| a.reference.as_ref()).collect();
     let bank = vault::keep_file(home, &bytes)?;
     let kept_report = json!({ "references": references, "settled": arrived, "reasons": reasons, "file": bank });
-    let settlement = Settlement {
+    let report = PayoutReport {
         proposal: payout,
-        settled_minor: sum(&settled),
+        paid_minor: sum(&paid),
         returned_minor: sum(&returned),
         reversed_minor: sum(&reversed),
         transfers: fates.len() as u64,
@@ -428,24 +428,24 @@ pub async fn reconcile(home: &mut Home, payout: EntryIndex, report: &Path) -> Re
     let back = |a: &Amount| NotPaid { contributor: a.contributor, amount_minor: a.amount_minor, why: why(a) };
     let reported = Reported {
         new: fates.len(),
-        settled_minor: settlement.settled_minor,
-        returned_minor: settlement.returned_minor + settlement.reversed_minor,
+        paid_minor: report.paid_minor,
+        returned_minor: report.returned_minor + report.reversed_minor,
         returned: returned.iter().chain(&reversed).map(back).collect(),
         contradicted,
     };
-    home.append(vec![settlement.into()]).await?;
+    home.append(vec![report.into()]).await?;
     Ok(reported)
 }
 
 /// What earlier reports said, by reference: whether it arrived.
 fn reported(home: &Home, payout: &Payout) -> Result<BTreeMap<String, bool>> {
     let mut known = BTreeMap::new();
-    for Logged { entry: s, .. } in &payout.settlements {
+    for Logged { entry: s, .. } in &payout.reports {
         let report: serde_json::Value = serde_json::from_slice(&vault::file(home, &s.report)?)?;
         let names =
             |key: &str| report[key].as_array().into_iter().flatten().filter_map(|r| r.as_str().map(str::to_string)).collect::<Vec<_>>();
-        let settled = names("settled");
-        known.extend(names("references").into_iter().map(|r| (r.clone(), settled.contains(&r))));
+        let paid = names("settled");
+        known.extend(names("references").into_iter().map(|r| (r.clone(), paid.contains(&r))));
     }
     Ok(known)
 }

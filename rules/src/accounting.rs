@@ -7,7 +7,7 @@ use corpus::objects::Class;
 use corpus::{ContributorId, EntryIndex};
 use ledger::State;
 use ledger::books::{self, Account, Books, Movement};
-use ledger::entry::{ApprovalOutcome, Dispute, DisputeResolution, PayoutApproval, PayoutProposal, Release, Settlement, Statements};
+use ledger::entry::{ApprovalOutcome, Dispute, DisputeResolution, PayoutApproval, PayoutProposal, PayoutReport, Release, Statements};
 use ledger::history::Logged;
 use ledger::payee::PayeeId;
 use ledger::settlement::{Carried, add_vintage};
@@ -24,7 +24,7 @@ enum Event<'a> {
     Release(&'a Release),
     Proposal(&'a PayoutProposal),
     Approval(&'a PayoutApproval),
-    Report(&'a Settlement),
+    Report(&'a PayoutReport),
     Dispute(&'a Dispute),
     Resolution(&'a Dispute, &'a DisputeResolution),
     Close,
@@ -40,7 +40,7 @@ fn events(state: &State, entries: Range<EntryIndex>) -> Vec<(EntryIndex, Event<'
     for payout in &state.payouts {
         events.push((payout.proposal.index, Event::Proposal(&payout.proposal.entry)));
         events.extend(payout.approval.iter().map(|Logged { index: at, entry: e }| (*at, Event::Approval(e))));
-        events.extend(payout.settlements.iter().map(|Logged { index: at, entry: e }| (*at, Event::Report(e))));
+        events.extend(payout.reports.iter().map(|Logged { index: at, entry: e }| (*at, Event::Report(e))));
     }
     for disputed in &state.disputes {
         let Logged { index: opened, entry: dispute } = &disputed.dispute;
@@ -172,7 +172,7 @@ impl Accounting {
             Event::Proposal(e) => Movement::Reserve(books::propose(at, &pairs(&e.list)?)),
             Event::Approval(e) if e.outcome == ApprovalOutcome::Approved => Movement::Confirm(e.proposal),
             Event::Approval(e) => Movement::Void(e.proposal),
-            Event::Report(e) => Movement::Post(books::report(e.proposal, e.settled_minor, &pairs(&e.returned)?, &pairs(&e.reversed)?)),
+            Event::Report(e) => Movement::Post(books::report(e.proposal, e.paid_minor, &pairs(&e.returned)?, &pairs(&e.reversed)?)),
             Event::Dispute(e) => match disputed_contributor(state, e) {
                 Some(id) => {
                     let payable = self.books.available(Account::Payable(id));

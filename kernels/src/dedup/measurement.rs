@@ -22,7 +22,7 @@ pub struct Throughput {
 impl<D: Device> Dedup<D> {
     /// Copy rates, each the median over `repeats` copies of `bytes`.
     pub fn throughput(&mut self, bytes: usize, repeats: usize) -> Result<Throughput, D::Error> {
-        self.settle()?;
+        self.finish()?;
         let staging = self.device.stage(bytes)?;
         let (from, to) = (self.device.allocate(bytes)?, self.device.allocate(bytes)?);
         // Pages are touched before the clock runs, and not left at zero.
@@ -40,18 +40,18 @@ impl<D: Device> Dedup<D> {
     /// Seconds of [`Dedup::sign`] on the device alone, all documents in one batch, the median of `repeats`.
     pub fn sign_seconds(&mut self, words: &[u32], offsets: &[u64], seed: u64, mult: u64, repeats: usize) -> Result<f64, D::Error> {
         let documents = check_offsets(words, offsets);
-        self.settle()?;
+        self.finish()?;
         self.signing.fill(&self.device, &self.limits, 0, words, offsets, 0..documents)?;
         let key = Key { seed, mult };
         let seconds = self.median(repeats, |device| self.signing.launch(device, &self.limits, 0, offsets, key));
-        self.settle()?;
+        self.finish()?;
         seconds
     }
 
     /// Seconds of [`Dedup::sort`] on the device alone, the median of `repeats`, each over the same records unsorted.
     pub fn sort_seconds(&mut self, keys: &[u64], ordinals: &[u32], repeats: usize) -> Result<f64, D::Error> {
         assert!(keys.len() > 1 && keys.len() == ordinals.len(), "records to sort");
-        self.settle()?;
+        self.finish()?;
         let mut sort = Sort::new(&self.device, keys.len())?;
         let mut seconds = Vec::new();
         for _ in 0..repeats.max(1) + 1 {
@@ -75,11 +75,11 @@ impl<D: Device> Dedup<D> {
         repeats: usize,
     ) -> Result<(f64, usize), D::Error> {
         check_offsets(words, offsets);
-        self.settle()?;
+        self.finish()?;
         let key = Key { seed, mult };
         let count = self.verification.start(&self.device, &self.limits, 0, words, offsets, pairs, 0, key)?;
         let seconds = self.median(repeats, |device| self.verification.launch(device, 0, key));
-        self.settle()?;
+        self.finish()?;
         Ok((seconds?, count))
     }
 

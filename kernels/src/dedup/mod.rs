@@ -123,7 +123,7 @@ impl<D: Device> Dedup<D> {
     }
 
     /// After an error work may still be under way and its results are nobody's.
-    fn settle(&mut self) -> Result<(), D::Error> {
+    fn finish(&mut self) -> Result<(), D::Error> {
         for queue in 0..self.device.queues() {
             self.device.wait(queue)?;
             self.signing.forget(queue);
@@ -138,7 +138,7 @@ impl<D: Device> Dedup<D> {
     /// If the offsets are not ascending positions in the words, or a document has 2^31 words or more.
     pub fn sign(&mut self, words: &[u32], offsets: &[u64], seed: u64, mult: u64) -> Result<Signed, D::Error> {
         check_offsets(words, offsets);
-        self.settle()?;
+        self.finish()?;
         self.signing.sign(&self.device, &self.limits, words, offsets, Key { seed, mult })
     }
 
@@ -149,7 +149,7 @@ impl<D: Device> Dedup<D> {
     pub fn sort(&mut self, keys: &mut [u64], ordinals: &mut [u32]) -> Result<(), D::Error> {
         assert_eq!(keys.len(), ordinals.len(), "a record has a key and an ordinal");
         assert!(keys.len() < u32::MAX as usize, "records are counted with 32 bits");
-        self.settle()?;
+        self.finish()?;
         if keys.len() < 2 {
             return Ok(());
         }
@@ -181,7 +181,7 @@ impl<D: Device> Dedup<D> {
     ) -> Result<Vec<[u32; 3]>, D::Error> {
         let documents = check_offsets(words, offsets);
         assert!(pairs.iter().all(|&(a, b)| (a.max(b) as usize) < documents), "a pair names a document that is not there");
-        self.settle()?;
+        self.finish()?;
         self.verification.verify(&self.device, &self.limits, words, offsets, pairs, Key { seed, mult })
     }
 }

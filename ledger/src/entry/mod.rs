@@ -109,7 +109,7 @@ kinds! {
     Release = "release",
     PayoutProposal = "payout-proposal",
     PayoutApproval = "payout-approval",
-    Settlement = "settlement",
+    PayoutReport = "settlement",
     Dispute = "dispute",
     DisputeResolution = "dispute-resolution",
     BooksClose = "books-close",
@@ -225,7 +225,7 @@ impl Entry {
             Entry::Release(e) => vec![("public/release.jsonl", e.list)],
             // Pay files and reports name persons: their digests are here, and they are in no store of objects.
             Entry::PayoutProposal(e) => vec![("public/payout.jsonl", e.list)],
-            Entry::Settlement(e) => vec![("public/returned.jsonl", e.returned), ("public/reversed.jsonl", e.reversed)],
+            Entry::PayoutReport(e) => vec![("public/returned.jsonl", e.returned), ("public/reversed.jsonl", e.reversed)],
             Entry::Dispute(e) => vec![("sealed/evidence", e.evidence)],
             Entry::DisputeResolution(e) => vec![("party/reasons", e.reasons)],
             Entry::BooksClose(e) => vec![("public/balances.jsonl", e.balances)],
@@ -249,7 +249,7 @@ impl Entry {
                 | Entry::Release(_)
                 | Entry::PayoutProposal(_)
                 | Entry::PayoutApproval(_)
-                | Entry::Settlement(_)
+                | Entry::PayoutReport(_)
                 | Entry::Dispute(_)
                 | Entry::DisputeResolution(_)
                 | Entry::BooksClose(_)

@@ -1,4 +1,4 @@
-//! Policies, statements, payouts, disputes, and the books' close.
+//! Policies, statements, payouts and what rails report of them, disputes, and the books' close.
 
 use corpus::{ContributorId, Digest, EntryIndex, RunNumber};
 
@@ -89,11 +89,12 @@ records! {
         time: u64,
     }
     /// What the rail says became of an approved payout; several may come for one.
-    Settlement {
+    PayoutReport {
         /// Index of the proposal.
         proposal: EntryIndex,
         /// Paid with this report.
-        settled_minor: i128 = "crate::amount",
+        #[serde(rename = "settled_minor")]
+        paid_minor: i128 = "crate::amount",
         /// Sent back with this report.
         returned_minor: i128 = "crate::amount",
         /// Reported as paid before, and sent back after all.

@@ -162,7 +162,7 @@ impl State {
             Entry::Release(e) => self.release(index, e),
             Entry::PayoutProposal(e) => self.propose(index, e),
             Entry::PayoutApproval(e) => self.approve(index, e),
-            Entry::Settlement(e) => self.settle(index, e),
+            Entry::PayoutReport(e) => self.report(index, e),
             Entry::Dispute(e) => self.dispute(index, e),
             Entry::DisputeResolution(e) => self.resolve_dispute(index, e),
             Entry::BooksClose(e) => self.close_books(index, e),

@@ -4,8 +4,8 @@ use corpus::EntryIndex;
 
 use super::{State, Violation, rule, some};
 use crate::entry::{
-    ApprovalOutcome, BooksClose, Dispute, DisputeOutcome, DisputeResolution, PayoutApproval, PayoutProposal, PolicyChange, PoolOutcome,
-    Release, ReplayOutcome, Settlement, Statements,
+    ApprovalOutcome, BooksClose, Dispute, DisputeOutcome, DisputeResolution, PayoutApproval, PayoutProposal, PayoutReport, PolicyChange,
+    PoolOutcome, Release, ReplayOutcome, Statements,
 };
 use crate::history::{Disputed, Logged, Payout};
 
@@ -77,8 +77,8 @@ impl State {
     pub fn releasable_to_payouts(&self) -> i128 {
         let released =
             self.runs.iter().flat_map(|r| &r.releases).map(|Logged { entry: r, .. }| r.total_minor).fold(0, i128::saturating_add);
-        let back = |s: &Settlement| s.returned_minor.saturating_add(s.reversed_minor);
-        let returned = |p: &Payout| p.settlements.iter().map(|Logged { entry: s, .. }| back(s)).fold(0, i128::saturating_add);
+        let back = |s: &PayoutReport| s.returned_minor.saturating_add(s.reversed_minor);
+        let returned = |p: &Payout| p.reports.iter().map(|Logged { entry: s, .. }| back(s)).fold(0, i128::saturating_add);
         let standing = self.payouts.iter().filter(|p| !p.is_rejected());
         let paid = standing.map(|p| p.proposal.entry.total_minor.saturating_sub(returned(p))).fold(0, i128::saturating_add);
         released.saturating_sub(paid)
@@ -96,7 +96,7 @@ impl State {
             e.total_minor,
             e.transfers
         );
-        self.payouts.push(Payout { proposal: Logged { index, entry: e }, approval: None, settlements: Vec::new() });
+        self.payouts.push(Payout { proposal: Logged { index, entry: e }, approval: None, reports: Vec::new() });
         Ok(())
     }
 
@@ -126,27 +126,20 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn settle(&mut self, index: EntryIndex, e: Settlement) -> Result<(), Violation> {
+    pub(super) fn report(&mut self, index: EntryIndex, e: PayoutReport) -> Result<(), Violation> {
         let payout = self.payout(index, e.proposal)?;
         let approved = payout.approval.as_ref().is_some_and(|Logged { entry: a, .. }| a.outcome == ApprovalOutcome::Approved);
         rule!(index, "settlement-approved", approved, "proposal {} is not approved", e.proposal);
         let total = payout.proposal.entry.total_minor;
-        let none_below_zero = e.settled_minor >= 0 && e.returned_minor >= 0 && e.reversed_minor >= 0;
-        let sum = e.settled_minor.checked_add(e.returned_minor).filter(|s| none_below_zero && (*s > 0 || e.reversed_minor > 0));
-        let sum = some!(
-            index,
-            "settlement-amounts",
-            sum,
-            "{} settled, {} returned, {} reversed",
-            e.settled_minor,
-            e.returned_minor,
-            e.reversed_minor
-        );
+        let none_below_zero = e.paid_minor >= 0 && e.returned_minor >= 0 && e.reversed_minor >= 0;
+        let sum = e.paid_minor.checked_add(e.returned_minor).filter(|s| none_below_zero && (*s > 0 || e.reversed_minor > 0));
+        let sum =
+            some!(index, "settlement-amounts", sum, "{} paid, {} returned, {} reversed", e.paid_minor, e.returned_minor, e.reversed_minor);
         let left = total.saturating_sub(payout.reported());
         rule!(index, "settlement-amounts", sum <= left, "{sum} reported, {left} of {total} are open");
         let arrived = payout.arrived();
         rule!(index, "settlement-amounts", e.reversed_minor <= arrived, "{} reversed, {arrived} had arrived", e.reversed_minor);
-        payout.settlements.push(Logged { index, entry: e });
+        payout.reports.push(Logged { index, entry: e });
         Ok(())
     }
 

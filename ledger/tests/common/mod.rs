@@ -13,9 +13,9 @@ use ledger::entry::rights::{LicenseStatement, grant_sentence};
 use ledger::entry::{
     Acceptance, ApprovalOutcome, Attribution, BooksClose, Claim, ClaimOutcome, Commitment, Compaction, Dispute, DisputeCode,
     DisputeOutcome, DisputeResolution, Draw, EpochClose, EpochOpen, EvidenceKind, Genesis, Grant, HOME_FORMAT, Holder, KeyRevocation,
-    KeyRotation, LicenseSource, PayoutApproval, PayoutProposal, PolicyChange, PoolOutcome, RailName, Registration, Release, Replay,
-    ReplayOutcome, Resolution, Reveal, RevocationReason, Rights, RunClose, RunIntent, RunOutcome, RunProgress, Settlement, Shard,
-    Statements, Submission, Tokenizer, TokenizerOrigin, VerifiedBy, Withdrawal, WithdrawalEffect, WithdrawalKind, WitnessChange,
+    KeyRotation, LicenseSource, PayoutApproval, PayoutProposal, PayoutReport, PolicyChange, PoolOutcome, RailName, Registration, Release,
+    Replay, ReplayOutcome, Resolution, Reveal, RevocationReason, Rights, RunClose, RunIntent, RunOutcome, RunProgress, Shard, Statements,
+    Submission, Tokenizer, TokenizerOrigin, VerifiedBy, Withdrawal, WithdrawalEffect, WithdrawalKind, WitnessChange,
 };
 use ledger::key::Algorithm;
 use ledger::tree_head::draw_seed;
@@ -379,11 +379,11 @@ impl World {
     }
 
     /// A report on the first proposal.
-    pub fn settlement(&self, settled_minor: i128, returned_minor: i128) -> Settlement {
+    pub fn settlement(&self, paid_minor: i128, returned_minor: i128) -> PayoutReport {
         let proposal = self.index("payout-proposal", 0);
-        Settlement {
+        PayoutReport {
             proposal,
-            settled_minor,
+            paid_minor,
             returned_minor,
             transfers: 1,
             reversed_minor: 0,

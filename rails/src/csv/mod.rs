@@ -27,7 +27,7 @@ pub const MAX_BYTES: usize = 1 << 30;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It arrived.
-    Settled,
+    Paid,
     /// It came back.
     Returned {
         /// Why, as the person wrote it.
@@ -242,9 +242,9 @@ pub fn read_reconciliation(bytes: &[u8], exponent: u8, payments: &[Payment]) -> 
             return Err(CsvError::Differs { line, reference, expected: *expected, found: amount_minor });
         }
         let status = match (status.as_str(), reason.trim().is_empty()) {
-            ("settled", true) => Status::Settled,
+            ("settled", true) => Status::Paid,
             ("returned", false) => Status::Returned { reason },
-            ("settled", false) => return Err(CsvError::Reason { line, reference, expected: "none for a settled payment", found: reason }),
+            ("settled", false) => return Err(CsvError::Reason { line, reference, expected: "none for a paid payment", found: reason }),
             ("returned", true) => return Err(CsvError::Reason { line, reference, expected: "one for a returned payment", found: reason }),
             _ => return Err(CsvError::Status { line, reference, found: status }),
         };

@@ -74,7 +74,7 @@ fn a_reconciliation_is_read_in_any_column_order() {
         read_reconciliation(text.as_bytes(), 2, &books()).unwrap(),
         [
             Reconciled { reference: "-b".to_owned(), status: Status::Returned { reason: "account\nclosed".to_owned() }, amount_minor: 150 },
-            Reconciled { reference: "a".to_owned(), status: Status::Settled, amount_minor: 150 },
+            Reconciled { reference: "a".to_owned(), status: Status::Paid, amount_minor: 150 },
         ]
     );
 }

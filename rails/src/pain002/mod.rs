@@ -28,7 +28,7 @@ const MAX_DEPTH: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The money left the debtor's account for good: ACSC or ACCC.
-    Settled,
+    Paid,
     /// It did not and will not: RJCT or CANC.
     Rejected {
         /// The code of ISO's external status reasons (`AC04`: closed account), the bank's own one, or nothing.
@@ -185,7 +185,7 @@ pub fn read(bytes: &[u8], original: &Original<'_>) -> Result<StatusReport, Pain0
 /// What a code of ISO's external group and transaction statuses means for the money.
 fn outcome(code: &str, place: &str, reason: &Reason) -> Result<Outcome, Pain002Error> {
     Ok(match code {
-        "ACSC" | "ACCC" => Outcome::Settled,
+        "ACSC" | "ACCC" => Outcome::Paid,
         "RJCT" | "CANC" => Outcome::Rejected { reason: reason.code.clone(), detail: reason.detail.clone() },
         // Accepted in some degree, received, in part, pending, presented, blocked: the money may still go or stay.
         "ACCP" | "ACFC" | "ACIS" | "ACPD" | "ACSP" | "ACTC" | "ACWC" | "ACWP" | "BLCK" | "PART" | "PATC" | "PDNG" | "PRES" | "RCVD" => {

@@ -55,7 +55,7 @@ fn the_narrowest_status_holds() {
     assert_eq!(
         outcomes(&text),
         [
-            (Outcome::Settled, Level::Transfer),
+            (Outcome::Paid, Level::Transfer),
             (rejected("AC04", "account closed & gone"), Level::Transfer),
             (Outcome::Pending, Level::PaymentInformation)
         ]
@@ -64,11 +64,11 @@ fn the_narrowest_status_holds() {
 
 #[test]
 fn a_status_of_the_whole_holds_for_all_transfers() {
-    assert_eq!(outcomes(&report("<GrpSts>ACCC</GrpSts>", "")), vec![(Outcome::Settled, Level::Group); 3]);
+    assert_eq!(outcomes(&report("<GrpSts>ACCC</GrpSts>", "")), vec![(Outcome::Paid, Level::Group); 3]);
     let text = report("<GrpSts>RJCT</GrpSts><StsRsnInf><Rsn><Prtry>X1</Prtry></Rsn></StsRsnInf>", "");
     assert_eq!(outcomes(&text), vec![(rejected("X1", ""), Level::Group); 3]);
     let text = report("", &block("<PmtInfSts>ACSC</PmtInfSts>"));
-    assert_eq!(outcomes(&text), vec![(Outcome::Settled, Level::PaymentInformation); 3]);
+    assert_eq!(outcomes(&text), vec![(Outcome::Paid, Level::PaymentInformation); 3]);
     assert_eq!(outcomes(&report("", "")), vec![(Outcome::Pending, Level::None); 3]);
     for code in ["ACTC", "ACCP", "ACSP", "ACWC", "PDNG", "RCVD", "PART"] {
         let text = report(&format!("<GrpSts>{code}</GrpSts>"), "");
@@ -79,10 +79,10 @@ fn a_status_of_the_whole_holds_for_all_transfers() {
 #[test]
 fn prefixes_the_older_version_and_foreign_elements_are_read() {
     let text = report("<GrpSts>ACSC</GrpSts>", "").replace(NAMESPACES[0], NAMESPACES[1]);
-    assert_eq!(outcomes(&text), vec![(Outcome::Settled, Level::Group); 3]);
+    assert_eq!(outcomes(&text), vec![(Outcome::Paid, Level::Group); 3]);
     let prefixed = report("<GrpSts>ACSC</GrpSts>", "").replace("</", "\u{1}").replace("<?", "\u{2}").replace('<', "<n:");
     let prefixed = prefixed.replace('\u{1}', "</n:").replace('\u{2}', "<?").replace("xmlns=", "xmlns:n=");
-    assert_eq!(outcomes(&prefixed), vec![(Outcome::Settled, Level::Group); 3]);
+    assert_eq!(outcomes(&prefixed), vec![(Outcome::Paid, Level::Group); 3]);
     // A status in another namespace is no status.
     let text = report("<GrpSts xmlns='x'>RJCT</GrpSts>", "");
     assert_eq!(outcomes(&text), vec![(Outcome::Pending, Level::None); 3]);
@@ -146,7 +146,7 @@ fn damaged_bytes_never_panic_nor_settle_what_was_rejected() {
             }
         }
         if let Ok(report) = read(&bytes, &original()) {
-            assert!(report.transfers.iter().all(|t| t.outcome != Outcome::Settled));
+            assert!(report.transfers.iter().all(|t| t.outcome != Outcome::Paid));
         }
     }
     let deep = report(&"<a>".repeat(100_000), "");

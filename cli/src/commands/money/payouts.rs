@@ -75,13 +75,13 @@ pub async fn reconcile(place: &Place, a: Reconcile) -> Result<Output> {
         let text = format!("payout {payout}: nothing new in the report\n{contradicted}");
         return Ok(Output::new(text, json!({ "payout": payout, "new": 0 })));
     }
-    let (arrived, back) = (amount(home, r.settled_minor), amount(home, r.returned_minor));
+    let (arrived, back) = (amount(home, r.paid_minor), amount(home, r.returned_minor));
     let mut text = format!("payout {payout}: {arrived} arrived, {back} came back\n{contradicted}");
     for n in &r.returned {
         text += &format!("  {:<24} {:>16}  payable again: {}\n", home.name_of(&n.contributor), amount(home, n.amount_minor), n.why);
     }
     let json = json!({
-        "payout": payout, "new": r.new, "settled_minor": r.settled_minor.to_string(), "returned_minor": r.returned_minor.to_string(),
+        "payout": payout, "new": r.new, "settled_minor": r.paid_minor.to_string(), "returned_minor": r.returned_minor.to_string(),
     });
     Ok(Output::new(text, json))
 }
