@@ -1,4 +1,4 @@
-//! From a settled run to paid accounts: dispute windows, two keys, what a bank reports, clawbacks, and books that close.
+//! From a settled run to paid accounts: dispute periods, two keys, what a bank reports, clawbacks, and books that close.
 
 mod common;
 
@@ -122,7 +122,7 @@ fn from_a_settled_run_to_paid_accounts_and_closed_books() {
     for name in ["anna", "bert", "cleo"] {
         home.ok(SETTLED, &["statement", "verify", &format!("h/statements/run-0/{name}.json")]);
     }
-    home.at(due - 1, &["payout", "propose", "bank.toml"]).fails(1, &["nothing to pay", "dispute window: 1 of 10 days left"]);
+    home.at(due - 1, &["payout", "propose", "bank.toml"]).fails(1, &["nothing to pay", "dispute period: 1 of 10 days left"]);
     // Somebody doubts anna's rights: the others are paid.
     home.world.write("doubt.txt", "a letter");
     let dispute = home.ok(due, &["dispute", "open", "--contributor", "anna", "--code", "rights", "--evidence", "doubt.txt"]);
@@ -324,7 +324,7 @@ fn what_nobody_may_be_paid_for_is_held_until_it_is_decided() {
 type Forge = fn(&Objects, &Entry) -> Option<Entry>;
 
 const FORGERIES: &[(&str, Forge)] = &[
-    // Before the dispute window is over.
+    // Before the dispute period is over.
     ("release-list", |_, e| match e {
         Entry::Release(e) => Some(Release { time: e.time - 5 * DAY, ..e.clone() }.into()),
         _ => None,

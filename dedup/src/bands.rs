@@ -164,7 +164,7 @@ impl Shard {
 pub struct Place {
     /// The document.
     pub ordinal: u32,
-    /// The window's first word in it.
+    /// The winnowing span's first word in it.
     pub position: u32,
 }
 

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use crate::features::Features;
-use crate::hash::{Constants, Key, hash_window};
+use crate::hash::{Constants, Key, hash_run};
 
 const WORDS: usize = 13;
 
@@ -24,7 +24,7 @@ impl Guard {
     /// The guard of a pool's word streams.
     pub fn new<'a>(pool: impl IntoIterator<Item = &'a [u32]>, key: &Key) -> Guard {
         let Constants { seed, multiplier } = Constants::new(key);
-        // Another seed than the shingles': equal windows of different widths are different things.
+        // Another seed than the shingles': equal runs of different widths are different things.
         let constants = Constants { seed: !seed, multiplier };
         let mut guard = Guard { grams: Vec::new(), filter: Vec::new(), shift: 0, constants };
         guard.grams = pool.into_iter().flat_map(|words| guard.grams_of(words).collect::<Vec<_>>()).collect();
@@ -44,7 +44,7 @@ impl Guard {
         let Constants { seed, multiplier } = self.constants;
         // A shorter document is one n-gram, which only an equally short one in the pool matches.
         let width = if words.is_empty() { 1 } else { WORDS.min(words.len()) };
-        words.windows(width).map(move |w| hash_window(seed, multiplier, w))
+        words.windows(width).map(move |w| hash_run(seed, multiplier, w))
     }
 
     fn has(&self, gram: u64) -> bool {

@@ -40,10 +40,10 @@ fn step(h: u64, word: u32, multiplier: u64) -> u64 {
     (h ^ u64::from(word)).wrapping_mul(multiplier).rotate_left(ROTATION)
 }
 
-/// A keyed hash of a window of words.
+/// A keyed hash of a run of words.
 #[inline(always)]
-pub(crate) fn hash_window(seed: u64, multiplier: u64, window: &[u32]) -> u64 {
-    mix(window.iter().fold(seed, |h, &w| step(h, w, multiplier)))
+pub(crate) fn hash_run(seed: u64, multiplier: u64, run: &[u32]) -> u64 {
+    mix(run.iter().fold(seed, |h, &w| step(h, w, multiplier)))
 }
 
 /// The constants that a key gives.
@@ -69,7 +69,7 @@ impl Constants {
     pub fn shingles(&self, words: &[u32], mut each: impl FnMut(&[u64])) {
         if words.len() < SHINGLE {
             if !words.is_empty() {
-                each(&[hash_window(self.seed, self.multiplier, words)]);
+                each(&[hash_run(self.seed, self.multiplier, words)]);
             }
             return;
         }
@@ -84,11 +84,11 @@ impl Constants {
 }
 
 vectorised! {
-    /// Hashes of the windows of five words; `words` has four more than `hashes`.
+    /// Hashes of the shingles of five words; `words` has four more than `hashes`.
     fn hash_shingles(words: &[u32], seed: u64, multiplier: u64, hashes: &mut [u64]) {
         let n = hashes.len();
-        let windows = words[..n].iter().zip(&words[1..n + 1]).zip(&words[2..n + 2]).zip(&words[3..n + 3]).zip(&words[4..n + 4]);
-        for (hash, ((((a, b), c), d), e)) in hashes.iter_mut().zip(windows) {
+        let shingles = words[..n].iter().zip(&words[1..n + 1]).zip(&words[2..n + 2]).zip(&words[3..n + 3]).zip(&words[4..n + 4]);
+        for (hash, ((((a, b), c), d), e)) in hashes.iter_mut().zip(shingles) {
             let h = step(step(seed, *a, multiplier), *b, multiplier);
             *hash = mix(step(step(step(h, *c, multiplier), *d, multiplier), *e, multiplier));
         }

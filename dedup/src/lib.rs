@@ -1,7 +1,7 @@
 //! Finds documents that are copies of earlier ones, and says which, with evidence.
 //!
 //! A text becomes a stream of word hashes (`words`), equal for copies that differ in case, space or punctuation. Its 5-word shingles
-//! (`hash`) give a keyed MinHash (`signature`) whose bands name candidates (`bands`); exact Jaccard decides (`similarity`). Windows of
+//! (`hash`) give a keyed MinHash (`signature`) whose bands name candidates (`bands`); exact Jaccard decides (`similarity`). Winnowing spans of
 //! 25 words (`winnow`) find runs in common with earlier documents (`spans`). `judge` puts these together for documents' `features`, batch
 //! by batch; what is `kept` is in memory, and `index` has it on disk; `guard` counts what is in a held-out pool; `device` is where the
 //! work is done.

@@ -9,7 +9,7 @@ use kernels::dedup::signature::{BAND_MULTIPLIER, EMPTY, KEY_BITS};
 pub use kernels::dedup::signature::{BANDS, ROWS, SLOTS};
 use kernels::vectorised;
 
-use crate::hash::{Constants, hash_window, mix};
+use crate::hash::{Constants, hash_run, mix};
 
 /// Slots that each refinement of a heavy band adds to its key.
 pub const REFINE: usize = 4;
@@ -83,7 +83,7 @@ fn densify(slots: &mut [u32; SLOTS]) {
 /// The 48-bit key of a band.
 #[inline]
 pub fn band_key(slots: &[u32], band: usize) -> u64 {
-    hash_window(band as u64 + 1, BAND_MULTIPLIER, &slots[band * ROWS..(band + 1) * ROWS]) >> (64 - KEY_BITS)
+    hash_run(band as u64 + 1, BAND_MULTIPLIER, &slots[band * ROWS..(band + 1) * ROWS]) >> (64 - KEY_BITS)
 }
 
 /// The key of a heavy band's refinement: of the key before and of the next slots, cyclically.
@@ -92,7 +92,7 @@ pub fn band_key(slots: &[u32], band: usize) -> u64 {
 pub fn refined_key(slots: &[u32], band: usize, level: usize, before: u64) -> u64 {
     let first = band * ROWS + ROWS + (level - 1) * REFINE;
     let next: [u32; REFINE] = std::array::from_fn(|i| slots[(first + i) % SLOTS]);
-    hash_window(before, BAND_MULTIPLIER, &next) >> (64 - KEY_BITS)
+    hash_run(before, BAND_MULTIPLIER, &next) >> (64 - KEY_BITS)
 }
 
 vectorised! {
@@ -161,7 +161,7 @@ mod tests {
         let key = band_key(&slots, 0);
         assert_eq!((key, refined_key(&slots, 0, 1, key)), (86_338_404_823_935, 176_670_944_477_861));
         // The last one has the slots before the band's own.
-        assert_eq!(refined_key(&slots, 1, LEVELS, 5), hash_window(5, BAND_MULTIPLIER, &slots[4..8]) >> 16);
+        assert_eq!(refined_key(&slots, 1, LEVELS, 5), hash_run(5, BAND_MULTIPLIER, &slots[4..8]) >> 16);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::bands::Place;
-use crate::winnow::{Fingerprint, WINDOW};
+use crate::winnow::{Fingerprint, WINNOWING_SPAN};
 
 /// How much of a document earlier ones cover.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Coverage {
 
 /// Covers `words` with runs of other documents.
 ///
-/// Each fingerprint, in the order of positions, whose window is not covered yet is compared with its first place in an earlier
+/// Each fingerprint, in the order of positions, whose winnowing span is not covered yet is compared with its first place in an earlier
 /// document, and the match goes as far as the words are equal: to the right to its end, to the left to what is covered.
 /// `words_of` gives a document's words to the function that it is given.
 pub(crate) fn cover(
@@ -30,11 +30,11 @@ pub(crate) fn cover(
     let mut covered_until = 0;
     for (fingerprint, place) in fingerprints.iter().zip(places) {
         let at = fingerprint.position as usize;
-        let Some(place) = place.filter(|_| at + WINDOW > covered_until) else { continue };
+        let Some(place) = place.filter(|_| at + WINNOWING_SPAN > covered_until) else { continue };
         words_of(place.ordinal, &mut |other: &[u32]| {
             let there = place.position as usize;
             // 48 bits can agree by chance.
-            if other.get(there..there + WINDOW) != Some(&words[at..at + WINDOW]) {
+            if other.get(there..there + WINNOWING_SPAN) != Some(&words[at..at + WINNOWING_SPAN]) {
                 return;
             }
             let left = words[covered_until.min(at)..at].iter().rev().zip(other[..there].iter().rev()).take_while(|(a, b)| a == b).count();

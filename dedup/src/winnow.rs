@@ -1,4 +1,4 @@
-//! Fingerprints of a document: hashes of windows of 25 words, of which winnowing keeps about one in thirteen;
+//! Fingerprints of a document: hashes of winnowing spans of 25 words, of which winnowing keeps about one in thirteen;
 //! a run of 49 words in common leaves a fingerprint in common.
 //!
 //! Source: Schleimer, Wilkerson and Aiken 2003, "Winnowing: local algorithms for document fingerprinting",
@@ -10,20 +10,20 @@ use kernels::vectorised;
 
 use crate::hash::{Constants, bits, hash_words};
 
-/// Words of a window: shorter runs in common are noise.
-pub const WINDOW: usize = 25;
-/// Windows among which at least one is kept: no more than a window has words, so that the kept windows of a run leave none of its
+/// Words of a winnowing span: shorter runs in common are noise.
+pub const WINNOWING_SPAN: usize = 25;
+/// Winnowing spans among which at least one is kept: no more than a span has words, so that the kept spans of a run leave none of its
 /// words out.
 const CHOICE: usize = 25;
 /// The bits of a hash that are its key.
 const KEY: u64 = (1 << 48) - 1;
-/// Windows that are looked at together: the arrays stay in the nearest cache.
+/// Spans that are looked at together: the arrays stay in the nearest cache.
 const PIECE: usize = 1024;
-/// Windows before and after a piece that decide about its own.
+/// Spans before and after a piece that decide about its own.
 const AROUND: usize = CHOICE - 1;
 const MOST: usize = PIECE + 2 * AROUND;
 
-/// A window that was kept.
+/// A winnowing span that was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// The lower 48 bits of its hash; the smallest among neighbours have upper ones that are alike.
@@ -34,15 +34,15 @@ pub struct Fingerprint {
 
 /// The fingerprints of a word stream, in the order of positions.
 ///
-/// A window's hash is a cyclic polynomial over keyed word hashes (Cohen 1997). It is kept if the upper half of its hash is the
-/// smallest of some 25 neighbours of which it is one (of all, if there are fewer), and no window of the same key that is kept begins
+/// A span's hash is a cyclic polynomial over keyed word hashes (Cohen 1997). It is kept if the upper half of its hash is the
+/// smallest of some 25 neighbours of which it is one (of all, if there are fewer), and no span of the same key that is kept begins
 /// less than 25 words before it.
 pub fn fingerprints(words: &[u32], constants: &Constants) -> Vec<Fingerprint> {
-    let Some(windows) = (words.len() + 1).checked_sub(WINDOW) else { return Vec::new() };
+    let Some(spans) = (words.len() + 1).checked_sub(WINNOWING_SPAN) else { return Vec::new() };
     // Another seed than the shingles'.
     let seed = constants.seed.rotate_left(17) ^ constants.multiplier;
-    let mut kept: Vec<Fingerprint> = Vec::with_capacity(2 * windows / CHOICE + 2);
-    BUFFERS.with_borrow_mut(|buffers| select(words, windows, seed, buffers, &mut kept));
+    let mut kept: Vec<Fingerprint> = Vec::with_capacity(2 * spans / CHOICE + 2);
+    BUFFERS.with_borrow_mut(|buffers| select(words, spans, seed, buffers, &mut kept));
     kept
 }
 
@@ -50,24 +50,24 @@ thread_local! {
     static BUFFERS: RefCell<Box<Buffers>> = RefCell::new(Buffers::new());
 }
 
-fn select(words: &[u32], windows: usize, seed: u64, buffers: &mut Buffers, kept: &mut Vec<Fingerprint>) {
-    for begin in (0..windows).step_by(PIECE) {
-        let end = (begin + PIECE).min(windows);
-        let (from, to) = (begin.saturating_sub(AROUND), (end + AROUND).min(windows));
+fn select(words: &[u32], spans: usize, seed: u64, buffers: &mut Buffers, kept: &mut Vec<Fingerprint>) {
+    for begin in (0..spans).step_by(PIECE) {
+        let end = (begin + PIECE).min(spans);
+        let (from, to) = (begin.saturating_sub(AROUND), (end + AROUND).min(spans));
         let count = to - from;
-        hash_words(&words[from..to + WINDOW - 1], seed, &mut buffers.words[..count + WINDOW - 1]);
-        hash_windows(buffers, count);
+        hash_words(&words[from..to + WINNOWING_SPAN - 1], seed, &mut buffers.words[..count + WINNOWING_SPAN - 1]);
+        hash_spans(buffers, count);
         // The smallest of every 25 neighbours that lie inside; 0, which no maximum takes, for others.
         let smallest = &mut buffers.smallest;
         smallest.fill(0);
         let before = AROUND - (begin - from);
-        match windows.checked_sub(CHOICE) {
+        match spans.checked_sub(CHOICE) {
             Some(last) => {
                 let groups = (to - from - AROUND).min(last + 1 - from);
                 let (twos, fours) = (&mut buffers.twos, &mut buffers.fours);
                 extremes(smaller, &buffers.uppers[..count], twos, fours, &mut smallest[before..before + groups]);
             }
-            None => smallest[AROUND] = *buffers.uppers[..count].iter().min().expect("a window"),
+            None => smallest[AROUND] = *buffers.uppers[..count].iter().min().expect("a span"),
         }
         let own = &buffers.uppers[begin - from..end - from];
         // Kept if the largest of the minima of the groups that it is in is its own.
@@ -81,7 +81,7 @@ fn select(words: &[u32], windows: usize, seed: u64, buffers: &mut Buffers, kept:
                 let i = 64 * block + mask.trailing_zeros() as usize;
                 mask &= mask - 1;
                 let position = (begin + i) as u32;
-                let key = buffers.windows[begin - from + i] & KEY;
+                let key = buffers.spans[begin - from + i] & KEY;
                 let mut near = kept.iter().rev().take_while(|f| f.position + CHOICE as u32 > position);
                 if !near.any(|f| f.key == key) {
                     kept.push(Fingerprint { key, position });
@@ -92,10 +92,10 @@ fn select(words: &[u32], windows: usize, seed: u64, buffers: &mut Buffers, kept:
 }
 
 struct Buffers {
-    words: [u64; MOST + WINDOW],
-    odd: [u64; MOST + WINDOW],
-    even: [u64; MOST + WINDOW],
-    windows: [u64; MOST],
+    words: [u64; MOST + WINNOWING_SPAN],
+    odd: [u64; MOST + WINNOWING_SPAN],
+    even: [u64; MOST + WINNOWING_SPAN],
+    spans: [u64; MOST],
     uppers: [u32; MOST],
     twos: [u32; MOST],
     fours: [u32; MOST],
@@ -107,10 +107,10 @@ struct Buffers {
 impl Buffers {
     fn new() -> Box<Buffers> {
         Box::new(Buffers {
-            words: [0; MOST + WINDOW],
-            odd: [0; MOST + WINDOW],
-            even: [0; MOST + WINDOW],
-            windows: [0; MOST],
+            words: [0; MOST + WINNOWING_SPAN],
+            odd: [0; MOST + WINNOWING_SPAN],
+            even: [0; MOST + WINNOWING_SPAN],
+            spans: [0; MOST],
             uppers: [0; MOST],
             twos: [0; MOST],
             fours: [0; MOST],
@@ -121,13 +121,13 @@ impl Buffers {
     }
 }
 
-/// `count` windows' hashes and their upper halves, from the hashes of words: runs of two, four and eight, and three of these with one more.
-fn hash_windows(buffers: &mut Buffers, count: usize) {
+/// `count` spans' hashes and their upper halves, from the hashes of words: runs of two, four and eight, and three of these with one more.
+fn hash_spans(buffers: &mut Buffers, count: usize) {
     let words = &buffers.words[..count + 24];
     double(words, 1, &mut buffers.odd[..count + 23]);
     double(&buffers.odd[..count + 23], 2, &mut buffers.even[..count + 21]);
     double(&buffers.even[..count + 21], 4, &mut buffers.odd[..count + 17]);
-    finish(words, &buffers.odd[..count + 17], &mut buffers.windows[..count], &mut buffers.uppers[..count]);
+    finish(words, &buffers.odd[..count + 17], &mut buffers.spans[..count], &mut buffers.uppers[..count]);
 }
 
 vectorised! {
@@ -141,11 +141,11 @@ vectorised! {
 
 vectorised! {
     /// Runs of 25 words: eight, eight more, another eight, and one.
-    fn finish(words: &[u64], eights: &[u64], windows: &mut [u64], uppers: &mut [u32]) {
+    fn finish(words: &[u64], eights: &[u64], spans: &mut [u64], uppers: &mut [u32]) {
         let parts = eights.iter().zip(&eights[8..]).zip(&eights[16..]).zip(&words[24..]);
-        for ((((a, b), c), d), (window, upper)) in parts.zip(windows.iter_mut().zip(uppers)) {
-            *window = a.rotate_left(17) ^ b.rotate_left(9) ^ c.rotate_left(1) ^ d;
-            *upper = (*window >> 32) as u32;
+        for ((((a, b), c), d), (span, upper)) in parts.zip(spans.iter_mut().zip(uppers)) {
+            *span = a.rotate_left(17) ^ b.rotate_left(9) ^ c.rotate_left(1) ^ d;
+            *upper = (*span >> 32) as u32;
         }
     }
 }
@@ -200,11 +200,11 @@ mod tests {
         (0..n as u64).map(|i| (mix((seed << 32) ^ i) % words) as u32).collect()
     }
 
-    /// The definition, window by window.
+    /// The definition, span by span.
     fn by_definition(words: &[u32], constants: &Constants) -> Vec<Fingerprint> {
         let seed = constants.seed.rotate_left(17) ^ constants.multiplier;
         let hash = |w: &[u32]| w.iter().fold(0u64, |h, w| h.rotate_left(1) ^ mix(seed ^ u64::from(*w)));
-        let hashes: Vec<u64> = words.windows(WINDOW).map(hash).collect();
+        let hashes: Vec<u64> = words.windows(WINNOWING_SPAN).map(hash).collect();
         let uppers: Vec<u64> = hashes.iter().map(|h| h >> 32).collect();
         let mut kept: Vec<Fingerprint> = Vec::new();
         for (i, upper) in uppers.iter().enumerate() {
@@ -235,9 +235,9 @@ mod tests {
     fn a_shared_run_of_forty_nine_words_leaves_a_fingerprint_in_common() {
         let constants = Constants::new(&[9; 32]);
         for seed in 0..400 {
-            // Few different words, and runs of one word, so that equal windows occur.
+            // Few different words, and runs of one word, so that equal spans occur.
             let words = [1, 2, 3, 1000, 1 << 32][seed as usize % 5];
-            let run = stream(seed, WINDOW + CHOICE - 1 + seed as usize % 2, words);
+            let run = stream(seed, WINNOWING_SPAN + CHOICE - 1 + seed as usize % 2, words);
             let around = |salt: u64| -> Vec<u32> {
                 let (before, after) = (mix(salt) as usize % 200, mix(salt + 1) as usize % 200);
                 [stream(salt, before, 1 << 32), run.clone(), stream(salt + 7, after, 1 << 32)].concat()
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_has_one_hash_wherever_it_lies() {
+    fn a_span_has_one_hash_wherever_it_lies() {
         let constants = Constants::new(&[1; 32]);
         let words = stream(3, 3000, 1 << 32);
         let found = fingerprints(&words, &constants);
@@ -257,8 +257,8 @@ mod tests {
         assert!(found.windows(2).all(|f| f[0].position < f[1].position && f[1].position <= f[0].position + CHOICE as u32));
         for f in &found {
             let at = f.position as usize;
-            assert_eq!(fingerprints(&words[at..at + WINDOW], &constants), [Fingerprint { key: f.key, position: 0 }]);
+            assert_eq!(fingerprints(&words[at..at + WINNOWING_SPAN], &constants), [Fingerprint { key: f.key, position: 0 }]);
         }
-        assert!(fingerprints(&words[..WINDOW - 1], &constants).is_empty());
+        assert!(fingerprints(&words[..WINNOWING_SPAN - 1], &constants).is_empty());
     }
 }

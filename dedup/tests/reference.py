@@ -1,7 +1,7 @@
 """The known answers of docs/dedup.md, from a second implementation that shares no code: `python3 dedup/tests/reference.py`."""
 
 MASK = (1 << 64) - 1
-SLOTS, BANDS, ROWS, REFINE, SHINGLE, WINDOW = 112, 14, 8, 4, 5, 25
+SLOTS, BANDS, ROWS, REFINE, SHINGLE, WINNOWING_SPAN = 112, 14, 8, 4, 5, 25
 EMPTY = 0xFFFFFFFF
 BAND_MULTIPLIER = 0x9E3779B97F4A7C15
 
@@ -32,7 +32,7 @@ def constants(key):
     return k[0] ^ mix(k[2]), (k[1] ^ mix(k[3])) | 1
 
 
-def hash_window(seed, multiplier, words):
+def hash_run(seed, multiplier, words):
     h = seed
     for w in words:
         h = rotate(((h ^ w) * multiplier) & MASK, 29)
@@ -41,8 +41,8 @@ def hash_window(seed, multiplier, words):
 
 def shingles(words, seed, multiplier):
     if len(words) < SHINGLE:
-        return [hash_window(seed, multiplier, words)]
-    return [hash_window(seed, multiplier, words[i : i + SHINGLE]) for i in range(len(words) - SHINGLE + 1)]
+        return [hash_run(seed, multiplier, words)]
+    return [hash_run(seed, multiplier, words[i : i + SHINGLE]) for i in range(len(words) - SHINGLE + 1)]
 
 
 def signature(words, seed, multiplier):
@@ -61,29 +61,29 @@ def signature(words, seed, multiplier):
 
 
 def band_key(slots, band):
-    return hash_window(band + 1, BAND_MULTIPLIER, slots[ROWS * band : ROWS * (band + 1)]) >> 16
+    return hash_run(band + 1, BAND_MULTIPLIER, slots[ROWS * band : ROWS * (band + 1)]) >> 16
 
 
 def refined_key(slots, band, level, before):
     first = ROWS * band + ROWS + REFINE * (level - 1)
-    return hash_window(before, BAND_MULTIPLIER, [slots[(first + i) % SLOTS] for i in range(REFINE)]) >> 16
+    return hash_run(before, BAND_MULTIPLIER, [slots[(first + i) % SLOTS] for i in range(REFINE)]) >> 16
 
 
 def fingerprints(words, seed, multiplier):
     own = [mix((rotate(seed, 17) ^ multiplier) ^ w) for w in words]
     hashes = []
-    for i in range(len(words) - WINDOW + 1):
+    for i in range(len(words) - WINNOWING_SPAN + 1):
         h = 0
-        for w in own[i : i + WINDOW]:
+        for w in own[i : i + WINNOWING_SPAN]:
             h = rotate(h, 1) ^ w
         hashes.append(h)
-    upper, group = [h >> 32 for h in hashes], min(WINDOW, len(hashes))
+    upper, group = [h >> 32 for h in hashes], min(WINNOWING_SPAN, len(hashes))
     kept = []
     for i in range(len(hashes)):
         groups = range(max(0, i - group + 1), min(i, len(hashes) - group) + 1)
         if any(min(upper[g : g + group]) == upper[i] for g in groups):
             key = hashes[i] & ((1 << 48) - 1)
-            if not any(k == key and i - at < WINDOW for k, at in kept):
+            if not any(k == key and i - at < WINNOWING_SPAN for k, at in kept):
                 kept.append((key, i))
     return kept
 

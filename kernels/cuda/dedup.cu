@@ -21,7 +21,7 @@ typedef unsigned long long u64;
 static constexpr u64 EMPTY_HASH = ~0ull;
 static constexpr u32 ALL_LANES = 0xffffffffu;
 // The code below relies on these.
-static_assert(SHINGLE == 5, "windows are hashed five words at a time");
+static_assert(SHINGLE == 5, "shingles are hashed five words at a time");
 static_assert(ROWS == 8 && BANDS <= WARP, "a lane reads the eight slots of its band as two vectors");
 static_assert(SLOTS % 4 == 0 && SLOTS / 4 <= WARP, "a warp writes the slots as vectors, one per lane");
 static_assert(SLOTS <= 128, "a source takes seven bits of a throw");
@@ -50,7 +50,7 @@ __device__ __forceinline__ u64 hash_five(u64 seed, u64 multiplier, u32 a, u32 b,
     return mix(absorb(hash, e, multiplier));
 }
 
-// The only window of a stream of fewer than five words.
+// The only shingle of a stream of fewer than five words.
 __device__ __forceinline__ u64 hash_short(u64 seed, u64 multiplier, const u32* words, u32 length) {
     u64 hash = seed;
     for (u32 i = 0; i < length; i++) hash = absorb(hash, words[i], multiplier);
@@ -91,11 +91,11 @@ __device__ __forceinline__ uint4 load_four(const u32* __restrict__ words, u32 at
     return four;
 }
 
-// Offers every five-word window inside words[begin, begin + length), by one warp.
+// Offers every five-word shingle inside words[begin, begin + length), by one warp.
 //
-// A tile is 128 words: 16 bytes a lane, aligned, the next tile in flight while this one is hashed. A lane's four windows
+// A tile is 128 words: 16 bytes a lane, aligned, the next tile in flight while this one is hashed. A lane's four shingles
 // need the four words of its neighbour; the last lane's neighbour is the first lane of the next tile.
-__device__ __forceinline__ void offer_windows(
+__device__ __forceinline__ void offer_shingles(
     u32* slots, const u32* __restrict__ words, u64 begin, u32 length, u64 seed, u64 multiplier
 ) {
     const u32 lane = threadIdx.x % WARP;
@@ -199,7 +199,7 @@ extern "C" __global__ void __launch_bounds__(SIGN_THREADS) sign(
     for (u32 slot = lane; slot < SLOTS; slot += WARP) signature->slots[slot] = EMPTY;
     __syncwarp();
     if (length >= SHINGLE) {
-        offer_windows(signature->slots, words, begin, length, seed, multiplier);
+        offer_shingles(signature->slots, words, begin, length, seed, multiplier);
     } else if (length > 0 && lane == 0) {
         offer(signature->slots, hash_short(seed, multiplier, words + begin, length));
     }
@@ -216,16 +216,16 @@ extern "C" __global__ void __launch_bounds__(SIGN_LONG_THREADS) sign_long(
     __shared__ Signature signature;
     const u32 document = list[blockIdx.x];
     const u64 begin = offsets[document] - base;
-    const u32 windows = (u32)(offsets[document + 1] - base - begin) - (SHINGLE - 1);
+    const u32 shingles = (u32)(offsets[document + 1] - base - begin) - (SHINGLE - 1);
     for (u32 slot = threadIdx.x; slot < SLOTS; slot += SIGN_LONG_THREADS) signature.slots[slot] = EMPTY;
     __syncthreads();
-    // Each warp takes a contiguous share of the windows, whole tiles, and reads the four words after it again.
+    // Each warp takes a contiguous share of the shingles, whole tiles, and reads the four words after it again.
     const u32 warps = SIGN_LONG_THREADS / WARP;
-    const u32 share = (windows / warps / (4 * WARP) + 1) * (4 * WARP);
+    const u32 share = (shingles / warps / (4 * WARP) + 1) * (4 * WARP);
     const u64 first = (u64)share * (threadIdx.x / WARP);
-    if (first < windows) {
-        u32 count = windows - (u32)first < share ? windows - (u32)first : share;
-        offer_windows(signature.slots, words, begin + first, count + SHINGLE - 1, seed, multiplier);
+    if (first < shingles) {
+        u32 count = shingles - (u32)first < share ? shingles - (u32)first : share;
+        offer_shingles(signature.slots, words, begin + first, count + SHINGLE - 1, seed, multiplier);
     }
     __syncthreads();
     if (threadIdx.x < WARP) {

@@ -28,7 +28,7 @@ pub enum Account {
     Stake(PayeeId),
     /// What passes through here is given up.
     WriteOff,
-    /// Payable after the dispute window.
+    /// Payable after the dispute period.
     Held(ContributorId),
     /// May be paid.
     Payable(ContributorId),
@@ -243,7 +243,7 @@ impl Lines {
     }
 }
 
-/// What a settled period moves: the pools of `run` to accounts, from these to payees, and what is payable to the dispute window.
+/// What a settled period moves: the pools of `run` to accounts, from these to payees, and what is payable to the dispute period.
 ///
 /// A pool that is held stays where it is.
 pub fn settlement(run: RunNumber, pool_minor: i128, pools: &[Vec<Reward>], settled: &Settlement) -> Vec<Transfer> {
@@ -288,7 +288,7 @@ pub fn return_pool(run: RunNumber, amount_minor: i128) -> Vec<Transfer> {
     lines.0
 }
 
-/// Amounts whose dispute window is over become payable.
+/// Amounts whose dispute period is over become payable.
 pub fn release(amounts: &[(ContributorId, i128)]) -> Vec<Transfer> {
     let mut lines = Lines::default();
     for (id, amount_minor) in amounts {

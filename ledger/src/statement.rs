@@ -144,7 +144,7 @@ pub struct NotPayable {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Balance {
-    /// In its dispute window.
+    /// In its dispute period.
     #[serde(with = "amount")]
     pub held_minor: i128,
     /// May be paid.

@@ -71,7 +71,7 @@ pub struct Accounting {
     pub books: Books,
     /// Offsets, receivables and stakes.
     pub carried: Carried,
-    /// Of each statements entry, what is still in its dispute window.
+    /// Of each statements entry, what is still in its dispute period.
     pub held: BTreeMap<EntryIndex, BTreeMap<ContributorId, i128>>,
     /// The first entry that it does not have.
     read: EntryIndex,
@@ -194,7 +194,7 @@ impl Accounting {
         })
     }
 
-    /// What is clawed back comes from what disputes stopped, then from dispute windows, oldest first; the rest is an offset that belongs to
+    /// What is clawed back comes from what disputes stopped, then from dispute periods, oldest first; the rest is an offset that belongs to
     /// the operator. What is left of what was stopped is payable again once no dispute about the contributor is open.
     fn resolve(&mut self, state: &State, at: EntryIndex, id: ContributorId, e: &DisputeResolution) -> Vec<books::Transfer> {
         let mut missing = e.amount_minor;

@@ -1,4 +1,4 @@
-//! What keeps an amount from being paid: the dispute window, disputes and claims, work that somebody has to look at, and measurements
+//! What keeps an amount from being paid: the dispute period, disputes and claims, work that somebody has to look at, and measurements
 //! that do not agree with each other.
 
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub fn holds(view: &EpochView<'_>, run: &Run, statements: &Statements, at: Entry
     let due = statements.time.saturating_add(u64::from(policy.hold_days) * DAY);
     if now < due {
         let left = (due - now).div_ceil(DAY);
-        holds.all.push(format!("dispute window: {left} of {} days left", policy.hold_days));
+        holds.all.push(format!("dispute period: {left} of {} days left", policy.hold_days));
     }
     holds.all.extend(measurement(archive, run, policy, at)?);
     let resolved = |d: &ledger::history::Disputed| d.resolution.as_ref().is_some_and(|Logged { index: r, .. }| *r < at);

@@ -85,7 +85,7 @@ fn contributor_text(
         &format!("  payable       {}, of which held {}\n", money(row.payable_minor, exponent, currency), money(held, exponent, currency));
     let days = home.view(None)?.policy()?.hold_days;
     let when = if stage == Stage::Settled {
-        format!("after a dispute window of {days} days from settlement")
+        format!("after a dispute period of {days} days from settlement")
     } else {
         format!("not yet: the epoch is {}", stage.name())
     };

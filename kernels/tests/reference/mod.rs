@@ -10,15 +10,15 @@ pub fn mix(mut x: u64) -> u64 {
     x ^ (x >> 33)
 }
 
-fn hash_window(seed: u64, mult: u64, words: &[u32]) -> u64 {
+fn hash_run(seed: u64, mult: u64, words: &[u32]) -> u64 {
     mix(words.iter().fold(seed, |h, &w| (h ^ u64::from(w)).wrapping_mul(mult).rotate_left(29)))
 }
 
 fn shingles(words: &[u32], seed: u64, mult: u64) -> Vec<u64> {
     match words.len() {
         0 => Vec::new(),
-        1..=4 => vec![hash_window(seed, mult, words)],
-        _ => words.windows(5).map(|window| hash_window(seed, mult, window)).collect(),
+        1..=4 => vec![hash_run(seed, mult, words)],
+        _ => words.windows(5).map(|shingle| hash_run(seed, mult, shingle)).collect(),
     }
 }
 
@@ -42,7 +42,7 @@ pub fn sign(words: &[u32], seed: u64, mult: u64) -> ([u32; SLOTS], [u64; BANDS])
         }
         round += 1;
     }
-    let keys = std::array::from_fn(|b| hash_window(b as u64 + 1, 0x9e37_79b9_7f4a_7c15, &slots[8 * b..8 * b + 8]) >> 16);
+    let keys = std::array::from_fn(|b| hash_run(b as u64 + 1, 0x9e37_79b9_7f4a_7c15, &slots[8 * b..8 * b + 8]) >> 16);
     (slots, keys)
 }
 

@@ -19,7 +19,7 @@ records! {
         rewards: Digest,
         /// What of the pool accrued; the rest is held.
         accrued_minor: i128 = "crate::amount",
-        /// What is payable after the dispute window.
+        /// What is payable after the dispute period.
         payable_minor: i128 = "crate::amount",
         /// Number of statements.
         statements: u64,
@@ -41,7 +41,7 @@ records! {
         /// Seconds since 1970.
         time: u64,
     }
-    /// What of a statement is payable now: its dispute window is over, and nothing holds it.
+    /// What of a statement is payable now: its dispute period is over, and nothing holds it.
     Release {
         /// Index of the statements entry.
         statements: EntryIndex,
