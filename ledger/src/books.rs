@@ -1,6 +1,6 @@
 //! Double entry: every transfer debits one account and credits another, so all balances sum to zero at every entry of the log.
 //!
-//! A contributor's money goes accrued → due → held → payable → in flight → paid; what is returned is payable again. A transfer that
+//! A contributor's money goes accrued → due → on hold → payable → in flight → paid; what is returned is payable again. A transfer that
 //! waits for somebody's word is pending: it is reserved, and posted or voided by a later entry. Nothing is changed or deleted.
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub enum Account {
     /// What passes through here is given up.
     WriteOff,
     /// Payable after the dispute period.
-    Held(ContributorId),
+    OnHold(ContributorId),
     /// May be paid.
     Payable(ContributorId),
     /// Handed to a rail by the proposal of this entry.
@@ -55,7 +55,7 @@ impl std::fmt::Display for Account {
             Account::Haircut => f.write_str("haircut"),
             Account::Stake(payee) => write!(f, "stake:{payee}"),
             Account::WriteOff => f.write_str("write-off"),
-            Account::Held(id) => write!(f, "held:{id}"),
+            Account::OnHold(id) => write!(f, "held:{id}"),
             Account::Payable(id) => write!(f, "payable:{id}"),
             Account::InFlight(proposal) => write!(f, "in-flight:{proposal}"),
             Account::Paid => f.write_str("paid"),
@@ -245,7 +245,7 @@ impl Lines {
 
 /// What a settled period moves: the pools of `run` to accounts, from these to payees, and what is payable to the dispute period.
 ///
-/// A pool that is held stays where it is.
+/// A pool that is on hold stays where it is.
 pub fn settlement(run: RunNumber, pool_minor: i128, pools: &[Vec<Reward>], settled: &Settlement) -> Vec<Transfer> {
     let mut lines = Lines::default();
     lines.add(Account::Operator, Account::Pool(run), pool_minor);
@@ -276,12 +276,12 @@ pub fn settlement(run: RunNumber, pool_minor: i128, pools: &[Vec<Reward>], settl
     }
     lines.add(Account::Haircut, Account::Operator, settled.operator_repaid_minor);
     for a in &settled.accounts {
-        lines.add(Account::Due(a.payee), Account::Held(a.contributor), a.payable_minor);
+        lines.add(Account::Due(a.payee), Account::OnHold(a.contributor), a.payable_minor);
     }
     lines.0
 }
 
-/// What is left of a held pool goes back to who put it in.
+/// What is left of a pool on hold goes back to who put it in.
 pub fn return_pool(run: RunNumber, amount_minor: i128) -> Vec<Transfer> {
     let mut lines = Lines::default();
     lines.add(Account::Pool(run), Account::Operator, amount_minor);
@@ -292,7 +292,7 @@ pub fn return_pool(run: RunNumber, amount_minor: i128) -> Vec<Transfer> {
 pub fn release(amounts: &[(ContributorId, i128)]) -> Vec<Transfer> {
     let mut lines = Lines::default();
     for (id, amount_minor) in amounts {
-        lines.add(Account::Held(*id), Account::Payable(*id), *amount_minor);
+        lines.add(Account::OnHold(*id), Account::Payable(*id), *amount_minor);
     }
     lines.0
 }
@@ -327,14 +327,14 @@ pub fn report(
 /// A dispute stops what is not yet on its way.
 pub fn stop(contributor: ContributorId, payable_minor: i128) -> Vec<Transfer> {
     let mut lines = Lines::default();
-    lines.add(Account::Payable(contributor), Account::Held(contributor), payable_minor);
+    lines.add(Account::Payable(contributor), Account::OnHold(contributor), payable_minor);
     lines.0
 }
 
-/// A clawback: what is held, and the rest as an offset against what the payee earns later, which belongs to the operator.
-pub fn claw_back(contributor: ContributorId, payee: PayeeId, from_held_minor: i128, offset_minor: i128) -> Vec<Transfer> {
+/// A clawback: what is on hold, and the rest as an offset against what the payee earns later, which belongs to the operator.
+pub fn claw_back(contributor: ContributorId, payee: PayeeId, from_on_hold_minor: i128, offset_minor: i128) -> Vec<Transfer> {
     let mut lines = Lines::default();
-    lines.add(Account::Held(contributor), Account::Operator, from_held_minor);
+    lines.add(Account::OnHold(contributor), Account::Operator, from_on_hold_minor);
     lines.add(Account::Due(payee), Account::Haircut, offset_minor);
     lines.0
 }
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(books.trial_balance(), 0);
         let of = |account| books.balance(account);
         assert_eq!((of(Account::Pool(RunNumber(7))), of(Account::Accrued(id(1))), of(Account::Operator)), (0, 0, -1000));
-        assert_eq!((of(Account::Held(id(1))), of(Account::Held(id(2)))), (750, 250));
+        assert_eq!((of(Account::OnHold(id(1))), of(Account::OnHold(id(2)))), (750, 250));
         assert_eq!((of(Account::Due(PayeeId::Account(id(3)))), of(Account::Haircut)), (-333, 333));
     }
 

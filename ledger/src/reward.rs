@@ -10,10 +10,10 @@ use crate::wide::{mul_div, mul_div_floor};
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RewardError {
     /// The sum is not positive.
-    #[error("pay weights sum to {0}, expected more than 0: the pool is held")]
+    #[error("pay weights sum to {0}, expected more than 0: the pool is on hold")]
     NoWeight(i128),
     /// Positive and negative pay weights nearly cancel, so that shares would be noise.
-    #[error("pay weights of size {size} sum to {sum}, expected at least a quarter of it: the pool is held")]
+    #[error("pay weights of size {size} sum to {sum}, expected at least a quarter of it: the pool is on hold")]
     Cancelling {
         /// Sum of absolute values.
         size: i128,

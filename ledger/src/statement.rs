@@ -57,7 +57,7 @@ pub struct Statement {
     pub balance: Balance,
     /// What it is computed from.
     pub inputs: Inputs,
-    /// `settled`, or why the pools are held.
+    /// `settled`, or why the pools are on hold.
     pub outcome: PoolOutcome,
     /// The command that recomputes it.
     pub check: String,
@@ -108,7 +108,7 @@ pub struct PoolLine {
     /// The pool.
     #[serde(with = "amount")]
     pub pool_minor: i128,
-    /// `settled`, or why it is held.
+    /// `settled`, or why it is on hold.
     pub outcome: PoolOutcome,
     /// Sum of all pay weights.
     #[serde(rename = "weights_sum", with = "amount")]
@@ -145,8 +145,8 @@ pub struct NotPayable {
 #[serde(deny_unknown_fields)]
 pub struct Balance {
     /// In its dispute period.
-    #[serde(with = "amount")]
-    pub held_minor: i128,
+    #[serde(rename = "held_minor", with = "amount")]
+    pub on_hold_minor: i128,
     /// May be paid.
     #[serde(with = "amount")]
     pub payable_minor: i128,
@@ -159,7 +159,7 @@ pub struct Balance {
     /// The least that is paid; what is below is carried over.
     #[serde(with = "amount")]
     pub threshold_minor: i128,
-    /// Days until what is held may be paid.
+    /// Days until what is on hold may be paid.
     pub hold_days: u32,
 }
 

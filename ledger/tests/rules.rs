@@ -217,7 +217,7 @@ const CASES: &[(&str, &str, Seed)] = &[
         let counts = BTreeMap::from([("accepted".to_string(), 2)]);
         w.by_operator(Acceptance { counts, ..w.acceptance(0) })
     }),
-    ("acceptance-review", "draw", |w| w.by_operator(Acceptance { held_for_review: true, ..w.acceptance(0) })),
+    ("acceptance-review", "draw", |w| w.by_operator(Acceptance { on_hold_for_review: true, ..w.acceptance(0) })),
     ("acceptance-review", "draw", |w| w.by_operator(Acceptance { largest_cluster: u64::MAX >> 11, ..w.acceptance(0) })),
     ("acceptance-review", "draw", |w| {
         let largest_cluster = w.acceptance(0).counts.values().sum();
@@ -367,11 +367,11 @@ const CASES: &[(&str, &str, Seed)] = &[
     ("statements-pool", "replay", |w| w.by_operator(Statements { accrued_minor: 1001, ..statements(PoolOutcome::Settled) })),
     ("statements-pool", "replay", |w| w.by_operator(Statements { payable_minor: -1, ..statements(PoolOutcome::Settled) })),
     ("statements-pool", "replay", |w| {
-        w.by_operator(Statements { payable_minor: 1, ..statements(PoolOutcome::Held("held: a test".to_string())) })
+        w.by_operator(Statements { payable_minor: 1, ..statements(PoolOutcome::OnHold("held: a test".to_string())) })
     }),
     ("release-statements", "statements", |w| w.by_operator(Release { statements: EntryIndex(0), ..w.release(900) })),
     ("release-statements", "replay", |w| {
-        w.push(w.by_operator(statements(PoolOutcome::Held("held: a test".to_string())))).unwrap();
+        w.push(w.by_operator(statements(PoolOutcome::OnHold("held: a test".to_string())))).unwrap();
         w.by_operator(w.release(900))
     }),
     ("release-total", "statements", |w| w.by_operator(w.release(0))),

@@ -45,7 +45,7 @@ pub struct Resolved {
     pub outcome: DisputeOutcome,
 }
 
-/// Resolves a dispute: what it held is released, or `clawback_minor` of it is taken back.
+/// Resolves a dispute: what it put on hold is released, or `clawback_minor` of it is taken back.
 pub async fn resolve(home: &mut Home, dispute: EntryIndex, clawback_minor: Option<i128>, reasons: &Path) -> Result<Resolved> {
     let disputed = home.state.disputes.iter().find(|d| d.dispute.index == dispute);
     let disputed = disputed.ok_or_else(|| usage(format!("dispute {dispute}: no entry opened one")))?;

@@ -93,7 +93,7 @@ async fn accept(home: &mut Home, device: Device) -> Result<()> {
             rejected_root,
             parameters,
             largest_cluster: clusters.largest,
-            held_for_review: Acceptance::is_to_be_reviewed(clusters.largest, table.rows.len() as u64),
+            on_hold_for_review: Acceptance::is_to_be_reviewed(clusters.largest, table.rows.len() as u64),
             novel_words: clusters.novel_words,
         };
         entries.push(entry.into());

@@ -136,14 +136,14 @@ pub struct Waiting {
     pub why: String,
 }
 
-/// All payouts, and what is payable or held.
+/// All payouts, and what is payable or on hold.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// What is held.
-    pub held_minor: i128,
+    /// What is on hold.
+    pub on_hold_minor: i128,
     /// What is payable.
     pub payable_minor: i128,
-    /// Why something is held.
+    /// Why something is on hold.
     pub waiting: Vec<Waiting>,
 }
 
@@ -217,7 +217,7 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
             let amount = with_currency(n.amount_minor, exponent, &currency);
             text += &format!("  {:<24} {amount:>16}  not paid now: {}\n", home.name_of(&n.contributor), n.why);
         }
-        text.extend(waiting(home, home.now)?.iter().map(|w| format!("  run {} held: {}\n", w.run, w.why)));
+        text.extend(waiting(home, home.now)?.iter().map(|w| format!("  run {} on hold: {}\n", w.run, w.why)));
         return Err(failure(Kind::Check, text.trim_end().to_string()));
     }
     if let Some(earlier) = same_distributor(home, &rail)? {
@@ -264,7 +264,7 @@ fn same_distributor(home: &Home, rail: &Rail) -> Result<Option<EntryIndex>> {
     Ok(None)
 }
 
-/// What is still held, by the reason that holds it.
+/// What is still on hold, by the reason that holds it.
 fn waiting(archive: &Archive, now: u64) -> Result<Vec<Waiting>> {
     let at = archive.state.size;
     let mut waiting = Vec::new();
@@ -450,12 +450,12 @@ fn reported(home: &Home, payout: &Payout) -> Result<BTreeMap<String, bool>> {
     Ok(known)
 }
 
-/// What is payable or held, and why; the payouts themselves are in the log's state.
+/// What is payable or on hold, and why; the payouts themselves are in the log's state.
 pub fn list(home: &Home) -> Result<Listed> {
     let accounting = home.books()?;
     let of = |pick: fn(&Account) -> bool| accounting.books.balances().filter(|(a, _)| pick(a)).map(|(_, b)| b).sum::<i128>();
     Ok(Listed {
-        held_minor: of(|a| matches!(a, Account::Held(_))),
+        on_hold_minor: of(|a| matches!(a, Account::OnHold(_))),
         payable_minor: of(|a| matches!(a, Account::Payable(_))),
         waiting: waiting(home, home.now)?,
     })

@@ -16,7 +16,7 @@ use crate::ingest;
 pub struct Settled {
     /// The run.
     pub run: RunNumber,
-    /// `settled`, or why the pools are held.
+    /// `settled`, or why the pools are on hold.
     pub outcome: PoolOutcome,
     /// What each contributor is told, and the same under the operator's signature.
     pub statements: Vec<(Statement, Vec<u8>)>,

@@ -89,7 +89,8 @@ pub struct Judged {
     /// Of which document.
     pub largest_cluster_of: Option<DocumentRef>,
     /// Whether that is more than half of it.
-    pub held_for_review: bool,
+    #[serde(rename = "held_for_review")]
+    pub on_hold_for_review: bool,
     /// Whose documents it duplicates, most first.
     pub matched: Vec<Matched>,
     /// Whether its documents were judged again, with the same verdicts.
@@ -142,7 +143,7 @@ pub async fn show(home: &Home, index: EntryIndex, documents: bool, replay: bool)
         novel_words: clusters.novel_words,
         largest_cluster: clusters.largest,
         largest_cluster_of: clusters.of,
-        held_for_review: acceptance.held_for_review,
+        on_hold_for_review: acceptance.on_hold_for_review,
         matched: clusters.matched.iter().map(matched).collect(),
         replayed: false,
         as_of: None,

@@ -76,7 +76,7 @@ fn statement(i: usize, reward: &Reward, settled: &Settlement, place: &std::colle
         withholding: Withholding { rule: "none".into(), amount_minor: 0 },
         not_payable: Vec::new(),
         balance: Balance {
-            held_minor: account.payable_minor,
+            on_hold_minor: account.payable_minor,
             payable_minor: 0,
             offset_minor: 0,
             stake_minor: 0,

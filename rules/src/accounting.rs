@@ -72,7 +72,7 @@ pub struct Accounting {
     /// Offsets, receivables and stakes.
     pub carried: Carried,
     /// Of each statements entry, what is still in its dispute period.
-    pub held: BTreeMap<EntryIndex, BTreeMap<ContributorId, i128>>,
+    pub on_hold: BTreeMap<EntryIndex, BTreeMap<ContributorId, i128>>,
     /// The first entry that it does not have.
     read: EntryIndex,
     /// Epochs for which offsets are in force under the policy of the last settlement.
@@ -151,8 +151,8 @@ impl Accounting {
         Ok(match event {
             Event::Statements(e) => {
                 let rewards = Rewards::from_bytes(&archive.objects.get(Class::Public, &e.rewards)?)?;
-                let held = rewards.settlement.accounts.iter().filter(|a| a.payable_minor > 0).map(|a| (a.contributor, a.payable_minor));
-                self.held.insert(at, held.collect());
+                let on_hold = rewards.settlement.accounts.iter().filter(|a| a.payable_minor > 0).map(|a| (a.contributor, a.payable_minor));
+                self.on_hold.insert(at, on_hold.collect());
                 let pools: Vec<_> = rewards.pools.iter().map(|p| p.lines.clone()).collect();
                 let transfers = books::settlement(e.run, e.pool_minor, &pools, &rewards.settlement);
                 self.carried = rewards.settlement.carried;
@@ -161,12 +161,12 @@ impl Accounting {
             }
             Event::Release(e) => {
                 let list = amounts(archive, &e.list)?;
-                let held = self.held.get_mut(&e.statements).context("statements that were not settled")?;
+                let on_hold = self.on_hold.get_mut(&e.statements).context("statements that were not settled")?;
                 for a in &list {
-                    let left = held.get_mut(&a.contributor).filter(|left| **left >= a.amount_minor);
-                    *left.with_context(|| format!("{}: {} is more than is held", a.contributor, a.amount_minor))? -= a.amount_minor;
+                    let left = on_hold.get_mut(&a.contributor).filter(|left| **left >= a.amount_minor);
+                    *left.with_context(|| format!("{}: {} is more than is on hold", a.contributor, a.amount_minor))? -= a.amount_minor;
                 }
-                held.retain(|_, left| *left > 0);
+                on_hold.retain(|_, left| *left > 0);
                 Movement::Post(books::release(&list.iter().map(Amount::pair).collect::<Vec<_>>()))
             }
             Event::Proposal(e) => Movement::Reserve(books::propose(at, &pairs(&e.list)?)),
@@ -207,11 +207,11 @@ impl Accounting {
         take(stopped);
         *open -= 1;
         let released = if *open == 0 { std::mem::take(stopped) } else { 0 };
-        for held in self.held.values_mut() {
-            if let Some(amount) = held.get_mut(&id) {
+        for on_hold in self.on_hold.values_mut() {
+            if let Some(amount) = on_hold.get_mut(&id) {
                 take(amount);
             }
-            held.retain(|_, left| *left > 0);
+            on_hold.retain(|_, left| *left > 0);
         }
         let payee = payee_of(state, &id);
         if missing > 0 {

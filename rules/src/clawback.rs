@@ -38,7 +38,7 @@ struct Balance {
     balance_minor: i128,
 }
 
-/// The balances of all accounts before a close, as it lists them; what is left of held pools goes back with it.
+/// The balances of all accounts before a close, as it lists them; what is left of pools on hold goes back with it.
 pub fn balances(accounting: &Accounting) -> Result<(Vec<u8>, u64)> {
     let all: Vec<Balance> =
         accounting.books.balances().map(|(account, balance_minor)| Balance { account: account.to_string(), balance_minor }).collect();

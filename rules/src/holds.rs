@@ -20,7 +20,7 @@ use crate::withdrawn::DocumentList;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Why amounts of one statements entry are held.
+/// Why amounts of one statements entry are on hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
     /// What holds all of them.
@@ -73,9 +73,9 @@ pub fn holds(view: &EpochView<'_>, run: &Run, statements: &Statements, at: Entry
     }
     for s in &e.submissions {
         let waits =
-            s.acceptance.as_ref().is_some_and(|Logged { entry: a, .. }| a.held_for_review) && !reviewed.contains(&s.submission.index);
+            s.acceptance.as_ref().is_some_and(|Logged { entry: a, .. }| a.on_hold_for_review) && !reviewed.contains(&s.submission.index);
         if waits {
-            let reason = format!("submission {}: held for review", s.submission.index);
+            let reason = format!("submission {}: on hold for review", s.submission.index);
             holds.by.entry(s.submission.entry.contributor).or_default().push(reason);
         }
     }
@@ -131,11 +131,11 @@ pub fn disputed(archive: &Archive, at: EntryIndex) -> Result<BTreeMap<Contributo
 /// What of a settled run may be released before entry `at`, at the time `now`: all that nothing holds.
 pub fn releasable(view: &EpochView<'_>, accounting: &Accounting, run: &Run, at: EntryIndex, now: u64) -> Result<Vec<Amount>> {
     let Logged { index, entry: statements } = run.statements.as_ref().context("a run that is settled")?;
-    let Some(held) = accounting.held.get(index) else { return Ok(Vec::new()) };
+    let Some(on_hold) = accounting.on_hold.get(index) else { return Ok(Vec::new()) };
     let holds = holds(view, run, statements, at, now)?;
     if !holds.all.is_empty() {
         return Ok(Vec::new());
     }
-    let free = held.iter().filter(|(id, _)| !holds.by.contains_key(id));
+    let free = on_hold.iter().filter(|(id, _)| !holds.by.contains_key(id));
     Ok(free.map(|(contributor, amount_minor)| Amount { contributor: *contributor, amount_minor: *amount_minor, reference: None }).collect())
 }

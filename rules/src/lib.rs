@@ -11,7 +11,7 @@
 //!
 //! This is the core: without a feature it needs no Arrow, Parquet, zstd, libgit2 or C compiler, so a small verifier can carry it.
 //! From a log and its public objects it checks policies, what draws decide, published rewards, every balance of the books, what was
-//! held, released, clawed back and paid. Each feature reads more:
+//! on hold, released, clawed back and paid. Each feature reads more:
 //!
 //! - `tables`, the Parquet files: `bundles` has texts and verdicts, `run_tables` what a run credits, and `settlement` computes from these
 //!   what the run pays and what its statements say. It adds Arrow and Parquet, and with them zstd in C.

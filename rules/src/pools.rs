@@ -241,7 +241,7 @@ pub fn pools(policy: &Policy, measured: &Measured) -> Result<Vec<PoolPart>, Rewa
         let shares: Vec<(Follows, i128)> = policy.pay.follows.iter().map(|(f, p)| (*f, i128::from(*p))).collect();
         for ((follows, _), share) in shares.iter().zip(reward::largest_remainder(pool.pool_minor, &shares)?) {
             let weights = measured.pay_weights(&pool, *follows, &policy.pay)?;
-            let held = if unexplained && *follows == Follows::Attribution {
+            let divided = if unexplained && *follows == Follows::Attribution {
                 Err(format!("held: residual {residual:.4} of a drop of {:.4} nats, settled up to {limit}", accounts.drop()))
             } else {
                 match reward::allocate(share.amount, &weights) {
@@ -258,9 +258,9 @@ pub fn pools(policy: &Policy, measured: &Measured) -> Result<Vec<PoolPart>, Rewa
                 remainder: 0,
                 accrued_minor: 0,
             };
-            let (lines, outcome) = match held {
+            let (lines, outcome) = match divided {
                 Ok(lines) => (lines, PoolOutcome::Settled),
-                Err(reason) => (weights.iter().map(none).collect(), PoolOutcome::Held(reason)),
+                Err(reason) => (weights.iter().map(none).collect(), PoolOutcome::OnHold(reason)),
             };
             let pay_weights_sum = lines.iter().map(|l| l.pay_weight).fold(0, i128::saturating_add);
             let head = PoolHead { stratum: pool.name.clone(), follows: *follows, pool_minor: share.amount, outcome, pay_weights_sum };

@@ -74,10 +74,14 @@ struct Open {
 }
 
 impl Rewards {
-    /// `settled` if some pool is, or why the first one is held.
+    /// `settled` if some pool is, or why the first one is on hold.
     pub fn outcome(&self) -> PoolOutcome {
         let settled = self.pools.iter().any(|p| p.head.outcome == PoolOutcome::Settled);
-        if settled { PoolOutcome::Settled } else { self.pools.first().map_or(PoolOutcome::Held(String::new()), |p| p.head.outcome.clone()) }
+        if settled {
+            PoolOutcome::Settled
+        } else {
+            self.pools.first().map_or(PoolOutcome::OnHold(String::new()), |p| p.head.outcome.clone())
+        }
     }
 
     /// What accrued in all.

@@ -43,7 +43,7 @@ pub struct Computed {
     pub submissions: HashMap<EntryIndex, (u64, u64)>,
     /// Pay weights, amounts, and what is carried on.
     pub rewards: Rewards,
-    /// `settled`, or why the pools are held.
+    /// `settled`, or why the pools are on hold.
     pub outcome: PoolOutcome,
     /// The books as they are before its settlement.
     pub before: Accounting,
@@ -305,7 +305,7 @@ pub fn statements(archive: &Archive, run: &Run, computed: &Computed) -> Result<V
             withholding: Withholding { rule: "none".into(), amount_minor: 0 },
             not_payable,
             balance: Balance {
-                held_minor: books.balance(Account::Held(id)) + account.payable_minor,
+                on_hold_minor: books.balance(Account::OnHold(id)) + account.payable_minor,
                 payable_minor: books.available(Account::Payable(id)),
                 offset_minor: offset,
                 stake_minor: settlement.carried.stakes.get(&account.payee).copied().unwrap_or(0),

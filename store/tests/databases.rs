@@ -81,7 +81,7 @@ fn entries() -> Vec<(Entry, Option<Movement>)> {
     let large = 10i128.pow(30);
     let moved = vec![
         Transfer { debit: Account::Operator, credit: Account::Pool(RunNumber(0)), amount_minor: large },
-        Transfer { debit: Account::Pool(RunNumber(0)), credit: Account::Held(contributor), amount_minor: large - 1 },
+        Transfer { debit: Account::Pool(RunNumber(0)), credit: Account::OnHold(contributor), amount_minor: large - 1 },
     ];
     vec![
         (EpochClose { epoch: 0, submissions: 0, time: 1 }.into(), None),
@@ -95,7 +95,7 @@ fn entries() -> Vec<(Entry, Option<Movement>)> {
                 rejected_root: d,
                 parameters: d,
                 largest_cluster: 1,
-                held_for_review: false,
+                on_hold_for_review: false,
                 novel_words: 9,
             }
             .into(),
@@ -147,7 +147,7 @@ fn entries_are_applied_once_and_the_books_keep_every_digit() {
 }
 
 fn contributor_held() -> Account {
-    Account::Held(ContributorId([1; 16]))
+    Account::OnHold(ContributorId([1; 16]))
 }
 
 /// Entries that reserve from `account`, post and void.

@@ -115,7 +115,7 @@ pub struct Open {
 pub struct Resolve {
     /// The dispute's entry.
     pub dispute: EntryIndex,
-    /// Take so many minor units back: of what is held, and the rest of what is earned later.
+    /// Take so many minor units back: of what is on hold, and the rest of what is earned later.
     #[arg(long, value_name = "MINOR")]
     pub clawback_minor: Option<i128>,
     /// A file with the reasons, for both sides.

@@ -81,8 +81,11 @@ fn contributor_text(
         row.pay_weight
     );
     text += &format!("  accrued       {}\n", money(row.accrued_minor, exponent, currency));
-    text +=
-        &format!("  payable       {}, of which held {}\n", money(row.payable_minor, exponent, currency), money(held, exponent, currency));
+    text += &format!(
+        "  payable       {}, of which on hold {}\n",
+        money(row.payable_minor, exponent, currency),
+        money(held, exponent, currency)
+    );
     let days = home.view(None)?.policy()?.hold_days;
     let when = if stage == Stage::Settled {
         format!("after a dispute period of {days} days from settlement")

@@ -34,8 +34,8 @@ pub async fn show(place: &Place, a: Show) -> Result<Output> {
     for m in &j.matched {
         text += &format!("  duplicates       {} of submission {} of {}\n", m.documents, m.submission, m.contributor);
     }
-    if j.held_for_review {
-        text += "  held for review  more than half of it is one cluster\n";
+    if j.on_hold_for_review {
+        text += "  on hold for review  more than half of it is one cluster\n";
     }
     if let Some(size) = j.as_of {
         text += &format!("  judged again     as of log size {size}: the same {} verdicts\n", j.documents);

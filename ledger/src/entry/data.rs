@@ -110,7 +110,8 @@ records! {
         /// The most of its documents that are, or duplicate, one document.
         largest_cluster: u64,
         /// Whether somebody has to look at it before it is paid: more than half of it is one cluster.
-        held_for_review: bool,
+        #[serde(rename = "held_for_review")]
+        on_hold_for_review: bool,
         /// Words of accepted documents that no earlier one has.
         novel_words: u64,
     }

@@ -17,7 +17,7 @@ records! {
         currency: String,
         /// The table of pay weights, amounts and what is carried on, as lines of canonical JSON.
         rewards: Digest,
-        /// What of the pool accrued; the rest is held.
+        /// What of the pool accrued; the rest is on hold.
         accrued_minor: i128 = "crate::amount",
         /// What is payable after the dispute period.
         payable_minor: i128 = "crate::amount",
@@ -27,7 +27,7 @@ records! {
         root: Digest,
         /// Seconds since 1970.
         time: u64,
-        /// Whether the pool is paid out or held, and why.
+        /// Whether the pool is paid out or on hold, and why.
         outcome: PoolOutcome,
     }
     /// The policy of epochs to come; never of one that is open.
@@ -110,13 +110,13 @@ records! {
         /// Seconds since 1970.
         time: u64,
     }
-    /// Somebody doubts that an amount is due: it is held until this is resolved.
+    /// Somebody doubts that an amount is due: it is on hold until this is resolved.
     Dispute {
         /// Whose amounts, if they are somebody's.
         contributor: Option<ContributorId>,
         /// Index of the submission that it is about, if it is about one.
         submission: Option<EntryIndex>,
-        /// The run whose amounts are all held, if it is about one.
+        /// The run whose amounts are all on hold, if it is about one.
         run: Option<RunNumber>,
         /// What is doubted.
         code: DisputeCode,

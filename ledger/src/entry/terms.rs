@@ -278,15 +278,15 @@ as_text!(RunOutcome);
 pub enum PoolOutcome {
     /// It is divided.
     Settled,
-    /// It is held, for this reason.
-    Held(String),
+    /// It is on hold, for this reason.
+    OnHold(String),
 }
 
 impl fmt::Display for PoolOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PoolOutcome::Settled => f.write_str("settled"),
-            PoolOutcome::Held(reason) => f.write_str(reason),
+            PoolOutcome::OnHold(reason) => f.write_str(reason),
         }
     }
 }
@@ -294,7 +294,7 @@ impl fmt::Display for PoolOutcome {
 impl FromStr for PoolOutcome {
     type Err = std::convert::Infallible;
     fn from_str(text: &str) -> Result<PoolOutcome, Self::Err> {
-        Ok(if text == "settled" { PoolOutcome::Settled } else { PoolOutcome::Held(text.to_string()) })
+        Ok(if text == "settled" { PoolOutcome::Settled } else { PoolOutcome::OnHold(text.to_string()) })
     }
 }
 
@@ -318,6 +318,6 @@ mod tests {
             assert!(text.parse::<RunOutcome>().is_err(), "{text:?} was read");
         }
         assert_eq!("settled".parse(), Ok(PoolOutcome::Settled));
-        assert_eq!(serde_json::from_str::<PoolOutcome>("\"held: why\"").unwrap(), PoolOutcome::Held("held: why".into()));
+        assert_eq!(serde_json::from_str::<PoolOutcome>("\"held: why\"").unwrap(), PoolOutcome::OnHold("held: why".into()));
     }
 }

@@ -133,11 +133,11 @@ impl State {
         rule!(
             index,
             "acceptance-review",
-            e.largest_cluster <= documents && e.held_for_review == held,
+            e.largest_cluster <= documents && e.on_hold_for_review == held,
             "submission {}: {} of {documents} documents in one cluster, expected {} for review",
             e.submission,
             e.largest_cluster,
-            if held { "it to be held" } else { "it not to be held" }
+            if held { "it to be on hold" } else { "it not to be on hold" }
         );
         rule!(index, "withdrawal-effect", !next.withdrawing(), "submission {}: judged before a withdrawal took effect", e.submission);
         next.acceptance = Some(Logged { index, entry: e });

@@ -65,7 +65,7 @@ impl State {
             index,
             "release-total",
             e.total_minor > 0 && e.contributors > 0 && e.total_minor <= left,
-            "{} for {} contributors, {left} are held",
+            "{} for {} contributors, {left} are on hold",
             e.total_minor,
             e.contributors
         );

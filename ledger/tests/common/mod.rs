@@ -175,7 +175,7 @@ impl World {
             rejected_root: digest(&format!("rejected {n}")),
             parameters: digest("parameters"),
             largest_cluster: 1,
-            held_for_review: false,
+            on_hold_for_review: false,
             novel_words: 1234,
         }
     }

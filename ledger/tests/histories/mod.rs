@@ -86,7 +86,7 @@ impl History {
         match self.n.below(8) {
             0 | 1 => self.settle(),
             2 => {
-                let amounts = self.some(Account::Held);
+                let amounts = self.some(Account::OnHold);
                 self.book(Movement::Post(books::release(&amounts)));
             }
             3 => {
@@ -180,7 +180,7 @@ impl History {
 
     fn claw_back(&mut self) {
         let account = self.n.below(self.accounts);
-        let held = self.books.available(Account::Held(id(account)));
+        let held = self.books.available(Account::OnHold(id(account)));
         let (taken, missing) = (held / 2, i128::from(self.n.below(50)));
         if missing > 0 {
             let period = self.period;
@@ -193,7 +193,7 @@ impl History {
     pub fn check(&self) {
         assert_eq!(self.books.trial_balance(), 0);
         for i in 0..self.accounts {
-            for account in [Account::Held(id(i)), Account::Payable(id(i)), Account::Stake(payee(i))] {
+            for account in [Account::OnHold(id(i)), Account::Payable(id(i)), Account::Stake(payee(i))] {
                 assert!(self.books.available(account) >= 0, "{account}");
             }
         }

@@ -16,7 +16,7 @@ pub async fn open(place: &Place, a: Open) -> Result<Output> {
         (_, _, run) => Subject::Run(run.context("one of the three is required")?),
     };
     let at = disputes::open(&mut place.open().await?, subject, a.code, &a.evidence).await?;
-    Ok(Output::new(format!("dispute {at} is open: amounts are held until it is resolved"), json!({ "dispute": at })))
+    Ok(Output::new(format!("dispute {at} is open: amounts are on hold until it is resolved"), json!({ "dispute": at })))
 }
 
 /// Resolves a dispute.

@@ -168,7 +168,7 @@ pub fn html(s: &Statement, name: &str) -> String {
     rows.push(line("Of it for this account", s.net_minor));
     table(&mut out, &["", s.currency.as_str()], 1, &rows);
     let open: Vec<Vec<String>> = [
-        ("In the dispute period", s.balance.held_minor),
+        ("In the dispute period", s.balance.on_hold_minor),
         ("May be paid", s.balance.payable_minor),
         ("Offset against later earnings", s.balance.offset_minor),
         ("Owed if offsets of others come back", a.receivable_minor),

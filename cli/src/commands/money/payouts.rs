@@ -86,7 +86,7 @@ pub async fn reconcile(place: &Place, a: Reconcile) -> Result<Output> {
     Ok(Output::new(text, json))
 }
 
-/// All payouts, and what is payable or held.
+/// All payouts, and what is payable or on hold.
 pub async fn list(place: &Place) -> Result<Output> {
     let home = &place.open().await?;
     let listed = payouts::list(home)?;
@@ -111,8 +111,8 @@ pub async fn list(place: &Place) -> Result<Output> {
             "state": state, "reported_minor": p.reported().to_string(),
         }));
     }
-    let (held, payable) = (listed.held_minor, listed.payable_minor);
-    text += &format!("held {}, payable {}\n", amount(home, held), amount(home, payable));
-    text.extend(listed.waiting.iter().map(|w| format!("  run {} held: {}\n", w.run, w.why)));
-    Ok(Output::new(text, json!({ "payouts": rows, "held_minor": held.to_string(), "payable_minor": payable.to_string() })))
+    let (on_hold, payable) = (listed.on_hold_minor, listed.payable_minor);
+    text += &format!("on hold {}, payable {}\n", amount(home, on_hold), amount(home, payable));
+    text.extend(listed.waiting.iter().map(|w| format!("  run {} on hold: {}\n", w.run, w.why)));
+    Ok(Output::new(text, json!({ "payouts": rows, "held_minor": on_hold.to_string(), "payable_minor": payable.to_string() })))
 }

@@ -90,7 +90,7 @@ fn rewards(home: &Home, run: RunNumber) -> Result<Output> {
         })
         .collect();
     let pools: Vec<_> = rewards.pools.iter().map(|p| json!({ "pool": p.head, "lines": p.lines })).collect();
-    // A pool that is held pays nobody: what was asked for did not happen.
+    // A pool that is on hold pays nobody: what was asked for did not happen.
     let exit = if computed.outcome == PoolOutcome::Settled { 0 } else { Kind::Check as u8 };
     Ok(Output {
         text,
