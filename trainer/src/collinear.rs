@@ -1,7 +1,7 @@
 //! Documents of different payees whose gradients point the same way: paraphrases and translations of one work, for review.
 //!
 //! Dedup compares words and so misses text that says the same in others. Its gradients are alike all the same, and it is paid
-//! for the same drop. A flag is a reason to look, never a verdict: two texts of one kind may be alike without anybody's fault.
+//! for the same drop. A flag is a reason to look, never a proof: two texts of one kind may be alike without anybody's fault.
 
 use kernels::{AttributionOperations, Matrix, ModelOperations};
 
