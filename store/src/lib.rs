@@ -1,4 +1,4 @@
-//! Where bytes rest: objects, the log's files and their one writer, and the SQL index with its job queue and books.
+//! Where bytes rest: objects, the log's files and their one writer, and the SQL catalog with its job queue and books.
 //!
 //! - `files`: writes that last or did not happen
 //! - `objects`, `object_store`: immutable files named by SHA-256, in a folder or in an object store
@@ -8,7 +8,7 @@
 //! - `admission`: which of many entries that arrive together are appended
 //! - `head_keeper`: the last signed tree head in a Postgres that several machines share
 //! - `witness`: what cosigns a tree head, once
-//! - `index`: the rebuildable database; all SQL is in it and in `jobs`
+//! - `catalog`: the rebuildable database; all SQL is in it and in `jobs`
 //! - `jobs`: leased rows that workers take
 //!
 //! Order of every write: the file, its fsync, the log entry, the signed tree head, then the answer. A crash

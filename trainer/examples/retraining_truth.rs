@@ -160,19 +160,19 @@ fn main() {
         let done = |kind: &str, seed: u64, left_out: Option<u64>| {
             known.iter().any(|v| v["kind"] == kind && v["seed"] == seed && v["left_out"].as_u64() == left_out)
         };
-        let mut jobs: Vec<(u64, Option<u64>, bool)> = Vec::new();
+        let mut trainings: Vec<(u64, Option<u64>, bool)> = Vec::new();
         for seed in 0..seeds {
-            jobs.push((seed, None, true));
-            jobs.push((seed, None, false));
-            jobs.extend((0..contributors as u64).map(|c| (seed, Some(c), false)));
+            trainings.push((seed, None, true));
+            trainings.push((seed, None, false));
+            trainings.extend((0..contributors as u64).map(|c| (seed, Some(c), false)));
         }
-        jobs.retain(|(seed, left_out, attribution)| !done(if *attribution { "attribution" } else { "retraining" }, *seed, *left_out));
+        trainings.retain(|(seed, left_out, attribution)| !done(if *attribution { "attribution" } else { "retraining" }, *seed, *left_out));
         let file = std::sync::Mutex::new(std::fs::OpenOptions::new().create(true).append(true).open(&out).expect("the file"));
         // One run a thread, each with a pool of its own of one: a run's products are small.
         let next = std::sync::atomic::AtomicUsize::new(0);
         let work = || {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
-            while let Some(&(seed, left_out, attribution)) = jobs.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            while let Some(&(seed, left_out, attribution)) = trainings.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
                 let started = std::time::Instant::now();
                 let line = pool.install(|| match (attribution, left_out) {
                     (true, _) => world.attribute(seed),
