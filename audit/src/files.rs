@@ -17,7 +17,7 @@ use store::{LogFiles, Objects, StoreError};
 use super::{AuditError, Files, Options, Report, Result, Verified};
 
 /// What the list of a submission's bundles is called in entries.
-pub const BUNDLES: &str = "sealed/bundles.json";
+pub(crate) const BUNDLES: &str = "sealed/bundles.json";
 
 /// An object that an entry names.
 struct Named {

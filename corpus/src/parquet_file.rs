@@ -120,7 +120,7 @@ pub fn decode(bytes: &[u8]) -> Result<Table, ParquetError> {
 ///
 /// # Errors
 /// If it is damaged or not Parquet.
-pub fn decode_columns(bytes: &[u8], names: &[&str]) -> Result<Table, ParquetError> {
+pub(crate) fn decode_columns(bytes: &[u8], names: &[&str]) -> Result<Table, ParquetError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::copy_from_slice(bytes)).map_err(failed)?;
     let metadata = pairs(builder.metadata());
     let wanted = builder.schema().fields().iter().enumerate().filter(|(_, f)| names.contains(&f.name().as_str())).map(|(i, _)| i);

@@ -54,7 +54,7 @@ impl Bands {
 
     /// Asks the memory for a band that is read soon.
     #[inline]
-    pub fn prefetch(&self, band: u8, key: u64) {
+    pub(crate) fn prefetch(&self, band: u8, key: u64) {
         let (shard, at) = place(band, key);
         let entries = &self.shards[shard].entries;
         if !entries.is_empty() {
@@ -83,7 +83,7 @@ impl Bands {
 
     /// Gives the band's documents to `each`, ascending; returns their number, at most 255.
     #[inline]
-    pub fn visit(&self, band: u8, slot: usize, key: u64, mut each: impl FnMut(u32)) -> usize {
+    pub(crate) fn visit(&self, band: u8, slot: usize, key: u64, mut each: impl FnMut(u32)) -> usize {
         let Some(entry) = self.find(band, key) else { return 0 };
         let mut at = entry.head;
         while at != NONE {
@@ -233,7 +233,7 @@ impl Filter {
 
     /// Whether the key may be in it.
     #[inline]
-    pub fn may_have(&self, key: u64) -> bool {
+    pub(crate) fn may_have(&self, key: u64) -> bool {
         let (word, bit) = self.place(key);
         self.words[word] & bit != 0
     }
@@ -302,13 +302,13 @@ impl Places {
     }
 
     /// The first places of fingerprints.
-    pub fn get_all(&self, keys: impl Iterator<Item = u64> + Clone) -> Vec<Option<Place>> {
+    pub(crate) fn get_all(&self, keys: impl Iterator<Item = u64> + Clone) -> Vec<Option<Place>> {
         self.prefetch(keys.clone());
         keys.map(|key| self.get(key)).collect()
     }
 
     /// Notes places of fingerprints that were not seen before.
-    pub fn insert_all(&mut self, seen: impl Iterator<Item = (u64, Place)> + Clone) {
+    pub(crate) fn insert_all(&mut self, seen: impl Iterator<Item = (u64, Place)> + Clone) {
         self.prefetch(seen.clone().map(|(key, _)| key));
         for (key, place) in seen {
             let part = &mut self.parts[Places::part(key)];

@@ -143,7 +143,7 @@ impl Kept {
     }
 
     /// The number of its words.
-    pub fn words_len(&self, i: usize) -> usize {
+    pub(crate) fn words_len(&self, i: usize) -> usize {
         self.extents[i].len as usize
     }
 

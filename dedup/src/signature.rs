@@ -12,9 +12,9 @@ use kernels::vectorised;
 use crate::hash::{Constants, hash_run, mix};
 
 /// Slots that each refinement of a heavy band adds to its key.
-pub const REFINE: usize = 4;
+pub(crate) const REFINE: usize = 4;
 /// Refinements until a key covers every slot.
-pub const LEVELS: usize = (SLOTS - ROWS) / REFINE;
+pub(crate) const LEVELS: usize = (SLOTS - ROWS) / REFINE;
 
 /// Rounds of densification that the table of throws holds.
 const ROUNDS: usize = 64;
@@ -89,7 +89,7 @@ pub fn band_key(slots: &[u32], band: usize) -> u64 {
 /// The key of a heavy band's refinement: of the key before and of the next slots, cyclically.
 ///
 /// `level` counts from 1 to [`LEVELS`].
-pub fn refined_key(slots: &[u32], band: usize, level: usize, before: u64) -> u64 {
+pub(crate) fn refined_key(slots: &[u32], band: usize, level: usize, before: u64) -> u64 {
     let first = band * ROWS + ROWS + (level - 1) * REFINE;
     let next: [u32; REFINE] = std::array::from_fn(|i| slots[(first + i) % SLOTS]);
     hash_run(before, BAND_MULTIPLIER, &next) >> (64 - KEY_BITS)

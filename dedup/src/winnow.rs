@@ -11,7 +11,7 @@ use kernels::vectorised;
 use crate::hash::{Constants, bits, hash_words};
 
 /// Words of a winnowing span: shorter runs in common are noise.
-pub const WINNOWING_SPAN: usize = 25;
+pub(crate) const WINNOWING_SPAN: usize = 25;
 /// Winnowing spans among which at least one is kept: no more than a span has words, so that the kept spans of a run leave none of its
 /// words out.
 const CHOICE: usize = 25;

@@ -49,7 +49,7 @@ impl Language {
 }
 
 /// Whether `text` is in English beyond doubt.
-pub fn is_english(text: &str) -> bool {
+pub(crate) fn is_english(text: &str) -> bool {
     detect(text).is_some_and(|(code, confidence)| code == Lang::Eng.code() && confidence > 900_000)
 }
 

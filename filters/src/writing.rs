@@ -20,7 +20,7 @@ pub struct Writing {
 
 impl Writing {
     /// What everything may be asked of, as if it were English; a text without letters is such.
-    pub const ENGLISH: Writing = Writing { alphabetic: true, pieces: 1, unpunctuated: false };
+    pub(crate) const ENGLISH: Writing = Writing { alphabetic: true, pieces: 1, unpunctuated: false };
 
     /// How `text` is written.
     pub fn of(text: &str) -> Writing {

@@ -52,7 +52,7 @@ pub struct Envelope {
 }
 
 /// The bytes that are signed: `DSSEv1 <len> <type> <len> <payload>`.
-pub fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
     [format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).as_bytes(), payload].concat()
 }
 

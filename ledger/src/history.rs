@@ -141,7 +141,7 @@ impl Submitted {
     }
 
     /// Whether a withdrawal waits for its effect.
-    pub fn withdrawing(&self) -> bool {
+    pub(crate) fn withdrawing(&self) -> bool {
         self.withdrawals.last().is_some_and(|w| w.effect.is_none())
     }
 }
@@ -199,7 +199,7 @@ impl Epoch {
     }
 
     /// Whether `root` was committed to.
-    pub fn is_committed(&self, root: &Digest) -> bool {
+    pub(crate) fn is_committed(&self, root: &Digest) -> bool {
         self.roots.contains(root)
     }
 

@@ -118,7 +118,7 @@ pub enum Algorithm {
 }
 
 /// The first four bytes of `SHA-256(name || 0x0A || algorithm || public key)`.
-pub fn note_key_hash(name: &str, algorithm: Algorithm, public: &PublicKey) -> [u8; 4] {
+pub(crate) fn note_key_hash(name: &str, algorithm: Algorithm, public: &PublicKey) -> [u8; 4] {
     let digest = Digest::of_parts(&[name.as_bytes(), b"\n", &[algorithm as u8], &public.to_bytes()]);
     digest.0[..4].try_into().expect("four bytes")
 }

@@ -14,7 +14,7 @@ fn product(a: u128, b: u128) -> (u128, u128) {
 /// `a * b / divisor`, rounded down, and the remainder; none if the quotient does not fit or `divisor` is 0.
 ///
 /// Source: Knuth, TAOCP volume 2, section 4.3.1, for the product; the division is by shifts and subtractions.
-pub fn mul_div(a: u128, b: u128, divisor: u128) -> Option<(u128, u128)> {
+pub(crate) fn mul_div(a: u128, b: u128, divisor: u128) -> Option<(u128, u128)> {
     if let Some(product) = a.checked_mul(b) {
         return Some((product.checked_div(divisor)?, product % divisor));
     }
@@ -38,7 +38,7 @@ pub fn mul_div(a: u128, b: u128, divisor: u128) -> Option<(u128, u128)> {
 }
 
 /// `a * b / divisor` for signed `b`, rounded towards minus infinity, and the remainder, which is at least 0.
-pub fn mul_div_floor(a: u128, b: i128, divisor: u128) -> Option<(i128, u128)> {
+pub(crate) fn mul_div_floor(a: u128, b: i128, divisor: u128) -> Option<(i128, u128)> {
     let (quotient, rest) = mul_div(a, b.unsigned_abs(), divisor)?;
     let quotient = i128::try_from(quotient).ok()?;
     match (b < 0, rest) {

@@ -177,7 +177,7 @@ impl WitnessPolicy {
 
     /// Those whose cosignatures decide draws, which are all: who chose among them would choose what is drawn. A home's own
     /// witness counts only where there is no other.
-    pub fn drawing(&self) -> impl Iterator<Item = &Verifier> {
+    pub(crate) fn drawing(&self) -> impl Iterator<Item = &Verifier> {
         self.witnesses[usize::from(self.witnesses.len() > 1)..].iter().map(|w| &w.verifier)
     }
 }

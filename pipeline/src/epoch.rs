@@ -61,7 +61,7 @@ pub async fn open(home: &mut Home, policy: &Policy, purpose: Purpose, targets: V
 }
 
 /// The name of the secret that salts of held-out hits come from.
-pub fn hits_label(epoch: u32) -> String {
+pub(crate) fn hits_label(epoch: u32) -> String {
     format!("held-out hits {epoch}")
 }
 

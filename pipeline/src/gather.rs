@@ -98,7 +98,7 @@ impl Gathered {
     }
 
     /// The list of what is no document, as an object; none if all was read.
-    pub fn problems_object(&self) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn problems_object(&self) -> Result<Option<Vec<u8>>> {
         if self.problems.is_empty() {
             return Ok(None);
         }
@@ -174,7 +174,7 @@ pub fn gather(
 }
 
 /// A dataset without a document, with the first reasons why.
-pub fn nothing_read(path: &Path, problems: &[Problem]) -> PipelineError {
+pub(crate) fn nothing_read(path: &Path, problems: &[Problem]) -> PipelineError {
     let found = problems.iter().map(|p| format!("{}: {}", p.place, p.reason)).take(5).collect::<Vec<_>>().join("; ");
     let colon = if found.is_empty() { "" } else { ": " };
     usage(format!("{}: expected at least one readable document, found none{colon}{found}", path.display()))

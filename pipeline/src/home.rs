@@ -260,7 +260,7 @@ impl Home {
     }
 
     /// Appends an entry signed by the contributor `name`: with `key`, or by the operator where it holds the key.
-    pub async fn append_for(&mut self, name: &str, key: Option<&SecretKey>, entry: Entry) -> Result<EntryIndex> {
+    pub(crate) async fn append_for(&mut self, name: &str, key: Option<&SecretKey>, entry: Entry) -> Result<EntryIndex> {
         let payload = entry.to_payload()?;
         let envelope = match (self.contributor_key(name)?, key) {
             (ContributorKey::Custodial(held), None) => Envelope::sign(payload, &[&self.operator, held]),
@@ -277,7 +277,7 @@ impl Home {
     }
 
     /// Appends envelopes that are signed already. Rules are checked before anything is written.
-    pub async fn append_envelopes(&mut self, envelopes: Vec<Envelope>) -> Result<EntryIndex> {
+    pub(crate) async fn append_envelopes(&mut self, envelopes: Vec<Envelope>) -> Result<EntryIndex> {
         let bytes = envelopes.iter().map(Envelope::to_bytes).collect::<Result<Vec<_>, _>>()?;
         let mut entries = Vec::with_capacity(envelopes.len());
         for envelope in &envelopes {
@@ -391,7 +391,7 @@ impl Home {
     }
 
     /// The cosigned tree head of exactly `size`.
-    pub fn head_at(&self, size: u64) -> Result<String> {
+    pub(crate) fn head_at(&self, size: u64) -> Result<String> {
         if self.sequencer.size() == size {
             return Ok(self.sequencer.signed_head().expect("a log with entries is signed").to_text());
         }
@@ -447,7 +447,7 @@ impl Home {
     }
 
     /// Checks that the catalog is of this log, entry by entry.
-    pub async fn catalog_matches(&self) -> Result<bool> {
+    pub(crate) async fn catalog_matches(&self) -> Result<bool> {
         let entries = self.sequencer.entries(0..self.state.size)?;
         Ok(self.catalog.digests().await?.into_iter().eq(entries.iter().map(|e| Digest::of(e).to_string())))
     }
@@ -456,7 +456,7 @@ impl Home {
     ///
     /// # Errors
     /// If the log has no such entry, or its file cannot be read.
-    pub fn entry_proof(&self, index: EntryIndex) -> Result<(Vec<u8>, EntryProof)> {
+    pub(crate) fn entry_proof(&self, index: EntryIndex) -> Result<(Vec<u8>, EntryProof)> {
         Ok((self.sequencer.entry(index.0)?, self.proof(index)))
     }
 
@@ -478,7 +478,7 @@ impl Home {
     }
 
     /// Adds a contributor's key to the home: the given one, or a new one that the operator holds.
-    pub fn add_contributor_key(&mut self, name: &str, own: Option<Verifier>) -> Result<ContributorKey> {
+    pub(crate) fn add_contributor_key(&mut self, name: &str, own: Option<Verifier>) -> Result<ContributorKey> {
         check_name(name)?;
         if let Some(key) = self.contributors.get(name) {
             return Ok(key.clone());
@@ -515,17 +515,17 @@ impl Home {
     }
 
     /// The id of the contributor `name`.
-    pub fn contributor_id(&self, name: &str) -> Result<ContributorId> {
+    pub(crate) fn contributor_id(&self, name: &str) -> Result<ContributorId> {
         Ok(self.id_of(self.contributor_key(name)?))
     }
 
     /// The file with the operator's or the approver's key.
-    pub fn role_path(&self, role: &str) -> PathBuf {
+    pub(crate) fn role_path(&self, role: &str) -> PathBuf {
         key_path(&self.dir, role)
     }
 
     /// Puts a new key in the place of a contributor's.
-    pub fn replace_contributor_key(&mut self, name: &str, key: ContributorKey) -> Result<()> {
+    pub(crate) fn replace_contributor_key(&mut self, name: &str, key: ContributorKey) -> Result<()> {
         let folder = self.dir.join("keys/contributors");
         write_contributor_key(&folder, name, &key)?;
         self.contributors.insert(name.to_string(), key);
@@ -533,7 +533,7 @@ impl Home {
     }
 
     /// Puts a new key in the place of the operator's or the approver's.
-    pub fn replace_role_key(&mut self, role: &str, key: SecretKey) -> Result<()> {
+    pub(crate) fn replace_role_key(&mut self, role: &str, key: SecretKey) -> Result<()> {
         keys::replace(&key_path(&self.dir, role), &key)?;
         if role == "operator" {
             self.operator = key;

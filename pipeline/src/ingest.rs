@@ -55,7 +55,7 @@ pub struct Judged {
 }
 
 /// Judges an epoch that is drawn; every device gives the same.
-pub async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Judged> {
+pub(crate) async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Judged> {
     let view = home.view(Some(number))?;
     let key = home.secret(&format!("dedup key {number}"))?;
     let secret = home.secret(&epoch::hits_label(number))?;

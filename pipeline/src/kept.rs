@@ -22,7 +22,7 @@ fn index_dir(home: &Home, number: u32) -> PathBuf {
 /// A judge over the index of what is kept, under an epoch's keys, as it was before the epoch's verdicts.
 ///
 /// It is a cache: one that is absent, damaged or of other documents is made again from word hashes, and no text is read.
-pub async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) -> Result<Keeper> {
+pub(crate) async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) -> Result<Keeper> {
     let e = seen.view.epoch;
     let dir = index_dir(home, e.open.entry.epoch);
     let expected = seen.kept_before()?;
@@ -55,7 +55,7 @@ pub async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) -> Result
 }
 
 /// A judge under other keys over what is kept before an epoch's verdicts, with its index in `dir`.
-pub async fn judge_over_kept(home: &Home, seen: &Seen<'_>, options: &Options, dir: &Path) -> Result<Keeper> {
+pub(crate) async fn judge_over_kept(home: &Home, seen: &Seen<'_>, options: &Options, dir: &Path) -> Result<Keeper> {
     let index = Index::open(dir, &options.keys)?;
     let mut keeper = Keeper::over(Judge::with_base(index.view(), options.clone())?, Some((index, 0)), options.clone());
     keep_all(home, &mut keeper, &seen.kept_before()?).await?;
@@ -89,12 +89,12 @@ fn remove_index(dir: &Path) -> Result<()> {
 }
 
 /// Removes the indexes of epochs before the last two: those that may still have to be settled stay at hand.
-pub fn forget_before(home: &Home, number: u32) -> Result<()> {
+pub(crate) fn forget_before(home: &Home, number: u32) -> Result<()> {
     (0..number.saturating_sub(1)).try_for_each(|old| remove_index(&index_dir(home, old)))
 }
 
 /// Removes all indexes, since they hold hashes of words.
-pub fn destroy_indexes(home: &Home) -> Result<()> {
+pub(crate) fn destroy_indexes(home: &Home) -> Result<()> {
     for e in &home.state.epochs {
         remove_index(&index_dir(home, e.open.entry.epoch))?;
     }
@@ -102,7 +102,7 @@ pub fn destroy_indexes(home: &Home) -> Result<()> {
 }
 
 /// Tells every index of what was taken back by entry `log_index`. One that is not told is made again when it is needed.
-pub fn withdraw_from_indexes(home: &Home, documents: &[DocumentRef], log_index: u64) -> Result<()> {
+pub(crate) fn withdraw_from_indexes(home: &Home, documents: &[DocumentRef], log_index: u64) -> Result<()> {
     let names: Vec<Name> = documents.iter().copied().map(name).collect();
     for view in EpochViews::of(home).iter() {
         let (number, dir) = (view.number(), index_dir(home, view.number()));

@@ -17,7 +17,7 @@ use crate::jobs;
 use crate::work::Work;
 
 /// The files with outlines of every bundle of the given submissions, by jobs.
-pub async fn outlines_of(home: &Home, submissions: &[&Submitted]) -> Result<Vec<Vec<Digest>>> {
+pub(crate) async fn outlines_of(home: &Home, submissions: &[&Submitted]) -> Result<Vec<Vec<Digest>>> {
     let mut work = Vec::new();
     let mut counts = Vec::new();
     let epochs = EpochViews::of(home);

@@ -42,7 +42,7 @@ impl Secrets {
     }
 
     /// Remembers which secret a bundle's salts come from, so that it can be destroyed with it.
-    pub fn remember(&self, bundle: &Digest, label: &str) -> Result<()> {
+    pub(crate) fn remember(&self, bundle: &Digest, label: &str) -> Result<()> {
         let path = self.dir.join("state/bundles").join(bundle.to_string());
         Ok(files::write(&path, Digest::of(label.as_bytes()).to_string().as_bytes(), 0o600)?)
     }

@@ -129,7 +129,7 @@ fn interrupted_state(home: &Home, run: RunNumber) -> PathBuf {
 }
 
 /// Where a run's metrics are: one JSON object a step, and one a window.
-pub fn metrics_path(home: &Home, run: RunNumber) -> PathBuf {
+pub(crate) fn metrics_path(home: &Home, run: RunNumber) -> PathBuf {
     home.dir.join(format!("state/run-{run}.jsonl"))
 }
 

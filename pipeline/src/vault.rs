@@ -54,7 +54,7 @@ fn digest(salted: &[u8]) -> Digest {
 const SALT: usize = 32;
 
 /// Keeps a file behind a salt, under the digest of both.
-pub fn keep_file(home: &Home, bytes: &[u8]) -> Result<Digest> {
+pub(crate) fn keep_file(home: &Home, bytes: &[u8]) -> Result<Digest> {
     let mut salted = vec![0; SALT];
     getrandom::fill(&mut salted).map_err(|e| failure(Kind::Io, format!("the system's random generator: {e}")))?;
     salted.extend_from_slice(bytes);

@@ -8,7 +8,7 @@ use crate::hex::Hex;
 use crate::merkle_distributor::{Claim, Distribution, Tree, proof_root};
 
 /// The Solidity signature of the contract's function.
-pub const CLAIM_SIGNATURE: &str = "claim(uint256,address,uint256,bytes32[])";
+pub(crate) const CLAIM_SIGNATURE: &str = "claim(uint256,address,uint256,bytes32[])";
 
 /// Hashes of the longest proof: indices have 64 bits.
 const MAX_PROOF_LEN: usize = 64;

@@ -161,7 +161,7 @@ pub(super) fn masked(iban: &str) -> String {
 }
 
 /// Whether SEPA credit transfers reach the account; only its country is looked at.
-pub fn in_sepa(iban: &str) -> bool {
+pub(crate) fn in_sepa(iban: &str) -> bool {
     iban.get(..2).is_some_and(|country| SEPA.split(' ').any(|c| c == country))
 }
 

@@ -213,7 +213,7 @@ pub fn verify(root: &[u8; 32], distribution: &Distribution, claim: &Claim, proof
 }
 
 /// The root to which `proof` leads from `claim`; none if the amount is not positive, which no tree holds.
-pub fn proof_root(distribution: &Distribution, claim: &Claim, proof: &[[u8; 32]]) -> Option<[u8; 32]> {
+pub(crate) fn proof_root(distribution: &Distribution, claim: &Claim, proof: &[[u8; 32]]) -> Option<[u8; 32]> {
     Some(proof.iter().fold(leaf_hash(distribution, claim)?, |node, sibling| node_hash(&node, sibling)))
 }
 

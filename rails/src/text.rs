@@ -40,7 +40,7 @@ const SEPA_SET: &str = "a-z A-Z 0-9 / - ? : ( ) . , ' + and space";
 /// Whether `c` is in the set that every SEPA bank takes.
 ///
 /// Source: EPC217-08, SEPA requirements for an extended character set: the basic Latin set.
-pub fn is_sepa(c: char) -> bool {
+pub(crate) fn is_sepa(c: char) -> bool {
     c.is_ascii_alphanumeric() || "/-?:().,'+ ".contains(c)
 }
 
@@ -62,7 +62,7 @@ pub fn check(text: &str, max: usize) -> Result<(), TextError> {
 ///
 /// # Errors
 /// The first [`TextError`] in the order of its variants.
-pub fn check_identifier(text: &str) -> Result<(), TextError> {
+pub(crate) fn check_identifier(text: &str) -> Result<(), TextError> {
     check(text, 35)?;
     if text.starts_with('/') || text.ends_with('/') || text.contains("//") {
         return Err(TextError::Slash);
@@ -74,7 +74,7 @@ pub fn check_identifier(text: &str) -> Result<(), TextError> {
 ///
 /// # Errors
 /// [`TextError::Empty`], [`TextError::Length`] or [`TextError::Character`].
-pub fn check_reference(text: &str) -> Result<(), TextError> {
+pub(crate) fn check_reference(text: &str) -> Result<(), TextError> {
     check_set(text, 35, |c| c.is_ascii_alphanumeric() || c == '-', "A-Z a-z 0-9 -")
 }
 

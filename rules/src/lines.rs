@@ -46,7 +46,7 @@ pub fn write<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<Vec<u8>
     Ok(out)
 }
 
-/// Reads lines, and refuses what [`write`] would not have written.
+/// Reads lines, and refuses what [`write()`] would not have written.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>> {
     let Some(body) = bytes.strip_suffix(b"\n") else {
         if !bytes.is_empty() {

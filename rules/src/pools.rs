@@ -44,7 +44,7 @@ impl Policy {
     }
 
     /// The pools, strata first.
-    pub fn stratum_pools(&self) -> Vec<StratumPool> {
+    pub(crate) fn stratum_pools(&self) -> Vec<StratumPool> {
         let own = self.strata.iter().enumerate().filter_map(|(i, s)| s.pool_minor.map(|pool_minor| (i, s, pool_minor)));
         let mut pools: Vec<StratumPool> = own
             .map(|(i, s, pool_minor)| StratumPool {
@@ -99,7 +99,7 @@ pub type PayWeights = Vec<(ContributorId, i128, i128)>;
 
 impl Measured<'_> {
     /// Pay weights of what `follows` says, for documents of `pool`.
-    pub fn pay_weights(&self, pool: &StratumPool, follows: Follows, pay: &Pay) -> Result<PayWeights, RewardError> {
+    pub(crate) fn pay_weights(&self, pool: &StratumPool, follows: Follows, pay: &Pay) -> Result<PayWeights, RewardError> {
         match follows {
             Follows::Attribution => self.shrunk(self.attribution(pool, pay), pool, pay),
             Follows::NovelTokens => Ok(self.counted(&self.novel_tokens(pool))),

@@ -55,7 +55,7 @@ pub fn create_dir(path: &Path) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Sync`].
-pub fn sync_dir(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
     sync(if path.as_os_str().is_empty() { Path::new(".") } else { path })
 }
 
@@ -99,7 +99,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Io`]; any part of the file may have been written.
-pub fn write_unsynced(path: &Path, bytes: &[u8], mode: u32) -> Result<File, StoreError> {
+pub(crate) fn write_unsynced(path: &Path, bytes: &[u8], mode: u32) -> Result<File, StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
     let open = || fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(mode).open(path);
     let opened = match open() {
@@ -148,7 +148,7 @@ pub fn lock(path: &Path) -> Result<Lock, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Io`].
-pub fn wait_lock(path: &Path) -> Result<Lock, StoreError> {
+pub(crate) fn wait_lock(path: &Path) -> Result<Lock, StoreError> {
     create_dir(path.parent().expect("a lock has a folder"))?;
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(StoreError::io(path))?;
     file.lock().map_err(StoreError::io(path))?;

@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::error::StoreError;
 
 /// Errors and lost leases after which a job is left alone.
-pub const MAX_FAILURES: i64 = 3;
+pub(crate) const MAX_FAILURES: i64 = 3;
 /// Milliseconds that a job waits after its first failure; four times as long after each further one.
 const BACK_OFF_MS: i64 = 1000;
 

@@ -123,7 +123,7 @@ impl<B: Memory> Sketcher<B> {
     }
 
     /// From now on gradients are projected onto `basis`.
-    pub fn use_basis(&mut self, b: &B, basis: &Basis) {
+    pub(crate) fn use_basis(&mut self, b: &B, basis: &Basis) {
         self.current.clear();
         for (i, (w, region)) in self.matrices.iter().enumerate() {
             let (directions, scale) = (b.master(&basis.directions[i]), b.activation_from(&basis.scales[i]));

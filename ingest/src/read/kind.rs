@@ -111,7 +111,7 @@ pub(super) enum Whole {
 const NESTED_TABLE_BYTES: u64 = 1 << 30;
 
 impl<'a> Source<'a> {
-    pub fn is_nested(&self) -> bool {
+    pub(crate) fn is_nested(&self) -> bool {
         matches!(self, Source::Nested(..))
     }
 
@@ -128,7 +128,7 @@ impl<'a> Source<'a> {
     }
 
     /// Whether it is a pointer of Git LFS; nothing is lost of it by looking.
-    pub fn is_lfs_pointer(&self) -> bool {
+    pub(crate) fn is_lfs_pointer(&self) -> bool {
         match self {
             Source::File(path) => {
                 let mut head = Vec::new();
@@ -169,12 +169,12 @@ impl<'a> Source<'a> {
     }
 
     /// Its text in UTF-8, without compression and without a mark.
-    pub fn utf8(self, named: Compression, encoding: Option<Encoding>, meter: &Meter) -> Result<Box<dyn Read + 'a>, Refusal> {
+    pub(crate) fn utf8(self, named: Compression, encoding: Option<Encoding>, meter: &Meter) -> Result<Box<dyn Read + 'a>, Refusal> {
         super::encoding::utf8(self.stream(named, meter)?, encoding)
     }
 
     /// Its bytes, to be read at any place.
-    pub fn seekable(self, meter: &Meter) -> Result<Whole, Refusal> {
+    pub(crate) fn seekable(self, meter: &Meter) -> Result<Whole, Refusal> {
         match self {
             Source::File(path) => Ok(Whole::File(File::open(path).map_err(|e| Refusal::of_io(&e))?)),
             Source::Nested(reader, size) => {

@@ -143,7 +143,7 @@ impl Refusal {
     }
 
     /// The refusal that a reader carried through an error of the standard library, or what the system says.
-    pub fn of_io(error: &std::io::Error) -> Refusal {
+    pub(crate) fn of_io(error: &std::io::Error) -> Refusal {
         if let Some(Carried(code, reason)) = error.get_ref().and_then(|e| e.downcast_ref::<Carried>()) {
             return Refusal::new(*code, reason.clone());
         }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{CollectionMethod, LicenseSource, OptOutFinding, PersonalDataTerm, RightsBasis, VerifiedBy};
 
 /// Most statements of licences, and most signals: one for each source and protocol that is known, and room for more.
-pub const MOST_STATEMENTS: usize = 32;
+pub(crate) const MOST_STATEMENTS: usize = 32;
 
 /// The sentence that a grant signs.
 pub fn grant_sentence(purposes: &[Purpose], terms: &Digest) -> String {
@@ -206,7 +206,7 @@ pub fn date_of(time: u64) -> String {
 }
 
 /// A day of the Gregorian calendar as YYYY-MM-DD.
-pub fn is_date(text: &str) -> bool {
+pub(crate) fn is_date(text: &str) -> bool {
     date::parse_date(text).is_some()
 }
 

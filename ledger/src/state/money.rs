@@ -74,7 +74,7 @@ impl State {
     }
 
     /// What was released and is not on its way or paid, in minor units; what disputes stopped is among it.
-    pub fn releasable_to_payouts(&self) -> i128 {
+    pub(crate) fn releasable_to_payouts(&self) -> i128 {
         let released =
             self.runs.iter().flat_map(|r| &r.releases).map(|Logged { entry: r, .. }| r.total_minor).fold(0, i128::saturating_add);
         let back = |s: &PayoutReport| s.returned_minor.saturating_add(s.reversed_minor);

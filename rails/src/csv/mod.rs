@@ -18,7 +18,7 @@ use crate::{Payee, Payment};
 pub const COLUMNS: [&str; 9] = ["reference", "amount_minor", "amount", "currency", "payee_kind", "destination", "name", "bic", "country"];
 
 /// Names of the columns that [`read_reconciliation`] reads, in any order.
-pub const RECONCILIATION_COLUMNS: [&str; 4] = ["reference", "status", "amount", "reason"];
+pub(crate) const RECONCILIATION_COLUMNS: [&str; 4] = ["reference", "status", "amount", "reason"];
 
 /// Bytes of a reconciliation file that are read at most.
 pub const MAX_BYTES: usize = 1 << 30;

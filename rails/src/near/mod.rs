@@ -195,7 +195,7 @@ pub enum Call {
 }
 
 /// [`Batch::format`] of this version.
-pub const FORMAT: &str = "near-nep141-batch-1";
+pub(crate) const FORMAT: &str = "near-nep141-batch-1";
 
 /// Accepts a named account, or an implicit one of 64 hexadecimal digits, which has the form of a name.
 ///

@@ -16,7 +16,8 @@ use ledger::amount::{self, AmountError};
 mod collect;
 
 /// Namespaces of the versions that are read.
-pub const NAMESPACES: [&str; 2] = ["urn:iso:std:iso:20022:tech:xsd:pain.002.001.10", "urn:iso:std:iso:20022:tech:xsd:pain.002.001.03"];
+pub(crate) const NAMESPACES: [&str; 2] =
+    ["urn:iso:std:iso:20022:tech:xsd:pain.002.001.10", "urn:iso:std:iso:20022:tech:xsd:pain.002.001.03"];
 
 /// Bytes of a report that are read at most.
 pub const MAX_BYTES: u64 = 1 << 32;
