@@ -216,3 +216,21 @@ pub struct DocumentRow {
     /// The same as each half of the target's tokens has it.
     pub halves: Vec<f64>,
 }
+/// What half `h` of the target's tokens says; the whole where there are no halves.
+fn half(halves: &[f64], nats: f64, h: usize) -> f64 {
+    halves.get(h).copied().unwrap_or(nats)
+}
+
+impl CreditRow {
+    /// The credit that half `h` of the target's tokens gives; that of all where there are no halves.
+    pub fn half(&self, h: usize) -> f64 {
+        half(&self.halves, self.nats, h)
+    }
+}
+
+impl DocumentRow {
+    /// As [`CreditRow::half`].
+    pub fn half(&self, h: usize) -> f64 {
+        half(&self.halves, self.nats, h)
+    }
+}

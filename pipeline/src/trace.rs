@@ -334,7 +334,7 @@ fn weights_by_document(archive: &Archive, run: &Run, tables: &rules::tables::Tab
     let windows = tables.window_weights(run.intent.entry.steps, cap);
     let mut sums: BTreeMap<String, (String, f64)> = BTreeMap::new();
     for row in read_documents(&archive.objects.get(Class::Public, &a.documents)?)? {
-        let weight = tables.weight(&row.target) * row.nats * windows.get(row.window as usize).copied().unwrap_or(0.0);
+        let weight = tables.factor(&windows, &row.target, row.window) * row.nats;
         sums.entry(row.document).or_insert_with(|| (row.contributor, 0.0)).1 += weight;
     }
     Ok(sums)

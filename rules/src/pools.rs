@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pay::{Follows, PPM, Pay};
 use crate::policy::Policy;
-use crate::tables::Tables;
+use crate::tables::{Tables, WindowWeights};
 
 /// A pool of one stratum, or of all documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub struct Measured<'a> {
     /// Who is paid for each.
     pub payees: HashMap<ContributorId, PayeeId>,
     /// Weights of the windows, of which the largest is 1.
-    pub window_weights: Vec<f64>,
+    pub window_weights: WindowWeights,
     /// Whether documents are paid one by one: strata have pools, credit is scaled, or owners changed.
     pub by_document: bool,
 }
@@ -134,27 +134,25 @@ impl Measured<'_> {
     fn attribution(&self, pool: &StratumPool, pay: &Pay) -> PayWeights {
         let all: u64 = pool.target_weights.values().sum();
         let target = |name: &str| pool.target_weights.get(name).map_or(0.0, |w| *w as f64 / all.max(1) as f64);
-        let window = |w: u64| self.window_weights.get(w as usize).copied().unwrap_or(0.0);
-        let half = |halves: &[f64], nats: f64, h: usize| halves.get(h).copied().unwrap_or(nats);
         let mut sums: HashMap<ContributorId, (f64, f64)> = HashMap::new();
-        let mut add = |owner: ContributorId, factor: f64, nats: f64, halves: &[f64]| {
+        let mut add = |owner: ContributorId, factor: f64, nats: f64, halves: [f64; 2]| {
             let sum = sums.entry(owner).or_default();
             sum.0 += factor * nats;
-            sum.1 += factor * (half(halves, nats, 0) - half(halves, nats, 1)) / 2.0;
+            sum.1 += factor * (halves[0] - halves[1]) / 2.0;
         };
         if self.by_document {
             for row in self.documents {
                 let Some(work) = row.document.parse().ok().and_then(|d: DocumentRef| self.works.get(&d)) else { continue };
                 if work.stratum == pool.stratum {
                     let scale = if pay.novel_words_scale { work.novel_words as f64 / work.words.max(1) as f64 } else { 1.0 };
-                    add(work.owner, target(&row.target) * window(row.window) * scale, row.nats, &row.halves);
+                    add(work.owner, target(&row.target) * self.window_weights.of(row.window) * scale, row.nats, [row.half(0), row.half(1)]);
                 }
             }
         } else {
             for row in &self.tables.credit {
                 if let Ok(owner) = row.contributor.parse() {
                     // The run's own weights of targets are these, as the same numbers.
-                    add(owner, self.tables.weight(&row.target) * window(row.window), row.nats, &row.halves);
+                    add(owner, self.tables.factor(&self.window_weights, &row.target, row.window), row.nats, [row.half(0), row.half(1)]);
                 }
             }
         }

@@ -327,8 +327,7 @@ fn credit_lines(computed: &Computed) -> HashMap<ContributorId, Vec<CreditLine>> 
         let Ok(document) = row.document.parse::<DocumentRef>() else { continue };
         let Some(work) = computed.works.get(&document) else { continue };
         let sum = sums.entry((work.owner, document.submission, &row.target)).or_default();
-        let half = |h: usize| row.halves.get(h).copied().unwrap_or(row.nats);
-        *sum = (sum.0 + row.tokens, sum.1 + row.nats, sum.2 + (half(0) - half(1)) / 2.0);
+        *sum = (sum.0 + row.tokens, sum.1 + row.nats, sum.2 + (row.half(0) - row.half(1)) / 2.0);
     }
     let mut lines: HashMap<ContributorId, Vec<CreditLine>> = HashMap::new();
     for ((owner, submission, target), (tokens, nats, spread)) in sums {

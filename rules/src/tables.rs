@@ -14,6 +14,16 @@ pub struct Tables {
     pub credit: Vec<CreditRow>,
 }
 
+/// What each window counts for in pay, as a share of the one that counts most.
+pub struct WindowWeights(Vec<f64>);
+
+impl WindowWeights {
+    /// The weight of a window; a window that is not there counts for nothing.
+    pub fn of(&self, window: u64) -> f64 {
+        self.0.get(window as usize).copied().unwrap_or(0.0)
+    }
+}
+
 impl Tables {
     /// Weight of a target.
     pub fn weight(&self, target: &str) -> f64 {
@@ -27,12 +37,17 @@ impl Tables {
         self.credit.iter().filter(|r| r.contributor == id).map(|r| self.weight(&r.target) * pick(r)).sum()
     }
 
-    /// What each window counts for, as a share of the one that counts most.
-    pub fn window_weights(&self, steps: u64, cap_permille: u64) -> Vec<f64> {
+    /// What each window counts for in pay.
+    pub fn window_weights(&self, steps: u64, cap_permille: u64) -> WindowWeights {
         let weight = |w: &Window| reward::window_weight(w.first_step, w.end_step, steps, cap_permille) as f64;
         let weights: Vec<f64> = self.accounts.windows.iter().map(weight).collect();
         let largest = weights.iter().copied().fold(1.0, f64::max);
-        weights.into_iter().map(|w| w / largest).collect()
+        WindowWeights(weights.into_iter().map(|w| w / largest).collect())
+    }
+
+    /// What a row of credit counts for in pay under the run's own weights: its target's weight times its window's.
+    pub fn factor(&self, windows: &WindowWeights, target: &str, window: u64) -> f64 {
+        self.weight(target) * windows.of(window)
     }
 
     /// Credit of a contributor in nats.
@@ -42,8 +57,7 @@ impl Tables {
 
     /// Half the difference of the two halves' attributions.
     pub fn spread_of(&self, contributor: &ContributorId) -> f64 {
-        let half = |r: &CreditRow, h: usize| r.halves.get(h).copied().unwrap_or(r.nats);
-        self.sum(contributor, |r| half(r, 0) - half(r, 1)).abs() / 2.0
+        self.sum(contributor, |r| r.half(0) - r.half(1)).abs() / 2.0
     }
 }
 
