@@ -20,6 +20,7 @@
 //! Stages themselves, signatures and storage are left to others.
 
 #[cfg(feature = "tables")]
+mod as_text;
 pub mod bundle;
 pub mod canonical;
 pub mod credit;

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use corpus::{ContributorId, Digest};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Somebody in the books. Accounts of one payee are netted, so that nobody gains from having several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,14 +43,4 @@ impl FromStr for PayeeId {
     }
 }
 
-impl Serialize for PayeeId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for PayeeId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PayeeId, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
+corpus::as_text!(PayeeId);

@@ -28,7 +28,7 @@ pub use money::*;
 pub use rights::Rights;
 pub use runs::*;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 pub use terms::*;
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
@@ -147,16 +147,7 @@ impl FromStr for Holder {
     }
 }
 
-impl Serialize for Holder {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-impl<'de> Deserialize<'de> for Holder {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Holder, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
+corpus::as_text!(Holder);
 
 /// A payload that is not an entry's statement.
 #[derive(Debug, thiserror::Error)]

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 /// A text that is no term of its list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{list} {found:?}, expected {expected}")]
@@ -12,22 +10,6 @@ pub struct UnknownTerm {
     list: &'static str,
     found: String,
     expected: String,
-}
-
-/// Reads and writes a type as its text.
-macro_rules! as_text {
-    ($name:ident) => {
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    };
 }
 
 macro_rules! terms {
@@ -56,7 +38,7 @@ macro_rules! terms {
                     found.ok_or_else(|| UnknownTerm { list: $list, found: text.to_string(), expected: format!("one of {}", [$($text),*].join(", ")) })
                 }
             }
-            as_text!($name);
+            corpus::as_text!($name);
         )*
     };
 }
@@ -271,7 +253,7 @@ impl FromStr for RunOutcome {
     }
 }
 
-as_text!(RunOutcome);
+corpus::as_text!(RunOutcome);
 
 /// What became of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,7 +280,7 @@ impl FromStr for PoolOutcome {
     }
 }
 
-as_text!(PoolOutcome);
+corpus::as_text!(PoolOutcome);
 
 #[cfg(test)]
 mod tests {
