@@ -320,12 +320,12 @@ fn check_run(view: &EpochView<'_>, run: &Run, books: &mut Accounting, report: &m
             format!("windows {:?} of run {} differed when replayed", replay.windows, replay.run)
         });
     }
-    check_weights(view, run, report)?;
+    check_shares(view, run, report)?;
     check_statements(view, run, books, report)
 }
 
 /// What a settled run was sampled with was named by the policy, or follows from an earlier run.
-fn check_weights(view: &EpochView<'_>, run: &Run, report: &mut Report) -> Result<()> {
+fn check_shares(view: &EpochView<'_>, run: &Run, report: &mut Report) -> Result<()> {
     let archive = view.archive;
     let Some(sampling) = rules::replay::config(archive, run)?.sampling.filter(|_| run.statements.is_some()) else { return Ok(()) };
     let (at, table) = (run.intent.index, sampling.table.as_deref().and_then(|t| t.parse::<Digest>().ok()));
@@ -333,7 +333,7 @@ fn check_weights(view: &EpochView<'_>, run: &Run, report: &mut Report) -> Result
         (SamplingRule::File, _) => {
             let policy = view.policy()?;
             report.expect(table.is_some_and(|t| policy.share_tables.contains(&t)), "run-weights", at, || {
-                format!("run {}: weights from a file that the policy does not name: table {table:?}", run.intent.entry.run)
+                format!("run {}: sampling shares from a file that the policy does not name: table {table:?}", run.intent.entry.run)
             });
         }
         (SamplingRule::FromRun, Some(from)) => {

@@ -38,8 +38,13 @@ fn refused(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         error.exit();
     }
-    eprint!("{}", corpus::text::shown_lines(&error.to_string()));
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    let (text, exit) = (error.to_string(), u8::try_from(error.exit_code()).unwrap_or(2));
+    // What was asked for is not known, only that programs read the answer.
+    if std::env::args_os().any(|arg| arg == "--json") {
+        println!("{}", output::json_text(&output::error_json("", &anyhow::anyhow!(text.trim_end().to_string()), exit)));
+    }
+    eprint!("{}", corpus::text::shown_lines(&text));
+    ExitCode::from(exit)
 }
 
 fn main() -> ExitCode {

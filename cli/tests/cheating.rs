@@ -112,13 +112,13 @@ fn of_several_runs_the_favourable_one_cannot_be_settled_unseen() {
 }
 
 #[test]
-fn weights_of_a_file_are_those_that_the_policy_named_before() {
+fn shares_of_a_file_are_those_that_the_policy_named_before() {
     let strata = "[[stratum]]\nname = \"lines\"\nsources = [\"*\"]\n";
     for named in [true, false] {
         let world = World::new();
         world.write("strata.toml", strata);
         world.write("weights.toml", "lines = 2.0\n");
-        let more: &[&str] = if named { &["--strata", "strata.toml", "--weights", "weights.toml"] } else { &["--strata", "strata.toml"] };
+        let more: &[&str] = if named { &["--strata", "strata.toml", "--shares", "weights.toml"] } else { &["--strata", "strata.toml"] };
         ready(&world, more);
         world.write("weighted.toml", format!("{}\n[sampling]\nweights = \"file\"\nfile = \"weights.toml\"\n", common::TINY));
         world.run(&["train", "--home", "h", "weighted.toml"]).ok();

@@ -92,6 +92,18 @@ fn rules_and_audit_read_no_clock_and_print_nothing() {
 }
 
 #[test]
+fn no_library_prints() {
+    for (name, _) in ARROWS.iter().filter(|(name, _)| *name != "cli") {
+        for (path, text) in sources(&root().join(name).join("src")) {
+            let code = code(&text);
+            for word in ["println!", "eprintln!", "print!(", "dbg!("] {
+                assert!(!code.contains(word), "{}: has {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn no_file_is_in_a_circle_of_imports() {
     for name in WITHOUT_CIRCLES {
         let folder = root().join(name).join("src");

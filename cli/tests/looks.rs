@@ -75,7 +75,7 @@ fn a_model_can_be_looked_at_and_another_run_can_start_from_it() {
     assert!(number(&file["targets"][0]["nats_per_token"]) < 8.0);
 
     world.run(&["export", "--home", "h", "--out", "model"]).ok();
-    let second = world.run(&["train", "tiny.toml", "--home", "h", "--weights", "model", "--now", NOW]).ok();
+    let second = world.run(&["train", "tiny.toml", "--home", "h", "--parameters", "model", "--now", NOW]).ok();
     assert_eq!(second["run"], 1);
     let (end, start) = (number(&first["loss_end"]), number(&second["loss_start"]));
     assert!((end - start).abs() < 1e-6, "ended at {end}, started at {start}");

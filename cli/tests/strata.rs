@@ -46,7 +46,7 @@ fn bit_equal(world: &World, run: u64) {
 #[test]
 fn strata_are_drawn_as_planned_and_the_order_log_is_replayed() {
     let world = world();
-    let run = train(&world, "weights = \"stratified\"");
+    let run = train(&world, "shares = \"stratified\"");
     let drawn = draws(&world, run);
     assert!((of(&drawn, "first", "planned") - 0.75).abs() < 1e-5 && of(&drawn, "other", "corpus_tokens") == 0.0, "{drawn:?}");
     for stratum in ["first", "lines"] {
@@ -62,7 +62,7 @@ fn strata_are_drawn_as_planned_and_the_order_log_is_replayed() {
 }
 
 #[test]
-fn a_file_says_the_weights_and_floors_hold() {
+fn a_file_says_the_shares_and_floors_hold() {
     let world = world();
     world.write("weights.toml", "first = 0.0\nlines = 2.0\n");
     let run = train(&world, "weights = \"file\"\nfile = \"weights.toml\"");
@@ -83,7 +83,7 @@ fn a_file_says_the_weights_and_floors_hold() {
 }
 
 #[test]
-fn weights_follow_credit_during_the_run_and_every_change_is_logged() {
+fn shares_follow_credit_during_the_run_and_every_change_is_logged() {
     let world = world();
     let run = train(&world, "weights = \"attribution-online\"\nevery = 4\nrate = 1.0");
     bit_equal(&world, run);
@@ -93,12 +93,12 @@ fn weights_follow_credit_during_the_run_and_every_change_is_logged() {
     });
     let longest = log.max_by_key(Vec::len).unwrap();
     assert!(longest.len() >= 3, "{longest:?}");
-    assert!(longest.iter().any(|c| c["shares_ppm"][0] != 1_000_000));
+    assert!(longest.iter().any(|c| c["weights_ppm"][0].as_u64().unwrap() != 1_000_000));
     assert_eq!(world.audit("h", "2").ok()["audit"]["ok"], true);
 }
 
 #[test]
-fn a_pilot_gives_the_weights_of_the_run_and_is_never_paid() {
+fn a_pilot_gives_the_shares_of_the_run_and_is_never_paid() {
     let world = world();
     let first = world.run(&["train", "tiny.toml", "--home", "h", "--pilot", "--now", NOW]).ok();
     assert_eq!(first["run"], 1);
@@ -108,7 +108,7 @@ fn a_pilot_gives_the_weights_of_the_run_and_is_never_paid() {
     assert_eq!(world.run(&["train", "tiny.toml", "--home", "h", "--pilot", "--now", NOW]).ok()["run"], 1);
     world.run(&["reward", "--home", "h", "--run", "0"]).fails(3, &["statements-pilot"]);
     world
-        .run(&["train", "tiny.toml", "--home", "h", "--weights-from-run", "9", "--now", NOW])
+        .run(&["train", "tiny.toml", "--home", "h", "--shares-from-run", "9", "--now", NOW])
         .fails(2, &["run 9 does not exist; this log has runs 0 and 1"]);
     world.run(&["train", "weighted.toml", "--home", "h", "--pilot"]).fails(4, &["weighted.toml"]);
 }

@@ -9,6 +9,6 @@ pub enum Kind {
     Usage = 2,
     /// A digest, signature or proof does not verify.
     Verification = 3,
-    /// The operating system, a server or a bucket refused.
+    /// The operating system, a server or an object store refused.
     Io = 4,
 }

@@ -1,9 +1,9 @@
 //! Kept documents by band key, in memory.
 //!
-//! A band takes [`LIMIT`] documents; those that come later go to its refinements, whose keys cover more slots, so that a template of
+//! A key of a band takes [`LIMIT`] documents; those that come later go to its refinements, whose keys cover more slots, so that a template of
 //! thousands is not compared one by one. Where a document goes depends on those before it alone.
 
-/// Documents of a band before it is refined.
+/// Documents under a key of a band before it is refined.
 pub const LIMIT: usize = 16;
 
 const NONE: u32 = u32::MAX;

@@ -10,10 +10,12 @@ use crate::wide::{mul_div, mul_div_floor};
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RewardError {
     /// The sum is not positive.
-    #[error("pay weights sum to {0}, expected more than 0: the pool is on hold")]
+    // The text is in the outcome of pools, and so in statements: another one is another format.
+    #[error("weights sum to {0}, expected more than 0: the pool is held")]
     NoWeight(i128),
     /// Positive and negative pay weights nearly cancel, so that shares would be noise.
-    #[error("pay weights of size {size} sum to {sum}, expected at least a quarter of it: the pool is on hold")]
+    // In the outcome of pools too.
+    #[error("weights of size {size} sum to {sum}, expected at least a quarter of it: the pool is held")]
     Cancelling {
         /// Sum of absolute values.
         size: i128,
@@ -173,6 +175,14 @@ mod tests {
 
     fn id(n: u8) -> ContributorId {
         ContributorId([n; 16])
+    }
+
+    #[test]
+    fn why_a_pool_is_on_hold_has_the_words_that_statements_have() {
+        let none = allocate(1000, &[(id(1), 0, 0)]).unwrap_err().to_string();
+        assert_eq!(none, "weights sum to 0, expected more than 0: the pool is held");
+        let cancelling = allocate(1000, &[(id(1), 90, 0), (id(2), -80, 0)]).unwrap_err().to_string();
+        assert_eq!(cancelling, "weights of size 170 sum to 10, expected at least a quarter of it: the pool is held");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub fn objects_of(dir: &Path) -> Result<Objects> {
     }
 }
 
-/// The index's URL, with a relative SQLite path below the home.
+/// The catalog's URL, with a relative SQLite path below the home.
 pub fn database_url(dir: &Path, config: &Config) -> String {
     match config.database.strip_prefix("sqlite:") {
         Some(path) => format!("sqlite:{}?mode=rwc", dir.join(path).display()),

@@ -104,9 +104,9 @@ pub struct Shown {
 /// All balances, and their sum, which is zero; the catalog has to have the same.
 pub async fn show(home: &Home) -> Result<Shown> {
     let accounting = home.books()?;
-    let indexed: BTreeMap<String, i128> = home.catalog.balances(&home.genesis().currency).await?.into_iter().collect();
+    let cataloged: BTreeMap<String, i128> = home.catalog.balances(&home.genesis().currency).await?.into_iter().collect();
     let balances: BTreeMap<String, i128> = accounting.books.balances().map(|(a, b)| (a.to_string(), b)).collect();
-    if indexed != balances {
+    if cataloged != balances {
         return Err(failure(Kind::Verification, "books: the catalog has other balances than the log gives; run `assay catalog rebuild`"));
     }
     Ok(Shown { balances, trial_balance_minor: accounting.books.trial_balance() })

@@ -35,7 +35,7 @@ pub fn estimate(archive: &Archive, config: &RunConfig, epoch: Option<u32>) -> Re
     let rows = config.schedule.pass_rows();
     let activations = engine.activation_floats(rows * config.model.context);
     let parameters = engine.layout.len;
-    // Two held-out gradients a part and one more of both at each end of a window, weights, moments, sums.
+    // Two held-out gradients a part and one more of both at each end of a window, parameters, moments, sums.
     let buffers = parameters * (3 * data.corpus.buckets + 3 * data.pricing.parts.len() + 8);
     let tokens = steps * (config.schedule.rows_per_step * config.model.context) as u64;
     let theta = kernels::Memory::master(&backend, &data.initial(archive, config)?);

@@ -39,7 +39,7 @@ pub struct Explanation {
 
 /// Which tokens of a document carry its credit, in the window in which it has most.
 ///
-/// The derivative of each token's loss along the preconditioned held-out gradient at the window's first weights,
+/// The derivative of each token's loss along the preconditioned held-out gradient at the window's first parameters,
 /// scaled to the document's credit in that window.
 pub fn explain(archive: &Archive, run: RunNumber, document: &str) -> Result<Explanation> {
     let this = archive.state.run(run)?;

@@ -24,7 +24,7 @@ use crate::keys::{self, key_path, read as read_key};
 use crate::secrets::{Secrets, make as make_secret};
 use crate::witnesses::{WITNESS_POLICY, WitnessChoice, asked, witness_policy};
 
-/// Movements in the books, by the catalog of their entry.
+/// Movements in the books, by the index of their entry.
 type Moved = BTreeMap<EntryIndex, Movement>;
 
 const ROLES: [(&str, Algorithm); 4] = [
@@ -224,7 +224,7 @@ impl Home {
         if home.state.size > 0 {
             home.keep_head()?;
         }
-        home.sync_index().await?;
+        home.sync_catalog().await?;
         destroy(&home, &home.objects, &home.secrets)?;
         Ok(home)
     }
@@ -308,7 +308,7 @@ impl Home {
 
     /// Appends what is `ready` while it looks which of `batch` may come next; says with which index the first began.
     ///
-    /// One waits for the disk and the other needs the cores. `known` has the cataloges of entries in the log and of those that are ready. If the
+    /// One waits for the disk and the other needs the cores. `known` has the indexes of entries in the log and of those that are ready. If the
     /// append fails, what was admitted after it is void too. The catalog does not have the new entries yet: see [`Home::catalog_admitted`].
     pub fn advance(
         &mut self,
@@ -425,7 +425,7 @@ impl Home {
     }
 
     /// Brings the catalog up to date; its last entry has to be the log's.
-    async fn sync_index(&mut self) -> Result<()> {
+    async fn sync_catalog(&mut self) -> Result<()> {
         let known = match self.catalog.last().await? {
             None => 0,
             Some((index, digest)) => {

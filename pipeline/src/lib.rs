@@ -5,7 +5,7 @@
 //! - `gather`, `stated_rights`, `preview`, `submit`: a dataset to bundles, what would become of it, a commitment and a submission
 //! - `held_out`, `epoch`, `ingest`, `kept`, `outlines`, `compact`: an epoch's opening, close, verdicts, tokenizer and shards
 //! - `work`, `jobs`: what workers do, and the queue that they take it from
-//! - `strata`, `weighting`, `estimate`, `train`, `replay`: a run
+//! - `strata`, `sampling`, `estimate`, `train`, `replay`: a run
 //! - `reward`, `payees`, `vault`, `batch`, `payouts`, `disputes`: a run's settlement, and the way to banks and chains
 //! - `withdraw`, `destroy`: what is taken back
 //! - `model`, `exports`: what others ask of a model and of a dataset

@@ -16,7 +16,7 @@ pub struct Rebuilt {
     pub entries: u64,
     /// Whether it is the same as the one before, if there was one.
     pub same: Option<bool>,
-    /// Whether its last entry is the log's.
+    /// Whether its entries are the log's.
     pub matches_log: bool,
 }
 

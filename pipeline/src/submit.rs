@@ -22,7 +22,7 @@ pub enum Submitting {
     Already(EntryIndex),
 }
 
-/// The name of the secret that a contributor's salts of an epoch come from: drawn once, and again after a withdrawal of consent has destroyed
+/// The name of the secret that a contributor's salts of an epoch come from: made once, and again after a withdrawal of consent has destroyed
 /// it. The same documents in another epoch have other salts, and lie in other files.
 pub(crate) fn salts_label(name: &str, epoch: u32) -> String {
     format!("salts {name} {epoch}")

@@ -301,7 +301,7 @@ fn consequences(home: &Home, submitted: &Submitted, gone: Option<Destroyed<'_>>,
             remains.push(remaining(
                 name,
                 Some(p.checkpoint),
-                "parameters trained on the documents, which are not undone, and sketches of their gradients",
+                "weights trained on the documents, which are not undone, and sketches of their gradients",
             ));
         }
         remains.push(remaining(format!("tables and order log of run {}", run.intent.entry.run), None, "the documents' numbers and credit"));

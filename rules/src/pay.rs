@@ -19,7 +19,7 @@ pub struct Pay {
     pub credit_unit: CreditUnit,
     /// Whether a document's credit counts in proportion to its novel words.
     pub novel_words_scale: bool,
-    /// How far weights above zero are drawn towards pay by novel tokens, in millionths.
+    /// How far pay weights above zero move towards pay by novel tokens, in millionths.
     pub shrinkage_ppm: u64,
     /// The least that is paid at once.
     #[serde(with = "amount")]

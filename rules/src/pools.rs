@@ -165,7 +165,7 @@ impl Measured<'_> {
         self.contributors.iter().map(line).collect()
     }
 
-    /// Draws payees above zero towards the same sum shared by novel tokens, and their accounts by theirs; payees at or below zero stay as they
+    /// Moves payees above zero towards the same sum shared by novel tokens, and their accounts by theirs; payees at or below zero stay as they
     /// are. It is by payee, so that nobody gains from splitting what does harm from what helps.
     fn shrunk(&self, weights: PayWeights, pool: &StratumPool, pay: &Pay) -> Result<PayWeights, RewardError> {
         if pay.shrinkage_ppm == 0 {

@@ -133,7 +133,7 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
             let log = canonical::to_vec(&data.share_log(&state.shares))?;
             let seen =
                 order_rows(&order, &data.corpus, &state.shares, &data.owners, config.model.context, found.1.unwrap_or(0)..state.step);
-            for (what, expected, bytes) in [("weights", interval.shares, log), ("order log", interval.order, write_order(&seen)?)] {
+            for (what, expected, bytes) in [("sampling shares", interval.shares, log), ("order log", interval.order, write_order(&seen)?)] {
                 if Digest::of(&bytes) != expected {
                     result.outcome = ReplayOutcome::Differs;
                     result.differences.push(format!("windows from {}: the {what} {expected} is not what the steps lead to", interval.from));

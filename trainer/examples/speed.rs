@@ -82,21 +82,21 @@ fn steps(buckets: usize, sketch_rank: usize, seconds: f64) -> f64 {
     tokens as f64 / started.elapsed().as_secs_f64()
 }
 
-/// Tokens a second of the linear maps' products alone: forward, gradient of the input, gradient of the shares.
+/// Tokens a second of the linear maps' products alone: forward, gradient of the input, gradient of the parameters.
 fn bound(seconds: f64) -> f64 {
     let backend = Cpu::<f32>::new();
     let shapes: Vec<(usize, usize)> =
         (0..4).flat_map(|_| [(768, 256), (256, 256), (1536, 256), (256, 768)]).chain([(VOCABULARY, 256)]).collect();
-    let (mut shares, mut offset) = (Vec::new(), 0);
+    let (mut matrices, mut offset) = (Vec::new(), 0);
     for (rows, cols) in shapes {
-        shares.push(Matrix { offset, rows, cols });
+        matrices.push(Matrix { offset, rows, cols });
         offset += rows * cols;
     }
     let theta = backend.master(&vec![0.01; offset]);
     let mut gradient = backend.gradient(offset);
     let fill = |n: usize| backend.activation_from(&(0..n).map(|i| (i % 7) as f64 * 0.1).collect::<Vec<_>>());
     let rows = 1024;
-    let mut buffers: Vec<_> = shares
+    let mut buffers: Vec<_> = matrices
         .iter()
         .map(|w| {
             let n = if w.rows == VOCABULARY { rows } else { TOKENS };
@@ -104,7 +104,7 @@ fn bound(seconds: f64) -> f64 {
         })
         .collect();
     let mut pass = || {
-        for (w, (x, y, dx)) in shares.iter().zip(&mut buffers) {
+        for (w, (x, y, dx)) in matrices.iter().zip(&mut buffers) {
             let (n, times) = if w.rows == VOCABULARY { (rows, TOKENS / rows) } else { (TOKENS, 1) };
             for _ in 0..times {
                 backend.matmul(y, x, &theta, *w, n, false);

@@ -20,7 +20,7 @@ pub struct RunConfig {
     /// How often strata are seen; none for every token equally often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
-    /// The shares that the run starts from; none for those that follow from the seed.
+    /// The parameters that the run starts from; none for those that follow from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
 }

@@ -39,7 +39,7 @@ pub enum TrainError {
         /// What one more would cost.
         bytes_per_bucket: usize,
     },
-    /// Shares or a `config.json` that are not those of such a model.
+    /// Parameters or a `config.json` that are not those of such a model.
     #[error("parameters: {0}")]
     Parameters(String),
     /// A table that cannot be read.

@@ -1,4 +1,4 @@
-//! Shares under the names of Hugging Face Llama: `model.safetensors` and `config.json`.
+//! Parameters under the names of Hugging Face Llama: `model.safetensors` and `config.json`.
 //!
 //! Rotary pairs are those of the half-split layout in both, so no element moves.
 
@@ -80,7 +80,7 @@ pub fn read_config(text: &str) -> Result<(ModelConfig, usize), TrainError> {
     Ok((config, number("vocab_size")?))
 }
 
-/// Shares as a safetensors file of f32; `theta` is as long as the layout.
+/// Parameters as a safetensors file of f32; `theta` is as long as the layout.
 ///
 /// # Errors
 /// [`TrainError::Parameters`] if it cannot be written down.
@@ -101,7 +101,7 @@ pub fn write_parameters(layout: &Layout, theta: &[f64]) -> Result<Vec<u8>, Train
     safetensors::serialize(views, Some(meta)).map_err(failed)
 }
 
-/// Shares from a safetensors file of f32, f16, bf16 or f64.
+/// Parameters from a safetensors file of f32, f16, bf16 or f64.
 ///
 /// # Errors
 /// [`TrainError::Parameters`] names a tensor that is missing or has another shape.
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_and_config_survive_their_files() {
+    fn parameters_and_config_survive_their_files() {
         for tied in [true, false] {
             let layout = Layout::new(&config(tied), 11);
             let theta: Vec<f64> = layout.initial(&[1; 32]).iter().map(|x| f64::from(*x as f32)).collect();

@@ -14,7 +14,7 @@ pub(crate) struct Trace<B: Memory> {
 
 pub(crate) struct TracedStep<B: Memory> {
     pub step: u64,
-    /// Shares before it.
+    /// Parameters before it.
     pub theta: B::Master,
     /// Second moment after it.
     pub second: B::Master,

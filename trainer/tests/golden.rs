@@ -1,4 +1,4 @@
-//! The engine and the optimizer against PyTorch (`golden/generate.py`): loss, all gradients, shares after ten steps.
+//! The engine and the optimizer against PyTorch (`golden/generate.py`): loss, all gradients, parameters after ten steps.
 
 use kernels::{Cpu, Memory, Real};
 use safetensors::SafeTensors;

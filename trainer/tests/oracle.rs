@@ -161,7 +161,7 @@ fn close(what: &str, found: f64, expected: f64, tolerance: f64) {
     );
 }
 
-/// Losses, norms, shares, and credit under every rule that the trainer has, by step (windows of 1) and by chord (windows of 4).
+/// Losses, norms, parameters, and credit under every rule that the trainer has, by step (windows of 1) and by chord (windows of 4).
 fn meets<T: Real>(tag: &str, loss_relative: f64, credit_tolerance: impl Fn(&[f64]) -> f64, weight_tolerance: f64) {
     let oracle = Oracle::load(tag);
     let cancelled = if T::NAME == "f32" { cancellation(&oracle, &oracle.steps[0], 4) } else { vec![0.0; 4] };

@@ -33,7 +33,7 @@ fn every_gradient_is_that_of_central_differences() {
         assert!(batch.segments.iter().any(|s| s.range.len() == 7) && batch.buckets.len() == 3);
         let backend = Cpu::<f64>::new();
         let mut engine = Engine::new(&backend, &config.model, VOCABULARY);
-        // Larger shares than usual, so that every path carries signal.
+        // Larger parameters than usual, so that every path carries signal.
         let theta: Vec<f64> = engine.layout.initial(&[1; 32]).iter().map(|x| if *x == 1.0 { 1.1 } else { x * 8.0 }).collect();
         let mut gradients: Vec<_> = (0..3).map(|_| backend.gradient(theta.len())).collect();
         engine.backward(&backend.master(&theta), &batch, 1.0, &mut gradients);
@@ -161,7 +161,7 @@ fn a_step_that_is_not_finite_changes_nothing_and_credits_nothing() {
     let backend = Cpu::<f32>::new();
     let order = Order::new(&corpus, [4; 32], 16, 4).unwrap();
     let mut trainer = Trainer::new(&backend, &config, setup(&config, 4), &pricing, |s, w| order.batches(s, w, 0)).unwrap();
-    // Shares so large that the gradient overflows.
+    // Parameters so large that the gradient overflows.
     let initial: Vec<f64> = trainer.layout().initial(&[9; 32]).iter().map(|x| x * 1e25).collect();
     let mut state = trainer.start(&initial);
     let before = backend.master_to_bytes(&state.theta);

@@ -42,7 +42,7 @@ use work::{Jobs, Worker};
 ///
 /// Exit codes: 0 ok, 1 a check failed, 2 usage, 3 verification failed, 4 I/O.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "assay", version)]
 pub struct Args {
     /// The home's folder [default: assay-home].
     #[arg(long, global = true)]
@@ -225,6 +225,26 @@ mod tests {
             assert_eq!(read(line).unwrap().home(), Path::new("h"), "{line}");
         }
         assert_eq!(read("assay status").unwrap().home(), Path::new("assay-home"));
+    }
+
+    #[test]
+    fn names_of_before_mean_the_same() {
+        for (old, new) in [
+            ("assay index rebuild", "assay catalog rebuild"),
+            ("assay train draws", "assay train sampled"),
+            ("assay train r.toml --weights d", "assay train r.toml --parameters d"),
+            ("assay train r.toml --weights-from-run 2", "assay train r.toml --shares-from-run 2"),
+            ("assay epoch open --target t --pool-minor 1 --weights f", "assay epoch open --target t --pool-minor 1 --shares f"),
+        ] {
+            let parsed = |line| format!("{:?}", read(line).unwrap_or_else(|e| panic!("{line}: {e}")));
+            assert_eq!(parsed(old), parsed(new));
+        }
+    }
+
+    #[test]
+    fn errors_of_usage_name_the_program() {
+        let said = read("assay key show").unwrap_err().to_string();
+        assert!(said.contains("Usage: assay") && !said.contains("cli"), "{said}");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub async fn show(place: &Place, a: Show) -> Result<Output> {
         text += &format!("  duplicates       {} of submission {} of {}\n", m.documents, m.submission, m.contributor);
     }
     if j.on_hold_for_review {
-        text += "  on hold for review  more than half of it is one cluster\n";
+        text += "  on hold          more than half of it is one cluster; somebody has to look at it\n";
     }
     if let Some(size) = j.as_of {
         text += &format!("  judged again     as of log size {size}: the same {} verdicts\n", j.documents);

@@ -16,7 +16,7 @@ macro_rules! terms {
     ($($(#[$doc:meta])* $name:ident, $list:literal { $($(#[$term_doc:meta])* $term:ident = $text:literal),* $(,)? })*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+            #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
             pub enum $name { $($(#[$term_doc])* $term),* }
             impl $name {
                 /// All terms of the list.
@@ -29,6 +29,12 @@ macro_rules! terms {
             impl fmt::Display for $name {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     f.pad(self.name())
+                }
+            }
+            // As the text that it was, in quotes: messages show values of entries.
+            impl fmt::Debug for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    fmt::Debug::fmt(self.name(), f)
                 }
             }
             impl FromStr for $name {
@@ -221,7 +227,7 @@ terms! {
 }
 
 /// The end of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum RunOutcome {
     /// It took all its steps.
     Completed,
@@ -235,6 +241,12 @@ impl fmt::Display for RunOutcome {
             RunOutcome::Completed => f.write_str("completed"),
             RunOutcome::Aborted(reason) => write!(f, "aborted: {reason}"),
         }
+    }
+}
+
+impl fmt::Debug for RunOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
     }
 }
 
@@ -256,7 +268,7 @@ impl FromStr for RunOutcome {
 corpus::as_text!(RunOutcome);
 
 /// What became of a pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum PoolOutcome {
     /// It is divided.
     Settled,
@@ -270,6 +282,12 @@ impl fmt::Display for PoolOutcome {
             PoolOutcome::Settled => f.write_str("settled"),
             PoolOutcome::OnHold(reason) => f.write_str(reason),
         }
+    }
+}
+
+impl fmt::Debug for PoolOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
     }
 }
 

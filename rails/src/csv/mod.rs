@@ -244,7 +244,7 @@ pub fn read_reconciliation(bytes: &[u8], exponent: u8, payments: &[Payment]) -> 
         let status = match (status.as_str(), reason.trim().is_empty()) {
             ("settled", true) => Status::Paid,
             ("returned", false) => Status::Returned { reason },
-            ("settled", false) => return Err(CsvError::Reason { line, reference, expected: "none for a paid payment", found: reason }),
+            ("settled", false) => return Err(CsvError::Reason { line, reference, expected: "none for a settled payment", found: reason }),
             ("returned", true) => return Err(CsvError::Reason { line, reference, expected: "one for a returned payment", found: reason }),
             _ => return Err(CsvError::Status { line, reference, found: status }),
         };
