@@ -292,7 +292,7 @@ impl World {
             backend: "cpu f32".to_string(),
             instruction_set: "avx2".to_string(),
             threads: 1,
-            initial_parameters: digest("initial parameters"),
+            initial_parameters: digest("initial weights"),
             seed: self.state.epochs[0].draw.as_ref().map_or(digest("no draw"), |Logged { entry: draw, .. }| draw.seed),
             contributors: 2,
             buckets: 2,
