@@ -19,6 +19,9 @@ use super::{AuditError, Files, Options, Report, Result, Verified};
 /// What the list of a submission's bundles is called in entries.
 pub(crate) const BUNDLES: &str = "sealed/bundles.json";
 
+/// How often the log is read again if it grew while its files were looked at.
+const LOOKS: usize = 8;
+
 /// An object that an entry names.
 struct Named {
     at: EntryIndex,
@@ -33,7 +36,7 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
     let verifier = Verifier::from_vkey(&String::from_utf8_lossy(&store::files::read(&path)?)).map_err(given(&path, Kind::Check))?;
     let log = LogFiles::new(&dir.join("log"));
     let before = report.findings.len();
-    let read = match log.read(&verifier) {
+    let mut read = match log.read(&verifier) {
         Ok(Some(read)) => read,
         Ok(None) => {
             report.find("log-files", None, format!("{}: missing", dir.join("log/checkpoint").display()));
@@ -49,7 +52,18 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
         }
         Err(e) => return Err(e.into()),
     };
-    for (path, reason) in log.check_tiles(&read)? {
+    let mut wrong = log.check_tiles(&read)?;
+    for _ in 0..LOOKS {
+        if wrong.is_empty() {
+            break;
+        }
+        // Somebody appends meanwhile: files that are not of the tree head that was read are of a newer one.
+        let grown = |newer: &ReadLog| newer.head.size > read.head.size && newer.tree.root(read.head.size) == read.head.root;
+        let Some(newer) = log.read(&verifier).ok().flatten().filter(grown) else { break };
+        wrong = log.check_tiles(&newer)?;
+        read = newer;
+    }
+    for (path, reason) in wrong {
         report.find("log-files", None, format!("{}: {reason}", dir.join("log").join(path).display()));
     }
     report.from = trusted(options, &verifier, &read, report)?;

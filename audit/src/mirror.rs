@@ -7,7 +7,7 @@ use std::time::Duration;
 use corpus::bundle::Parts;
 use corpus::{Digest, EntryIndex, canonical};
 use ledger::Verifier;
-use ledger::tile;
+use ledger::tile::{self, Tile};
 use rules::Kind;
 use rules::listener::Listener;
 use store::follow::parse;
@@ -40,6 +40,33 @@ impl Server {
     }
 }
 
+/// Copies the tiles of a tree of `size` that are not in `dir` yet; returns how many the server does not give.
+///
+/// A server may have removed a partial tile since its tree head was read: the full one then begins with it, or the tree head is newer.
+///
+/// Source: C2SP `tlog-tiles`, partial tiles.
+fn copy_tiles(server: &Server, dir: &Path, size: u64, listener: &dyn Listener) -> Result<usize> {
+    let tiles = tile::all(size);
+    let bar = listener.task("tiles", tiles.len() as u64);
+    let mut absent = 0;
+    for tile in tiles {
+        let path = format!("log/{}", tile.path());
+        if !dir.join(&path).is_file() {
+            let full = Tile { width: tile::WIDTH, ..tile };
+            let bytes = match server.get(&path)? {
+                None if tile != full => server.get(&format!("log/{}", full.path()))?.and_then(|bytes| tile::narrow(tile, bytes)),
+                found => found,
+            };
+            match bytes {
+                Some(bytes) => files::write(&dir.join(&path), &bytes, 0o644)?,
+                None => absent += 1,
+            }
+        }
+        bar.advance(1);
+    }
+    Ok(absent)
+}
+
 /// Copies `log.vkey`, `log/` and the objects that its entries name from `base` to `dir`; what is there already is not fetched again.
 ///
 /// Returns how many objects the server does not give.
@@ -56,21 +83,17 @@ pub fn mirror(base: &str, dir: &Path, listener: &dyn Listener) -> Result<usize> 
         kind: Kind::Check,
     })?;
     files::write(&dir.join("log.vkey"), &vkey, 0o644)?;
-    files::write(&dir.join("log/checkpoint"), &needed("log/checkpoint")?, 0o644)?;
     let reader = LogFiles::new(&dir.join("log"));
-    let (_, head) = reader.head(&log)?.expect("just written");
-    let tiles = tile::all(head.size);
-    let bar = listener.task("tiles", tiles.len() as u64);
-    for tile in tiles {
-        let path = format!("log/{}", tile.path());
-        if !dir.join(&path).is_file()
-            && let Some(bytes) = server.get(&path)?
-        {
-            files::write(&dir.join(&path), &bytes, 0o644)?;
+    let mut size = None;
+    let head = loop {
+        files::write(&dir.join("log/checkpoint"), &needed("log/checkpoint")?, 0o644)?;
+        let (_, head) = reader.head(&log)?.expect("just written");
+        // A tile that is still absent in a tree that grew no more is the audit's to find.
+        if copy_tiles(&server, dir, head.size, listener)? == 0 || size.is_some_and(|before| head.size <= before) {
+            break head;
         }
-        bar.advance(1);
-    }
-    drop(bar);
+        size = Some(head.size);
+    };
     let (mut named, mut lists) = (BTreeSet::new(), BTreeSet::new());
     // What cannot be read is the audit's to find.
     let _ = reader.entries(head.size, 0..head.size, |_, entries| {

@@ -77,6 +77,11 @@ pub fn all(size: u64) -> Vec<Tile> {
     all_from(0, size)
 }
 
+/// The partial tiles of a tree of `size`, which a larger tree has wider.
+pub fn edge(size: u64) -> Vec<Tile> {
+    all_from(size, size)
+}
+
 /// Files that a tree of `new` has and one of `old` has not: what an append writes.
 pub fn added(old: u64, new: u64) -> Vec<Tile> {
     let before: std::collections::BTreeSet<Tile> = all_from(old, old).into_iter().collect();
@@ -124,6 +129,20 @@ pub fn decode_entries(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(entries)
 }
 
+/// The bytes of `tile` from those of one at its place that is as wide or wider; `None` if they are too short or torn.
+pub fn narrow(tile: Tile, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
+    let mut end = 0;
+    for _ in 0..tile.width {
+        end += match tile.level {
+            Some(_) => 32,
+            None => 2 + usize::from(u16::from_be_bytes(*bytes.get(end..)?.first_chunk()?)),
+        };
+    }
+    bytes.get(..end)?;
+    bytes.truncate(end);
+    Some(bytes)
+}
+
 /// The bytes of a hash tile of a log's tree.
 pub fn hashes(tile: Tile, tree: &merkle::Tree) -> Vec<u8> {
     let level = tile.level.expect("a tile of hashes");
@@ -148,6 +167,20 @@ mod tests {
             assert_eq!(found, grown, "{old} to {new}");
         }
         assert_eq!(all(65_537).iter().filter(|t| t.level == Some(2)).count(), 1);
+    }
+
+    #[test]
+    fn a_narrower_tile_is_the_beginning_of_a_wider_one() {
+        let bundle =
+            |n: u8| encode_entries((0..n).map(|i| [7; 300][..usize::from(i)].to_vec()).collect::<Vec<_>>().iter().map(Vec::as_slice));
+        let entries = |width| Tile { level: None, index: 0, width };
+        for width in 1..=9 {
+            assert_eq!(narrow(entries(width), bundle(9)), Some(bundle(width as u8)));
+            assert_eq!(narrow(Tile { level: Some(0), ..entries(width) }, vec![1; 9 * 32]), Some(vec![1; 32 * width as usize]));
+        }
+        assert_eq!(narrow(entries(10), bundle(9)), None);
+        assert_eq!(narrow(entries(9), bundle(9)[..bundle(9).len() - 1].to_vec()), None);
+        assert_eq!(narrow(Tile { level: Some(0), ..entries(2) }, vec![1; 63]), None);
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::files;
 /// Bundles that are read at once: 16,384 entries, so that memory does not grow with the log.
 const CHUNK: usize = 64;
 
+/// How often a tile that is not there is looked for, among files that a writer replaces meanwhile.
+const LOOKS: usize = 16;
+
 /// Most entries that a log is read with: whoever signs a tree head of more must not fill a reader's memory with the names of tiles.
 const LARGEST: u64 = 1 << 36;
 
@@ -74,10 +77,62 @@ impl LogFiles {
         Ok(Some((note, head)))
     }
 
+    /// The bytes of `tile`, from a wider tile of its place where its own file was removed; `None` if no such file is there.
+    ///
+    /// A larger tree has every tile at least as wide, and begins it with the same hashes or entries. So readers of an older tree head
+    /// need no lock: the writer removes a partial tile when a wider one is published.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] for anything but absence.
+    pub fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, StoreError> {
+        for _ in 0..LOOKS {
+            if let Some(bytes) = files::read_if_present(&self.path(tile))? {
+                return Ok(Some(bytes));
+            }
+            if tile.width == 0 || tile.width == tile::WIDTH {
+                break;
+            }
+            // The full tile last: it never goes away again, so it is there if the partial ones have just gone.
+            for wider in self.wider(tile)?.into_iter().chain([Tile { width: tile::WIDTH, ..tile }]) {
+                let bytes = files::read_if_present(&self.path(wider))?;
+                // One that is being written, or that a crash tore, may be short.
+                if let Some(bytes) = bytes.and_then(|bytes| tile::narrow(tile, bytes)) {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Partial tiles at the place of `tile` that are wider, the narrowest first.
+    fn wider(&self, tile: Tile) -> Result<Vec<Tile>, StoreError> {
+        let path = self.path(tile);
+        let folder = path.parent().expect("a tile has a folder");
+        let refused = |source| StoreError::Io { path: folder.to_path_buf(), source };
+        let listed = match std::fs::read_dir(folder) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed.map_err(refused)?,
+        };
+        let mut found = Vec::new();
+        for entry in listed {
+            let width = entry.map_err(refused)?.file_name().to_str().and_then(|name| name.parse().ok());
+            found.extend(width.map(|width| Tile { width, ..tile }).filter(|t| t.width > tile.width && t.width < tile::WIDTH));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Whether a file has the hashes or entries of `tile`.
+    fn has(&self, tile: Tile) -> Result<bool, StoreError> {
+        Ok(self.path(tile).is_file() || self.tile(tile)?.is_some())
+    }
+
     /// The entries of one bundle.
     pub(crate) fn bundle(&self, tile: Tile) -> Result<Vec<Vec<u8>>, StoreError> {
         let path = self.path(tile);
-        let bundle = tile::decode_entries(&files::read(&path)?).ok_or_else(|| self.error(&path, "torn inside an entry"))?;
+        let absent = || StoreError::io(&path)(std::io::ErrorKind::NotFound.into());
+        let bytes = self.tile(tile)?.ok_or_else(absent)?;
+        let bundle = tile::decode_entries(&bytes).ok_or_else(|| self.error(&path, "torn inside an entry"))?;
         if bundle.len() as u64 != tile.width {
             return Err(self.error(&path, format!("expected {} entries, found {}", tile.width, bundle.len())));
         }
@@ -122,8 +177,19 @@ impl LogFiles {
     /// # Errors
     /// [`StoreError::Log`] names the file.
     pub fn read(&self, log: &Verifier) -> Result<Option<ReadLog>, StoreError> {
-        let Some((note, head)) = self.head(log)? else { return Ok(None) };
-        let tree = self.tree(head.size)?;
+        let Some((mut note, mut head)) = self.head(log)? else { return Ok(None) };
+        let tree = loop {
+            match self.tree(head.size) {
+                Err(StoreError::Io { path, source }) if source.kind() == std::io::ErrorKind::NotFound => {
+                    // Published and outgrown meanwhile, where files are copied by others: what the newer tree head needs is there.
+                    match self.head(log)?.filter(|(_, now)| now.size > head.size) {
+                        Some(newer) => (note, head) = newer,
+                        None => return Err(StoreError::Io { path, source }),
+                    }
+                }
+                tree => break tree?,
+            }
+        };
         let root = tree.root(head.size);
         if root != head.root {
             return Err(self.locate(&head, tree.level(0), &root));
@@ -135,7 +201,7 @@ impl LogFiles {
     fn locate(&self, head: &TreeHead, leaves: &[Digest], root: &Digest) -> StoreError {
         let mut stored = Vec::new();
         for tile in tile::all(head.size).into_iter().filter(|t| t.level == Some(0)) {
-            let Ok(bytes) = files::read(&self.path(tile)) else { break };
+            let Ok(Some(bytes)) = self.tile(tile) else { break };
             stored.extend(bytes.chunks_exact(32).map(|h| Digest(h.try_into().expect("thirty-two bytes"))));
         }
         let differing = stored.iter().zip(leaves).position(|(a, b)| a != b);
@@ -152,9 +218,10 @@ impl LogFiles {
         }
     }
 
-    /// Every file that a tree of `size` must have, with the bytes it must hold, and every file that is there.
+    /// Compares every file that the tree must have, and every file that is there, with the tree.
     ///
-    /// Returns what differs: path and reason. Partial tiles of smaller trees are checked as prefixes.
+    /// Returns what differs: path and reason. Partial tiles of smaller trees are checked as prefixes; where a partial tile was
+    /// removed because a wider one is published, that one has its hashes or entries.
     ///
     /// # Errors
     /// [`StoreError::Io`].
@@ -168,8 +235,12 @@ impl LogFiles {
                 entries.len() == leaves.len() && entries.iter().zip(leaves).all(|(e, leaf)| merkle::leaf_hash(e) == *leaf)
             }),
         };
-        let missing = tile::all(read.head.size).into_iter().map(|t| PathBuf::from(t.path())).filter(|p| !self.root.join(p).is_file());
-        let mut findings: Vec<(PathBuf, String)> = missing.map(|p| (p, "missing".to_string())).collect();
+        let mut findings: Vec<(PathBuf, String)> = Vec::new();
+        for tile in tile::all(read.head.size) {
+            if !self.has(tile)? {
+                findings.push((tile.path().into(), "missing".to_string()));
+            }
+        }
         let paths = crate::objects::list(&self.root)?;
         let check = |path: &PathBuf| -> Result<Option<(PathBuf, String)>, StoreError> {
             if path == Path::new("checkpoint") {
@@ -178,7 +249,8 @@ impl LogFiles {
             let tile = tile::from_path(&path.to_string_lossy()).filter(|t| t.in_tree_of(read.head.size).is_some());
             let reason = match tile {
                 None => "no file of this log",
-                Some(tile) if holds(tile, &files::read(&self.root.join(path))?) => return Ok(None),
+                // Whoever writes may have removed a partial tile that was listed.
+                Some(tile) if files::read_if_present(&self.root.join(path))?.is_none_or(|bytes| holds(tile, &bytes)) => return Ok(None),
                 Some(_) => "its bytes are not those of the log",
             };
             Ok(Some((path.clone(), reason.to_string())))

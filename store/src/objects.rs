@@ -186,10 +186,12 @@ pub fn list(root: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        if !folder.exists() {
-            continue;
-        }
-        for entry in std::fs::read_dir(&folder).map_err(StoreError::io(&folder))? {
+        let listed = match std::fs::read_dir(&folder) {
+            // The root may be absent; a folder below it may have been removed since it was listed.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            listed => listed.map_err(StoreError::io(&folder))?,
+        };
+        for entry in listed {
             let entry = entry.map_err(StoreError::io(&folder))?;
             if entry.file_type().map_err(StoreError::io(&entry.path()))?.is_dir() {
                 folders.push(entry.path());

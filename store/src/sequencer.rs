@@ -6,10 +6,12 @@
 //! 2. tiles are written, not synced, and read back; their root is computed a second time, by another path;
 //! 3. the tree head is signed and lies in `pending`, synced, before a witness is asked;
 //! 4. enough witnesses cosign;
-//! 5. the tree head is written outside the home, then published as `checkpoint`: only now is a caller told.
+//! 5. the tree head is written outside the home, then published as `checkpoint`: only now is a caller told;
+//! 6. partial tiles that have a wider one in the published tree are removed. A crash before that leaves them to the next start.
 //!
 //! Tiles are synced when the write-ahead log has grown, and when the log is closed; until then the next start writes them
-//! again from it. After a sync that failed nobody knows what lasts, so nothing is appended any more.
+//! again from it, and from the partial tiles where it begins: those are removed once it is cleared, not before.
+//! After a sync that failed nobody knows what lasts, so nothing is appended any more.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -42,6 +44,10 @@ pub struct Sequencer {
     wal: WriteAhead,
     /// Tiles that were written and not synced, open.
     unsynced: Vec<(PathBuf, File)>,
+    /// Partial tiles that lie in the folder.
+    partial: BTreeSet<Tile>,
+    /// Entries whose tiles last: where the write-ahead log begins, and where the next start may read on from.
+    synced: u64,
     /// The last tree head that was signed, before its witnesses are asked: what they may have seen has to be published.
     pending: PathBuf,
     /// A signed tree head waits for its witnesses; another one of its size must never be signed.
@@ -131,6 +137,8 @@ impl Sequencer {
             witnesses: witnesses.into(),
             wal,
             unsynced: Vec::new(),
+            partial: BTreeSet::new(),
+            synced: 0,
             pending,
             waiting: None,
             refusal: None,
@@ -152,6 +160,8 @@ impl Sequencer {
                 sequencer.remove_leftovers()?;
             }
         }
+        sequencer.synced = sequencer.size();
+        sequencer.partial = tile::edge(sequencer.size()).into_iter().collect();
         Ok(sequencer)
     }
 
@@ -193,17 +203,39 @@ impl Sequencer {
         published
     }
 
-    /// Removes tiles right of the signed tree head, which a crash during an append left; readers never ask for them.
+    /// Removes files that the signed tree head does not need: a crash during an append left them right of it, or one before
+    /// their removal. Everything it needs lasts.
     fn remove_leftovers(&self) -> Result<(), StoreError> {
-        for path in crate::objects::list(&self.files.root().join("tile"))? {
+        let root = self.files.root();
+        for path in crate::objects::list(&root.join("tile"))? {
             let path = Path::new("tile").join(path);
-            // Older tree heads had narrower tiles at the right edge, which may still lie there.
-            if tile::from_path(&path.to_string_lossy()).is_none_or(|t| t.in_tree_of(self.size()).is_none()) {
-                let path = self.files.root().join(path);
+            let tile = tile::from_path(&path.to_string_lossy());
+            if tile.is_none_or(|t| t.in_tree_of(self.size()) != Some(t)) {
+                let path = root.join(path);
                 std::fs::remove_file(&path).map_err(StoreError::io(&path))?;
             }
         }
-        Ok(())
+        remove_empty(&root.join("tile"))
+    }
+
+    /// Removes partial tiles that have a wider one in the published tree, but for those that the write-ahead log goes on from.
+    ///
+    /// The entries are published: what cannot be removed now is left to the next append, and to the next start.
+    fn remove_outgrown(&mut self) {
+        let size = self.size();
+        let needed: BTreeSet<Tile> = tile::edge(size).into_iter().chain(tile::edge(self.synced)).collect();
+        self.partial.extend(tile::edge(size));
+        for tile in self.partial.clone().into_iter().filter(|t| !needed.contains(t)) {
+            let path = self.files.path(tile);
+            // Readers see the wider tile by now, and fall back to it.
+            let removed = std::fs::remove_file(&path);
+            if removed.is_ok() || removed.is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+                self.partial.remove(&tile);
+                self.unsynced.retain(|(p, _)| *p != path);
+            }
+            // Refused as long as another width lies there.
+            let _ = std::fs::remove_dir(path.parent().expect("a tile has a folder"));
+        }
     }
 
     /// Number of entries.
@@ -290,6 +322,7 @@ impl Sequencer {
         }
         self.tail.extend_from_slice(entries);
         self.tail.drain(..self.tail.len() - (self.tree.size() % tile::WIDTH) as usize);
+        self.remove_outgrown();
         if self.wal.bytes > WRITE_AHEAD_BYTES || self.unsynced.len() > OPEN_TILES {
             // The entries are published, and the write-ahead log has them: a failure here is the next append's to report.
             let _ = self.sync_tiles();
@@ -318,6 +351,7 @@ impl Sequencer {
         let written: Vec<(PathBuf, File)> = added.iter().map(write).collect::<Result<_, StoreError>>()?;
         let second = self.read_back(first, &added, &written);
         self.unsynced.extend(written);
+        self.partial.extend(added.into_iter().filter(|t| t.width < tile::WIDTH));
         second
     }
 
@@ -367,7 +401,6 @@ impl Sequencer {
             files::write(path, text.as_bytes(), 0o600)?;
         }
         files::write(&self.files.checkpoint(), text.as_bytes(), 0o644)?;
-        // Narrower tiles that the tree has outgrown are left to lie.
         (self.second, self.note, self.waiting) = (second, Some(note), None);
         Ok(())
     }
@@ -381,6 +414,9 @@ impl Sequencer {
         self.failed |= synced.is_err();
         synced?;
         self.unsynced.clear();
+        self.synced = self.size();
+        // A crash before this leaves the partial tiles that the write-ahead log began at; the next start removes them.
+        self.remove_outgrown();
         Ok(())
     }
 }
@@ -392,6 +428,20 @@ impl Drop for Sequencer {
             let _ = self.sync_tiles();
         }
     }
+}
+
+/// Removes the folders below `folder` that hold nothing: those of partial tiles, once a full one is there.
+fn remove_empty(folder: &Path) -> Result<(), StoreError> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry.map_err(StoreError::io(folder))?;
+        if entry.file_type().map_err(StoreError::io(&entry.path()))?.is_dir() {
+            remove_empty(&entry.path())?;
+            // Refused if something lies there.
+            let _ = std::fs::remove_dir(entry.path());
+        }
+    }
+    Ok(())
 }
 
 fn sync_all(written: &[(PathBuf, File)]) -> Result<(), StoreError> {

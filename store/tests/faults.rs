@@ -11,7 +11,7 @@ use ledger::{SecretKey, Verifier};
 use store::{LogFiles, Sequencer, StoreError, Witness};
 
 /// Calls that change what is on the disk, or open what does.
-const CALLS: &str = "openat,write,fsync,fdatasync,rename,mkdir,ftruncate,unlink";
+const CALLS: &str = "openat,write,fsync,fdatasync,rename,mkdir,ftruncate,unlink,rmdir";
 /// Entries before the append: the last bundle is nearly full, so that the append and the next one cross its border.
 const BEFORE: u64 = 255;
 

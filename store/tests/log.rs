@@ -97,10 +97,12 @@ fn a_signed_tree_head_that_cannot_be_made_again_stops_the_log() {
     open(dir.path(), Some(&outside)).unwrap().append(&[entry(0)], 1).unwrap();
     let keep = |name: &str| fs::read(dir.path().join(name)).unwrap();
     let (checkpoint, last) = (keep("log/checkpoint"), keep("outside"));
+    let tiles = ["log/tile/entries/000.p/1", "log/tile/0/000.p/1"].map(|name| (name, keep(name)));
     open(dir.path(), Some(&outside)).unwrap().append(&[entry(1)], 2).unwrap();
     // As if the second tree head had gone to a witness that did not answer, and an older copy of the home came back.
     fs::write(dir.path().join("log/checkpoint"), checkpoint).unwrap();
     fs::write(&outside, last).unwrap();
+    tiles.iter().for_each(|(name, bytes)| fs::write(dir.path().join(name), bytes).unwrap());
     fs::remove_file(dir.path().join("log/tile/entries/000.p/2")).unwrap();
     for forgotten in ["nothing", "lock.pending"] {
         fs::remove_file(dir.path().join(forgotten)).ok();
