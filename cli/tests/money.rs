@@ -262,6 +262,27 @@ fn a_cooperative_may_pay_by_work_and_by_novelty_with_the_same_machinery() {
 }
 
 #[test]
+fn the_decimals_of_a_currency_are_those_of_iso_4217() {
+    let home = Home { world: World::new() };
+    let init = |more: &[&str]| {
+        std::fs::remove_dir_all(home.world.path("h")).ok();
+        home.at(SETTLED, &[&["init", "--origin", "money.test/log", "--currency"], more].concat())
+    };
+    for (code, decimals) in [("JPY", 0), ("EUR", 2), ("KWD", 3), ("CLF", 4), ("XTS", 2), ("NEAR", 2)] {
+        assert_eq!(init(&[code]).ok()["currency_exponent"], decimals, "{code}");
+    }
+    for (code, decimals) in [("JPY", "0"), ("XAU", "6"), ("XTS", "0"), ("USDC", "6"), ("NEAR", "24")] {
+        assert_eq!(init(&[code, "--exponent", decimals]).ok()["currency_exponent"].to_string(), decimals, "{code}");
+    }
+    for (code, decimals, said) in
+        [("JPY", "2", "ISO 4217 has 0"), ("KWD", "2", "ISO 4217 has 3"), ("EUR", "6", "ISO 4217 has 2"), ("eur", "2", "\"EUR\"")]
+    {
+        init(&[code, "--exponent", decimals]).fails(2, &[said]);
+        assert!(!home.world.path("h/assay.toml").exists(), "{code}");
+    }
+}
+
+#[test]
 fn bad_pay_payees_and_rails_are_refused_with_what_is_wrong() {
     let world = World::new();
     let home = Home { world };

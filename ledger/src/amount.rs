@@ -122,22 +122,29 @@ fn unit(exponent: u8) -> Result<u128, AmountError> {
     Ok(10u128.pow(u32::from(exponent)))
 }
 
-/// Digits after the point that ISO 4217 gives `currency`; nothing if it has not the form of a code.
+/// Active codes of ISO 4217 by the digits after the point of their minor unit.
 ///
-/// Codes that are not listed as exceptions have 2: whether a code is in use is the bank's to say.
+/// Codes whose minor unit is "N.A." are not here: metals, units of account, XTS for tests and XXX.
 ///
-/// Source: ISO 4217:2015, table A.1 as of 2026.
+/// Source: ISO 4217:2015, list one (currencies and funds) as SIX Group keeps it, as of 2026.
+const ISO4217: [(u8, &str); 4] = [
+    (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+    (
+        2,
+        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY COP COU \
+     CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES \
+     KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR \
+     NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP \
+     TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG",
+    ),
+    (3, "BHD IQD JOD KWD LYD OMR TND"),
+    (4, "CLF UYW"),
+];
+
+/// Digits after the point that ISO 4217 gives `currency`; nothing if it has no active code of that name, or no minor unit for it.
 pub fn iso4217_exponent(currency: &str) -> Option<u8> {
-    if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
-        return None;
-    }
-    Some(match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND" | "VUV" | "XAF" | "XOF"
-        | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        "CLF" | "UYW" => 4,
-        _ => 2,
-    })
+    let listed = |codes: &str| codes.split(' ').any(|code| code == currency);
+    ISO4217.iter().find(|(_, codes)| listed(codes)).map(|(exponent, _)| *exponent)
 }
 
 #[cfg(test)]
@@ -200,7 +207,16 @@ mod tests {
 
     #[test]
     fn currencies_have_the_exponent_of_the_standard() {
-        assert_eq!(["JPY", "EUR", "KWD", "CLF"].map(iso4217_exponent), [Some(0), Some(2), Some(3), Some(4)]);
-        assert_eq!(["eur", "EU", "EURO", "US1"].map(iso4217_exponent), [None; 4]);
+        assert_eq!(["JPY", "EUR", "KWD", "CLF", "CHW", "XOF"].map(iso4217_exponent), [0, 2, 3, 4, 2, 0].map(Some));
+        // Gold and tests have no minor unit, the franc of France no money, and a token no code.
+        assert_eq!(["XAU", "XTS", "XXX", "FRF", "USDC", "eur", "EU", "US1", "", " "].map(iso4217_exponent), [None; 10]);
+    }
+
+    #[test]
+    fn each_code_of_the_list_has_three_capitals_and_stands_once() {
+        let codes: Vec<&str> = ISO4217.iter().flat_map(|(_, codes)| codes.split(' ')).collect();
+        assert!(codes.iter().all(|c| c.len() == 3 && c.bytes().all(|b| b.is_ascii_uppercase())));
+        assert_eq!(codes.iter().collect::<std::collections::BTreeSet<_>>().len(), codes.len());
+        assert_eq!(codes.len(), 165);
     }
 }

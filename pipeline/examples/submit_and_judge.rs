@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = folder.path().join("home");
     // Keys from a seed that everybody knows: a demonstration.
     let witnesses = WitnessChoice::All(Vec::new());
-    let mut home = Home::init(&dir, "example.invalid/log", (None, None), ("XTS", 2), Some(1), &witnesses, 1_800_000_000).await?;
+    let mut home = Home::init(&dir, "example.invalid/log", (None, None), ("XTS", None), Some(1), &witnesses, 1_800_000_000).await?;
 
     let pool = vec![held_out("Snow lay on the pass well into May."), held_out("A good knife is sharpened before it is needed, not after.")];
     epoch::open(&mut home, &Policy::new(100_000, "XTS", 2), Purpose::Research, pool).await?;

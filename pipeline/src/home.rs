@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use corpus::{ContributorId, Digest, EntryIndex};
+use ledger::amount::iso4217_exponent;
 use ledger::books::Movement;
 use ledger::entry::{Genesis, HOME_FORMAT, Holder};
 use ledger::history::Logged;
@@ -92,6 +93,29 @@ fn check_name(name: &str) -> Result<()> {
     }
 }
 
+/// Decimals of a log's amounts where none are given, for a code that is not of ISO 4217 or has no minor unit there.
+const EXPONENT: u8 = 2;
+
+/// The decimals of amounts in `currency`: those of ISO 4217, or where that has none for it, those that are `given`, or 2.
+///
+/// # Errors
+/// If other ones are given than ISO 4217 has: no bank file could be made of such amounts.
+pub fn exponent_of(currency: &str, given: Option<u8>) -> Result<u8> {
+    let Some(expected) = iso4217_exponent(currency) else {
+        let capitals = currency.to_ascii_uppercase();
+        if capitals != currency && iso4217_exponent(&capitals).is_some() {
+            return Err(usage(format!("currency {currency:?}: expected capital letters, {capitals:?}")));
+        }
+        return Ok(given.unwrap_or(EXPONENT));
+    };
+    match given.filter(|given| *given != expected) {
+        Some(given) => Err(usage(format!(
+            "currency {currency}: {given} decimals are given, ISO 4217 has {expected}; leave out --exponent, or take another code"
+        ))),
+        None => Ok(expected),
+    }
+}
+
 impl std::ops::Deref for Home {
     type Target = Archive;
     fn deref(&self) -> &Archive {
@@ -106,11 +130,13 @@ impl Home {
     }
 
     /// Makes a home: keys, config and the genesis entry. Doing it again after a crash goes on where it stopped.
+    ///
+    /// `currency` is a code and the decimals of its minor unit; [`exponent_of`] has what they may be.
     pub async fn init(
         dir: &Path,
         origin: &str,
         (database, storage): (Option<&str>, Option<&str>),
-        currency: (&str, u8),
+        currency: (&str, Option<u8>),
         demo_seed: Option<u64>,
         witnesses: &WitnessChoice,
         now: u64,
@@ -118,6 +144,8 @@ impl Home {
         if origin.is_empty() || origin.contains(|c: char| c.is_whitespace() || c == '+') {
             return Err(usage(format!("origin {origin:?}: expected a name without spaces and plus signs")));
         }
+        // Genesis cannot be changed, so this is looked at before anything is written.
+        let exponent = exponent_of(currency.0, currency.1)?;
         let config = Config {
             format: HOME_FORMAT,
             origin: origin.to_string(),
@@ -167,7 +195,7 @@ impl Home {
                 log: public("log")?.vkey(),
                 witness_policy: policy,
                 currency: currency.0.to_string(),
-                currency_exponent: currency.1,
+                currency_exponent: exponent,
                 time: now,
             };
             home.append(vec![genesis.into()]).await?;

@@ -16,12 +16,12 @@ pub struct Init {
     /// Where objects are: `s3://bucket/prefix`, `gs://…` or `az://…`; default: in the home. Credentials come from the environment.
     #[arg(long, value_name = "URL")]
     pub storage: Option<String>,
-    /// ISO 4217 code of the pools.
+    /// Currency of the pools: a code of ISO 4217, or 3 to 12 capital letters of your own.
     #[arg(long, default_value = "XTS")]
     pub currency: String,
-    /// Decimals of its minor unit, at most 24.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=24))]
-    pub exponent: u8,
+    /// Decimals of its minor unit: those of ISO 4217; for a code that has none there, at most 24, and 2 by default.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(..=24))]
+    pub exponent: Option<u8>,
     /// A witness that has to cosign every tree head: where it answers `add-checkpoint`, and its verifier key or the file that holds it.
     #[arg(long, value_name = "URL=VKEY")]
     pub witness: Vec<String>,

@@ -23,8 +23,16 @@ pub async fn init(place: &Place, a: Init) -> Result<Output> {
     };
     let parts = (a.database.as_deref(), a.storage.as_deref());
     let made = Home::init(dir, &a.origin, parts, (&a.currency, a.exponent), None, &witnesses, place.now).await?;
-    let json = json!({ "home": dir.display().to_string(), "origin": a.origin, "log_root": made.root() });
-    Ok(Output::new(format!("{}: log {}, verifier key in log.vkey; keep keys/ to yourself", dir.display(), a.origin), json))
+    let (currency, exponent) = (&made.genesis().currency, made.genesis().currency_exponent);
+    let json = json!({
+        "home": dir.display().to_string(), "origin": a.origin, "log_root": made.root(), "currency": currency, "currency_exponent": exponent,
+    });
+    let text = format!(
+        "{}: log {}, amounts in {currency} with {exponent} decimals, verifier key in log.vkey; keep keys/ to yourself",
+        dir.display(),
+        a.origin
+    );
+    Ok(Output::new(text, json))
 }
 
 /// Witnesses given as URL=VKEY.

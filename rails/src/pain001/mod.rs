@@ -111,11 +111,11 @@ pub enum Pain001Error {
     #[error("currency is {0:?}, expected three capitals of ISO 4217")]
     Currency(String),
     /// Amounts would be wrong by powers of ten.
-    #[error("currency {currency}: exponent is {found}, ISO 4217 has {expected}")]
+    #[error("currency {currency}: exponent is {found}, ISO 4217 or the message has {expected}")]
     Exponent {
         /// The currency.
         currency: String,
-        /// Of the standard.
+        /// Of the standard; for a code that it has not, the most that the message holds.
         expected: u8,
         /// Of the order.
         found: u8,
@@ -234,7 +234,11 @@ fn check_order(order: &Order) -> Result<String, Pain001Error> {
     if let Some(bic) = &order.debtor_bic {
         check_bic(bic).map_err(|source| Pain001Error::Bic { place: "debtor".to_owned(), source })?;
     }
-    let expected = amount::iso4217_exponent(&order.currency).ok_or_else(|| Pain001Error::Currency(order.currency.clone()))?;
+    if order.currency.len() != 3 || !order.currency.bytes().all(|b| b.is_ascii_uppercase()) {
+        return Err(Pain001Error::Currency(order.currency.clone()));
+    }
+    // A code that is not in the list may be newer than it; the message holds no more digits in any case.
+    let expected = amount::iso4217_exponent(&order.currency).unwrap_or(order.exponent.min(MAX_FRACTION));
     if expected != order.exponent {
         return Err(Pain001Error::Exponent { currency: order.currency.clone(), expected, found: order.exponent });
     }

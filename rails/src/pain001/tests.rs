@@ -110,6 +110,8 @@ fn what_no_bank_would_take_is_refused_before_a_byte_is_written() {
     assert!(matches!(bad_order(&|o| o.debtor_bic = Some("X".to_owned())), Pain001Error::Bic { .. }));
     assert!(matches!(bad_order(&|o| o.currency = "eur".to_owned()), Pain001Error::Currency(_)));
     assert!(matches!(bad_order(&|o| o.exponent = 6), Pain001Error::Exponent { expected: 2, found: 6, .. }));
+    let unlisted = |o: &mut Order| (o.currency, o.exponent) = ("XTS".to_owned(), 6);
+    assert!(matches!(bad_order(&unlisted), Pain001Error::Exponent { expected: 5, found: 6, .. }));
     assert!(matches!(bad_order(&|o| o.execution_date = "2025-12-31".to_owned()), Pain001Error::Date { .. }));
     assert!(matches!(bad_order(&|o| o.execution_date = "2026-02-30".to_owned()), Pain001Error::Date { .. }));
     assert!(matches!(bad_order(&|o| o.created_unix_s = i64::MAX / 4), Pain001Error::Date { .. }));

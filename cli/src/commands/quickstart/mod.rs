@@ -112,7 +112,9 @@ pub async fn run(place: &Place, a: Quickstart) -> Result<Output> {
     }
     stage("read");
     let mut home =
-        Home::init(dir, ORIGIN, (None, None), CURRENCY, options.seed, &WitnessChoice::All(Vec::new()), begun.now).await?.listening(Bars);
+        Home::init(dir, ORIGIN, (None, None), (CURRENCY.0, Some(CURRENCY.1)), options.seed, &WitnessChoice::All(Vec::new()), begun.now)
+            .await?
+            .listening(Bars);
     // A quickstart has one epoch; after its close `epoch::open` would begin the next.
     if home.state.epochs.is_empty() {
         let mut policy = Policy::new(POOL_MINOR, CURRENCY.0, CURRENCY.1);
