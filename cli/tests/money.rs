@@ -36,6 +36,11 @@ fn bank(name: &str, iban: &str) -> String {
     format!("kind = \"bank\"\nname = \"{name}\"\niban = \"{iban}\"\ncountry = \"{}\"\n", &iban[..2])
 }
 
+/// Bert has letters that banks do not take, and an address.
+fn bert(iban: &str) -> String {
+    bank("Bert Müster", iban) + "street = \"8 allée d’Étigny\"\ntown = \"Luchon\"\n"
+}
+
 struct Home {
     world: World,
 }
@@ -81,11 +86,8 @@ fn settled(pay: &str) -> Home {
 /// A run that is replayed and not settled yet; `more` are arguments of the epoch's opening.
 fn trained(pay: &str, more: &[&str]) -> Home {
     // Bert's account is cleo's too.
-    let payees = [
-        bank("Anna Muster", "NL91ABNA0417164300"),
-        bank("Bert Muster", "FR1420041010050500013M02606"),
-        bank("Bert Muster", "FR14 2004 1010 0505 0001 3M02 606"),
-    ];
+    let payees =
+        [bank("Anna Muster", "NL91ABNA0417164300"), bert("FR1420041010050500013M02606"), bert("FR14 2004 1010 0505 0001 3M02 606")];
     trained_with(World::new(), pay, more, &payees, ("EUR", "2"))
 }
 
@@ -127,6 +129,10 @@ fn from_a_settled_run_to_paid_accounts_and_closed_books() {
     home.world.write("doubt.txt", "a letter");
     let dispute = home.ok(due, &["dispute", "open", "--contributor", "anna", "--code", "rights", "--evidence", "doubt.txt"]);
     let dispute = dispute["dispute"].as_u64().unwrap().to_string();
+    let would = home.ok(due, &["payout", "propose", "bank.toml", "--dry-run"]);
+    let spelled = [("Bert Müster", "Bert Muester"), ("8 allée d’Étigny", "8 allee d'Etigny")]
+        .map(|(given, written)| serde_json::json!({ "given": given, "written": written }));
+    assert_eq!(would["spelled"], Value::from(spelled.to_vec()));
     let first = home.payout(due, "bank.toml");
     let list = home.ok(due, &["payout", "list"]);
     assert_eq!(
@@ -148,6 +154,8 @@ fn from_a_settled_run_to_paid_accounts_and_closed_books() {
     let xml = fs::read_to_string(home.world.path("pay.xml")).unwrap();
     assert_eq!(xml, fs::read_to_string(home.world.path("again.xml")).unwrap());
     assert!(xml.contains("FR1420041010050500013M02606") && !xml.contains("NL91ABNA0417164300"));
+    let address = "<PstlAdr><StrtNm>8 allee d'Etigny</StrtNm><TwnNm>Luchon</TwnNm><Ctry>FR</Ctry></PstlAdr>";
+    assert!(xml.contains(&format!("<Cdtr><Nm>Bert Muester</Nm>{address}</Cdtr>")), "{xml}");
     // Nothing of it is in the log's objects.
     for file in common::files(&home.world.path("h/objects")) {
         let bytes = fs::read(&file).unwrap();
@@ -289,6 +297,12 @@ fn bad_pay_payees_and_rails_are_refused_with_what_is_wrong() {
     home.ok(SETTLED, &["init", "--origin", "money.test/log"]);
     let cases = [
         ("kind = \"bank\"\nname = \"A\"\niban = \"NL91ABNA0417164301\"\ncountry = \"NL\"\n", "IBAN"),
+        ("kind = \"other\"\nreference = \"\"\n", "expected one with a letter or a digit"),
+        ("kind = \"other\"\nreference = \" \\t-\"\n", "expected one with a letter or a digit"),
+        ("kind = \"bank\"\nname = \"A\"\niban = \"NL91ABNA0417164300\"\ncountry = \"NL\"\nstreet = \"Dam 1\"\n", "without a town"),
+        ("kind = \"bank\"\nname = \"A\"\niban = \"NL91ABNA0417164300\"\ncountry = \"NL\"\ntown = \"\"\n", "town \"\" is empty"),
+        ("kind = \"bank\"\nname = \"山田\"\niban = \"NL91ABNA0417164300\"\ncountry = \"NL\"\n", "Latin letters"),
+        ("kind = \"bank\"\nname = \"-\"\niban = \"NL91ABNA0417164300\"\ncountry = \"NL\"\n", "no letter and no digit"),
         ("kind = \"evm\"\naddress = \"0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaed\"\n", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaed"),
         ("kind = \"near\"\naccount = \"Not.An.Account\"\n", "Not.An.Account"),
         ("kind = \"cash\"\n", "cash"),
@@ -490,7 +504,7 @@ fn what_was_settled_stays_what_it_was_when_epochs_and_accounts_follow() {
     assert_eq!(home.balance("due:"), -1000);
     home.clean();
     // Another account of bert's bank registers later, with an id of its own, and two more epochs open.
-    home.world.write("dora.toml", bank("Bert Muster", "FR1420041010050500013M02606"));
+    home.world.write("dora.toml", bert("FR1420041010050500013M02606"));
     home.ok(due, &["contributor", "add", "dora", "--payee", "dora.toml"]);
     let open =
         ["epoch", "open", "--target", "east=target/east", "--target", "west=target/west", "--pool-minor", "50000", "--hold-days", "10"];

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use ledger::entry::RailName;
 use rails::claim_proof::ClaimProof;
+use rails::latin::latin;
 use rails::merkle_distributor::{Claim, Distribution, Tree};
 use rails::pain001_check::{Expectation, ExpectedTransfer};
 use rails::{Payee, Payment, address, csv, hex, near, pain001, pain001_check, pain002};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Kind, Result, failure, usage};
+use crate::payees::{Spelled, spelled};
 
 /// What a rail has to know beside the payments; a TOML file, whose first line says which rail it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -153,17 +155,17 @@ impl Rail {
                     payment_information_id: format!("{}-1", batch.id),
                     created_unix_s: i64::try_from(batch.time)?,
                     execution_date: execution_date.clone(),
-                    debtor_name: debtor_name.clone(),
+                    debtor_name: latin(debtor_name).into_owned(),
                     debtor_iban: debtor_iban.split_whitespace().collect(),
                     debtor_bic: debtor_bic.clone(),
                     currency: batch.currency.clone(),
                     exponent: batch.exponent,
                     batch_booking: *batch_booking,
-                    remittance: remittance.clone(),
+                    remittance: latin(remittance).into_owned(),
                 };
                 pain001::write(&mut out, &order, payments).map_err(|e| bad(&e))?;
                 let expected = |p: &'_ Payment| match &p.payee {
-                    Payee::Bank { name, iban, .. } => Some((p.reference.clone(), p.amount_minor, iban.clone(), name.clone())),
+                    Payee::Bank { name, iban, .. } => Some((p.reference.clone(), p.amount_minor, iban.clone(), latin(name).into_owned())),
                     _ => None,
                 };
                 let expected: Vec<_> = payments.iter().filter_map(expected).collect();
@@ -218,6 +220,13 @@ impl Rail {
         let claims = (0..).zip(payments).map(claim).collect::<Result<Vec<_>>>()?;
         let tree = Tree::new(&distribution, &claims).map_err(|e| failure(Kind::Check, e.to_string()))?;
         Ok((tree, address::parse(token).map_err(|e| usage(format!("token: {e}")))?))
+    }
+
+    /// Texts that the file has in other letters than they were given in: the payer's, then the payees'.
+    pub fn spelled(&self, payments: &[Payment]) -> Vec<Spelled> {
+        let Rail::Bank { debtor_name, remittance, .. } = self else { return Vec::new() };
+        let own = [debtor_name, remittance].into_iter().filter_map(|text| Spelled::of(text));
+        own.chain(payments.iter().flat_map(|p| spelled(&p.payee))).collect()
     }
 
     /// For each payment what its payee needs to claim it without asking anybody; none but for claims on a chain.

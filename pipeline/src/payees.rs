@@ -3,9 +3,12 @@
 use corpus::{ContributorId, Digest};
 use hmac::{Hmac, Mac};
 use ledger::payee::PayeeId;
-use rails::{Payee, address, iban, near, text};
+use rails::latin::latin;
+use rails::pain001::{MAX_NAME, MAX_POSTCODE, MAX_STREET, MAX_TOWN};
+use rails::text::TextError;
+use rails::{Address, Payee, address, iban, near, text};
 use rules::accounting::payee_of;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::error::{Kind, Result, failure, usage};
@@ -15,10 +18,62 @@ use crate::vault;
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 enum File {
-    Bank { name: String, iban: String, bic: Option<String>, country: String },
-    Evm { address: String },
-    Near { account: String },
-    Other { reference: String },
+    Bank {
+        name: String,
+        iban: String,
+        bic: Option<String>,
+        street: Option<String>,
+        postcode: Option<String>,
+        town: Option<String>,
+        country: String,
+    },
+    Evm {
+        address: String,
+    },
+    Near {
+        account: String,
+    },
+    Other {
+        reference: String,
+    },
+}
+
+/// Text of a payee, and what stands in a bank's file for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Spelled {
+    /// As it was given.
+    pub given: String,
+    /// In the letters that banks take.
+    pub written: String,
+}
+
+impl Spelled {
+    /// `given`, if it is written otherwise.
+    pub(crate) fn of(given: &str) -> Option<Spelled> {
+        let written = latin(given);
+        (written != given).then(|| Spelled { given: given.to_string(), written: written.into_owned() })
+    }
+}
+
+/// Texts of `payee` that a bank's file has in other letters.
+pub fn spelled(payee: &Payee) -> Vec<Spelled> {
+    let Payee::Bank { name, address, .. } = payee else { return Vec::new() };
+    let address = address.iter().flat_map(|a| [a.street.as_deref(), a.postcode.as_deref(), Some(a.town.as_str())]).flatten();
+    std::iter::once(name.as_str()).chain(address).filter_map(Spelled::of).collect()
+}
+
+/// Text of a payee that a bank has to take, once it is in its letters.
+fn check_text(what: &str, given: &str, max: usize) -> Result<()> {
+    let written = latin(given);
+    let bad = |why: &dyn std::fmt::Display| usage(format!("payee: {what} {given:?} {why}"));
+    text::check(&written, max).map_err(|e| match e {
+        TextError::Character { .. } => bad(&format!("{e}; give it in Latin letters, as the bank has it")),
+        TextError::Length { found, .. } if written != given => {
+            bad(&format!("is {found} characters long as {written:?}, expected at most {max}"))
+        }
+        e => bad(&e),
+    })?;
+    if written.chars().any(|c| c.is_ascii_alphanumeric()) { Ok(()) } else { Err(bad(&"has no letter and no digit")) }
 }
 
 /// Reads a payee file: `kind` is `bank`, `evm`, `near` or `other`.
@@ -26,20 +81,35 @@ pub fn parse(source: &str) -> Result<Payee> {
     let bad = |e: &dyn std::fmt::Display| usage(format!("payee: {e}"));
     let file: File = toml::from_str(source).map_err(|e| bad(&e.to_string().trim_end()))?;
     Ok(match file {
-        File::Bank { name, iban, bic, country } => {
+        File::Bank { name, iban, bic, street, postcode, town, country } => {
             let iban: String = iban.split_whitespace().collect();
             iban::check_iban(&iban).map_err(|e| bad(&e))?;
             bic.as_deref().map_or(Ok(()), iban::check_bic).map_err(|e| bad(&e))?;
-            text::check(&name, 70).map_err(|e| bad(&e))?;
+            check_text("name", &name, MAX_NAME)?;
             if !iban::is_country(&country) {
                 return Err(bad(&format!("country {country:?}, expected two capital letters of ISO 3166-1")));
             }
-            Payee::Bank { name, iban, bic, country }
+            let parts = [("street", &street, MAX_STREET), ("postcode", &postcode, MAX_POSTCODE), ("town", &town, MAX_TOWN)];
+            for (what, text, max) in parts {
+                text.as_deref().map_or(Ok(()), |text| check_text(what, text, max))?;
+            }
+            let address = match town {
+                Some(town) => Some(Address { street, postcode, town }),
+                None if street.is_some() || postcode.is_some() => {
+                    return Err(bad(&"an address without a town, which banks refuse; give town, or neither street nor postcode"));
+                }
+                None => None,
+            };
+            Payee::Bank { name, iban, bic, country, address }
         }
         File::Evm { address: text } => Payee::Evm(address::parse(&text).map_err(|e| bad(&e))?),
         File::Near { account } => {
             near::check_account(&account).map_err(|e| bad(&e))?;
             Payee::Near(account)
+        }
+        // Accounts of one reference are netted: those that say nothing must not become one payee.
+        File::Other { reference } if !reference.chars().any(char::is_alphanumeric) => {
+            return Err(bad(&format!("reference {reference:?}, expected one with a letter or a digit, which nobody else has")));
         }
         File::Other { reference } => Payee::Other(reference),
     })
@@ -64,7 +134,7 @@ pub fn keep(home: &Home, id: &PayeeId, source: &str) -> Result<()> {
     let kept = vault::find(home, &id.to_string())?.map(String::from_utf8).transpose()?;
     if let Some(kept) = kept {
         if parse(&kept)? != parse(source)? {
-            return Err(usage("payee: another account is paid there already, under another name, bank or country"));
+            return Err(usage("payee: another account is paid there already, under another name, bank or address"));
         }
         return Ok(());
     }

@@ -22,6 +22,7 @@ use store::{Class, files};
 use crate::batch::{Batch, Fate, Kept, Rail};
 use crate::error::{Context, Kind, Result, failure, usage};
 use crate::home::Home;
+use crate::payees::Spelled;
 use crate::{payees, vault};
 
 /// Releases what nothing holds any more; returns how much.
@@ -88,6 +89,8 @@ pub struct Proposed {
     pub list: Vec<Amount>,
     /// Accounts that have something and are not paid now.
     pub not_paid: Vec<NotPaid>,
+    /// Names and other texts that a bank's file has in other letters.
+    pub spelled: Vec<Spelled>,
 }
 
 /// What became of a proposal.
@@ -179,12 +182,17 @@ fn collect(home: &Home, rail: &Rail, at: EntryIndex) -> Result<Collected> {
         }
         let (first, total) = (accounts[0].0, accounts.iter().map(|(_, a)| a).sum::<i128>());
         let file = payees::source(home, &first)?;
-        let payee = file.as_deref().map(payees::parse).transpose()?;
+        // One that is refused by now must not keep the others from being paid.
+        let (payee, refused) = match file.as_deref().map(payees::parse).transpose() {
+            Ok(payee) => (payee, None),
+            Err(e) => (None, Some(e.to_string())),
+        };
         if let Some(payee) = &payee {
             payees::check(home, &id, payee)?;
         }
         let why = match &payee {
             _ if total < threshold => Some(format!("below the threshold of {threshold} minor units")),
+            None if refused.is_some() => refused,
             None => Some("where it is paid is not known".to_string()),
             Some(payee) if !rail.reaches(payee) => Some(format!("is not paid by {}", rail.name())),
             Some(_) => None,
@@ -231,8 +239,9 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
     };
     let payments: Vec<Payment> = payments.into_iter().map(|(p, _)| p).collect();
     let file = kept.rail.file(&kept.batch, &payments)?;
+    let spelled = kept.rail.spelled(&payments);
     let mut proposed =
-        Proposed { payout: None, rail: kept.rail.name(), total_minor, payments: payments.len(), released_minor, list, not_paid };
+        Proposed { payout: None, rail: kept.rail.name(), total_minor, payments: payments.len(), released_minor, list, not_paid, spelled };
     if dry_run {
         return Ok(proposed);
     }

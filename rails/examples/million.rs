@@ -159,7 +159,7 @@ fn row(n: usize) {
     let payment = |(i, a): (usize, &ledger::settlement::AccountLine)| Payment {
         reference: format!("{}-77", statement_id("bench.example/log", RunNumber(0), &a.contributor)),
         amount_minor: a.payable_minor,
-        payee: Payee::Bank { name: "Anna Muster".into(), iban: iban(i), bic: None, country: "DE".into() },
+        payee: Payee::Bank { name: "Anna Muster".into(), iban: iban(i), bic: None, country: "DE".into(), address: None },
     };
     let payments: Vec<Payment> = settled.accounts.iter().enumerate().filter(|(_, a)| a.payable_minor > 0).map(payment).collect();
     last = Instant::now();

@@ -3,7 +3,7 @@
 //! A [`Payment`] goes out by one of four rails:
 //!
 //! - [`pain001`] writes orders for banks; [`pain001_check`] reads them again and compares them with the books before anybody signs;
-//!   [`pain002`] reads what the bank says became of them. They rest on `iban`, `text` and `xml`
+//!   [`pain002`] reads what the bank says became of them. They rest on `iban`, `latin`, `text` and `xml`
 //! - [`merkle_distributor`] makes claims on a chain: one amount per account below a root that `contracts/Distributor.sol` is started with,
 //!   and one [`claim_proof`] per contributor, with which anybody can have it paid; `merkle_dump` is the tree as OpenZeppelin writes it
 //! - [`near`] makes batches for a token on NEAR
@@ -16,6 +16,7 @@ pub mod claim_proof;
 pub mod csv;
 pub mod hex;
 pub mod iban;
+pub mod latin;
 pub mod merkle_distributor;
 pub mod merkle_dump;
 pub mod near;
@@ -36,12 +37,23 @@ pub struct Payment {
     pub payee: Payee,
 }
 
+/// A postal address, but for its country; in letters that [`latin::latin`] knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Street and number, 1 to 70 characters, if they are known.
+    pub street: Option<String>,
+    /// 1 to 16 characters, if it is known.
+    pub postcode: Option<String>,
+    /// 1 to 35 characters.
+    pub town: String,
+}
+
 /// Where somebody is paid; kept encrypted outside the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payee {
     /// A bank account.
     Bank {
-        /// Its holder, 1 to 70 characters of the SEPA set.
+        /// Its holder, in letters that [`latin::latin`] knows, then 1 to 70 characters.
         name: String,
         /// ISO 13616, without spaces.
         iban: String,
@@ -49,6 +61,8 @@ pub enum Payee {
         bic: Option<String>,
         /// ISO 3166-1 alpha-2 country of the holder.
         country: String,
+        /// The rest of the holder's address, if it is known: banks take none, or one that has a town and a country.
+        address: Option<Address>,
     },
     /// An address of an EVM chain.
     Evm([u8; 20]),

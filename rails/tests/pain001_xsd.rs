@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rails::iban::check_iban;
 use rails::pain001::{self, Order};
-use rails::{Payee, Payment};
+use rails::{Address, Payee, Payment};
 
 /// A Belgian and a Kuwaiti account with this number; check digits by trial, since the check is what is measured.
 fn accounts(n: u32) -> [(String, &'static str); 2] {
@@ -44,7 +44,12 @@ fn files_of_every_kind_of_currency_are_valid_under_the_schema() {
         let payment = |i: usize| {
             let (iban, country) = accounts[i % accounts.len()][usize::from(mixed && i % 3 == 1)].clone();
             let bic = i.is_multiple_of(2).then(|| "GEBABEBB".to_owned());
-            let payee = Payee::Bank { name: format!("Payee O'Number {i}"), iban, bic, country: country.to_owned() };
+            let address = (!i.is_multiple_of(3)).then(|| Address {
+                street: (i % 3 == 2).then(|| format!("Straße {i}")),
+                postcode: (i % 3 == 2).then(|| format!("{i:05}")),
+                town: "Saarbrücken".to_owned(),
+            });
+            let payee = Payee::Bank { name: format!("Payee O'Number {i}"), iban, bic, country: country.to_owned(), address };
             Payment { reference: format!("run-7-{i:012x}"), amount_minor: 1 + (i as i128 * 7919) % 1_000_000, payee }
         };
         let mut bytes = Vec::new();

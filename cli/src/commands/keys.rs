@@ -7,7 +7,7 @@ use ledger::{PublicKey, SecretKey};
 use pipeline::Home;
 use pipeline::keys::{self, check_name, generate, openssh, public_of, read_given, vacant, write_new};
 use pipeline::rotation::Changed;
-use pipeline::{contributor, rotation};
+use pipeline::{contributor, payees, rotation};
 use serde_json::json;
 use ssh_key::public::KeyData;
 use store::files;
@@ -24,7 +24,10 @@ pub async fn add(place: &Place, a: Add) -> Result<Output> {
     let mut home = place.open().await?;
     let payee = a.payee.map(|path| files::read_text(&path)).transpose()?;
     let (name, id) = (&a.name, contributor::add(&mut home, &a.name, key.as_ref(), payee.as_deref()).await?);
-    Ok(Output::new(format!("contributor {name}: {id}"), json!({ "name": name, "id": id })))
+    let spelled = payee.as_deref().map(payees::parse).transpose()?.map_or_else(Vec::new, |payee| payees::spelled(&payee));
+    let written = spelled.iter().map(|s| format!("\n  {:?} is written {:?} in files for banks", s.given, s.written));
+    let text = format!("contributor {name}: {id}{}", written.collect::<String>());
+    Ok(Output::new(text, json!({ "name": name, "id": id, "spelled": spelled })))
 }
 
 /// Makes a key.

@@ -172,7 +172,7 @@ pub fn write(out: &mut impl Write, currency: &str, exponent: u8, payments: &[Pay
         let decimal = amount::to_decimal(payment.amount_minor, exponent).expect("the exponent was checked");
         let hex = |address: &[u8; 20]| address.iter().fold("0x".to_owned(), |text, b| text + &format!("{b:02x}"));
         let (destination, name, bic, country) = match &payment.payee {
-            Payee::Bank { name, iban, bic, country } => (iban.clone(), name.as_str(), bic.as_deref().unwrap_or(""), country.as_str()),
+            Payee::Bank { name, iban, bic, country, .. } => (iban.clone(), name.as_str(), bic.as_deref().unwrap_or(""), country.as_str()),
             Payee::Evm(address) => (hex(address), "", "", ""),
             Payee::Near(account) => (account.clone(), "", "", ""),
             Payee::Other(reference) => (reference.clone(), "", "", ""),

@@ -19,6 +19,7 @@ fn golden_lines_of_every_kind() {
         iban: "DE89370400440532013000".to_owned(),
         bic: Some("COBADEFFXXX".to_owned()),
         country: "DE".to_owned(),
+        address: None,
     };
     let payments = [
         payment("a-1", 1234, bank),

@@ -75,10 +75,19 @@ pub(super) fn transfer(out: &mut String, order: &Order, transfer: &Transfer<'_>,
         out.push_str("</CdtrAgt>");
     }
     out.push_str("<Cdtr>");
-    leaf(out, "Nm", transfer.name);
-    out.push_str("<PstlAdr>");
-    leaf(out, "Ctry", transfer.country);
-    out.push_str("</PstlAdr></Cdtr><CdtrAcct><Id>");
+    leaf(out, "Nm", &transfer.name);
+    if let Some(address) = &transfer.address {
+        out.push_str("<PstlAdr>");
+        for (name, text) in [("StrtNm", &address.street), ("PstCd", &address.postcode)] {
+            if let Some(text) = text {
+                leaf(out, name, text);
+            }
+        }
+        leaf(out, "TwnNm", &address.town);
+        leaf(out, "Ctry", transfer.country);
+        out.push_str("</PstlAdr>");
+    }
+    out.push_str("</Cdtr><CdtrAcct><Id>");
     leaf(out, "IBAN", transfer.iban);
     out.push_str("</Id></CdtrAcct><RmtInf>");
     leaf(out, "Ustrd", &order.remittance);

@@ -8,8 +8,13 @@
 //! accounts; any other has no service level and each side pays its own bank (SHAR). Where all transfers of the file
 //! agree, this stands once on the block, else on each transfer: the message allows either place, not both.
 //!
-//! Source: ISO 20022 message definition report Payments Initiation 2019; EPC132-08 for the SEPA rules.
+//! A payee's address is written in its parts (structured), with town and country, or not at all: banks refuse others since
+//! November 2026. A country alone is no address. Names and addresses are written in the letters that banks take, as
+//! [`crate::latin`] spells them.
+//!
+//! Source: ISO 20022 message definition report Payments Initiation 2019; EPC132-08 for the SEPA rules, EPC153-22 for addresses.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::{self, Write};
 
@@ -17,6 +22,7 @@ use corpus::date;
 use ledger::amount::{self, AmountError};
 
 use super::iban::{BicError, IbanError, check_bic, check_iban, in_sepa, is_country};
+use super::latin::latin;
 use super::text::{self, TextError};
 use crate::{Payee, Payment};
 
@@ -33,6 +39,15 @@ pub(super) const MAX_FRACTION: u8 = 5;
 
 /// Largest amount of a SEPA credit transfer, 999 999 999.99 euro in cents (EPC132-08, instructed amount).
 pub(super) const MAX_SEPA_MINOR: i128 = 99_999_999_999;
+
+/// Longest name of a person or a business: `Max70Text`, which SEPA has instead of 140.
+pub const MAX_NAME: usize = 70;
+/// Longest street with its number: `StrtNm` is `Max70Text`.
+pub const MAX_STREET: usize = 70;
+/// Longest postcode: `PstCd` is `Max16Text`.
+pub const MAX_POSTCODE: usize = 16;
+/// Longest town: `TwnNm` is `Max35Text`.
+pub const MAX_TOWN: usize = 35;
 
 /// What the file says besides the payments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,7 +257,6 @@ fn check_order(order: &Order) -> Result<String, Pain001Error> {
     if expected != order.exponent {
         return Err(Pain001Error::Exponent { currency: order.currency.clone(), expected, found: order.exponent });
     }
-    assert!(expected <= MAX_FRACTION, "no currency of ISO 4217 has more digits than the message");
     let fault = |place, expected: &str, found: String| Pain001Error::Date { place, expected: expected.to_owned(), found };
     let created = date::date_time(order.created_unix_s)
         .ok_or_else(|| fault("creation time", "a time in the years 0 to 9999", order.created_unix_s.to_string()))?;
@@ -260,11 +274,19 @@ fn check_order(order: &Order) -> Result<String, Pain001Error> {
 struct Transfer<'a> {
     reference: &'a str,
     amount_minor: i128,
-    name: &'a str,
+    name: Cow<'a, str>,
     iban: &'a str,
     bic: Option<&'a str>,
     country: &'a str,
+    address: Option<Place<'a>>,
     sepa: bool,
+}
+
+/// An address as it is written.
+struct Place<'a> {
+    street: Option<Cow<'a, str>>,
+    postcode: Option<Cow<'a, str>>,
+    town: Cow<'a, str>,
 }
 
 impl<'a> Transfer<'a> {
@@ -274,10 +296,23 @@ impl<'a> Transfer<'a> {
         let place = || format!("payment {reference}");
         text::check_reference(reference)
             .map_err(|source| Pain001Error::Text { place: format!("reference {:?}", super::xml::shown(reference.as_bytes())), source })?;
-        let Payee::Bank { name, iban, bic, country } = &payment.payee else {
+        let Payee::Bank { name, iban, bic, country, address } = &payment.payee else {
             return Err(Pain001Error::Rail { reference: reference.clone(), found: super::csv::kind(&payment.payee) });
         };
-        text::check(name, 70).map_err(|source| Pain001Error::Text { place: format!("payment {reference}: name"), source })?;
+        let written = |what: &str, given: &'a str, max: usize| {
+            let text = latin(given);
+            text::check(&text, max).map_err(|source| Pain001Error::Text { place: format!("payment {reference}: {what}"), source })?;
+            Ok::<_, Pain001Error>(text)
+        };
+        let name = written("name", name, MAX_NAME)?;
+        let address = match address {
+            None => None,
+            Some(address) => Some(Place {
+                street: address.street.as_deref().map(|text| written("street", text, MAX_STREET)).transpose()?,
+                postcode: address.postcode.as_deref().map(|text| written("postcode", text, MAX_POSTCODE)).transpose()?,
+                town: written("town", &address.town, MAX_TOWN)?,
+            }),
+        };
         check_iban(iban).map_err(|source| Pain001Error::Iban { place: place(), source })?;
         if let Some(bic) = bic {
             check_bic(bic).map_err(|source| Pain001Error::Bic { place: place(), source })?;
@@ -293,7 +328,7 @@ impl<'a> Transfer<'a> {
         if payment.amount_minor > max {
             return Err(Pain001Error::TooLarge { place: place(), max, found: payment.amount_minor });
         }
-        Ok(Transfer { reference, amount_minor: payment.amount_minor, name, iban, bic: bic.as_deref(), country, sepa })
+        Ok(Transfer { reference, amount_minor: payment.amount_minor, name, iban, bic: bic.as_deref(), country, address, sepa })
     }
 }
 

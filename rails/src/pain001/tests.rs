@@ -1,4 +1,5 @@
 use super::*;
+use crate::Address;
 
 fn order() -> Order {
     Order {
@@ -17,7 +18,8 @@ fn order() -> Order {
 }
 
 fn payment(reference: &str, amount_minor: i128, iban: &str, country: &str) -> Payment {
-    let payee = Payee::Bank { name: "A. O'Neill (B/C)".to_owned(), iban: iban.to_owned(), bic: None, country: country.to_owned() };
+    let payee =
+        Payee::Bank { name: "A. O'Neill (B/C)".to_owned(), iban: iban.to_owned(), bic: None, country: country.to_owned(), address: None };
     Payment { reference: reference.to_owned(), amount_minor, payee }
 }
 
@@ -46,11 +48,33 @@ fn golden_bytes_of_a_sepa_transfer() {
          <Dbtr><Nm>Assay Operator</Nm></Dbtr><DbtrAcct><Id><IBAN>DE89370400440532013000</IBAN></Id><Ccy>EUR</Ccy></DbtrAcct>\
          <DbtrAgt><FinInstnId><BICFI>COBADEFFXXX</BICFI></FinInstnId></DbtrAgt><ChrgBr>SLEV</ChrgBr>\n\
          <CdtTrfTxInf><PmtId><EndToEndId>a-1</EndToEndId></PmtId><Amt><InstdAmt Ccy=\"EUR\">12.05</InstdAmt></Amt>\
-         <Cdtr><Nm>A. O'Neill (B/C)</Nm><PstlAdr><Ctry>FR</Ctry></PstlAdr></Cdtr>\
+         <Cdtr><Nm>A. O'Neill (B/C)</Nm></Cdtr>\
          <CdtrAcct><Id><IBAN>FR1420041010050500013M02606</IBAN></Id></CdtrAcct>\
          <RmtInf><Ustrd>Reward of run 7</Ustrd></RmtInf></CdtTrfTxInf>\n\
          </PmtInf>\n</CstmrCdtTrfInitn>\n</Document>\n"
     );
+}
+
+#[test]
+fn an_address_has_its_town_and_country_and_is_spelled_as_banks_take_it() {
+    let with = |street: Option<&str>, postcode: Option<&str>, town: &str| {
+        let mut payment = payment("a", 1, FRENCH, "FR");
+        if let Payee::Bank { name, address, .. } = &mut payment.payee {
+            *name = "Zoé Müller".to_owned();
+            *address = Some(Address { street: street.map(str::to_owned), postcode: postcode.map(str::to_owned), town: town.to_owned() });
+        }
+        payment
+    };
+    let whole = written(&order(), &[with(Some("12 Allée d’Étigny"), Some("31110"), "Luchon")]);
+    let address = "<StrtNm>12 Allee d'Etigny</StrtNm><PstCd>31110</PstCd><TwnNm>Luchon</TwnNm><Ctry>FR</Ctry>";
+    assert!(whole.contains(&format!("<Cdtr><Nm>Zoe Mueller</Nm><PstlAdr>{address}</PstlAdr></Cdtr>")), "{whole}");
+    let short = written(&order(), &[with(None, None, "Besançon")]);
+    assert!(short.contains("<PstlAdr><TwnNm>Besancon</TwnNm><Ctry>FR</Ctry></PstlAdr>"), "{short}");
+    for bad in
+        [with(None, None, ""), with(None, None, &"x".repeat(36)), with(Some("東京"), None, "Tokyo"), with(None, Some(&"1".repeat(17)), "A")]
+    {
+        assert!(matches!(write(&mut Vec::new(), &order(), &[bad]), Err(Pain001Error::Text { .. })));
+    }
 }
 
 #[test]
@@ -122,7 +146,7 @@ fn what_no_bank_would_take_is_refused_before_a_byte_is_written() {
     assert!(matches!(bad_payment(&|p| p.amount_minor = -1), Pain001Error::NotPositive { .. }));
     assert!(matches!(bad_payment(&|p| p.amount_minor = MAX_SEPA_MINOR + 1), Pain001Error::TooLarge { .. }));
     let bad_payee = |n: &str, i: &str, b: &str, c: &str| {
-        let payee = Payee::Bank { name: n.to_owned(), iban: i.to_owned(), bic: Some(b.to_owned()), country: c.to_owned() };
+        let payee = Payee::Bank { name: n.to_owned(), iban: i.to_owned(), bic: Some(b.to_owned()), country: c.to_owned(), address: None };
         bad_payment(&move |p| p.payee = payee.clone())
     };
     assert!(matches!(bad_payee("", FRENCH, "COBADEFF", "FR"), Pain001Error::Text { .. }));

@@ -55,7 +55,7 @@ pub enum Rule {
     IbanCheckDigits,
     /// The form of ISO 9362.
     Bic,
-    /// Names have 1 to 70 characters, remittance texts 1 to 140.
+    /// Names and streets have 1 to 70 characters, towns 1 to 35, postcodes 1 to 16, remittance texts 1 to 140.
     TextLength,
     /// Names and texts are of the SEPA set.
     TextCharacters,

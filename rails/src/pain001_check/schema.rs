@@ -54,6 +54,9 @@ pub(super) enum Leaf {
     TransferChargeBearer,
     CreditorBic,
     CreditorName,
+    CreditorStreet,
+    CreditorPostcode,
+    CreditorTown,
     CreditorCountry,
     CreditorIban,
     Remittance,
@@ -121,6 +124,15 @@ static DEBTOR_INSTITUTION: Element = Element {
     content: Content::Choice(&[optional!(text!("BICFI", DebtorBic)), optional!(sequence!("Othr", one!(text!("Id", DebtorOther))))]),
 };
 
+/// Without a town or a country a bank refuses it.
+static CREDITOR_ADDRESS: Element = sequence!(
+    "PstlAdr",
+    optional!(text!("StrtNm", CreditorStreet)),
+    optional!(text!("PstCd", CreditorPostcode)),
+    one!(text!("TwnNm", CreditorTown)),
+    one!(text!("Ctry", CreditorCountry)),
+);
+
 /// One transfer.
 pub(super) static TRANSFER: Element = sequence!(
     "CdtTrfTxInf",
@@ -129,7 +141,7 @@ pub(super) static TRANSFER: Element = sequence!(
     one!(sequence!("Amt", one!(text!("InstdAmt", Amount)))),
     optional!(text!("ChrgBr", TransferChargeBearer)),
     optional!(sequence!("CdtrAgt", one!(sequence!("FinInstnId", one!(text!("BICFI", CreditorBic)))))),
-    one!(sequence!("Cdtr", one!(text!("Nm", CreditorName)), one!(sequence!("PstlAdr", one!(text!("Ctry", CreditorCountry)))))),
+    one!(sequence!("Cdtr", one!(text!("Nm", CreditorName)), optional!(CREDITOR_ADDRESS))),
     one!(sequence!("CdtrAcct", one!(sequence!("Id", one!(text!("IBAN", CreditorIban)))))),
     one!(sequence!("RmtInf", one!(text!("Ustrd", Remittance)))),
 );

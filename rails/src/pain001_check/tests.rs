@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::Rule::*;
 use super::*;
 use crate::pain001::{Order, write};
-use crate::{Payee, Payment};
+use crate::{Address, Payee, Payment};
 use corpus::random::SplitMix64;
 
 const ACCOUNTS: [(&str, &str); 4] = [
@@ -29,11 +29,21 @@ fn order(currency: &str, exponent: u8) -> Order {
     }
 }
 
+fn address() -> Address {
+    Address { street: Some("Rue de la Loi 1".to_owned()), postcode: Some("1000".to_owned()), town: "Brussel".to_owned() }
+}
+
 fn payments(count: usize, accounts: usize) -> Vec<Payment> {
     let payment = |i: usize| {
         let (iban, country) = ACCOUNTS[i % accounts];
         let bic = i.is_multiple_of(2).then(|| "BNPAFRPP".to_owned());
-        let payee = Payee::Bank { name: format!("Payee {i}"), iban: iban.to_owned(), bic, country: country.to_owned() };
+        let payee = Payee::Bank {
+            name: format!("Payee {i}"),
+            iban: iban.to_owned(),
+            bic,
+            country: country.to_owned(),
+            address: (i % 2 == 1).then(address),
+        };
         Payment { reference: format!("pay-{i}"), amount_minor: 1050 + i as i128, payee }
     };
     (0..count).map(payment).collect()
@@ -96,7 +106,12 @@ const SEEDS: &[(&str, &str, &[Rule])] = &[
     ("</Document>\n", "</Document><Document/>\n", &[SecondDocument]),
     ("<RmtInf>", "<Purp><Cd>SALA</Cd></Purp><RmtInf>", &[UnknownElement]),
     ("<PmtMtd>TRF</PmtMtd><BtchBookg>false</BtchBookg>", "<BtchBookg>false</BtchBookg><PmtMtd>TRF</PmtMtd>", &[ElementOrder]),
-    ("<PstlAdr><Ctry>BE</Ctry></PstlAdr>", "", &[MissingElement]),
+    ("<TwnNm>Brussel</TwnNm>", "", &[MissingElement]),
+    ("<Ctry>BE</Ctry>", "", &[MissingElement]),
+    ("<TwnNm>Brussel</TwnNm><Ctry>BE</Ctry>", "<AdrLine>1000 Brussel</AdrLine>", &[UnknownElement, MissingElement]),
+    ("<PstCd>1000</PstCd><TwnNm>Brussel</TwnNm>", "<TwnNm>Brussel</TwnNm><PstCd>1000</PstCd>", &[ElementOrder]),
+    ("<PstCd>1000<", "<PstCd>1000-1000-1000-1000<", &[TextLength]),
+    ("Brussel", "Brüssel", &[TextCharacters]),
     ("<FinInstnId><BICFI>COBADEFFXXX</BICFI></FinInstnId>", "<FinInstnId></FinInstnId>", &[MissingElement]),
     ("<CtrlSum>31.53</CtrlSum><InitgPty>", "<InitgPty>", &[MissingElement]),
     ("<PmtMtd>TRF</PmtMtd>", "<PmtMtd>TRF</PmtMtd><PmtMtd>TRF</PmtMtd>", &[RepeatedElement]),

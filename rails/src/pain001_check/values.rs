@@ -6,6 +6,7 @@ use ledger::amount;
 use super::decimal::{Decimal, DecimalError, units_of};
 use super::{Checker, Leaf, Rule};
 use crate::iban::{IbanError, check_bic, check_iban, is_country};
+use crate::pain001::{MAX_NAME, MAX_POSTCODE, MAX_STREET, MAX_TOWN};
 use crate::text::{self, TextError};
 
 impl Checker<'_> {
@@ -27,7 +28,10 @@ impl Checker<'_> {
             Leaf::EndToEndId => self.identifier(text::check_reference(text), text),
             Leaf::Created if date::parse_date_time(text).is_none() => self.fault(Rule::CreationTime, "a date and time of ISO 8601", text),
             Leaf::ExecutionDate if date::parse_date(text).is_none() => self.fault(Rule::ExecutionDate, "YYYY-MM-DD", text),
-            Leaf::InitiatorName | Leaf::DebtorName | Leaf::CreditorName => self.text(text, 70),
+            Leaf::InitiatorName | Leaf::DebtorName | Leaf::CreditorName => self.text(text, MAX_NAME),
+            Leaf::CreditorStreet => self.text(text, MAX_STREET),
+            Leaf::CreditorPostcode => self.text(text, MAX_POSTCODE),
+            Leaf::CreditorTown => self.text(text, MAX_TOWN),
             Leaf::Remittance => self.text(text, 140),
             Leaf::Method => self.constant(Rule::PaymentMethod, "TRF", text),
             Leaf::DebtorOther => self.constant(Rule::Agent, "NOTPROVIDED", text),

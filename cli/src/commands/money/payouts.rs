@@ -29,6 +29,9 @@ pub async fn propose(place: &Place, a: Propose) -> Result<Output> {
         let (name, reference) = (home.name_of(&a.contributor), a.reference.as_deref().unwrap_or(""));
         text += &format!("  {name:<24} {:>16}  {reference}\n", amount(home, a.amount_minor));
     }
+    for s in &p.spelled {
+        text += &format!("  {:?} is written {:?} in the bank's file\n", s.given, s.written);
+    }
     let what = format!("{} by {} payments over {}", amount(home, p.total_minor), p.payments, p.rail);
     let not_paid: Vec<_> = p
         .not_paid
@@ -37,7 +40,7 @@ pub async fn propose(place: &Place, a: Propose) -> Result<Output> {
         .collect();
     let mut json = json!({
         "rail": p.rail, "total_minor": p.total_minor.to_string(), "payments": p.payments, "released_minor": p.released_minor.to_string(),
-        "not_paid": not_paid,
+        "not_paid": not_paid, "spelled": p.spelled,
     });
     let Some(payout) = p.payout else { return Ok(Output::new(format!("would propose {what}\n{text}"), json)) };
     json["payout"] = json!(payout);
