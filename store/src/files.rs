@@ -95,6 +95,32 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
     sync_dir(dir)
 }
 
+/// Writes `bytes` where somebody asked for them, as `cp` would: into a device or a pipe, through a link, and into a file of several names. A
+/// plain file is replaced whole, as [`write`] does, where its folder lets it be.
+///
+/// # Errors
+/// [`StoreError::Io`]; what is no plain file may have some of the bytes then.
+pub fn write_to(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    let through = |options: &mut fs::OpenOptions| {
+        let mut file = options.write(true).mode(mode).open(path).map_err(StoreError::io(path))?;
+        file.write_all(bytes).map_err(StoreError::io(path))
+    };
+    let link = fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
+    match fs::metadata(path) {
+        // Named by what holds them open, like /dev/stdout: there may be something in them already, before this.
+        Ok(_) if path.starts_with("/dev") || path.starts_with("/proc") => through(fs::OpenOptions::new().append(true)),
+        Ok(m) if !m.is_file() => through(&mut fs::OpenOptions::new()),
+        Ok(m) if link || m.nlink() > 1 => through(fs::OpenOptions::new().truncate(true)),
+        Err(_) if link => through(fs::OpenOptions::new().create(true).truncate(true)),
+        found => match write(path, bytes, mode) {
+            // A folder that may not be changed, or a file that is a mount of its own.
+            Err(StoreError::Io { .. }) if found.is_ok() => through(fs::OpenOptions::new().truncate(true)),
+            written => written,
+        },
+    }
+}
+
 /// Writes a file that nobody reads before it lasts by other means, and keeps it open to be read back and synced.
 ///
 /// # Errors

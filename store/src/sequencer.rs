@@ -485,8 +485,13 @@ fn write_again(files: &LogFiles, records: &[Record]) -> Result<(), StoreError> {
             }
         };
         let path = files.path(tile);
-        let file = files::write_unsynced(&path, &bytes, 0o644)?;
-        written.push((path, file));
+        // Somebody may be reading the log: a tile that is whole stays as it lies, and another is replaced at once.
+        if files::read_if_present(&path)?.is_some_and(|found| found == bytes) {
+            let file = File::open(&path).map_err(StoreError::io(&path))?;
+            written.push((path, file));
+        } else {
+            files::write(&path, &bytes, 0o644)?;
+        }
     }
     sync_all(&written)
 }
