@@ -36,15 +36,27 @@ async fn interrupts() {
 /// Arguments that are not understood may hold text that changes how other text looks; help does not.
 fn refused(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        error.exit();
+        return printed(error.print(), 0);
     }
     let (text, exit) = (error.to_string(), u8::try_from(error.exit_code()).unwrap_or(2));
+    output::raw(&corpus::text::shown_lines(&text));
     // What was asked for is not known, only that programs read the answer.
     if std::env::args_os().any(|arg| arg == "--json") {
-        println!("{}", output::json_text(&output::error_json("", &anyhow::anyhow!(text.trim_end().to_string()), exit)));
+        let object = output::error_json("", &anyhow::anyhow!(text.trim_end().to_string()), exit);
+        return printed(output::print(&format!("{}\n", output::json_text(&object))), exit);
     }
-    eprint!("{}", corpus::text::shown_lines(&text));
     ExitCode::from(exit)
+}
+
+/// The exit code of a command that ended with `exit`, once its output is printed or could not be.
+fn printed(result: std::io::Result<()>, exit: u8) -> ExitCode {
+    match result {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            output::note(&format!("assay: standard output: {e}"));
+            ExitCode::from(failure::Kind::Io as u8)
+        }
+        _ => ExitCode::from(exit),
+    }
 }
 
 fn main() -> ExitCode {
@@ -70,16 +82,14 @@ fn main() -> ExitCode {
         },
     );
     match result {
-        Ok(output) => {
-            output.print(command, as_json);
-            ExitCode::from(output.exit)
-        }
+        Ok(output) => printed(output.print(command, as_json), output.exit),
         Err(error) => {
             let exit = failure::exit_code(&error);
-            if as_json {
-                println!("{}", output::json_text(&output::error_json(command, &error, exit)));
-            }
             output::note(&format!("assay {command}: {error:#}"));
+            if as_json {
+                let text = output::json_text(&output::error_json(command, &error, exit));
+                return printed(output::print(&format!("{text}\n")), exit);
+            }
             ExitCode::from(exit)
         }
     }

@@ -1,5 +1,9 @@
 //! What a command says: text for people or one JSON object, on stdout; progress goes to stderr.
 
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
 use corpus::text::{shown, shown_lines};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -19,12 +23,14 @@ pub struct Output {
     pub json: Value,
     /// The exit code.
     pub exit: u8,
+    /// Whether stdout has what the command made, so that this goes to stderr.
+    aside: bool,
 }
 
 impl Output {
     /// A successful result.
     pub fn new(text: impl Into<String>, json: Value) -> Output {
-        Output { text: text.into(), json, exit: 0 }
+        Output { text: text.into(), json, exit: 0, aside: false }
     }
 
     /// A successful result, whose JSON is what was computed.
@@ -32,14 +38,60 @@ impl Output {
         Ok(Output::new(text, serde_json::to_value(result)?))
     }
 
-    /// Prints it.
-    pub fn print(&self, command: &str, as_json: bool) {
-        if as_json {
-            println!("{}", json_text(&with_header(command, &self.json)));
-        } else if !self.text.is_empty() {
-            println!("{}", shown_lines(self.text.trim_end()));
-        }
+    /// The same, with an exit code of its own.
+    #[must_use]
+    pub fn exiting(self, exit: u8) -> Output {
+        Output { exit, ..self }
     }
+
+    /// The same, of a command that wrote a file to `out`: on stderr, if that is this program's stdout.
+    #[must_use]
+    pub fn beside(self, out: &Path) -> Output {
+        Output { aside: is_stdout(out), ..self }
+    }
+
+    /// Prints it.
+    ///
+    /// # Errors
+    /// If stdout takes no more for another reason than that nobody reads it any more.
+    pub fn print(&self, command: &str, as_json: bool) -> io::Result<()> {
+        let text = if as_json { json_text(&with_header(command, &self.json)) } else { shown_lines(self.text.trim_end()).into() };
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.aside {
+            raw(&format!("{text}\n"));
+            return Ok(());
+        }
+        print(&format!("{text}\n"))
+    }
+}
+
+/// Writes to stdout. Somebody who stopped reading, as `head` does, has what was wanted.
+///
+/// # Errors
+/// If stdout takes no more for another reason.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
+/// Writes to stderr, as far as that takes it: there is nowhere else to say that it does not.
+pub fn raw(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Whether a path leads to what this program's stdout is: by its name, or as the same file or pipe.
+fn is_stdout(path: &Path) -> bool {
+    if ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name)) {
+        return true;
+    }
+    let Ok((own, other)) = std::fs::metadata("/dev/stdout").and_then(|own| Ok((own, std::fs::metadata(path)?))) else { return false };
+    let device = other.file_type().is_char_device() || other.file_type().is_block_device();
+    !device && (own.dev(), own.ino()) == (other.dev(), other.ino())
 }
 
 fn with_header(command: &str, fields: &Value) -> Value {
@@ -132,5 +184,5 @@ impl Listener for Bars {
 
 /// A note for people on stderr.
 pub fn note(text: &str) {
-    eprintln!("{}", shown_lines(text));
+    raw(&format!("{}\n", shown_lines(text)));
 }

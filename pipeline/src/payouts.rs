@@ -371,7 +371,7 @@ pub fn export(home: &Home, payout: EntryIndex, out: &Path) -> Result<Exported> {
     }
     let bytes = vault::file(home, &found.proposal.entry.file)?;
     let (kept, payments, list) = check(home, found, &bytes)?;
-    files::write(out, &bytes, 0o600)?;
+    files::write_to(out, &bytes, 0o600)?;
     let claims: BTreeMap<String, _> = kept.rail.claims(&payments)?.into_iter().collect();
     let mut written = 0;
     for a in &list {

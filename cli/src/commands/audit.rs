@@ -28,5 +28,5 @@ pub fn audit(place: &Place, a: Audit) -> Result<Output> {
         }
     };
     let exit = if report.ok { 0 } else { Kind::Verification as u8 };
-    Ok(Output { text: audited::text(&report)?, json: json!({ "audit": report }), exit })
+    Ok(Output::new(audited::text(&report)?, json!({ "audit": report })).exiting(exit))
 }

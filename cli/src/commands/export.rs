@@ -48,6 +48,7 @@ fn corpus(place: &Place, a: Export) -> Result<Output> {
             serde_json::to_string_pretty(&value)? + "\n"
         }
     };
-    files::write(out, text.as_bytes(), 0o644)?;
-    Ok(Output::new(format!("epoch {number}: {}", out.display()), json!({ "epoch": number, "file": out.display().to_string() })))
+    files::write_to(out, text.as_bytes(), 0o644)?;
+    let json = json!({ "epoch": number, "file": out.display().to_string() });
+    Ok(Output::new(format!("epoch {number}: {}", out.display()), json).beside(out))
 }

@@ -20,14 +20,14 @@ pub async fn prove(place: &Place, a: Prove) -> Result<Output> {
     let proof = proofs::document(&home, document, a.open)?;
     let bytes = proof.to_bytes()?;
     let path = a.out.unwrap_or_else(|| PathBuf::from(format!("document-{}-{}.proof.json", document.submission, document.number)));
-    files::write(&path, &bytes, 0o600)?;
+    files::write_to(&path, &bytes, 0o600)?;
     let (verdict, size, file) = (proof.decision.decision.verdict.code(), bytes.len(), path.display().to_string());
     let vkey = home.dir.join("log.vkey");
     let text = format!(
         "document {document}: {verdict}; {size} bytes in {file}; check it with `assay verify-proof {file} --vkey {}`",
         vkey.display()
     );
-    Ok(Output::new(text, json!({ "document": document, "verdict": verdict, "proof": file, "bytes": size })))
+    Ok(Output::new(text, json!({ "document": document, "verdict": verdict, "proof": file, "bytes": size })).beside(&path))
 }
 
 /// A verifier key from its text, or from the file that holds it.

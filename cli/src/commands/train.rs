@@ -95,9 +95,5 @@ pub async fn replay(place: &Place, a: Replay) -> Result<Output> {
         exact.push(found);
     }
     let exit = if result.outcome == ReplayOutcome::Differs { Kind::Verification as u8 } else { 0 };
-    Ok(Output {
-        text,
-        json: json!({ "run": run, "windows": result.windows, "of": result.of, "outcome": result.outcome, "differences": result.differences, "exact": exact }),
-        exit,
-    })
+    Ok(Output::new(text, json!({ "run": run, "windows": result.windows, "of": result.of, "outcome": result.outcome, "differences": result.differences, "exact": exact })).exiting(exit))
 }

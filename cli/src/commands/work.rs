@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::Place;
 use crate::args::work::{Jobs, Worker};
 use crate::failure::usage;
-use crate::output::{Output, note};
+use crate::output::{self, Output, note};
 
 /// How often an idle worker looks for jobs.
 const IDLE: Duration = Duration::from_millis(500);
@@ -43,7 +43,7 @@ pub async fn jobs(place: &Place, a: Jobs) -> Result<Output> {
             return Ok(Output::new(text(&jobs, now, a.all), json_of(&jobs, now)));
         }
         // The screen's beginning, and nothing below.
-        eprint!("\x1b[H\x1b[J{}", text(&jobs, now, a.all));
+        output::raw(&format!("\x1b[H\x1b[J{}", text(&jobs, now, a.all)));
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

@@ -65,7 +65,8 @@ pub async fn export(place: &Place, a: Export) -> Result<Output> {
     if e.claims > 0 {
         text += &format!("; {} claims with their proofs below statements/payout-{payout}", e.claims);
     }
-    Ok(Output::new(text, json!({ "payout": payout, "file": out.display().to_string(), "sha256": e.digest, "claims": e.claims })))
+    let json = json!({ "payout": payout, "file": out.display().to_string(), "sha256": e.digest, "claims": e.claims });
+    Ok(Output::new(text, json).beside(out))
 }
 
 /// Books what the rail reports.

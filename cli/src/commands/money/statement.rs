@@ -92,14 +92,10 @@ fn rewards(home: &Home, run: RunNumber) -> Result<Output> {
     let pools: Vec<_> = rewards.pools.iter().map(|p| json!({ "pool": p.head, "lines": p.lines })).collect();
     // A pool that is on hold pays nobody: what was asked for did not happen.
     let exit = if computed.outcome == PoolOutcome::Settled { 0 } else { Kind::Check as u8 };
-    Ok(Output {
-        text,
-        json: json!({
+    Ok(Output::new(text, json!({
             "run": run, "outcome": computed.outcome, "pool_minor": policy.pool_minor.to_string(), "pools": pools, "rewards": lines,
             "payees": rewards.settlement.payees,
-        }),
-        exit,
-    })
+        })).exiting(exit))
 }
 
 /// Recomputes a statement from the log and public objects, and names the fields that differ.

@@ -188,7 +188,7 @@ pub async fn run(place: &Place, a: Quickstart) -> Result<Output> {
     text += &format!("home       {}\nstatements {}\nreport     {}\n", dir.display(), dir.join("statements").display(), page.display());
     text += "Nobody is owed anything: this was a demonstration.\n";
     let exit = if audit_report.ok { 0 } else { Kind::Verification as u8 };
-    Ok(Output { text, json, exit })
+    Ok(Output::new(text, json).exiting(exit))
 }
 
 /// The file in a home that quickstart made.
