@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ledger::entry::HOME_FORMAT;
 use serde::{Deserialize, Serialize};
-use store::{Objects, files};
+use store::{CatalogPlace, Objects, files};
 
 use crate::error::{Context, Kind, Result, failure, usage};
 
@@ -56,11 +56,11 @@ pub fn objects_of(dir: &Path) -> Result<Objects> {
     }
 }
 
-/// The catalog's URL, with a relative SQLite path below the home.
-pub fn database_url(dir: &Path, config: &Config) -> String {
+/// Where a home's catalog is, with a relative SQLite path below the home.
+pub fn catalog_place(dir: &Path, config: &Config) -> CatalogPlace {
     match config.database.strip_prefix("sqlite:") {
-        Some(path) => format!("sqlite:{}?mode=rwc", dir.join(path).display()),
-        None => config.database.clone(),
+        Some(path) => CatalogPlace::File(dir.join(path)),
+        None => CatalogPlace::Url(config.database.clone()),
     }
 }
 

@@ -18,7 +18,7 @@ use store::admission::{Admitted, admit};
 use store::follow::{draws, entry_draws, follow, parse};
 use store::{Applied, Catalog, Objects, Sequencer, StoreError, files};
 
-use crate::config::{Config, config_of, config_of_home, database_url, objects_of, state_folder};
+use crate::config::{Config, catalog_place, config_of, config_of_home, objects_of, state_folder};
 use crate::destroy::destroy;
 use crate::error::{Context, PipelineError, Result, usage};
 use crate::keys::{self, key_path, read as read_key};
@@ -220,7 +220,7 @@ impl Home {
         let outside = if config.demo_seed.is_none() { Some(state_folder()?.join(log.public().key_id().to_string())) } else { None };
         let path = dir.join(WITNESS_POLICY);
         let policy = files::read_text(&path)?;
-        let catalog = Catalog::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))?;
+        let catalog = Catalog::open(&catalog_place(dir, &config)).await.with_context(|| format!("database {}", config.database))?;
         let witnesses = asked(dir, &policy, &config, &catalog)?;
         let mut sequencer = Sequencer::open(&dir.join("log"), &dir.join("state/lock"), log, witnesses, outside, now)?;
         // Nobody else works on a database in the home.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use store::Catalog;
 
-use crate::config::{config_of_home, database_url};
+use crate::config::{catalog_place, config_of_home};
 use crate::error::{Context, Result};
 use crate::home::Home;
 
@@ -26,7 +26,7 @@ pub async fn rebuild(dir: &Path, now: u64) -> Result<Rebuilt> {
     let before = match config.database.strip_prefix("sqlite:") {
         Some(name) if !dir.join(name).exists() => None,
         sqlite => {
-            let catalog = Catalog::open(&database_url(dir, &config)).await?;
+            let catalog = Catalog::open(&catalog_place(dir, &config)).await?;
             let dump = catalog.dump().await?;
             if sqlite.is_none() {
                 catalog.clear().await?;

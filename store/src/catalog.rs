@@ -3,6 +3,8 @@
 //! SQLite by default, Postgres by URL, with the same tables and the same statements.
 
 use std::borrow::Cow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use corpus::{Digest, EntryIndex};
@@ -13,6 +15,47 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, Row, SqlSafeStr};
 
 use crate::error::StoreError;
+
+/// Where a catalog is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatalogPlace {
+    /// An SQLite file.
+    File(PathBuf),
+    /// A Postgres database.
+    Url(String),
+}
+
+impl CatalogPlace {
+    /// The place that a setting names: `sqlite:PATH` or a URL.
+    pub fn of_url(text: &str) -> CatalogPlace {
+        match text.strip_prefix("sqlite:") {
+            Some(path) => CatalogPlace::File(PathBuf::from(path)),
+            None => CatalogPlace::Url(text.to_string()),
+        }
+    }
+
+    fn writing(&self) -> String {
+        match self {
+            CatalogPlace::File(path) => sqlite_url(path, "", "rwc"),
+            CatalogPlace::Url(url) => url.clone(),
+        }
+    }
+}
+
+/// The URL under which an SQLite file is opened, whatever bytes its path has.
+///
+/// The driver takes one layer of percent encoding off and wants UTF-8 below it; SQLite takes off the other and wants bytes. `parameters`
+/// are SQLite's.
+///
+/// Source: <https://www.sqlite.org/uri.html>.
+fn sqlite_url(path: &Path, parameters: &str, mode: &str) -> String {
+    let encode = |bytes: &[u8]| -> String {
+        let plain = |b: u8| b.is_ascii_alphanumeric();
+        bytes.iter().map(|b| if plain(*b) { char::from(*b).to_string() } else { format!("%{b:02X}") }).collect()
+    };
+    let uri = format!("file:{}{parameters}", encode(path.as_os_str().as_bytes()));
+    format!("sqlite:{}?mode={mode}", encode(uri.as_bytes()))
+}
 
 /// The catalog and the job queue of one home.
 #[derive(Clone, Debug)]
@@ -147,22 +190,49 @@ async fn end(tx: &mut sqlx::Transaction<'_, sqlx::Any>, reserved_by: u64, ended_
     Ok(())
 }
 
+async fn connect(url: &str, connections: u32) -> Result<AnyPool, StoreError> {
+    Ok(AnyPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(20)).connect(url).await?)
+}
+
 /// Amounts in 39 digits, which sort and compare as text.
 fn to_sql(amount: i128) -> String {
     format!("{amount:039}")
 }
 
 impl Catalog {
-    /// Opens the database at `url` and migrates it.
+    /// Reads the database without changing it; `None` if there is no file. Another process may write it meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`] if it cannot be reached.
+    pub async fn look(place: &CatalogPlace) -> Result<Option<Catalog>, StoreError> {
+        sqlx::any::install_default_drivers();
+        let path = match place {
+            CatalogPlace::Url(url) => return Ok(Some(Catalog { pool: connect(url, 1).await?, postgres: true })),
+            CatalogPlace::File(path) if !path.exists() => return Ok(None),
+            CatalogPlace::File(path) => path,
+        };
+        let mut ahead = path.as_os_str().to_owned();
+        ahead.push("-wal");
+        // A file that nobody writes is read without the two beside it, which SQLite would make. Where they are there and do not let
+        // themselves be read, the file is read as it was at the last checkpoint.
+        let shared = if Path::new(&ahead).exists() { connect(&sqlite_url(path, "?readonly_shm=1", "ro"), 1).await.ok() } else { None };
+        if let Some(pool) = shared
+            && sqlx::query("select count(*) from jobs").fetch_one(&pool).await.is_ok()
+        {
+            return Ok(Some(Catalog { pool, postgres: false }));
+        }
+        Ok(Some(Catalog { pool: connect(&sqlite_url(path, "?immutable=1", "ro"), 1).await?, postgres: false }))
+    }
+
+    /// Opens the database at `place` and migrates it.
     ///
     /// # Errors
     /// [`StoreError::Sql`] if it cannot be reached, [`StoreError::Migrate`] if its schema is another program's.
-    pub async fn open(url: &str) -> Result<Catalog, StoreError> {
+    pub async fn open(place: &CatalogPlace) -> Result<Catalog, StoreError> {
         sqlx::any::install_default_drivers();
-        let postgres = url.starts_with("postgres");
+        let postgres = matches!(place, CatalogPlace::Url(_));
         // SQLite has one writer; one connection makes its callers wait here instead of failing there.
-        let connections = if postgres { 8 } else { 1 };
-        let pool = AnyPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(20)).connect(url).await?;
+        let pool = connect(&place.writing(), if postgres { 8 } else { 1 }).await?;
         if !postgres {
             sqlx::query("pragma journal_mode = wal").execute(&pool).await?;
             sqlx::query("pragma foreign_keys = on").execute(&pool).await?;

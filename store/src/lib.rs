@@ -28,7 +28,7 @@ pub mod sequencer;
 mod wal;
 pub mod witness;
 
-pub use catalog::{Applied, Catalog};
+pub use catalog::{Applied, Catalog, CatalogPlace};
 pub use corpus::objects::Class;
 pub use error::StoreError;
 pub use head_keeper::HeadKeeper;

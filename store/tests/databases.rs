@@ -6,7 +6,7 @@ use ledger::entry::rights::LicenseStatement;
 use ledger::entry::{Acceptance, EpochClose, LicenseSource, PoolOutcome, Rights, Shard, Statements, Submission, VerifiedBy};
 use ledger::key::Algorithm;
 use ledger::{Entry, SecretKey};
-use store::{Applied, Catalog, Cosigner, HeadKeeper, Sequencer, Witness, Witnesses};
+use store::{Applied, Catalog, CatalogPlace, Cosigner, HeadKeeper, Sequencer, Witness, Witnesses};
 
 /// Postgres, as the tests expect it; each test has a schema of its own.
 const POSTGRES: &str = "postgres://postgres@127.0.0.1:5432/test";
@@ -19,7 +19,7 @@ fn runtime() -> tokio::runtime::Runtime {
 fn on_both<F: AsyncFn(Catalog)>(name: &str, test: F) {
     runtime().block_on(async {
         let dir = tempfile::tempdir().unwrap();
-        test(Catalog::open(&format!("sqlite:{}?mode=rwc", dir.path().join("index.db").display())).await.unwrap()).await;
+        test(Catalog::open(&CatalogPlace::File(dir.path().join("index.db"))).await.unwrap()).await;
         let schema = format!("assay_{name}_{}", std::process::id());
         sqlx::any::install_default_drivers();
         match sqlx::any::AnyPoolOptions::new().max_connections(1).acquire_timeout(std::time::Duration::from_secs(3)).connect(POSTGRES).await
@@ -27,7 +27,7 @@ fn on_both<F: AsyncFn(Catalog)>(name: &str, test: F) {
             Err(e) => eprintln!("SKIPPED on Postgres: {POSTGRES} does not answer: {e}"),
             Ok(admin) => {
                 sqlx::query(sqlx::AssertSqlSafe(format!("create schema {schema}"))).execute(&admin).await.unwrap();
-                let catalog = Catalog::open(&format!("{POSTGRES}?options=-c%20search_path%3D{schema}")).await.unwrap();
+                let catalog = Catalog::open(&CatalogPlace::Url(format!("{POSTGRES}?options=-c%20search_path%3D{schema}"))).await.unwrap();
                 test(catalog.clone()).await;
                 catalog.close().await;
                 sqlx::query(sqlx::AssertSqlSafe(format!("drop schema {schema} cascade"))).execute(&admin).await.unwrap();

@@ -11,7 +11,7 @@ use histories::History;
 use ledger::Entry;
 use ledger::entry::EpochClose;
 use sqlx::{Connection, Executor};
-use store::{Applied, Catalog};
+use store::{Applied, Catalog, CatalogPlace};
 
 const HISTORIES: u64 = 300;
 const POSTGRES: &str = "postgres://postgres@127.0.0.1:5432/test";
@@ -75,7 +75,7 @@ fn run(test: impl AsyncFn()) {
 fn three_hundred_histories_on_sqlite() {
     run(async || {
         let dir = tempfile::tempdir().unwrap();
-        let catalog = Catalog::open(&format!("sqlite:{}?mode=rwc", dir.path().join("index.db").display())).await.unwrap();
+        let catalog = Catalog::open(&CatalogPlace::File(dir.path().join("index.db"))).await.unwrap();
         histories_are_kept(&catalog).await;
     });
 }
@@ -90,7 +90,7 @@ fn three_hundred_histories_on_postgres() {
         };
         let schema = format!("assay_money_{}", std::process::id());
         connection.execute(sqlx::AssertSqlSafe(format!("create schema {schema}"))).await.unwrap();
-        let catalog = Catalog::open(&format!("{POSTGRES}?options=-c%20search_path%3D{schema}")).await.unwrap();
+        let catalog = Catalog::open(&CatalogPlace::Url(format!("{POSTGRES}?options=-c%20search_path%3D{schema}"))).await.unwrap();
         histories_are_kept(&catalog).await;
         catalog.close().await;
         connection.execute(sqlx::AssertSqlSafe(format!("drop schema {schema} cascade"))).await.unwrap();

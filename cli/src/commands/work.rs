@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use pipeline::config::{config_of_home, database_url, objects_of};
+use pipeline::config::{catalog_place, config_of_home, objects_of};
 use pipeline::jobs::{process, threads, work_until_idle};
 use pipeline::work::{self, Work};
 use serde_json::{Value, json};
-use store::{Catalog, JobState, Objects};
+use store::{Catalog, CatalogPlace, JobState, Objects};
 use tokio::sync::watch;
 
 use super::Place;
@@ -26,7 +26,7 @@ const RATE_MS: i64 = 60_000;
 /// The catalog of a home that another process may have open.
 async fn catalog_of(dir: &Path) -> Result<Catalog> {
     let config = config_of_home(dir)?;
-    Catalog::open(&database_url(dir, &config)).await.with_context(|| format!("database {}", config.database))
+    Catalog::open(&catalog_place(dir, &config)).await.with_context(|| format!("database {}", config.database))
 }
 
 /// Shows the queue, once or until nothing is left.
@@ -130,7 +130,7 @@ fn json_of(jobs: &[JobState], now: i64) -> Value {
 pub async fn worker(place: &Place, a: Worker) -> Result<Output> {
     let (catalog, objects) = match (&a.database, &a.storage) {
         (Some(database), Some(storage)) => {
-            let catalog = Catalog::open(database).await.with_context(|| format!("database {database}"))?;
+            let catalog = Catalog::open(&CatalogPlace::of_url(database)).await.with_context(|| format!("database {database}"))?;
             let objects = if storage.contains("://") { Objects::in_store(storage)? } else { Objects::new(Path::new(storage)) };
             (catalog, objects)
         }
