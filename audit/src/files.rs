@@ -63,7 +63,7 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
         wrong = log.check_tiles(&newer)?;
         read = newer;
     }
-    for (path, reason) in wrong {
+    for (path, reason) in wrong.into_iter().filter(|(path, _)| !is_unfinished(path)) {
         report.find("log-files", None, format!("{}: {reason}", dir.join("log").join(path).display()));
     }
     report.from = trusted(options, &verifier, &read, report)?;
@@ -195,6 +195,12 @@ fn check_witnesses(read: &ReadLog, state: &State, report: &mut Report) -> usize 
     policy.cosigned(&read.note).iter().filter(|signed| **signed).count()
 }
 
+/// Whether a file is what a write that goes on, or was ended by a crash, has made so far: no entry and no tree head names it.
+fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.rsplit_once(".tmp.").is_some_and(|(_, pid)| !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Every object's bytes have the digest that its name says, and every object that an entry names is there.
 fn check_objects(archive: &Archive, objects: &Objects, named: &[Named], listener: &dyn Listener, report: &mut Report) -> Result<()> {
     let before = report.findings.len();
@@ -202,7 +208,7 @@ fn check_objects(archive: &Archive, objects: &Objects, named: &[Named], listener
     // An object that an earlier audit read is read again where something needs it.
     let known: BTreeSet<Digest> = named.iter().filter(|n| n.at < report.from).map(|n| n.digest).collect();
     let skipped = |path: &Path| path.file_name().and_then(|n| n.to_str()?.parse().ok()).is_some_and(|d| known.contains(&d));
-    let wanted: Vec<&PathBuf> = paths.iter().filter(|p| !skipped(p)).collect();
+    let wanted: Vec<&PathBuf> = paths.iter().filter(|p| !skipped(p) && !is_unfinished(p)).collect();
     let bar = listener.task("objects", wanted.len() as u64);
     let wrong: Vec<Result<Option<String>, StoreError>> = wanted
         .par_iter()

@@ -12,7 +12,7 @@ use store::Class;
 use trainer::read_documents;
 
 use crate::error::{Context, Kind, Result, failure};
-use crate::home::Home;
+use crate::snapshot::Snapshot;
 
 /// Two documents that are alike; names are a document's and its contributor's.
 #[derive(Clone, Debug, Serialize)]
@@ -44,7 +44,7 @@ pub struct Alike {
 }
 
 /// Pairs among the `most` documents with the largest credit, by size, at the run's last parameters; `tokens` of each are compared.
-pub fn alike(home: &Home, run: RunNumber, least: f64, most: usize, tokens: usize) -> Result<Alike> {
+pub fn alike(home: &Snapshot, run: RunNumber, least: f64, most: usize, tokens: usize) -> Result<Alike> {
     let this = home.state.run(run)?;
     let Logged { entry: attribution, .. } =
         this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;

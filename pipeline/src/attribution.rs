@@ -11,7 +11,7 @@ use store::Class;
 use trainer::{Piece, read_documents};
 
 use crate::error::{Context, Result, usage};
-use crate::home::Home;
+use crate::snapshot::Snapshot;
 
 /// What a sum is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub struct Sums {
 }
 
 /// Sums over the tables of a run, the first `limit` of them; 0 for all.
-pub fn sums(home: &Home, run: RunNumber, by: By, sort: Sort, limit: usize) -> Result<Sums> {
+pub fn sums(home: &Snapshot, run: RunNumber, by: By, sort: Sort, limit: usize) -> Result<Sums> {
     let tables = rules::run_tables::of_run(home, home.state.run(run)?)?;
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     let name = |id: &str| id.parse::<ContributorId>().map_or_else(|_| id.to_string(), |id| home.name_of(&id));
@@ -156,7 +156,7 @@ pub struct Step {
 }
 
 /// The documents of a step of a run.
-pub fn step(home: &Home, run: RunNumber, step: u64) -> Result<Step> {
+pub fn step(home: &Snapshot, run: RunNumber, step: u64) -> Result<Step> {
     let this = home.state.run(run)?;
     if step >= this.intent.entry.steps {
         return Err(usage(format!("step {step}: run {run} has {}", this.intent.entry.steps)));
@@ -191,6 +191,6 @@ pub struct SampledStrata {
 }
 
 /// How often the strata of a run were sampled.
-pub fn sampled(home: &Home, run: RunNumber) -> Result<SampledStrata> {
+pub fn sampled(home: &Snapshot, run: RunNumber) -> Result<SampledStrata> {
     Ok(SampledStrata { run, strata: rules::earned::sampled(home, home.state.run(run)?)? })
 }

@@ -5,7 +5,7 @@ use ledger::entry::Registration;
 use ledger::payee::PayeeId;
 use ledger::{SecretKey, Verifier};
 
-use crate::error::{Result, usage};
+use crate::error::{PipelineError, Result, usage};
 use crate::home::Home;
 use crate::payees;
 
@@ -27,7 +27,7 @@ pub async fn add(home: &mut Home, name: &str, own: Option<&SecretKey>, payee: Op
         )));
     }
     let source = payee;
-    let payee = source.map(|p| payees::reference(home, &payees::parse(p)?)).transpose()?;
+    let payee = source.map(|p| Ok::<_, PipelineError>(payees::reference(&home.secret(payees::PAYEES)?, &payees::parse(p)?))).transpose()?;
     let verifier = own.map(|key| Verifier { name: key.name.clone(), algorithm: key.algorithm, public: key.public() });
     let key = home.add_contributor_key(name, verifier)?;
     let id = home.id_of(&key);

@@ -1,28 +1,29 @@
 //! A home: keys, log, objects, catalog, and the one way entries are made.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use corpus::{ContributorId, Digest, EntryIndex};
 use ledger::amount::iso4217_exponent;
 use ledger::books::Movement;
-use ledger::entry::{Genesis, HOME_FORMAT, Holder};
+use ledger::entry::{Genesis, HOME_FORMAT};
 use ledger::history::Logged;
 use ledger::key::Algorithm;
-use ledger::{Entry, EntryProof, Envelope, PublicKey, SecretKey, State, Verifier};
+use ledger::{Entry, Envelope, PublicKey, SecretKey, State, Verifier};
 use rules::Archive;
-use rules::accounting::Accounting;
 use rules::listener::{Listener, Silent};
 use store::admission::{Admitted, admit};
-use store::follow::{draws, entry_draws, follow, parse};
+use store::follow::{draws, entry_draws, parse};
 use store::{Applied, Catalog, Objects, Sequencer, StoreError, files};
 
 use crate::config::{Config, catalog_place, config_of, config_of_home, objects_of, state_folder};
 use crate::destroy::destroy;
-use crate::error::{Context, PipelineError, Result, usage};
+use crate::error::{Context, Result, usage};
 use crate::keys::{self, key_path, read as read_key};
 use crate::secrets::{Secrets, make as make_secret};
+use crate::snapshot::{Beside, Log, Snapshot, replayed};
 use crate::witnesses::{WITNESS_POLICY, WitnessChoice, asked, witness_policy};
 
 /// Movements in the books, by the index of their entry.
@@ -37,25 +38,12 @@ const ROLES: [(&str, Algorithm); 4] = [
 
 /// An open home; no other process has it.
 pub struct Home {
-    /// Its folder.
-    pub dir: PathBuf,
+    /// What it says now; a home can be used wherever a snapshot or an archive can.
+    snapshot: Snapshot,
     /// Immutable files, which it adds to.
     pub objects: Objects,
-    /// Objects and log; a home can be used wherever an archive can.
-    archive: Archive,
-    /// Its config.
-    pub config: Config,
-    /// Secrets that it drew.
-    pub secrets: Secrets,
-    /// Who hears how far something got; nobody, unless somebody is given.
-    pub listener: Arc<dyn Listener>,
     /// The catalog.
     pub catalog: Catalog,
-    /// Seconds since 1970, the same for everything that one command writes.
-    pub now: u64,
-    sequencer: Sequencer,
-    /// The books as far as somebody asked for them; empty until then.
-    books: OnceLock<Accounting>,
     operator: SecretKey,
     /// Contributors' keys by name; verifier keys alone for those who keep their own.
     pub contributors: BTreeMap<String, ContributorKey>,
@@ -116,10 +104,24 @@ pub fn exponent_of(currency: &str, given: Option<u8>) -> Result<u8> {
     }
 }
 
-impl std::ops::Deref for Home {
-    type Target = Archive;
-    fn deref(&self) -> &Archive {
-        &self.archive
+impl Deref for Home {
+    type Target = Snapshot;
+    fn deref(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
+
+impl DerefMut for Home {
+    fn deref_mut(&mut self) -> &mut Snapshot {
+        &mut self.snapshot
+    }
+}
+
+/// The sequencer of an open home's log.
+fn held(log: &mut Log) -> &mut Sequencer {
+    match log {
+        Log::Held(sequencer) => sequencer,
+        Log::Read(..) => unreachable!("an open home holds its log"),
     }
 }
 
@@ -228,27 +230,28 @@ impl Home {
             catalog.release_all().await?;
         }
         sweep(dir)?;
-        let state = replayed(&sequencer)?;
+        let state = replayed(sequencer.files(), sequencer.size())?;
         // A crash after a change of witnesses left the old ones here.
         if let Some(logged) = current_policy(&state).filter(|logged| **logged != policy) {
             files::write(&path, logged.as_bytes(), 0o644)?;
             sequencer.set_witnesses(asked(dir, logged, &config, &catalog)?);
         }
         let objects = objects_of(dir)?;
-        let mut home = Home {
+        let contributors = read_contributors(dir)?;
+        let beside = Arc::new(Beside::new(objects.clone()));
+        let snapshot = Snapshot {
             dir: dir.to_path_buf(),
-            archive: Archive { objects: Arc::new(objects.clone()), state },
-            objects,
-            operator: read_key(&key_path(dir, "operator"))?,
-            contributors: read_contributors(dir)?,
+            archive: Archive { objects: beside.clone(), state },
+            beside,
             secrets: Secrets { dir: dir.to_path_buf(), demo_seed: config.demo_seed },
-            listener: Arc::new(Silent),
             config,
-            catalog,
+            listener: Arc::new(Silent),
             now,
-            sequencer,
+            log: Log::Held(Box::new(sequencer)),
             books: OnceLock::new(),
+            keys: contributors.iter().map(|(name, key)| (name.clone(), key.public())).collect(),
         };
+        let mut home = Home { snapshot, objects, catalog, operator: read_key(&key_path(dir, "operator"))?, contributors };
         if home.state.size > 0 {
             home.keep_head()?;
         }
@@ -260,7 +263,7 @@ impl Home {
     /// The same home, with somebody who hears how far something got.
     #[must_use]
     pub fn listening(self, listener: impl Listener + 'static) -> Home {
-        Home { listener: Arc::new(listener), ..self }
+        Home { snapshot: self.snapshot.listening(listener), ..self }
     }
 
     /// A secret that belongs to `label`, the same one whenever it is asked for.
@@ -271,9 +274,11 @@ impl Home {
         self.secrets.get(label)
     }
 
-    /// The log's root hash.
-    pub fn root(&self) -> Digest {
-        self.sequencer.root()
+    fn sequencer(&self) -> &Sequencer {
+        match &self.snapshot.log {
+            Log::Held(sequencer) => sequencer,
+            Log::Read(..) => unreachable!("an open home holds its log"),
+        }
     }
 
     /// The operator's key.
@@ -309,7 +314,7 @@ impl Home {
         let bytes = envelopes.iter().map(Envelope::to_bytes).collect::<Result<Vec<_>, _>>()?;
         let mut entries = Vec::with_capacity(envelopes.len());
         for envelope in &envelopes {
-            match self.archive.state.apply(envelope) {
+            match self.snapshot.archive.state.apply(envelope) {
                 Ok(entry) => entries.push(entry),
                 Err(violation) => {
                     // What this batch did so far is undone by what the log says.
@@ -321,8 +326,9 @@ impl Home {
             }
         }
         // What the books refuse is not logged.
-        let moved = self.movements(EntryIndex(self.sequencer.size()), &entries);
-        let (first, moved) = match moved.and_then(|moved| Ok((self.sequencer.append(&bytes, self.now)?, moved))) {
+        let moved = self.movements(EntryIndex(self.sequencer().size()), &entries);
+        let now = self.now;
+        let (first, moved) = match moved.and_then(|moved| Ok((held(&mut self.log).append(&bytes, now)?, moved))) {
             Ok(appended) => appended,
             Err(e) => {
                 self.forget_unlogged()?;
@@ -345,7 +351,8 @@ impl Home {
         batch: &[Vec<u8>],
     ) -> Result<(Option<EntryIndex>, Admitted)> {
         let ends = |e: &Entry| entry_draws(e) || matches!(e, Entry::WitnessChange(_));
-        let (state, sequencer, now) = (&mut self.archive.state, &mut self.sequencer, self.now);
+        let Snapshot { archive, log, now, .. } = &mut self.snapshot;
+        let (state, sequencer, now) = (&mut archive.state, held(log), *now);
         // The disk and slow witnesses: others are answered meanwhile.
         let (appended, admitted) = tokio::task::block_in_place(|| {
             rayon::join(|| ready.map(|ready| sequencer.append(&ready.bytes, now)).transpose(), || admit(state, known, batch, ends))
@@ -365,31 +372,14 @@ impl Home {
     /// State and books are what the log says again, after entries that did not get into it.
     fn forget_unlogged(&mut self) -> Result<()> {
         self.books = OnceLock::new();
-        self.archive.state = replayed(&self.sequencer)?;
+        self.snapshot.archive.state = replayed(self.sequencer().files(), self.sequencer().size())?;
         Ok(())
-    }
-
-    /// The books after all entries. The log is taken once; each append goes on from there.
-    ///
-    /// # Errors
-    /// If an entry does not fit the books before it.
-    pub fn books(&self) -> Result<&Accounting> {
-        if let Some(known) = self.books.get() {
-            return Ok(known);
-        }
-        let books = Accounting::of(&self.archive, self.state.next_index())?;
-        Ok(self.books.get_or_init(|| books))
     }
 
     /// Brings what was admitted into the catalog.
     pub async fn catalog_admitted(&mut self, first: EntryIndex, new: Admitted) -> Result<()> {
         let moved = self.movements(first, &new.entries)?;
         self.apply_to_catalog(first, &new.bytes, new.entries, moved).await
-    }
-
-    /// The leaf hashes of all entries.
-    pub fn leaves(&self) -> &[Digest] {
-        self.sequencer.tree().level(0)
     }
 
     /// What has to follow an append: the tree head that draws is kept, and new witnesses are asked from now on.
@@ -402,26 +392,27 @@ impl Home {
         if let Some(Entry::WitnessChange(e)) = entries.iter().rfind(|e| matches!(e, Entry::WitnessChange(_))) {
             let policy = e.witness_policy.clone();
             files::write(&self.dir.join(WITNESS_POLICY), policy.as_bytes(), 0o644)?;
-            self.sequencer.set_witnesses(asked(&self.dir, &policy, &self.config, &self.catalog)?);
+            let witnesses = asked(&self.dir, &policy, &self.config, &self.catalog)?;
+            held(&mut self.log).set_witnesses(witnesses);
         }
         Ok(())
     }
 
     /// Keeps the cosigned tree head of this size if it draws: that is needed after the log has grown.
     fn keep_head(&self) -> Result<()> {
-        if !draws(&self.sequencer.entry(self.sequencer.size() - 1)?) {
+        if !draws(&self.sequencer().entry(self.sequencer().size() - 1)?) {
             return Ok(());
         }
-        let note = self.sequencer.signed_head().expect("just published");
+        let note = self.sequencer().signed_head().expect("just published");
         // Of the sequencer: the state may have admitted more already.
-        let size = self.sequencer.size().to_string();
+        let size = self.sequencer().size().to_string();
         Ok(files::write(&self.dir.join("state/heads").join(size), note.to_text().as_bytes(), 0o600)?)
     }
 
     /// The cosigned tree head of exactly `size`.
     pub(crate) fn head_at(&self, size: u64) -> Result<String> {
-        if self.sequencer.size() == size {
-            return Ok(self.sequencer.signed_head().expect("a log with entries is signed").to_text());
+        if self.sequencer().size() == size {
+            return Ok(self.sequencer().signed_head().expect("a log with entries is signed").to_text());
         }
         let path = self.dir.join("state/heads").join(size.to_string());
         Ok(files::read_text(&path)?)
@@ -447,7 +438,9 @@ impl Home {
         // Books that an entry does not fit are of no use: they are kept only if all did.
         let (mut books, mut moved) = (self.books.take().unwrap_or_default(), Moved::new());
         let end = first + entries.len() as u64;
-        books.turn_to(&self.archive, first)?.advance(&self.archive, end, |at, movement| drop(moved.insert(at, movement)))?;
+        books
+            .turn_to(&self.snapshot.archive, first)?
+            .advance(&self.snapshot.archive, end, |at, movement| drop(moved.insert(at, movement)))?;
         self.books = books.into();
         Ok(moved)
     }
@@ -457,7 +450,7 @@ impl Home {
         let known = match self.catalog.last().await? {
             None => 0,
             Some((index, digest)) => {
-                let same = index < self.state.size && Digest::of(&self.sequencer.entry(index)?).to_string() == digest;
+                let same = index < self.state.size && Digest::of(&self.sequencer().entry(index)?).to_string() == digest;
                 if !same {
                     let text = "it is of another log, or of entries that this log does not have; run `assay catalog rebuild`";
                     return Err(StoreError::Catalog(text.into()).into());
@@ -466,7 +459,7 @@ impl Home {
             }
         };
         for start in (known..self.state.size).step_by(4096) {
-            let bytes = self.sequencer.entries(start..self.state.size.min(start + 4096))?;
+            let bytes = self.sequencer().entries(start..self.state.size.min(start + 4096))?;
             let entries = (start..).zip(&bytes).map(|(index, b)| Ok(parse(EntryIndex(index), b)?.1)).collect::<Result<Vec<_>>>()?;
             let moved = self.movements(EntryIndex(start), &entries)?;
             self.apply_to_catalog(EntryIndex(start), &bytes, entries, moved).await?;
@@ -476,33 +469,14 @@ impl Home {
 
     /// Checks that the catalog is of this log, entry by entry.
     pub(crate) async fn catalog_matches(&self) -> Result<bool> {
-        let entries = self.sequencer.entries(0..self.state.size)?;
+        let entries = self.sequencer().entries(0..self.state.size)?;
         Ok(self.catalog.digests().await?.into_iter().eq(entries.iter().map(|e| Digest::of(e).to_string())))
-    }
-
-    /// The bytes of entry `index`, and the proof that it is under the newest tree head.
-    ///
-    /// # Errors
-    /// If the log has no such entry, or its file cannot be read.
-    pub(crate) fn entry_proof(&self, index: EntryIndex) -> Result<(Vec<u8>, EntryProof)> {
-        Ok((self.sequencer.entry(index.0)?, self.proof(index)))
-    }
-
-    /// The proof that entry `index` is under the newest tree head.
-    ///
-    /// # Panics
-    /// If the log has no such entry.
-    pub fn proof(&self, index: EntryIndex) -> EntryProof {
-        let path = self.sequencer.tree().inclusion_proof(index.0, self.sequencer.size());
-        EntryProof { index: index.0, path, note: self.sequencer.signed_head().expect("a log with entries is signed").clone() }
     }
 
     /// The key of the contributor `name`.
     pub fn contributor_key(&self, name: &str) -> Result<&ContributorKey> {
-        self.contributors.get(name).ok_or_else(|| {
-            let known: Vec<&str> = self.contributors.keys().map(String::as_str).collect();
-            usage(format!("contributor {name:?} is unknown; known are {known:?}; add it with `assay contributor add`"))
-        })
+        self.public_key(name)?;
+        Ok(&self.contributors[name])
     }
 
     /// Adds a contributor's key to the home: the given one, or a new one that the operator holds.
@@ -520,31 +494,18 @@ impl Home {
             }
         };
         write_contributor_key(&folder, name, &key)?;
-        self.contributors.insert(name.to_string(), key.clone());
+        self.know(name, key.clone());
         Ok(key)
     }
 
-    /// A contributor's name, or its id if the home has none.
-    pub fn name_of(&self, id: &ContributorId) -> String {
-        self.contributors.iter().find(|(_, k)| self.id_of(k) == *id).map_or_else(|| id.to_string(), |(name, _)| name.clone())
-    }
-
-    /// Names of all contributors of this home.
-    pub fn names(&self) -> HashMap<ContributorId, String> {
-        self.contributors.iter().map(|(name, key)| (self.id_of(key), name.clone())).collect()
+    fn know(&mut self, name: &str, key: ContributorKey) {
+        self.keys.insert(name.to_string(), key.public());
+        self.contributors.insert(name.to_string(), key);
     }
 
     /// The contributor that a key is of: the id of its first key, whichever is in force.
     pub fn id_of(&self, key: &ContributorKey) -> ContributorId {
-        match self.state.holder(&key.public()) {
-            Some(Holder::Contributor(id)) => id,
-            _ => ContributorId::of_key(&key.public().to_bytes()),
-        }
-    }
-
-    /// The id of the contributor `name`.
-    pub(crate) fn contributor_id(&self, name: &str) -> Result<ContributorId> {
-        Ok(self.id_of(self.contributor_key(name)?))
+        self.holder_of(&key.public())
     }
 
     /// The file with the operator's or the approver's key.
@@ -556,7 +517,7 @@ impl Home {
     pub(crate) fn replace_contributor_key(&mut self, name: &str, key: ContributorKey) -> Result<()> {
         let folder = self.dir.join("keys/contributors");
         write_contributor_key(&folder, name, &key)?;
-        self.contributors.insert(name.to_string(), key);
+        self.know(name, key);
         Ok(())
     }
 
@@ -568,14 +529,6 @@ impl Home {
         }
         Ok(())
     }
-}
-
-/// What the log says after replaying it.
-fn replayed(sequencer: &Sequencer) -> Result<State> {
-    let mut state = State::default();
-    let size = sequencer.size();
-    sequencer.files().entries(size, 0..size, |_, entries| Ok::<_, PipelineError>(follow(&mut state, &entries, 0, |_, _| {})?))?;
-    Ok(state)
 }
 
 /// The witness policy that the last entry about it says.

@@ -13,6 +13,7 @@ use ingest::{Beside, TextTokenizer, TokenizerError, cut};
 use ledger::entry::{Acceptance, Shard, Tokenizer, TokenizerOrigin};
 use ledger::history::{Logged, Submitted};
 use rayon::prelude::*;
+use rules::EpochView;
 use rules::bundles::{counts, verdicts};
 use rules::listener::Listener;
 use rules::parts::parts;
@@ -24,7 +25,8 @@ use store::Class;
 use crate::error::{Context, Kind, Result, failure, usage};
 use crate::home::Home;
 use crate::kept;
-use crate::outlines::{loading, outlines_of};
+use crate::outlines::{loading, outlines_looking, outlines_of};
+use crate::snapshot::Snapshot;
 use crate::work::Work;
 use crate::{epoch, jobs};
 
@@ -57,18 +59,56 @@ pub struct Judged {
 /// Judges an epoch that is drawn; every device gives the same.
 pub(crate) async fn judge_epoch(home: &Home, number: u32, device: Device) -> Result<Judged> {
     let view = home.view(Some(number))?;
-    let key = home.secret(&format!("dedup key {number}"))?;
-    let secret = home.secret(&epoch::hits_label(number))?;
+    let secrets = EpochSecrets { key: home.secret(&key_label(number))?, hits: home.secret(&epoch::hits_label(number))? };
     let parameters = JudgeParameters::of(&view)?;
-    let pool = outlines(&view.pool()?, &Filters::default()).documents;
     let seen = Seen::by(&view)?;
     let own: Vec<&Submitted> = view.epoch.submissions.iter().collect();
     let files = outlines_of(home, &own).await?;
-    let prepare = |(s, files): (&&Submitted, Vec<Digest>)| -> Result<ToJudge> { Ok(seen.prepare(s, loading(home, s, files)?)?) };
-    let submissions: Vec<ToJudge> = own.iter().zip(files).map(prepare).collect::<Result<_>>()?;
-    let mut keeper = kept::index_of(home, &seen, &parameters.options(&key)).await?.on_device(device);
-    let salts = |document: DocumentRef| hit_salt(&secret, document);
-    let (tables, openings) = judge(&mut keeper, &submissions, &pool, &key, &parameters, salts)?;
+    let keeper = kept::index_of(home, &seen, &parameters.options(&secrets.key)).await?.on_device(device);
+    judge_over(&view, &seen, files, keeper, parameters, &secrets)
+}
+
+/// The verdicts of an epoch that was judged, computed again by who only looks.
+pub(crate) async fn judge_looking(home: &Snapshot, number: u32) -> Result<Vec<VerdictTable>> {
+    let view = home.view(Some(number))?;
+    let drawn = |label: String| home.secrets.find(&label)?.with_context(|| format!("{label}: the secret is not in this home"));
+    let secrets = EpochSecrets { key: drawn(key_label(number))?, hits: drawn(epoch::hits_label(number))? };
+    let parameters = JudgeParameters::of(&view)?;
+    let seen = Seen::by(&view)?;
+    let own: Vec<&Submitted> = view.epoch.submissions.iter().collect();
+    let files = outlines_looking(home, &own).await?;
+    let folder = tempfile::tempdir()?;
+    let keeper = kept::judge_over_kept(home, &seen, &parameters.options(&secrets.key), folder.path()).await?;
+    Ok(judge_over(&view, &seen, files, keeper, parameters, &secrets)?.tables)
+}
+
+/// The label of the secret that an epoch's documents are compared under.
+fn key_label(number: u32) -> String {
+    format!("dedup key {number}")
+}
+
+/// What the operator keeps to itself until an epoch is settled.
+struct EpochSecrets {
+    /// What documents are compared under.
+    key: [u8; 32],
+    /// What the salts of held-out hits come from.
+    hits: [u8; 32],
+}
+
+/// Judges an epoch's submissions, whose outlines are in `files`, over what `keeper` has.
+fn judge_over(
+    view: &EpochView<'_>,
+    seen: &Seen<'_>,
+    files: Vec<Vec<Digest>>,
+    mut keeper: Keeper,
+    parameters: JudgeParameters,
+    secrets: &EpochSecrets,
+) -> Result<Judged> {
+    let pool = outlines(&view.pool()?, &Filters::default()).documents;
+    let prepare = |(s, files): (&Submitted, Vec<Digest>)| -> Result<ToJudge> { Ok(seen.prepare(s, loading(view.archive, s, files)?)?) };
+    let submissions: Vec<ToJudge> = view.epoch.submissions.iter().zip(files).map(prepare).collect::<Result<_>>()?;
+    let salts = |document: DocumentRef| hit_salt(&secrets.hits, document);
+    let (tables, openings) = judge(&mut keeper, &submissions, &pool, &secrets.key, &parameters, salts)?;
     Ok(Judged { tables, openings, parameters, keeper })
 }
 

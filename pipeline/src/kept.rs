@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use corpus::DocumentRef;
+use corpus::{Digest, DocumentRef};
 use dedup::{DedupError, Index, Judge, Name, Options};
 use ledger::history::Submitted;
-use rules::EpochViews;
 use rules::parts::parts;
 use rules::seen::{Seen, by_part};
 use rules::verdicts::{JudgeParameters, Keeper, name};
+use rules::{Archive, EpochViews};
 
 use crate::error::{Context, PipelineError, Result};
 use crate::home::Home;
-use crate::outlines::{loading, outlines_of};
+use crate::outlines::{loading, outlines_looking, outlines_of};
+use crate::snapshot::Snapshot;
 
 /// Where an epoch's index of kept documents is.
 fn index_dir(home: &Home, number: u32) -> PathBuf {
@@ -48,29 +49,38 @@ pub(crate) async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) ->
     let index = Index::open(&dir, &options.keys)?;
     // Before every verdict of this epoch; when exactly does not matter to who asks for it.
     let mut making = Keeper::over(Judge::with_base(index.view(), options.clone())?, Some((index, 0)), options.clone());
-    keep_all(home, &mut making, &expected).await?;
+    let files = outlines_of(home, &submissions(home, &expected)?).await?;
+    keep_all(home, &mut making, &expected, files)?;
     making.finish()?;
     let index = Index::open(&dir, &options.keys)?;
     Ok(keeper(Judge::with_base(index.view(), options.clone())?, index))
 }
 
-/// A judge under other keys over what is kept before an epoch's verdicts, with its index in `dir`.
-pub(crate) async fn judge_over_kept(home: &Home, seen: &Seen<'_>, options: &Options, dir: &Path) -> Result<Keeper> {
+/// A judge under the keys of `options` over what is kept before an epoch's verdicts, with its index in `dir`, for who only looks.
+pub(crate) async fn judge_over_kept(home: &Snapshot, seen: &Seen<'_>, options: &Options, dir: &Path) -> Result<Keeper> {
     let index = Index::open(dir, &options.keys)?;
     let mut keeper = Keeper::over(Judge::with_base(index.view(), options.clone())?, Some((index, 0)), options.clone());
-    keep_all(home, &mut keeper, &seen.kept_before()?).await?;
+    let kept = seen.kept_before()?;
+    let files = outlines_looking(home, &submissions(home, &kept)?).await?;
+    keep_all(home, &mut keeper, &kept, files)?;
     Ok(keeper)
 }
 
-/// Lets a judge keep documents from their word hashes.
-async fn keep_all(home: &Home, keeper: &mut Keeper, documents: &[DocumentRef]) -> Result<()> {
-    let of_one: Vec<&[DocumentRef]> = documents.chunk_by(|a, b| a.submission == b.submission).collect();
-    let submitted = |d: &&[DocumentRef]| home.state.submission(d[0].submission).context("a verdict names a submission");
-    let submissions: Vec<&Submitted> = of_one.iter().map(submitted).collect::<Result<_>>()?;
-    let files = outlines_of(home, &submissions).await?;
-    for ((documents, s), files) in of_one.into_iter().zip(submissions).zip(files) {
-        let load = loading(home, s, files)?;
-        for (part, documents) in by_part(&parts(home, s)?, documents) {
+/// Documents that follow each other, by submission.
+fn by_submission(documents: &[DocumentRef]) -> impl Iterator<Item = &[DocumentRef]> {
+    documents.chunk_by(|a, b| a.submission == b.submission)
+}
+
+/// The submissions of `documents`, in their order.
+fn submissions<'a>(archive: &'a Archive, documents: &[DocumentRef]) -> Result<Vec<&'a Submitted>> {
+    by_submission(documents).map(|d| archive.state.submission(d[0].submission).context("a verdict names a submission")).collect()
+}
+
+/// Lets a judge keep documents from their word hashes, which are in `files` by submission and bundle.
+fn keep_all(archive: &Archive, keeper: &mut Keeper, documents: &[DocumentRef], files: Vec<Vec<Digest>>) -> Result<()> {
+    for ((documents, s), files) in by_submission(documents).zip(submissions(archive, documents)?).zip(files) {
+        let load = loading(archive, s, files)?;
+        for (part, documents) in by_part(&parts(archive, s)?, documents) {
             let outlines = load(part)?;
             keeper.keep(documents.iter().map(|d| (*d, &outlines.documents[(d.number - part.first) as usize])))?;
         }

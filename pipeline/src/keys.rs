@@ -3,7 +3,7 @@
 //! A secret key file has mode 0600 and holds the signed-note text form, or the same encrypted in the `age` format (armored). No key and no
 //! passphrase is ever taken from the environment or from arguments, and texts that hold them are zeroed.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -11,7 +11,7 @@ use age::secrecy::SecretString;
 use ledger::key::Algorithm;
 use ledger::{PublicKey, SecretKey, Verifier};
 use ssh_key::private::KeypairData;
-use store::files;
+use store::{StoreError, files};
 use zeroize::Zeroizing;
 
 use crate::error::{Context, Kind, Result, failure, usage};
@@ -99,6 +99,27 @@ pub fn read(path: &Path) -> Result<SecretKey> {
         Zeroizing::new(text.to_string())
     };
     SecretKey::from_text(&text).with_context(|| path.display().to_string())
+}
+
+/// The public key of a secret or public key file, if it can be had without asking anybody: not of one that is encrypted, unless a file has
+/// the passphrase, nor of one that this user may not read.
+pub(crate) fn public_at_hand(path: &Path) -> Result<Option<PublicKey>> {
+    let bytes = match files::read(path) {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(StoreError::Io { source, .. }) if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(e.into()),
+    };
+    if let Ok(verifier) = Verifier::from_vkey(&String::from_utf8_lossy(&bytes)) {
+        return Ok(Some(verifier.public));
+    }
+    let source = PASSPHRASE.lock().expect("nobody panics with it");
+    if is_encrypted(&bytes) && source.file.is_none() && source.known.is_none() {
+        return Ok(None);
+    }
+    drop(source);
+    Ok(Some(read(path)?.public()))
 }
 
 /// The key of a file that somebody may have given.

@@ -1,5 +1,6 @@
 //! The stages, one file each: each reads inputs by digest, computes, writes the file, appends the entry, and does nothing a second time.
 //!
+//! - `snapshot`: what a home says at a tree head, for whoever only looks
 //! - `home`, `config`, `keys`, `rebuild`, `secrets`, `witnesses`: a home, what it holds, and the one way entries are made
 //! - `contributor`, `rotation`, `notices`: who takes part, and what they give notice of
 //! - `gather`, `stated_rights`, `preview`, `submit`: a dataset to bundles, what would become of it, a commitment and a submission
@@ -51,6 +52,7 @@ pub mod reward;
 pub mod rotation;
 pub mod sampling;
 pub mod secrets;
+pub mod snapshot;
 pub mod stated_rights;
 pub mod statements;
 pub mod status;
@@ -66,3 +68,4 @@ pub mod work;
 
 pub use error::{Kind, PipelineError, Result};
 pub use home::Home;
+pub use snapshot::Snapshot;

@@ -15,7 +15,6 @@ use store::{Class, files};
 use trainer::{Corpus, Decoding, Document, RunConfig, Start, config_json, pieces_of, pricing_passes, read_config, write_parameters};
 
 use crate::error::{Context, Kind, Result, failure, usage};
-use crate::home::Home;
 
 /// A run's parameters after its last progress.
 struct Model {
@@ -174,8 +173,8 @@ pub fn export(archive: &Archive, run: RunNumber, out: &Path) -> Result<Written> 
     Ok(Written { run, step: model.step, out: out.display().to_string(), parameters: theta.len() })
 }
 
-/// Takes a folder's parameters into the home and names them in the run's config, whose sizes have to be theirs.
-pub fn start_from(home: &Home, dir: &Path, config: &mut RunConfig) -> Result<()> {
+/// Gives a folder's parameters to `put`, which keeps them, and names them in the run's config, whose sizes have to be theirs.
+pub fn start_from(put: impl FnOnce(&[u8]) -> Result<Digest>, dir: &Path, config: &mut RunConfig) -> Result<()> {
     let text = String::from_utf8_lossy(&files::read(&dir.join("config.json"))?).into_owned();
     let (mut sizes, _) = read_config(&text)?;
     // Rows may be shorter than the longest that the model was made for.
@@ -188,7 +187,7 @@ pub fn start_from(home: &Home, dir: &Path, config: &mut RunConfig) -> Result<()>
     if let Some(start) = config.start.as_ref().filter(|s| s.parameters != digest) {
         return Err(usage(format!("{}: parameters {digest}, RUN.toml says {}", dir.display(), start.parameters)));
     }
-    home.objects.put(Class::Sealed, &bytes)?;
+    put(&bytes)?;
     config.start = Some(Start { parameters: digest });
     Ok(())
 }

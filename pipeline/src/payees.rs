@@ -11,8 +11,9 @@ use rules::accounting::payee_of;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::error::{Kind, Result, failure, usage};
+use crate::error::{Context, Kind, Result, failure, usage};
 use crate::home::Home;
+use crate::snapshot::Snapshot;
 use crate::vault;
 
 #[derive(Deserialize)]
@@ -115,18 +116,21 @@ pub fn parse(source: &str) -> Result<Payee> {
     })
 }
 
-/// What the log has of a payee: accounts of one payee have the same, and nobody without the operator's secret can try guesses.
-pub fn reference(home: &Home, payee: &Payee) -> Result<Digest> {
+/// The secret's label under which payees have a digest in the log.
+pub(crate) const PAYEES: &str = "payees";
+
+/// What the log has of a payee, under the home's secret for [`PAYEES`]: accounts of one payee have the same, and nobody without the operator's secret can try guesses.
+pub fn reference(secret: &[u8; 32], payee: &Payee) -> Digest {
     let normal = match payee {
         Payee::Bank { iban, .. } => format!("bank {iban}"),
         Payee::Evm(account) => format!("evm {}", address::checksummed(account)),
         Payee::Near(account) => format!("near {account}"),
         Payee::Other(reference) => format!("other {}", reference.split_whitespace().collect::<Vec<_>>().join(" ")),
     };
-    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&home.secret("payees")?).expect("any key length");
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(secret).expect("any key length");
     mac.update(b"assay payee v2");
     mac.update(normal.as_bytes());
-    Ok(Digest(mac.finalize().into_bytes().into()))
+    Digest(mac.finalize().into_bytes().into())
 }
 
 /// Keeps where a payee is paid; another name or bank for the same account is refused, since one of the two is wrong.
@@ -142,15 +146,16 @@ pub fn keep(home: &Home, id: &PayeeId, source: &str) -> Result<()> {
 }
 
 /// The file of where a contributor's account is paid, if that is known.
-pub fn source(home: &Home, contributor: &ContributorId) -> Result<Option<String>> {
+pub fn source(home: &Snapshot, contributor: &ContributorId) -> Result<Option<String>> {
     let kept = vault::find(home, &payee_of(&home.state, contributor).to_string())?;
     Ok(kept.map(String::from_utf8).transpose()?)
 }
 
 /// What is kept of a payee has to be what its accounts were registered with.
-pub fn check(home: &Home, id: &PayeeId, payee: &Payee) -> Result<()> {
+pub fn check(home: &Snapshot, id: &PayeeId, payee: &Payee) -> Result<()> {
+    let secret = home.secrets.find(PAYEES)?.context("payees: the secret that their digests are made with is not in this home")?;
     match id {
-        PayeeId::Shared(digest) if reference(home, payee)? == *digest => Ok(()),
+        PayeeId::Shared(digest) if reference(&secret, payee) == *digest => Ok(()),
         _ => Err(failure(Kind::Verification, format!("payee {id}: what is kept in the home is not what was registered"))),
     }
 }

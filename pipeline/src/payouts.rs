@@ -23,6 +23,7 @@ use crate::batch::{Batch, Fate, Kept, Rail};
 use crate::error::{Context, Kind, Result, failure, usage};
 use crate::home::Home;
 use crate::payees::Spelled;
+use crate::snapshot::Snapshot;
 use crate::{payees, vault};
 
 /// Releases what nothing holds any more; returns how much.
@@ -151,13 +152,13 @@ pub struct Listed {
 }
 
 /// The name of a payment by the proposal of entry `at`: the newest statement of the payee's first account, and the entry.
-fn reference(home: &Home, contributor: &ContributorId, at: EntryIndex) -> String {
+fn reference(home: &Snapshot, contributor: &ContributorId, at: EntryIndex) -> String {
     let settled = home.state.runs.iter().rfind(|r| r.statements.is_some()).map_or(RunNumber(0), |r| r.intent.entry.run);
     format!("{}-{at}", statement_id(&home.genesis().origin, settled, contributor))
 }
 
 /// Payees above the threshold that the rail reaches; their accounts are paid together.
-fn collect(home: &Home, rail: &Rail, at: EntryIndex) -> Result<Collected> {
+fn collect(home: &Snapshot, rail: &Rail, at: EntryIndex) -> Result<Collected> {
     let accounting = home.books()?;
     let threshold = match home.state.runs.iter().rfind(|r| r.statements.is_some()) {
         Some(run) => home.view_of(run).policy()?.pay.threshold_minor,
@@ -211,10 +212,20 @@ fn collect(home: &Home, rail: &Rail, at: EntryIndex) -> Result<Collected> {
     Ok(proposed)
 }
 
-/// Proposes to pay everybody whom the rail reaches, after releasing what is due.
-pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result<Proposed> {
-    let rail = Rail::parse(&files::read_text(rail_file)?)?;
-    let released_minor = if dry_run { 0 } else { release(home).await? };
+/// A proposal, before it is made.
+struct Draft {
+    proposed: Proposed,
+    kept: Kept,
+    /// What the rail would be given.
+    file: Vec<u8>,
+}
+
+/// What would be proposed now, without releasing anything first.
+pub fn would_propose(home: &Snapshot, rail_file: &Path) -> Result<Proposed> {
+    Ok(draft(home, Rail::parse(&files::read_text(rail_file)?)?)?.proposed)
+}
+
+fn draft(home: &Snapshot, rail: Rail) -> Result<Draft> {
     let at = home.state.size;
     let Collected { payments, list, not_paid } = collect(home, &rail, EntryIndex(at))?;
     let (currency, exponent) = (home.genesis().currency.clone(), home.genesis().currency_exponent);
@@ -240,19 +251,33 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
     let payments: Vec<Payment> = payments.into_iter().map(|(p, _)| p).collect();
     let file = kept.rail.file(&kept.batch, &payments)?;
     let spelled = kept.rail.spelled(&payments);
-    let mut proposed =
-        Proposed { payout: None, rail: kept.rail.name(), total_minor, payments: payments.len(), released_minor, list, not_paid, spelled };
-    if dry_run {
-        return Ok(proposed);
-    }
+    let proposed = Proposed {
+        payout: None,
+        rail: kept.rail.name(),
+        total_minor,
+        payments: payments.len(),
+        released_minor: 0,
+        list,
+        not_paid,
+        spelled,
+    };
+    Ok(Draft { proposed, kept, file })
+}
+
+/// Proposes to pay everybody whom the rail reaches, after releasing what is due.
+pub async fn propose(home: &mut Home, rail_file: &Path) -> Result<Proposed> {
+    let rail = Rail::parse(&files::read_text(rail_file)?)?;
+    let released_minor = release(home).await?;
+    let Draft { mut proposed, kept, file } = draft(home, rail)?;
+    proposed.released_minor = released_minor;
     let list_bytes = lines::write(&proposed.list)?;
     let digest = vault::keep_file(home, &file)?;
     vault::keep(home, &format!("{digest}.batch"), &serde_json::to_vec(&kept)?)?;
     let entry = PayoutProposal {
         rail: kept.rail.name(),
-        total_minor,
-        currency,
-        transfers: payments.len() as u64,
+        total_minor: proposed.total_minor,
+        currency: kept.batch.currency.clone(),
+        transfers: proposed.payments as u64,
         root: lines::root(&list_bytes),
         list: home.objects.put(Class::Public, &list_bytes)?,
         file: digest,
@@ -263,7 +288,7 @@ pub async fn propose(home: &mut Home, rail_file: &Path, dry_run: bool) -> Result
 }
 
 /// An earlier payout, not rejected, over the same contract.
-fn same_distributor(home: &Home, rail: &Rail) -> Result<Option<EntryIndex>> {
+fn same_distributor(home: &Snapshot, rail: &Rail) -> Result<Option<EntryIndex>> {
     let Some(contract) = rail.distributor() else { return Ok(None) };
     for p in home.state.payouts.iter().filter(|p| !p.is_rejected() && p.proposal.entry.rail == rail.name()) {
         if kept(home, &p.proposal.entry)?.rail.distributor() == Some(contract.clone()) {
@@ -331,7 +356,7 @@ pub async fn approve(home: &mut Home, payout: EntryIndex, reject: bool, key: Opt
     Ok(Decided { outcome, entry: index })
 }
 
-fn kept(home: &Home, proposal: &PayoutProposal) -> Result<Kept> {
+fn kept(home: &Snapshot, proposal: &PayoutProposal) -> Result<Kept> {
     let bytes = vault::find(home, &format!("{}.batch", proposal.file))?;
     Ok(serde_json::from_slice(&bytes.with_context(|| format!("payout file {}: its batch is not in this home", proposal.file))?)?)
 }
@@ -460,7 +485,7 @@ fn reported(home: &Home, payout: &Payout) -> Result<BTreeMap<String, bool>> {
 }
 
 /// What is payable or on hold, and why; the payouts themselves are in the log's state.
-pub fn list(home: &Home) -> Result<Listed> {
+pub fn list(home: &Snapshot) -> Result<Listed> {
     let accounting = home.books()?;
     let of = |pick: fn(&Account) -> bool| accounting.books.balances().filter(|(a, _)| pick(a)).map(|(_, b)| b).sum::<i128>();
     Ok(Listed {

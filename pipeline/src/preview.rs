@@ -22,9 +22,9 @@ use store::files;
 
 use crate::error::{Context, Result};
 use crate::gather::{Destination, Source, gather};
-use crate::home::Home;
 use crate::kept::judge_over_kept;
-use crate::outlines::{loading, outlines_of};
+use crate::outlines::{loading, outlines_looking};
+use crate::snapshot::Snapshot;
 use crate::submit;
 
 /// Bundles become outlines in a temporary folder, and their sources are kept to name rows by.
@@ -110,12 +110,13 @@ pub struct Preview {
 }
 
 /// Says what would become of what the contributor `name` would submit.
-pub async fn preview(home: &Home, name: &str, source: &Source) -> Result<Preview> {
+pub async fn preview(home: &Snapshot, name: &str, source: &Source) -> Result<Preview> {
     let view = home.view(None)?;
     let (e, policy) = (view.epoch, view.policy()?);
     let temporary = tempfile::tempdir()?;
     let folder = temporary.path();
-    let master = home.secret(&submit::salts_label(name, e.open.entry.epoch))?;
+    // Salts decide no verdict, so that a secret that is not drawn yet may be any.
+    let master = home.secrets.find(&submit::salts_label(name, e.open.entry.epoch))?.unwrap_or_default();
     let source = &Source { counts_personal: true, ..source.clone() };
     let read = gather(name, source, &master, &policy.filters, &Outlining { folder, filters: &policy.filters }, &*home.listener)?;
     let rights = submit::rights(&read, false)?;
@@ -124,7 +125,7 @@ pub async fn preview(home: &Home, name: &str, source: &Source) -> Result<Preview
     let parameters = JudgeParameters::new(policy, e.open.entry.purpose, e.open.entry.dedup_key, Digest(key));
     let seen = Seen::by(&view)?;
     let (waiting, mut submissions): (Vec<_>, Vec<ToJudge>) = (e.submissions.iter().collect(), Vec::new());
-    for (s, files) in waiting.iter().zip(outlines_of(home, &waiting).await?) {
+    for (s, files) in waiting.iter().zip(outlines_looking(home, &waiting).await?) {
         submissions.push(seen.prepare(s, loading(home, s, files)?)?);
     }
     let index = home.state.size;

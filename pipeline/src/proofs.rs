@@ -12,10 +12,10 @@ use ledger::{EntryProof, Verifier};
 use store::{Class, LogFiles, StoreError, files};
 
 use crate::error::{Context, Kind, Result, failure, usage};
-use crate::home::Home;
+use crate::snapshot::Snapshot;
 
 /// The proof of what became of a document; with `open` its salt and text are in it.
-pub fn document(home: &Home, document: DocumentRef, open: bool) -> Result<DocumentProof> {
+pub fn document(home: &Snapshot, document: DocumentRef, open: bool) -> Result<DocumentProof> {
     let all = || home.state.epochs.iter().flat_map(|e| &e.submissions);
     let submitted = all().find(|s| s.submission.index == document.submission).ok_or_else(|| {
         usage(format!("document {document}: entry {} is no submission; names are as in `assay attribution show`", document.submission))
@@ -66,13 +66,13 @@ pub fn document(home: &Home, document: DocumentRef, open: bool) -> Result<Docume
     Ok(DocumentProof { version: 1, document, commitment: row.commitment, decision, shard, opening })
 }
 
-fn anchor(home: &Home, index: EntryIndex) -> Result<Anchor> {
+fn anchor(home: &Snapshot, index: EntryIndex) -> Result<Anchor> {
     let (bytes, proof) = home.entry_proof(index)?;
     Ok(Anchor::new(&bytes, &proof))
 }
 
 /// Writes the receipt of an entry: its C2SP `tlog-proof`, by index below `receipts/`.
-pub fn receipt(home: &Home, index: EntryIndex) -> Result<PathBuf> {
+pub fn receipt(home: &Snapshot, index: EntryIndex) -> Result<PathBuf> {
     let path = home.dir.join(format!("receipts/{index}.tlog-proof"));
     files::write(&path, home.entry_proof(index)?.1.to_text().as_bytes(), 0o600)?;
     Ok(path)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use corpus::{RunNumber, canonical};
+use corpus::{Digest, RunNumber, canonical};
 use rules::earned::table_of_run;
 use rules::shares::ShareTable;
 use store::Class;
@@ -11,6 +11,7 @@ use trainer::{Sampling, SamplingRule};
 
 use crate::error::{Context, Result, usage};
 use crate::home::Home;
+use crate::snapshot::Snapshot;
 
 /// The table of a file.
 pub fn table_of_file(path: &Path) -> Result<ShareTable> {
@@ -25,11 +26,20 @@ pub fn table_of_file(path: &Path) -> Result<ShareTable> {
 
 /// Puts the digest of the table that `sampling` asks for in its place, so that the config decides the run by itself.
 pub fn resolve(home: &Home, sampling: &mut Sampling) -> Result<()> {
+    keep(home, sampling, |bytes| Ok(home.objects.put(Class::Public, bytes)?))
+}
+
+/// The same for a run that is only estimated: the table lies beside the home's objects, as long as the snapshot does.
+pub fn resolve_looking(home: &Snapshot, sampling: &mut Sampling) -> Result<()> {
+    keep(home, sampling, |bytes| home.make(Class::Public, bytes))
+}
+
+fn keep(home: &Snapshot, sampling: &mut Sampling, put: impl FnOnce(&[u8]) -> Result<Digest>) -> Result<()> {
     let table = match (sampling.rule, sampling.run, sampling.file.take()) {
         (SamplingRule::FromRun, Some(run), _) => table_of_run(home, RunNumber(run), sampling.cap)?,
         (SamplingRule::File, _, Some(path)) => table_of_file(&path)?,
         _ => return Ok(()),
     };
-    sampling.table = Some(home.objects.put(Class::Public, &canonical::to_vec(&table)?)?.to_string());
+    sampling.table = Some(put(&canonical::to_vec(&table)?)?.to_string());
     Ok(())
 }

@@ -41,6 +41,15 @@ impl Secrets {
         Ok(secret)
     }
 
+    /// The secret that belongs to `label`, if it was made or derives from a demonstration's seed; nothing is made here.
+    pub fn find(&self, label: &str) -> Result<Option<[u8; 32]>> {
+        let path = self.dir.join("state/secrets").join(Digest::of(label.as_bytes()).to_string());
+        match files::read_if_present(&path)? {
+            Some(_) => self.get(label).map(Some),
+            None => self.demo_seed.map(|seed| make(Some(seed), label)).transpose(),
+        }
+    }
+
     /// Remembers which secret a bundle's salts come from, so that it can be destroyed with it.
     pub(crate) fn remember(&self, bundle: &Digest, label: &str) -> Result<()> {
         let path = self.dir.join("state/bundles").join(bundle.to_string());

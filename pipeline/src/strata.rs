@@ -8,7 +8,7 @@ use rules::strata::{FLOOR_PPM, OTHER, Stratum};
 use serde::Deserialize;
 
 use crate::error::{Result, usage};
-use crate::home::Home;
+use crate::snapshot::Snapshot;
 
 /// A file of strata.
 #[derive(Deserialize)]
@@ -50,7 +50,7 @@ struct Declared {
 }
 
 /// Reads a file of strata; contributors are names in this home or ids.
-pub fn read(home: &Home, path: &Path) -> Result<Vec<Stratum>> {
+pub fn read(home: &Snapshot, path: &Path) -> Result<Vec<Stratum>> {
     let text = store::files::read_text(path)?;
     let file: File = toml::from_str(&text).map_err(|e| usage(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
     let bad = |name: &str, what: String| usage(format!("{}: stratum {name:?}: {what}", path.display()));

@@ -10,8 +10,8 @@ use rules::verdicts::Clusters;
 use serde::Serialize;
 
 use crate::error::{Context, Kind, Result, failure, usage};
-use crate::home::Home;
 use crate::ingest;
+use crate::snapshot::Snapshot;
 
 /// Another submission, and how many documents of this one duplicate documents of it.
 #[derive(Clone, Debug, Serialize)]
@@ -114,18 +114,21 @@ pub enum Shown {
     Judged(Box<Judged>),
 }
 
-/// What is known of the submission of entry `index`: with `documents` each of them, with `replay` after judging it again.
+/// What is known of the submission of entry `index`, or of the one that the commitment of that entry led to: with `documents` each of them, with `replay` after judging it again.
 ///
 /// # Errors
 /// `Verification` if judging again gives another verdict.
-pub async fn show(home: &Home, index: EntryIndex, documents: bool, replay: bool) -> Result<Shown> {
-    let submitted = home.state.submission(index).ok_or_else(|| usage(format!("entry {index}: is no submission")))?;
+pub async fn show(home: &Snapshot, index: EntryIndex, documents: bool, replay: bool) -> Result<Shown> {
+    let committed = || home.state.epochs.iter().flat_map(|e| &e.submissions).find(|s| s.submission.entry.commitment == index);
+    let submitted = home.state.submission(index).or_else(committed);
+    let submitted = submitted.ok_or_else(|| usage(format!("entry {index}: is no submission, and no commitment that led to one")))?;
+    let index = submitted.submission.index;
     let contributor = home.name_of(&submitted.submission.entry.contributor);
     let Some(Logged { index: at, entry: acceptance }) = &submitted.acceptance else {
         let documents = submitted.submission.entry.documents;
         return Ok(Shown::Waiting(Waiting { submission: index, contributor, documents, judged: false }));
     };
-    let table = verdicts(&home.objects, submitted)?;
+    let table = verdicts(&*home.objects, submitted)?;
     let clusters = Clusters::of(&table);
     let owner = |submission: EntryIndex| {
         home.state.submission(submission).map(|s| home.name_of(&s.submission.entry.contributor)).unwrap_or_default()
@@ -151,7 +154,7 @@ pub async fn show(home: &Home, index: EntryIndex, documents: bool, replay: bool)
     };
     if replay {
         let epoch = home.state.epoch_at(index).context("a submission lies in an epoch")?;
-        let again = ingest::judge_epoch(home, epoch.open.entry.epoch, dedup::Device::Cpu).await?.tables;
+        let again = ingest::judge_looking(home, epoch.open.entry.epoch).await?;
         let again = again.iter().find(|t| t.submission == index).context("a table for each submission")?;
         if let Some((logged, found)) = table.rows.iter().zip(&again.rows).find(|(a, b)| a != b) {
             let text = format!(

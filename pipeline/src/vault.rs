@@ -9,13 +9,14 @@ use zeroize::Zeroizing;
 
 use crate::error::{Context, Kind, Result, failure};
 use crate::home::Home;
+use crate::snapshot::Snapshot;
 
-fn path(home: &Home, name: &str) -> PathBuf {
+fn path(home: &Snapshot, name: &str) -> PathBuf {
     home.dir.join("payees").join(format!("{name}.age"))
 }
 
 /// The home's key for such files, made when it is first needed.
-fn identity(home: &Home) -> Result<age::x25519::Identity> {
+fn identity(home: &Snapshot) -> Result<age::x25519::Identity> {
     let path = home.dir.join("keys/payees.key");
     if !path.exists() {
         if home.dir.join("payees").read_dir().is_ok_and(|mut d| d.next().is_some()) {
@@ -36,7 +37,7 @@ pub fn keep(home: &Home, name: &str, bytes: &[u8]) -> Result<()> {
 }
 
 /// What is kept under `name`, if something is.
-pub fn find(home: &Home, name: &str) -> Result<Option<Vec<u8>>> {
+pub fn find(home: &Snapshot, name: &str) -> Result<Option<Vec<u8>>> {
     let path = path(home, name);
     if !path.exists() {
         return Ok(None);
@@ -64,7 +65,7 @@ pub(crate) fn keep_file(home: &Home, bytes: &[u8]) -> Result<Digest> {
 }
 
 /// The file with this digest; one that was changed is refused.
-pub fn file(home: &Home, expected: &Digest) -> Result<Vec<u8>> {
+pub fn file(home: &Snapshot, expected: &Digest) -> Result<Vec<u8>> {
     let salted = find(home, &expected.to_string())?;
     let mut salted = salted.with_context(|| format!("{}: it is not in this home", path(home, &expected.to_string()).display()))?;
     let found = digest(&salted);

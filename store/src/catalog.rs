@@ -1,4 +1,4 @@
-//! The rebuildable database: what `status` reads, and the books.
+//! The rebuildable database: submissions, the books and the job queue for who reads SQL. Commands that look read the log.
 //!
 //! SQLite by default, Postgres by URL, with the same tables and the same statements.
 

@@ -60,10 +60,13 @@ pub struct Trace {
     pub proofs: Option<PathBuf>,
 }
 
-/// Write report.html for a run.
+/// Write the page of a run, with an audit of the home.
 #[derive(Debug, Args)]
 pub struct Report {
     /// The run.
     #[arg(long, default_value_t = RunNumber(0))]
     pub run: RunNumber,
+    /// Where it is written; default: report.html in the home.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }

@@ -57,7 +57,7 @@ pub enum Submission {
 /// Counts by verdict, clusters, and whose documents it duplicates.
 #[derive(Debug, Args)]
 pub struct Show {
-    /// The submission's log entry.
+    /// The log entry of the submission, or of its commitment.
     pub submission: EntryIndex,
     /// Each document with its evidence.
     #[arg(long)]

@@ -10,8 +10,8 @@ use crate::output::Output;
 use crate::tables::render;
 
 /// Shows pairs of documents of different contributors whose gradients are alike.
-pub async fn show(place: &Place, a: Alike) -> Result<Output> {
-    let found = alike(&place.open().await?, a.run, a.least, a.documents, a.tokens)?;
+pub fn show(place: &Place, a: Alike) -> Result<Output> {
+    let found = alike(&place.look()?, a.run, a.least, a.documents, a.tokens)?;
     let column = |f: &dyn Fn(&Pair) -> String| found.pairs.iter().map(f).collect::<Vec<_>>();
     let frame = df!(
         "cosine" => column(&|p| format!("{:.3}", p.cosine)),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use corpus::RunNumber;
 use pipeline::attribution::{StepPiece, Sum};
-use pipeline::{Home, attribution, explain};
+use pipeline::{Snapshot, attribution, explain};
 use polars::prelude::*;
 use rules::earned::Sampled;
 
@@ -13,8 +13,8 @@ use crate::output::Output;
 use crate::tables::render;
 
 /// Sums of the tables of a run.
-pub async fn show(place: &Place, a: Show) -> Result<Output> {
-    let sums = attribution::sums(&place.open().await?, a.run, a.by.into(), a.sort.into(), a.limit)?;
+pub fn show(place: &Place, a: Show) -> Result<Output> {
+    let sums = attribution::sums(&place.look()?, a.run, a.by.into(), a.sort.into(), a.limit)?;
     let column = |f: &dyn Fn(&Sum) -> String| sums.rows.iter().map(f).collect::<Vec<_>>();
     let title = match a.by {
         By::Contributor => "contributor",
@@ -36,7 +36,7 @@ pub async fn show(place: &Place, a: Show) -> Result<Output> {
 }
 
 /// The documents of a step of a run.
-pub fn inspect(home: &Home, run: RunNumber, step: u64) -> Result<Output> {
+pub fn inspect(home: &Snapshot, run: RunNumber, step: u64) -> Result<Output> {
     let found = attribution::step(home, run, step)?;
     let number = |f: &dyn Fn(&StepPiece) -> usize| found.pieces.iter().map(|p| f(p) as u64).collect::<Vec<_>>();
     let frame = df!(
@@ -51,7 +51,7 @@ pub fn inspect(home: &Home, run: RunNumber, step: u64) -> Result<Output> {
 }
 
 /// How often the strata of a run were sampled, beside what their sampling shares planned.
-pub fn sampled(home: &Home, run: RunNumber) -> Result<Output> {
+pub fn sampled(home: &Snapshot, run: RunNumber) -> Result<Output> {
     let found = attribution::sampled(home, run)?;
     let strata = &found.strata;
     let percent = |share: &dyn Fn(&Sampled) -> f64| strata.iter().map(|d| format!("{:.2} %", 100.0 * share(d))).collect::<Vec<_>>();
@@ -66,8 +66,8 @@ pub fn sampled(home: &Home, run: RunNumber) -> Result<Output> {
 }
 
 /// Which tokens of a document carry its credit.
-pub async fn explain(place: &Place, a: Explain) -> Result<Output> {
-    let found = explain::explain(&*place.open().await?, a.run, &a.document)?;
+pub fn explain(place: &Place, a: Explain) -> Result<Output> {
+    let found = explain::explain(&*place.look()?, a.run, &a.document)?;
     let tokens = &found.tokens;
     let mut order: Vec<usize> = (0..tokens.len()).collect();
     order.sort_by(|a, b| tokens[*b].nats.total_cmp(&tokens[*a].nats));

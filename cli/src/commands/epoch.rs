@@ -57,7 +57,7 @@ pub async fn ingest(place: &Place, a: Ingest) -> Result<Output> {
     let (device, name) = a.device.open()?;
     note(&format!("documents are compared on {name}"));
     ingest::run(&mut home, tokenizer, a.vocabulary, device).await?;
-    status::of(&home, None).await
+    status::of(&home, None)
 }
 
 /// Puts shards into fewer files.

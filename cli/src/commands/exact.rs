@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use corpus::ContributorId;
-use pipeline::Home;
+use pipeline::Snapshot;
 use pipeline::exact::{Document, Window};
 use polars::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::tables::render;
 const ROWS: usize = 20;
 
 /// The window for people.
-pub fn text(home: &Home, found: &Window) -> Result<String> {
+pub fn text(home: &Snapshot, found: &Window) -> Result<String> {
     let shown = &found.documents[..found.documents.len().min(ROWS)];
     let name = |d: &Document| d.contributor.parse::<ContributorId>().map_or_else(|_| d.contributor.clone(), |id| home.name_of(&id));
     let numbers = |f: fn(&Document) -> f64| shown.iter().map(|d| format!("{:+.3e}", f(d))).collect::<Vec<_>>();

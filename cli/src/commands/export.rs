@@ -12,10 +12,10 @@ use crate::failure::{Kind, failure};
 use crate::output::{Bars, Output};
 
 /// Writes a model, a dataset or what is said of one.
-pub async fn export(place: &Place, a: Export) -> Result<Output> {
+pub fn export(place: &Place, a: Export) -> Result<Output> {
     match a.format {
         Format::Llama => {
-            let w = model::export(&*place.open().await?, a.run, &a.out)?;
+            let w = model::export(&*place.look()?, a.run, &a.out)?;
             let names = "model.safetensors, config.json, tokenizer.json, tokenizer_config.json";
             Output::of(format!("{}: {names} of run {} after step {}", w.out, w.run, w.step), &w)
         }

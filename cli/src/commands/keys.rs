@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use ledger::entry::Holder;
 use ledger::key::Algorithm;
 use ledger::{PublicKey, SecretKey};
-use pipeline::Home;
+use pipeline::Snapshot;
 use pipeline::keys::{self, check_name, generate, openssh, public_of, read_given, vacant, write_new};
 use pipeline::rotation::Changed;
 use pipeline::{contributor, payees, rotation};
@@ -39,8 +39,8 @@ pub fn new(a: New) -> Result<Output> {
 }
 
 /// Says what a file holds, or whose keys are in force in the home.
-pub async fn show(place: &Place, a: Show) -> Result<Output> {
-    let Some(file) = a.file else { return in_force(&place.open().await?) };
+pub fn show(place: &Place, a: Show) -> Result<Output> {
+    let Some(file) = a.file else { return in_force(&place.look()?) };
     let (name, algorithm, public) = public_of(&file)?;
     Ok(describe(&name, algorithm, &public))
 }
@@ -100,7 +100,7 @@ fn describe(name: &str, algorithm: Algorithm, public: &PublicKey) -> Output {
 }
 
 /// Every key in force in a home, with the entry since which it is.
-fn in_force(home: &Home) -> Result<Output> {
+fn in_force(home: &Snapshot) -> Result<Output> {
     let contributors = home.state.contributors.keys().map(|id| Holder::Contributor(*id));
     let (mut text, mut rows) = (String::new(), Vec::new());
     for holder in [Holder::Operator, Holder::Approver].into_iter().chain(contributors) {

@@ -28,7 +28,7 @@ mod work;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pipeline::Home;
+use pipeline::{Home, Snapshot};
 
 use crate::args::attribution::Attribution;
 use crate::args::epoch::Epoch;
@@ -55,6 +55,11 @@ impl Place {
     async fn open(&self) -> Result<Home> {
         Ok(Home::open(&self.home, self.now).await?.listening(Bars))
     }
+
+    /// Reads what the home says now, for commands that only look: no lock is taken and nothing in it is written.
+    fn look(&self) -> Result<Snapshot> {
+        Ok(Snapshot::open(&self.home, self.now)?.listening(Bars))
+    }
 }
 
 /// Carries out a command.
@@ -65,7 +70,7 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Init(a) => home::init(place, a).await,
         Command::Contributor(Contributor::Add(a)) => keys::add(place, a).await,
         Command::Key(Key::New(a)) => keys::new(a),
-        Command::Key(Key::Show(a)) => keys::show(place, a).await,
+        Command::Key(Key::Show(a)) => keys::show(place, a),
         Command::Key(Key::Import(a)) => keys::import(a),
         Command::Key(Key::Protect(a)) => keys::protect(a),
         Command::Key(Key::Rotate(a)) => keys::rotate(place, a).await,
@@ -78,15 +83,15 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Submission(Submission::Show(a)) => submission::show(place, a).await,
         Command::Dedup(a) => dedup::run(a),
         Command::Train(a) => train::train(place, a).await,
-        Command::Attribution(Attribution::Show(a)) => attribution::show(place, a).await,
-        Command::Attribution(Attribution::Alike(a)) => alike::show(place, a).await,
-        Command::Explain(a) => attribution::explain(place, a).await,
-        Command::Generate(a) => model::generate(place, a).await,
-        Command::Eval(a) => model::evaluate(place, a).await,
-        Command::Export(a) => export::export(place, a).await,
+        Command::Attribution(Attribution::Show(a)) => attribution::show(place, a),
+        Command::Attribution(Attribution::Alike(a)) => alike::show(place, a),
+        Command::Explain(a) => attribution::explain(place, a),
+        Command::Generate(a) => model::generate(place, a),
+        Command::Eval(a) => model::evaluate(place, a),
+        Command::Export(a) => export::export(place, a),
         Command::Replay(a) => train::replay(place, a).await,
         Command::Reward(a) => money::statement::reward(place, a).await,
-        Command::Status(a) => status::status(place, a).await,
+        Command::Status(a) => status::status(place, a),
         Command::Audit(a) => audit::audit(place, a),
         Command::Claim(a) => notices::claim(place, a).await,
         Command::Grant(a) => notices::grant(place, a).await,
@@ -95,7 +100,7 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Trace(a) => trace::trace(place, a),
         Command::Serve(a) => serve::run(place, a).await,
         Command::Withdraw(a) => notices::withdraw(place, a).await,
-        Command::Prove(a) => proof::prove(place, a).await,
+        Command::Prove(a) => proof::prove(place, a),
         Command::VerifyProof(a) => proof::verify(a),
         Command::Witness(Witness::Key(a)) => witness::key(a),
         Command::Witness(Witness::Change(a)) => witness::change(place, a).await,
@@ -106,12 +111,12 @@ pub async fn run(args: Args) -> Result<Output> {
         Command::Payout(Payout::Approve(a)) => money::payouts::approve(place, a).await,
         Command::Payout(Payout::Export(a)) => money::payouts::export(place, a).await,
         Command::Payout(Payout::Reconcile(a)) => money::payouts::reconcile(place, a).await,
-        Command::Payout(Payout::List) => money::payouts::list(place).await,
+        Command::Payout(Payout::List) => money::payouts::list(place),
         Command::Dispute(Dispute::Open(a)) => money::disputes::open(place, a).await,
         Command::Dispute(Dispute::Resolve(a)) => money::disputes::resolve(place, a).await,
         Command::Books(Books::Close(a)) => money::disputes::close(place, a).await,
-        Command::Books(Books::Show) => money::disputes::show(place).await,
-        Command::Report(a) => report::report(place, a).await,
+        Command::Books(Books::Show) => money::disputes::show(place),
+        Command::Report(a) => report::report(place, a),
         Command::Catalog(Catalog::Rebuild) => home::rebuild(place).await,
         Command::Jobs(a) => work::jobs(place, a).await,
         Command::Worker(a) => work::worker(place, a).await,

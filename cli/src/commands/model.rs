@@ -9,15 +9,15 @@ use crate::args::model::{Eval, Generate};
 use crate::output::Output;
 
 /// Text that the model goes on with after a prompt.
-pub async fn generate(place: &Place, a: Generate) -> Result<Output> {
+pub fn generate(place: &Place, a: Generate) -> Result<Output> {
     let decoding = Decoding { temperature: a.temperature, top: a.top, seed: a.seed };
-    let found = model::generate(&*place.open().await?, a.run, &a.prompt, a.tokens, decoding)?;
+    let found = model::generate(&*place.look()?, a.run, &a.prompt, a.tokens, decoding)?;
     Output::of(format!("{}{}", found.prompt, found.text), &found)
 }
 
 /// Loss in nats a token and bits a byte, by target or of a file.
-pub async fn evaluate(place: &Place, a: Eval) -> Result<Output> {
-    let home = place.open().await?;
+pub fn evaluate(place: &Place, a: Eval) -> Result<Output> {
+    let home = place.look()?;
     let file = a.file.map(|path| Ok::<_, anyhow::Error>((path.display().to_string(), held_out::read(&path)?))).transpose()?;
     let found = model::evaluate(&home, a.run, file)?;
     let mut text = String::new();

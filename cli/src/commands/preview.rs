@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use corpus::verdict::{Verdict, VerdictRow};
-use pipeline::Home;
+use pipeline::Snapshot;
 use pipeline::gather::Source;
 use pipeline::preview::preview;
 use polars::prelude::*;
@@ -14,7 +14,7 @@ use crate::tables::render;
 const SHOWN: usize = 100;
 
 /// Says what would become of what the contributor `name` would submit.
-pub async fn show(home: &Home, name: &str, source: &Source) -> Result<Output> {
+pub async fn show(home: &Snapshot, name: &str, source: &Source) -> Result<Output> {
     let p = preview(home, name, source).await?;
     let mut text = format!(
         "{name}: {} records: {} documents, {} bytes, under {} ({}); nothing was sent\n",

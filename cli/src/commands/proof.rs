@@ -15,8 +15,8 @@ use crate::failure::{Kind, failure, usage};
 use crate::output::Output;
 
 /// Writes the proof of what became of a document.
-pub async fn prove(place: &Place, a: Prove) -> Result<Output> {
-    let (home, document) = (place.open().await?, a.document);
+pub fn prove(place: &Place, a: Prove) -> Result<Output> {
+    let (home, document) = (place.look()?, a.document);
     let proof = proofs::document(&home, document, a.open)?;
     let bytes = proof.to_bytes()?;
     let path = a.out.unwrap_or_else(|| PathBuf::from(format!("document-{}-{}.proof.json", document.submission, document.number)));

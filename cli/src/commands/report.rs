@@ -1,16 +1,15 @@
 //! `report.html`: one self-contained page for people.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use audit::Report;
 use corpus::RunNumber;
 use ledger::history::Logged;
-use pipeline::Home;
+use pipeline::Snapshot;
 use pipeline::status::{ContributorRow, contributors, run_facts};
 use serde_json::json;
-use store::Class;
+use store::{Class, files};
 use trainer::Accounts;
 
 use super::Place;
@@ -21,16 +20,21 @@ use crate::output::{Bars, Output, escape, money};
 const STYLE: &str = include_str!("report.css");
 
 /// Writes the page of a run, with an audit of the home.
-pub async fn report(place: &Place, a: Args) -> Result<Output> {
-    let (home, run) = (place.open().await?, a.run);
+pub fn report(place: &Place, a: Args) -> Result<Output> {
+    let (home, run) = (place.look()?, a.run);
     let this = home.state.run(run)?;
     let rows = contributors(&home, this.intent.entry.epoch, Some(run), |id| home.name_of(id))?;
-    let path = write(&home, run, &rows, &audit::run(&audited::files(&place.home)?, &audit::Options::new(place.now), &Bars)?)?;
-    Ok(Output::new(path.display().to_string(), json!({ "report": path.display().to_string() })))
+    let path = a.out.unwrap_or_else(|| home.dir.join(PAGE));
+    let audited = audit::run(&audited::files(&place.home)?, &audit::Options::new(place.now), &Bars)?;
+    files::write_to(&path, page(&home, run, &rows, &audited)?.as_bytes(), 0o644)?;
+    Ok(Output::new(path.display().to_string(), json!({ "report": path.display().to_string() })).beside(&path))
 }
 
-/// Writes the page of a run and returns its path.
-pub fn write(home: &Home, run: RunNumber, rows: &[ContributorRow], audited: &Report) -> Result<PathBuf> {
+/// The page's name in a home.
+pub const PAGE: &str = "report.html";
+
+/// The page of a run.
+pub fn page(home: &Snapshot, run: RunNumber, rows: &[ContributorRow], audited: &Report) -> Result<String> {
     let this = &home.state.runs[run.0 as usize];
     let accounts = rules::run_tables::of_run(home, this)?.accounts;
     let facts = run_facts(home, run)?.context("an attributed run has facts")?;
@@ -106,9 +110,7 @@ pub fn write(home: &Home, run: RunNumber, rows: &[ContributorRow], audited: &Rep
         home.state.size,
         home.root()
     )?;
-    let path = home.dir.join("report.html");
-    store::files::write(&path, page.as_bytes(), 0o644)?;
-    Ok(path)
+    Ok(page)
 }
 
 /// Boxes with arrows between them.
@@ -156,7 +158,7 @@ fn loss_curve(accounts: &Accounts) -> Result<String> {
 }
 
 /// How often strata were sampled; nothing if there is only one.
-fn sampled(home: &Home, run: RunNumber) -> Result<String> {
+fn sampled(home: &Snapshot, run: RunNumber) -> Result<String> {
     let sampled: Vec<_> =
         rules::earned::sampled(home, &home.state.runs[run.0 as usize])?.into_iter().filter(|d| d.corpus_tokens > 0).collect();
     if sampled.len() < 2 {
@@ -204,7 +206,7 @@ fn bars(rows: &[&ContributorRow]) -> Result<String> {
     Ok(out + "</svg>")
 }
 
-fn card(home: &Home, row: &ContributorRow, run: RunNumber, amount: &dyn Fn(i128) -> String) -> Result<String> {
+fn card(home: &Snapshot, row: &ContributorRow, run: RunNumber, amount: &dyn Fn(i128) -> String) -> Result<String> {
     let mut of = String::from("none");
     if !row.duplicate_of.is_empty() {
         of = row.duplicate_of.iter().map(|(name, n)| format!("{n} of {}", escape(name))).collect::<Vec<_>>().join(", ");

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use corpus::RunNumber;
-use pipeline::Home;
+use ledger::books::Account;
+use pipeline::Snapshot;
 use pipeline::status::{ContributorRow, Stage, contributors, stage};
 use serde_json::json;
 
@@ -13,12 +14,12 @@ use crate::output::{Output, money};
 use crate::tables::{contributor_table, number_value};
 
 /// The state of the home, or of one contributor.
-pub async fn status(place: &Place, a: Status) -> Result<Output> {
-    of(&place.open().await?, a.contributor.as_deref()).await
+pub fn status(place: &Place, a: Status) -> Result<Output> {
+    of(&place.look()?, a.contributor.as_deref())
 }
 
-/// The same of a home that is open.
-pub async fn of(home: &Home, contributor: Option<&str>) -> Result<Output> {
+/// The same of a home that is read or open.
+pub fn of(home: &Snapshot, contributor: Option<&str>) -> Result<Output> {
     let genesis = home.genesis();
     let (currency, exponent) = (genesis.currency.clone(), genesis.currency_exponent);
     let Some(last) = home.state.epochs.last() else {
@@ -36,17 +37,16 @@ pub async fn of(home: &Home, contributor: Option<&str>) -> Result<Output> {
         let row = rows
             .first()
             .ok_or_else(|| usage(format!("contributor {name:?}: nothing was submitted under this name or id in epoch {number}")))?;
-        let held = home.catalog.balance(&format!("held:{}", row.id), &currency).await?;
+        let held = home.books()?.books.balance(Account::OnHold(row.id));
         let text = contributor_text(home, row, run, held, stage, &currency, exponent)?;
         return Ok(Output::new(
             text,
             json!({ "log_size": home.state.size, "stage": stage, "contributor": row, "held_minor": number_value(held) }),
         ));
     }
-    // The books are the catalog's: they have to say the same as the log.
-    let balances = home.catalog.balances(&currency).await?;
-    let trial: i128 = balances.iter().map(|(_, b)| b).sum();
-    let submissions = home.catalog.submissions().await?.len();
+    let books = &home.books()?.books;
+    let (balances, trial) = (books.balances().map(|(account, b)| (account.to_string(), b)).collect::<Vec<_>>(), books.trial_balance());
+    let submissions: usize = home.state.epochs.iter().map(|e| e.submissions.len()).sum();
     let mut text =
         format!("{}: {} entries, {submissions} submissions, epoch {number} is {}\n\n", home.config.origin, home.state.size, stage.name());
     text += &contributor_table(&rows, &currency, exponent)?;
@@ -56,7 +56,7 @@ pub async fn of(home: &Home, contributor: Option<&str>) -> Result<Output> {
 }
 
 fn contributor_text(
-    home: &Home,
+    home: &Snapshot,
     row: &ContributorRow,
     run: Option<RunNumber>,
     held: i128,

@@ -12,7 +12,7 @@ use crate::tables::render;
 
 /// Shows a submission.
 pub async fn show(place: &Place, a: Show) -> Result<Output> {
-    let shown = known(&place.open().await?, a.submission, a.documents, a.replay).await?;
+    let shown = known(&place.look()?, a.submission, a.documents, a.replay).await?;
     let j = match &shown {
         Shown::Judged(judged) => judged,
         Shown::Waiting(w) => {

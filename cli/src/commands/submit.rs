@@ -40,18 +40,24 @@ pub async fn submit(place: &Place, a: Submit) -> Result<Output> {
 /// Submits a corpus of known origin, under a key that the operator holds.
 pub async fn import(place: &Place, a: Import) -> Result<Output> {
     let name = a.commons.or(a.contributor).unwrap_or_else(|| a.source.clone());
-    contributor::add(&mut place.open().await?, &name, None, None).await?;
     let source = a.reading.source(Some(&a.source))?;
-    carry_out(place, &name, Request { source, dry_run: a.dry_run, ..Request::default() }).await
+    if a.dry_run {
+        // The import itself registers the name.
+        return preview::show(&place.look()?, &name, &source).await;
+    }
+    contributor::add(&mut place.open().await?, &name, None, None).await?;
+    carry_out(place, &name, Request { source, ..Request::default() }).await
 }
 
 async fn carry_out(place: &Place, name: &str, given: Request) -> Result<Output> {
+    if given.dry_run {
+        let home = place.look()?;
+        home.public_key(name)?;
+        return preview::show(&home, name, &given.source).await;
+    }
     let mut home = place.open().await?;
     home.contributor_key(name)?;
     let key = read_given(given.key.as_deref())?;
-    if given.dry_run {
-        return preview::show(&home, name, &given.source).await;
-    }
     let read = submit::read(&home, name, &given.source)?;
     for problem in read.problems.iter().take(SHOWN) {
         note(&format!("not read: {}: {} ({})", problem.place, problem.reason, problem.code.name()));

@@ -31,13 +31,19 @@ async fn catalog_of(dir: &Path) -> Result<Catalog> {
 
 /// Shows the queue, once or until nothing is left.
 pub async fn jobs(place: &Place, a: Jobs) -> Result<Output> {
-    let catalog = catalog_of(&place.home).await?;
     if a.retry {
-        let count = catalog.retry().await?;
+        let count = catalog_of(&place.home).await?.retry().await?;
         note(&format!("{count} jobs may be tried again"));
     }
+    let config = config_of_home(&place.home)?;
     loop {
+        // Each time anew: a file that nobody may write is read as it was when it was opened.
+        let looked = Catalog::look(&catalog_place(&place.home, &config)).await;
+        let Some(catalog) = looked.with_context(|| format!("database {}", config.database))? else {
+            return Ok(Output::new(text(&[], 0, a.all), json_of(&[], 0)));
+        };
         let (jobs, now) = (catalog.jobs().await?, catalog.now().await?);
+        catalog.close().await;
         let open = jobs.iter().any(|j| ["ready", "leased"].contains(&j.state.as_str()));
         if !a.watch || !open {
             return Ok(Output::new(text(&jobs, now, a.all), json_of(&jobs, now)));

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use ledger::entry::ApprovalOutcome;
 use ledger::history::Logged;
-use pipeline::Home;
+use pipeline::Snapshot;
 use pipeline::keys::read_given;
 use pipeline::payouts;
 use serde_json::json;
@@ -12,15 +12,24 @@ use crate::args::money::{Approve, Export, Propose, Reconcile};
 use crate::commands::Place;
 use crate::output::{Output, money};
 
-fn amount(home: &Home, minor: i128) -> String {
+fn amount(home: &Snapshot, minor: i128) -> String {
     let genesis = home.genesis();
     money(minor, genesis.currency_exponent, &genesis.currency)
 }
 
 /// Proposes to pay everybody whom the rail reaches.
 pub async fn propose(place: &Place, a: Propose) -> Result<Output> {
+    if a.dry_run {
+        let home = &place.look()?;
+        return Ok(proposal(home, payouts::would_propose(home, &a.rail)?));
+    }
     let home = &mut place.open().await?;
-    let p = payouts::propose(home, &a.rail, a.dry_run).await?;
+    let proposed = payouts::propose(home, &a.rail).await?;
+    Ok(proposal(home, proposed))
+}
+
+/// What is proposed, or would be.
+fn proposal(home: &Snapshot, p: payouts::Proposed) -> Output {
     let mut text = String::new();
     for n in &p.not_paid {
         text += &format!("  {:<24} {:>16}  not paid now: {}\n", home.name_of(&n.contributor), amount(home, n.amount_minor), n.why);
@@ -42,12 +51,9 @@ pub async fn propose(place: &Place, a: Propose) -> Result<Output> {
         "rail": p.rail, "total_minor": p.total_minor.to_string(), "payments": p.payments, "released_minor": p.released_minor.to_string(),
         "not_paid": not_paid, "spelled": p.spelled,
     });
-    let Some(payout) = p.payout else { return Ok(Output::new(format!("would propose {what}\n{text}"), json)) };
+    let Some(payout) = p.payout else { return Output::new(format!("would propose {what}\n{text}"), json) };
     json["payout"] = json!(payout);
-    Ok(Output::new(
-        format!("payout {payout}: proposes {what}; the approver approves it with `assay payout approve {payout}`\n{text}"),
-        json,
-    ))
+    Output::new(format!("payout {payout}: proposes {what}; the approver approves it with `assay payout approve {payout}`\n{text}"), json)
 }
 
 /// The second key's word on a proposal.
@@ -91,8 +97,8 @@ pub async fn reconcile(place: &Place, a: Reconcile) -> Result<Output> {
 }
 
 /// All payouts, and what is payable or on hold.
-pub async fn list(place: &Place) -> Result<Output> {
-    let home = &place.open().await?;
+pub fn list(place: &Place) -> Result<Output> {
+    let home = &place.look()?;
     let listed = payouts::list(home)?;
     let (mut text, mut rows) = (String::new(), Vec::new());
     for p in &home.state.payouts {

@@ -7,7 +7,7 @@ use corpus::{ContributorId, RunNumber};
 use ledger::entry::PoolOutcome;
 use ledger::payee::PayeeId;
 use ledger::settlement::PayeeLine;
-use pipeline::{Home, reward, statements};
+use pipeline::{Snapshot, reward, statements};
 use serde_json::json;
 use store::files;
 
@@ -21,16 +21,17 @@ use crate::tables::number_value;
 
 /// Settles a run, or only says what everybody would get.
 pub async fn reward(place: &Place, a: Reward) -> Result<Output> {
-    let mut home = place.open().await?;
-    if !a.dry_run {
-        let settled = reward::run(&mut home, a.run).await?;
-        page::write(&home, &settled)?;
+    if a.dry_run {
+        return rewards(&place.look()?, a.run);
     }
+    let mut home = place.open().await?;
+    let settled = reward::run(&mut home, a.run).await?;
+    page::write(&home, &settled)?;
     rewards(&home, a.run)
 }
 
 /// Every pool with everybody's line, and what is payable of it.
-fn rewards(home: &Home, run: RunNumber) -> Result<Output> {
+fn rewards(home: &Snapshot, run: RunNumber) -> Result<Output> {
     let computed = rules::settlement::compute(home, run)?;
     let (policy, rewards) = (&computed.policy, &computed.rewards);
     let amount = |minor: i128| money(minor, policy.currency_exponent, &policy.currency);
@@ -92,10 +93,11 @@ fn rewards(home: &Home, run: RunNumber) -> Result<Output> {
     let pools: Vec<_> = rewards.pools.iter().map(|p| json!({ "pool": p.head, "lines": p.lines })).collect();
     // A pool that is on hold pays nobody: what was asked for did not happen.
     let exit = if computed.outcome == PoolOutcome::Settled { 0 } else { Kind::Check as u8 };
-    Ok(Output::new(text, json!({
-            "run": run, "outcome": computed.outcome, "pool_minor": policy.pool_minor.to_string(), "pools": pools, "rewards": lines,
-            "payees": rewards.settlement.payees,
-        })).exiting(exit))
+    let json = json!({
+        "run": run, "outcome": computed.outcome, "pool_minor": policy.pool_minor.to_string(), "pools": pools, "rewards": lines,
+        "payees": rewards.settlement.payees,
+    });
+    Ok(Output::new(text, json).exiting(exit))
 }
 
 /// Recomputes a statement from the log and public objects, and names the fields that differ.

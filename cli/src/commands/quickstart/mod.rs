@@ -155,7 +155,8 @@ pub async fn run(place: &Place, a: Quickstart) -> Result<Output> {
         audit::run(&audited::files(dir)?, &audit::Options { replay: options.replay, ..audit::Options::new(home.now) }, &Bars)?;
     stage("audit");
     let rows = status::contributors(&home, 0, Some(run), |id| home.name_of(id))?;
-    let page = report::write(&home, run, &rows, &audit_report)?;
+    let page = dir.join(report::PAGE);
+    files::write(&page, report::page(&home, run, &rows, &audit_report)?.as_bytes(), 0o644)?;
     stage("report");
 
     let facts = run_facts(&home, run)?.context("an attributed run has facts")?;
