@@ -129,11 +129,11 @@ fn from_a_settled_run_to_paid_accounts_and_closed_books() {
     home.world.write("doubt.txt", "a letter");
     let dispute = home.ok(due, &["dispute", "open", "--contributor", "anna", "--code", "rights", "--evidence", "doubt.txt"]);
     let dispute = dispute["dispute"].as_u64().unwrap().to_string();
-    let would = home.ok(due, &["payout", "propose", "bank.toml", "--dry-run"]);
+    let proposed = home.ok(due, &["payout", "propose", "bank.toml"]);
     let spelled = [("Bert Müster", "Bert Muester"), ("8 allée d’Étigny", "8 allee d'Etigny")]
         .map(|(given, written)| serde_json::json!({ "given": given, "written": written }));
-    assert_eq!(would["spelled"], Value::from(spelled.to_vec()));
-    let first = home.payout(due, "bank.toml");
+    assert_eq!(proposed["spelled"], Value::from(spelled.to_vec()));
+    let first = proposed["payout"].as_u64().unwrap();
     let list = home.ok(due, &["payout", "list"]);
     assert_eq!(
         (&list["payouts"][0]["payments"], &list["payouts"][0]["state"]),
