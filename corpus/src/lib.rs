@@ -19,8 +19,8 @@
 //!
 //! Stages themselves, signatures and storage are left to others.
 
-#[cfg(feature = "tables")]
 mod as_text;
+#[cfg(feature = "tables")]
 pub mod bundle;
 pub mod canonical;
 pub mod credit;
