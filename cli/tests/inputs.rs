@@ -218,7 +218,8 @@ fn a_home_in_use_or_without_permission_is_left_alone() {
     open_home(&world, "research");
     let lock = fs::File::open(world.path("h/state/lock")).unwrap();
     lock.lock().unwrap();
-    world.run(&["status", "--home", "h"]).fails(1, &["in use by another process"]);
+    world.run(&["submit", "--home", "h", "anna", "from/anna"]).fails(1, &["in use by another process"]);
+    world.run(&["status", "--home", "h"]).ok();
     lock.unlock().unwrap();
     world.run(&["status", "--home", "nowhere"]).fails(2, &["no assay.toml"]);
     let config = fs::read_to_string(world.path("h/assay.toml")).unwrap();

@@ -20,7 +20,7 @@ pub fn normalise(text: &str) -> String {
 ///
 /// Who is given one bundle learns nothing of the salts of others. Once the contributor's secret is destroyed, a bundle's is known from
 /// its file alone.
-pub(crate) fn part_secret(secret: &SaltSecret, content: &Digest) -> SaltSecret {
+pub fn part_secret(secret: &SaltSecret, content: &Digest) -> SaltSecret {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any key length");
     mac.update(b"assay bundle secret v1");
     mac.update(&content.0);

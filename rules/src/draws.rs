@@ -13,7 +13,7 @@ pub(crate) fn drawn_window(seed: &Digest, from: u64, to: u64) -> u64 {
 }
 
 /// Which of `intervals` intervals are replayed when `count` are asked for: the first in the order of a hash of the last draw.
-pub(crate) fn drawn_intervals(seed: &Digest, intervals: usize, count: usize) -> Vec<usize> {
+pub fn drawn_intervals(seed: &Digest, intervals: usize, count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..intervals).collect();
     order.sort_by_key(|&i| Digest::of_parts(&[b"assay replay draw v1", &seed.0, &(i as u64).to_be_bytes()]));
     order.truncate(count);

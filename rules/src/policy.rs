@@ -102,7 +102,7 @@ impl Policy {
     }
 
     /// Whether a page is left out whose publisher's word on training is not known: if nothing else is said, for every purpose but research.
-    pub(crate) fn excludes_unknown_reservations(&self, purpose: Purpose) -> bool {
+    pub fn excludes_unknown_reservations(&self, purpose: Purpose) -> bool {
         match self.unknown_reservations {
             Some(said) => said == UnknownReservations::Exclude,
             None => purpose != Purpose::Research,
