@@ -10,6 +10,7 @@ mod commands;
 mod failure;
 mod http;
 mod output;
+mod place;
 mod tables;
 
 use std::process::ExitCode;

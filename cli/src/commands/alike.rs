@@ -4,9 +4,9 @@ use anyhow::Result;
 use pipeline::alike::{Pair, alike};
 use polars::prelude::*;
 
-use super::Place;
 use crate::args::attribution::Alike;
 use crate::output::Output;
+use crate::place::Place;
 use crate::tables::render;
 
 /// Shows pairs of documents of different contributors whose gradients are alike.

@@ -7,9 +7,9 @@ use pipeline::{Snapshot, attribution, explain};
 use polars::prelude::*;
 use rules::earned::Sampled;
 
-use super::Place;
 use crate::args::attribution::{By, Explain, Show};
 use crate::output::Output;
+use crate::place::Place;
 use crate::tables::render;
 
 /// Sums of the tables of a run.

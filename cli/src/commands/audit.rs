@@ -3,11 +3,11 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::Place;
 use crate::args::audit::Audit;
 use crate::audited;
 use crate::failure::{Kind, usage};
 use crate::output::{Bars, Output, note};
+use crate::place::Place;
 
 /// Audits the home, or one that a file server gives.
 pub fn audit(place: &Place, a: Audit) -> Result<Output> {

@@ -7,10 +7,11 @@ use rules::policy::Policy;
 use serde_json::json;
 use store::{Class, files};
 
-use super::{Place, status};
+use super::status;
 use crate::args::epoch::{Compact, Ingest, Open};
 use crate::failure::usage;
 use crate::output::{Bars, Output, note};
+use crate::place::Place;
 
 /// Opens an epoch under the policy that was announced for it, or that the arguments say.
 pub async fn open(place: &Place, a: Open) -> Result<Output> {

@@ -5,11 +5,11 @@ use pipeline::{exports, model};
 use serde_json::json;
 use store::files;
 
-use super::Place;
 use crate::args::model::{Export, Format};
 use crate::audited;
 use crate::failure::{Kind, failure};
 use crate::output::{Bars, Output};
+use crate::place::Place;
 
 /// Writes a model, a dataset or what is said of one.
 pub fn export(place: &Place, a: Export) -> Result<Output> {

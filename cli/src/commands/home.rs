@@ -6,10 +6,11 @@ use pipeline::{Home, rebuild};
 use serde_json::json;
 use store::files;
 
-use super::{Place, proof};
+use super::proof;
 use crate::args::home::Init;
 use crate::failure::usage;
 use crate::output::Output;
+use crate::place::Place;
 
 /// Makes a home.
 pub async fn init(place: &Place, a: Init) -> Result<Output> {

@@ -13,10 +13,10 @@ use ssh_key::public::KeyData;
 use store::files;
 use zeroize::Zeroizing;
 
-use super::Place;
 use crate::args::keys::{Add, Import, New, Protect, Revoke, Rotate, Show};
 use crate::failure::usage;
 use crate::output::Output;
+use crate::place::Place;
 
 /// Registers a contributor.
 pub async fn add(place: &Place, a: Add) -> Result<Output> {

@@ -25,10 +25,7 @@ mod train;
 mod witness;
 mod work;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
-use pipeline::{Home, Snapshot};
 
 use crate::args::attribution::Attribution;
 use crate::args::epoch::Epoch;
@@ -38,29 +35,8 @@ use crate::args::money::{Books, Dispute, Payout, Statement};
 use crate::args::submit::Submission;
 use crate::args::witness::Witness;
 use crate::args::{Args, Command};
-use crate::output::{Bars, Output};
-
-/// Where and when a command works.
-pub struct Place {
-    /// The home's folder.
-    pub home: PathBuf,
-    /// Seconds since 1970 that entries are dated with.
-    pub now: u64,
-    /// The same, if it was given; commands that last read the clock again without.
-    pub dated: Option<u64>,
-}
-
-impl Place {
-    /// Opens the home; its progress is shown on stderr.
-    async fn open(&self) -> Result<Home> {
-        Ok(Home::open(&self.home, self.now).await?.listening(Bars))
-    }
-
-    /// Reads what the home says now, for commands that only look: no lock is taken and nothing in it is written.
-    fn look(&self) -> Result<Snapshot> {
-        Ok(Snapshot::open(&self.home, self.now)?.listening(Bars))
-    }
-}
+use crate::output::Output;
+use crate::place::Place;
 
 /// Carries out a command.
 pub async fn run(args: Args) -> Result<Output> {

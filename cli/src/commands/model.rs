@@ -4,9 +4,9 @@ use anyhow::Result;
 use pipeline::{held_out, model};
 use trainer::Decoding;
 
-use super::Place;
 use crate::args::model::{Eval, Generate};
 use crate::output::Output;
+use crate::place::Place;
 
 /// Text that the model goes on with after a prompt.
 pub fn generate(place: &Place, a: Generate) -> Result<Output> {

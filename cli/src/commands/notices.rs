@@ -6,9 +6,9 @@ use pipeline::notices;
 use serde_json::json;
 use store::files;
 
-use super::Place;
 use crate::args::notices::{Claim, Grant, Policy, Resolve, Withdraw};
 use crate::output::Output;
+use crate::place::Place;
 
 /// Claims documents of others.
 pub async fn claim(place: &Place, a: Claim) -> Result<Output> {

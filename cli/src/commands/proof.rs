@@ -9,10 +9,10 @@ use pipeline::proofs;
 use serde_json::json;
 use store::files;
 
-use super::Place;
 use crate::args::proof::{Prove, VerifyProof};
 use crate::failure::{Kind, failure, usage};
 use crate::output::Output;
+use crate::place::Place;
 
 /// Writes the proof of what became of a document.
 pub fn prove(place: &Place, a: Prove) -> Result<Output> {

@@ -12,10 +12,10 @@ use serde_json::json;
 use store::{Class, files};
 use trainer::Accounts;
 
-use super::Place;
 use crate::args::audit::Report as Args;
 use crate::audited;
 use crate::output::{Bars, Output, escape, money};
+use crate::place::Place;
 
 const STYLE: &str = include_str!("report.css");
 

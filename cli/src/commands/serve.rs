@@ -21,10 +21,10 @@ use store::admission::Admitted;
 use store::{Class, LogFiles, Objects, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Place;
 use crate::args::home::Serve;
 use crate::http::{body, interrupted, listen, reply, serve};
 use crate::output::{Output, note};
+use crate::place::Place;
 
 /// Entries that may wait; more are told to come again.
 const QUEUE: usize = 32_768;

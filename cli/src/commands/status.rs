@@ -7,10 +7,10 @@ use pipeline::Snapshot;
 use pipeline::status::{ContributorRow, Stage, contributors, stage};
 use serde_json::json;
 
-use super::Place;
 use crate::args::home::Status;
 use crate::failure::usage;
 use crate::output::{Output, money};
+use crate::place::Place;
 use crate::tables::{contributor_table, number_value};
 
 /// The state of the home, or of one contributor.

@@ -4,10 +4,10 @@ use anyhow::Result;
 use pipeline::submission::{Row, Shown, show as known};
 use polars::prelude::*;
 
-use super::Place;
 use super::preview::evidence;
 use crate::args::submit::Show;
 use crate::output::Output;
+use crate::place::Place;
 use crate::tables::render;
 
 /// Shows a submission.

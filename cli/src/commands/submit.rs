@@ -12,10 +12,11 @@ use pipeline::{contributor, proofs, submit};
 use rights::licence::UNKNOWN;
 use serde_json::json;
 
-use super::{Place, preview};
+use super::preview;
 use crate::args::submit::{Import, Submit};
 use crate::failure::{Kind, failure};
 use crate::output::{Output, note};
+use crate::place::Place;
 
 /// Problems that are shown one by one.
 const SHOWN: usize = 20;

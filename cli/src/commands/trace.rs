@@ -7,11 +7,11 @@ use corpus::DocumentRef;
 use pipeline::proofs;
 use pipeline::trace::{LISTED, Start, trace as traced};
 
-use super::Place;
 use crate::args::audit::Trace;
 use crate::audited;
 use crate::failure::usage;
 use crate::output::Output;
+use crate::place::Place;
 
 /// Traces what is asked for; with a folder for proofs those of the entries that are named are written there.
 pub fn trace(place: &Place, a: Trace) -> Result<Output> {

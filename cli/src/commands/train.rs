@@ -9,10 +9,11 @@ use serde_json::json;
 use store::{Class, files};
 use trainer::{RunConfig, Sampling, SamplingRule};
 
-use super::{Place, attribution, exact};
+use super::{attribution, exact};
 use crate::args::train::{Replay, Train, TrainLook};
 use crate::failure::{Kind, usage};
 use crate::output::Output;
+use crate::place::Place;
 
 /// Trains, or with a further word looks at a run.
 pub async fn train(place: &Place, a: Train) -> Result<Output> {

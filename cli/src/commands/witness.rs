@@ -19,12 +19,12 @@ use pipeline::notices;
 use serde_json::json;
 use store::{Witness, files};
 
-use super::Place;
 use super::proof::verifier;
 use crate::args::witness::{Change, Cosign, Key, Serve, Witnessing};
 use crate::failure::{Kind, failure, usage};
 use crate::http::{self, reply};
 use crate::output::{Output, note};
+use crate::place::Place;
 
 /// Longest request: a tree head and 63 hashes are far below it.
 const LONGEST: usize = 65_536;

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use store::{Catalog, CatalogPlace, JobState, Objects};
 use tokio::sync::watch;
 
-use super::Place;
 use crate::args::work::{Jobs, Worker};
 use crate::failure::usage;
 use crate::output::{self, Output, note};
+use crate::place::Place;
 
 /// How often an idle worker looks for jobs.
 const IDLE: Duration = Duration::from_millis(500);

@@ -5,8 +5,8 @@ use pipeline::disputes::{self, Subject};
 use serde_json::json;
 
 use crate::args::money::{Close, Open, Resolve};
-use crate::commands::Place;
 use crate::output::{Output, money};
+use crate::place::Place;
 
 /// Opens a dispute.
 pub async fn open(place: &Place, a: Open) -> Result<Output> {

@@ -9,8 +9,8 @@ use pipeline::payouts;
 use serde_json::json;
 
 use crate::args::money::{Approve, Export, Propose, Reconcile};
-use crate::commands::Place;
 use crate::output::{Output, money};
+use crate::place::Place;
 
 fn amount(home: &Snapshot, minor: i128) -> String {
     let genesis = home.genesis();

@@ -14,9 +14,9 @@ use store::files;
 use super::page;
 use crate::args::money::{Reward, Verify};
 use crate::audited;
-use crate::commands::Place;
 use crate::failure::Kind;
 use crate::output::{Bars, Output, money};
+use crate::place::Place;
 use crate::tables::number_value;
 
 /// Settles a run, or only says what everybody would get.

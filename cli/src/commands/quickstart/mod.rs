@@ -25,11 +25,12 @@ use store::files;
 use trainer::RunConfig;
 
 use super::money::page;
-use super::{Place, report};
+use super::report;
 use crate::args::quickstart::Quickstart;
 use crate::audited;
 use crate::failure::{Kind, failure, usage};
 use crate::output::{Bars, Output, note};
+use crate::place::Place;
 use crate::tables::contributor_table;
 
 /// What decides a quickstart; kept in the home, so that the same command goes on after a crash.
