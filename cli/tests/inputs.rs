@@ -251,7 +251,7 @@ fn a_home_in_use_or_without_permission_is_left_alone() {
     // An older copy of the home must not sign again.
     assert!(std::process::Command::new("cp").arg("-r").arg(world.path("h")).arg(world.path("old")).status().unwrap().success());
     world.run(&["submit", "--home", "h", "anna", "from/bert"]).ok();
-    world.run(&["status", "--home", "old"]).fails(3, &["must not sign", "this copy has"]);
+    world.run(&["submit", "--home", "old", "anna", "from/bert"]).fails(3, &["must not sign", "this copy has"]);
 }
 
 #[test]
