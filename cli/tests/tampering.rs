@@ -37,7 +37,8 @@ fn a_changed_byte_in_any_file_of_log_and_objects_is_named() {
             fs::write(&file, &original).unwrap();
         }
     }
-    assert!(tried > 200, "{tried}");
+    // Four bytes in each of about fifty files: the log keeps no partial tiles that a wider one replaced.
+    assert!(tried > 180, "{tried}");
     // Files that are missing, and files that do not belong.
     let object = files(&home.join("objects/public")).remove(0);
     let kept = fs::read(&object).unwrap();

@@ -199,15 +199,24 @@ fn to_sql(amount: i128) -> String {
     format!("{amount:039}")
 }
 
+/// Postgres' code for a table that is not there.
+const UNDEFINED_TABLE: &str = "42P01";
+
 impl Catalog {
-    /// Reads the database without changing it; `None` if there is no file. Another process may write it meanwhile.
+    /// Reads the database without changing it; `None` if there is no file, or nothing in it yet. Another process may write it meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Sql`] if it cannot be reached.
     pub async fn look(place: &CatalogPlace) -> Result<Option<Catalog>, StoreError> {
         sqlx::any::install_default_drivers();
         let path = match place {
-            CatalogPlace::Url(url) => return Ok(Some(Catalog { pool: connect(url, 1).await?, postgres: true })),
+            CatalogPlace::Url(url) => {
+                let catalog = Catalog { pool: connect(url, 1).await?, postgres: true };
+                // A database that no writer has opened yet has no tables.
+                let tables = sqlx::query("select count(*) from jobs").fetch_one(&catalog.pool).await;
+                let absent = matches!(&tables, Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(UNDEFINED_TABLE));
+                return Ok((!absent).then_some(catalog));
+            }
             CatalogPlace::File(path) if !path.exists() => return Ok(None),
             CatalogPlace::File(path) => path,
         };
