@@ -125,7 +125,7 @@ fn result(world: &World, home: &str) -> Vec<String> {
 fn jobs(world: &World) -> Vec<Value> {
     let output = on_copy(world, &["jobs", "--home", "many"]).output().unwrap();
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
-    json["jobs"].as_array().unwrap().clone()
+    json["jobs"].as_array().unwrap_or_else(|| panic!("{json}: {}", String::from_utf8_lossy(&output.stderr))).clone()
 }
 
 #[test]

@@ -199,6 +199,8 @@ fn to_sql(amount: i128) -> String {
     format!("{amount:039}")
 }
 
+/// The last of the migrations: the schema that this program reads.
+const NEWEST_MIGRATION: i64 = 6;
 /// Postgres' code for a table that is not there.
 const UNDEFINED_TABLE: &str = "42P01";
 
@@ -212,10 +214,13 @@ impl Catalog {
         let path = match place {
             CatalogPlace::Url(url) => {
                 let catalog = Catalog { pool: connect(url, 1).await?, postgres: true };
-                // A database that no writer has opened yet has no tables.
-                let tables = sqlx::query("select count(*) from jobs").fetch_one(&catalog.pool).await;
-                let absent = matches!(&tables, Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(UNDEFINED_TABLE));
-                return Ok((!absent).then_some(catalog));
+                // A database that no writer has opened yet has no tables, and one that is being opened has some of them.
+                let newest = sqlx::query("select max(version) from _sqlx_migrations where success").fetch_one(&catalog.pool).await;
+                return match newest.and_then(|row| row.try_get::<Option<i64>, _>(0)) {
+                    Ok(version) => Ok((version >= Some(NEWEST_MIGRATION)).then_some(catalog)),
+                    Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(UNDEFINED_TABLE) => Ok(None),
+                    Err(e) => Err(e.into()),
+                };
             }
             CatalogPlace::File(path) if !path.exists() => return Ok(None),
             CatalogPlace::File(path) => path,
@@ -260,7 +265,7 @@ impl Catalog {
             migration(3, "tree heads", include_str!("../../migrations/0003_tree_heads.sql")),
             migration(4, "jobs", include_str!("../../migrations/0004_jobs.sql")),
             migration(5, "shards", include_str!("../../migrations/0005_shards.sql")),
-            migration(6, "money", money),
+            migration(NEWEST_MIGRATION, "money", money),
         ];
         Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }.run(&pool).await?;
         Ok(Catalog { pool, postgres })
