@@ -75,12 +75,12 @@ fn a_consistently_forged_attribution_is_caught_by_replay_alone() {
     }
     let credit = |objects: &Objects, digest: &corpus::Digest| {
         let mut rows = read_credit(&objects.get(Class::Public, digest).unwrap()).unwrap();
-        favour(&mut rows.iter_mut().map(|r| (r.window, r.bucket, &mut r.nats, &mut r.halves)).collect::<Vec<_>>());
+        favour(&mut rows.iter_mut().map(|r| (r.window, r.bucket, &mut r.credited.nats, &mut r.credited.halves)).collect::<Vec<_>>());
         objects.put(Class::Public, &write_credit(&rows).unwrap()).unwrap()
     };
     let documents = |objects: &Objects, digest: &corpus::Digest| {
         let mut rows = read_documents(&objects.get(Class::Public, digest).unwrap()).unwrap();
-        favour(&mut rows.iter_mut().map(|r| (r.window, r.bucket, &mut r.nats, &mut r.halves)).collect::<Vec<_>>());
+        favour(&mut rows.iter_mut().map(|r| (r.window, r.bucket, &mut r.credited.nats, &mut r.credited.halves)).collect::<Vec<_>>());
         objects.put(Class::Public, &write_documents(&rows).unwrap()).unwrap()
     };
     forge(&world, |objects, entry| match entry {

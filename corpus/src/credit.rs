@@ -175,9 +175,9 @@ impl Accounts {
     }
 }
 
-/// One row of the credit table: a contributor, a target and a window.
+/// What rows of the credit table and of the document table have in common.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CreditRow {
+pub struct Credited {
     /// The contributor's id.
     pub contributor: String,
     /// The bucket its gradient was kept in.
@@ -186,51 +186,47 @@ pub struct CreditRow {
     pub target: String,
     /// The window.
     pub window: u64,
-    /// Tokens trained on in it.
+    /// Tokens trained on in it; 0 for a document that only the first moment still carried.
     pub tokens: u64,
-    /// Credit in nats a token of the target; times the targets' weights the rows add up to the drop.
+    /// Credit in nats per token of the target.
     pub nats: f64,
     /// The same as each half of the target's tokens has it.
     pub halves: Vec<f64>,
+}
+
+impl Credited {
+    /// The credit that half `h` of the target's tokens gives; that of all where there are no halves.
+    pub fn half(&self, h: usize) -> f64 {
+        self.halves.get(h).copied().unwrap_or(self.nats)
+    }
+}
+
+/// One row of the credit table: a contributor, a target and a window. Times the targets' weights the rows add up to the drop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreditRow {
+    /// Whose, for what, and how much.
+    pub credited: Credited,
     /// Whether it rests on documents' estimates, because the bucket is shared.
     pub estimated: bool,
 }
 
-/// One row of the document table: a document, a target and a window in which it has credit.
+/// One row of the document table: a document, a target and a window in which it has credit, estimated and reconciled to its bucket's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DocumentRow {
     /// The document's reference.
     pub document: String,
-    /// Whose it is.
-    pub contributor: String,
-    /// The bucket its gradient was kept in.
-    pub bucket: u32,
-    /// The held-out target.
-    pub target: String,
-    /// The window.
-    pub window: u64,
-    /// Its tokens trained on in it; 0 where only the first moment still carried it.
-    pub tokens: u64,
-    /// Estimated credit in nats a token of the target, reconciled to the bucket's.
-    pub nats: f64,
-    /// The same as each half of the target's tokens has it.
-    pub halves: Vec<f64>,
-}
-/// What half `h` of the target's tokens says; the whole where there are no halves.
-fn half(halves: &[f64], nats: f64, h: usize) -> f64 {
-    halves.get(h).copied().unwrap_or(nats)
+    /// Whose, for what, and how much.
+    pub credited: Credited,
 }
 
-impl CreditRow {
-    /// The credit that half `h` of the target's tokens gives; that of all where there are no halves.
-    pub fn half(&self, h: usize) -> f64 {
-        half(&self.halves, self.nats, h)
-    }
+macro_rules! is_credited {
+    ($($row:ty),*) => {$(
+        impl std::ops::Deref for $row {
+            type Target = Credited;
+            fn deref(&self) -> &Credited {
+                &self.credited
+            }
+        }
+    )*};
 }
-
-impl DocumentRow {
-    /// As [`CreditRow::half`].
-    pub fn half(&self, h: usize) -> f64 {
-        half(&self.halves, self.nats, h)
-    }
-}
+is_credited!(CreditRow, DocumentRow);

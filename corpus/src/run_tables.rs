@@ -1,13 +1,12 @@
 //! The tables of a run as Parquet: what each document and contributor is credited with, window by window, what each window left
 //! unexplained, and which tokens of which document every step saw.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 
-use crate::credit::{Accounts, CreditRow, DocumentRow, Part, Rule, Window};
+use crate::credit::{Accounts, CreditRow, Credited, DocumentRow, Part, Rule, Window};
 use crate::parquet_file;
 
 /// A table of a run that cannot be written or read.
@@ -30,23 +29,12 @@ pub struct OrderRow {
     pub tokens: Range<u32>,
 }
 
-/// The columns that both tables have; writing and reading go by this one list.
-struct Credited<'r> {
-    contributor: &'r str,
-    bucket: u32,
-    target: &'r str,
-    window: u64,
-    tokens: u64,
-    nats: f64,
-    halves: Cow<'r, [f64]>,
-}
-
 /// The shared columns in their order, then one column per half.
-fn credited_columns(rows: &[Credited<'_>]) -> Vec<(String, ArrayRef)> {
+fn credited_columns(rows: &[&Credited]) -> Vec<(String, ArrayRef)> {
     let mut columns: Vec<(String, ArrayRef)> = vec![
-        ("contributor".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.contributor)))),
+        ("contributor".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.contributor)))),
         ("bucket".into(), Arc::new(UInt32Array::from_iter_values(rows.iter().map(|r| r.bucket)))),
-        ("target".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.target)))),
+        ("target".into(), Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.target)))),
         ("window".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.window)))),
         ("tokens".into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(|r| r.tokens)))),
         ("nats".into(), Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.nats)))),
@@ -60,7 +48,7 @@ fn credited_columns(rows: &[Credited<'_>]) -> Vec<(String, ArrayRef)> {
 }
 
 /// Reads the shared columns of a batch.
-fn credited_rows(batch: &RecordBatch) -> Result<Vec<Credited<'_>>, RunTableError> {
+fn credited_rows(batch: &RecordBatch) -> Result<Vec<Credited>, RunTableError> {
     let contributor: &StringArray = column(batch, "contributor")?;
     let bucket: &UInt32Array = column(batch, "bucket")?;
     let target: &StringArray = column(batch, "target")?;
@@ -73,9 +61,9 @@ fn credited_rows(batch: &RecordBatch) -> Result<Vec<Credited<'_>>, RunTableError
         .map(|name| column(batch, &name))
         .collect::<Result<_, _>>()?;
     let credited = |i: usize| Credited {
-        contributor: contributor.value(i),
+        contributor: contributor.value(i).to_string(),
         bucket: bucket.value(i),
-        target: target.value(i),
+        target: target.value(i).to_string(),
         window: window.value(i),
         tokens: tokens.value(i),
         nats: nats.value(i),
@@ -84,40 +72,12 @@ fn credited_rows(batch: &RecordBatch) -> Result<Vec<Credited<'_>>, RunTableError
     Ok((0..batch.num_rows()).map(credited).collect())
 }
 
-impl CreditRow {
-    fn credited(&self) -> Credited<'_> {
-        Credited {
-            contributor: &self.contributor,
-            bucket: self.bucket,
-            target: &self.target,
-            window: self.window,
-            tokens: self.tokens,
-            nats: self.nats,
-            halves: Cow::Borrowed(&self.halves),
-        }
-    }
-}
-
-impl DocumentRow {
-    fn credited(&self) -> Credited<'_> {
-        Credited {
-            contributor: &self.contributor,
-            bucket: self.bucket,
-            target: &self.target,
-            window: self.window,
-            tokens: self.tokens,
-            nats: self.nats,
-            halves: Cow::Borrowed(&self.halves),
-        }
-    }
-}
-
 /// The credit table as a Parquet file.
 ///
 /// # Errors
 /// [`RunTableError`] if it cannot be encoded.
 pub fn write_credit(rows: &[CreditRow]) -> Result<Vec<u8>, RunTableError> {
-    let mut columns = credited_columns(&rows.iter().map(CreditRow::credited).collect::<Vec<_>>());
+    let mut columns = credited_columns(&rows.iter().map(|r| &r.credited).collect::<Vec<_>>());
     columns.push(("estimated".into(), Arc::new(BooleanArray::from(rows.iter().map(|r| r.estimated).collect::<Vec<_>>()))));
     encode(columns)
 }
@@ -128,7 +88,7 @@ pub fn write_credit(rows: &[CreditRow]) -> Result<Vec<u8>, RunTableError> {
 /// [`RunTableError`] if it cannot be encoded.
 pub fn write_documents(rows: &[DocumentRow]) -> Result<Vec<u8>, RunTableError> {
     let documents: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.document)));
-    let credited = credited_columns(&rows.iter().map(DocumentRow::credited).collect::<Vec<_>>());
+    let credited = credited_columns(&rows.iter().map(|r| &r.credited).collect::<Vec<_>>());
     encode([("document".to_string(), documents)].into_iter().chain(credited))
 }
 
@@ -187,16 +147,7 @@ pub fn read_credit(bytes: &[u8]) -> Result<Vec<CreditRow>, RunTableError> {
     for batch in parquet_file::decode(bytes).map_err(failed)?.batches {
         let credited = credited_rows(&batch)?;
         let estimated: &BooleanArray = column(&batch, "estimated")?;
-        rows.extend(credited.into_iter().enumerate().map(|(i, c)| CreditRow {
-            contributor: c.contributor.to_string(),
-            bucket: c.bucket,
-            target: c.target.to_string(),
-            window: c.window,
-            tokens: c.tokens,
-            nats: c.nats,
-            halves: c.halves.into_owned(),
-            estimated: estimated.value(i),
-        }));
+        rows.extend(credited.into_iter().enumerate().map(|(i, credited)| CreditRow { credited, estimated: estimated.value(i) }));
     }
     Ok(rows)
 }
@@ -209,16 +160,12 @@ pub fn read_documents(bytes: &[u8]) -> Result<Vec<DocumentRow>, RunTableError> {
     let mut rows = Vec::new();
     for batch in parquet_file::decode(bytes).map_err(failed)?.batches {
         let document: &StringArray = column(&batch, "document")?;
-        rows.extend(credited_rows(&batch)?.into_iter().enumerate().map(|(i, c)| DocumentRow {
-            document: document.value(i).to_string(),
-            contributor: c.contributor.to_string(),
-            bucket: c.bucket,
-            target: c.target.to_string(),
-            window: c.window,
-            tokens: c.tokens,
-            nats: c.nats,
-            halves: c.halves.into_owned(),
-        }));
+        rows.extend(
+            credited_rows(&batch)?
+                .into_iter()
+                .enumerate()
+                .map(|(i, credited)| DocumentRow { document: document.value(i).to_string(), credited }),
+        );
     }
     Ok(rows)
 }

@@ -74,15 +74,16 @@ pub fn window(archive: &Archive, run: &Run, window: u64) -> Result<Window> {
     }
     let mut documents: BTreeMap<String, Document> = BTreeMap::new();
     for row in read_documents(&archive.objects.get(Class::Public, &attribution.documents)?)?.into_iter().filter(|r| r.window == window) {
+        let nats = tables.weight(&row.target) * row.nats;
         let known = documents.entry(row.document.clone()).or_insert_with(|| Document {
             exact: exact.get(&row.document).copied().unwrap_or(0.0),
             document: row.document,
-            contributor: row.contributor,
-            bucket: row.bucket,
-            tokens: row.tokens,
+            contributor: row.credited.contributor,
+            bucket: row.credited.bucket,
+            tokens: row.credited.tokens,
             table: 0.0,
         });
-        known.table += tables.weight(&row.target) * row.nats;
+        known.table += nats;
     }
     let mut documents: Vec<Document> = documents.into_values().collect();
     let r = correlation(&documents);

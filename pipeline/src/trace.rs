@@ -335,7 +335,7 @@ fn weights_by_document(archive: &Archive, run: &Run, tables: &rules::tables::Tab
     let mut sums: BTreeMap<String, (String, f64)> = BTreeMap::new();
     for row in read_documents(&archive.objects.get(Class::Public, &a.documents)?)? {
         let weight = tables.factor(&windows, &row.target, row.window) * row.nats;
-        sums.entry(row.document).or_insert_with(|| (row.contributor, 0.0)).1 += weight;
+        sums.entry(row.document).or_insert_with(|| (row.credited.contributor, 0.0)).1 += weight;
     }
     Ok(sums)
 }

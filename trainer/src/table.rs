@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use corpus::credit::{CreditRow, DocumentRow, Part, Window};
+use corpus::credit::{CreditRow, Credited, DocumentRow, Part, Window};
 
 use crate::documents::DocumentCredit;
 
@@ -69,7 +69,7 @@ pub fn credit_rows(windows: &[Window], parts: &[Part], documents: &[DocumentCred
             };
             for (target, (nats, halves)) in by_target(&credit, parts).into_iter().enumerate() {
                 if tokens > 0 || halves.iter().any(|h| *h != 0.0) {
-                    rows.push(CreditRow {
+                    let credited = Credited {
                         contributor: contributor.clone(),
                         bucket: bucket as u32,
                         target: owners.targets[target].clone(),
@@ -77,8 +77,8 @@ pub fn credit_rows(windows: &[Window], parts: &[Part], documents: &[DocumentCred
                         tokens,
                         nats,
                         halves,
-                        estimated: !alone[c],
-                    });
+                    };
+                    rows.push(CreditRow { credited, estimated: !alone[c] });
                 }
             }
         }
@@ -91,8 +91,7 @@ pub fn document_rows(parts: &[Part], documents: &[DocumentCredit], owners: &Owne
     let mut rows = Vec::new();
     for d in documents {
         for (target, (nats, halves)) in by_target(&d.credit, parts).into_iter().enumerate() {
-            rows.push(DocumentRow {
-                document: owners.documents[d.document as usize].clone(),
+            let credited = Credited {
                 contributor: owners.contributors[owners.document_owners[d.document as usize]].clone(),
                 bucket: d.bucket,
                 target: owners.targets[target].clone(),
@@ -100,7 +99,8 @@ pub fn document_rows(parts: &[Part], documents: &[DocumentCredit], owners: &Owne
                 tokens: u64::from(d.tokens),
                 nats,
                 halves,
-            });
+            };
+            rows.push(DocumentRow { document: owners.documents[d.document as usize].clone(), credited });
         }
     }
     rows
