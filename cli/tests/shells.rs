@@ -144,14 +144,11 @@ fn watch(world: &World, mut writer: Child, kill_after: Option<usize>) -> Vec<u64
     sizes
 }
 
-#[test]
-fn looking_answers_while_another_process_ingests_and_is_killed() {
-    let world = World::new();
-    closed(&world, "h");
-    for kill_after in [Some(1), Some(2), Some(3), None] {
-        let mut writer = plain(&world, &["ingest", "--home", "h", "--vocabulary", "300"]);
-        let writer = writer.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let sizes = watch(&world, writer, kill_after);
+/// Looks while a writer works, which is killed after so many looks, and in the end is let to finish.
+fn looking_beside(world: &World, writer: &[&str], kills: &[usize]) {
+    for kill_after in kills.iter().copied().map(Some).chain([None]) {
+        let writer = plain(world, writer).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let sizes = watch(world, writer, kill_after);
         assert!(sizes.is_sorted(), "{sizes:?}");
         world.run(&["status", "--home", "h"]).ok();
     }
@@ -159,17 +156,17 @@ fn looking_answers_while_another_process_ingests_and_is_killed() {
 }
 
 #[test]
+fn looking_answers_while_another_process_ingests_and_is_killed() {
+    let world = World::new();
+    closed(&world, "h");
+    looking_beside(&world, &["ingest", "--home", "h", "--vocabulary", "300"], &[1, 2, 3]);
+}
+
+#[test]
 fn looking_answers_while_another_process_trains_and_is_killed() {
     let world = World::new();
     ingested(&world, "h");
-    for kill_after in [Some(2), Some(5), None] {
-        let mut writer = plain(&world, &["train", "tiny.toml", "--home", "h"]);
-        let writer = writer.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let sizes = watch(&world, writer, kill_after);
-        assert!(sizes.is_sorted(), "{sizes:?}");
-        world.run(&["status", "--home", "h"]).ok();
-    }
-    world.audit("h", "1").ok();
+    looking_beside(&world, &["train", "tiny.toml", "--home", "h"], &[2, 5]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use trainer::{Piece, read_documents};
 use crate::error::{Context, Result, usage};
 use crate::snapshot::Snapshot;
 
-/// What a sum is about.
+/// The subject of a sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// A contributor.
@@ -26,7 +26,7 @@ pub enum By {
     Window,
 }
 
-/// What sums are sorted by, largest first.
+/// The order of sums, largest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
     /// Credit.

@@ -9,7 +9,7 @@ use std::path::Path;
 use corpus::bundle::Bundle;
 use corpus::objects::ObjectError;
 use corpus::outline::Outlines;
-use corpus::verdict::{Measure, VerdictRow};
+use corpus::verdict::VerdictRow;
 use corpus::{Digest, DocumentRef, EntryIndex};
 use filters::{Filters, shown};
 use ingest::Problem;
@@ -25,6 +25,7 @@ use crate::gather::{Destination, Source, gather};
 use crate::kept::judge_over_kept;
 use crate::outlines::{loading, outlines_looking};
 use crate::snapshot::Snapshot;
+use crate::submission::Evidence;
 use crate::submit;
 
 /// Bundles become outlines in a temporary folder, and their sources are kept to name rows by.
@@ -47,22 +48,13 @@ impl Destination for Outlining<'_> {
 pub struct PreviewRow {
     /// Where it comes from.
     pub source: String,
-    /// The verdict's code.
-    pub verdict: &'static str,
+    /// The verdict and its measures.
+    #[serde(flatten)]
+    pub evidence: Evidence,
     /// The reason that it is counted under.
     pub reason: String,
     /// The document that it duplicates: a source of this submission, or a document and its contributor's name.
     pub of: Option<String>,
-    /// Shingles in common, or words that are covered.
-    pub intersection: u64,
-    /// Shingles of both, or words.
-    pub union: u64,
-    /// Words.
-    pub words: u64,
-    /// Words that no earlier document has.
-    pub novel_words: u64,
-    /// The filter that leaves it out, with its measure.
-    pub filtered: Option<Measure>,
     /// The row of the verdict table.
     #[serde(skip)]
     pub row: VerdictRow,
@@ -163,14 +155,9 @@ pub async fn preview(home: &Snapshot, name: &str, source: &Source) -> Result<Pre
     let counts = counts(&table, &read.unread());
     let row = |(row, source): (VerdictRow, &String)| PreviewRow {
         source: shown(source),
-        verdict: row.verdict.code(),
+        evidence: Evidence::of(&row),
         reason: row.reason(),
         of: row.of.map(&of),
-        intersection: row.intersection,
-        union: row.union,
-        words: row.words,
-        novel_words: row.novel_words,
-        filtered: row.filtered.clone(),
         row,
     };
     Ok(Preview {

@@ -24,15 +24,11 @@ pub struct Matched {
     pub documents: u64,
 }
 
-/// What became of a document.
+/// A verdict and its measures, as people see them before and after a submission.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
-    /// The document.
-    pub document: DocumentRef,
+pub struct Evidence {
     /// The verdict's code.
     pub verdict: &'static str,
-    /// The document that it duplicates.
-    pub of: Option<DocumentRef>,
     /// Shingles in common, or words that are covered.
     pub intersection: u64,
     /// Shingles of both, or words.
@@ -41,10 +37,35 @@ pub struct Row {
     pub words: u64,
     /// Words that no earlier document has.
     pub novel_words: u64,
-    /// Documents that cover its words.
-    pub covered_by: Vec<Cover>,
     /// The filter that leaves it out, with its measure.
     pub filtered: Option<Measure>,
+}
+
+impl Evidence {
+    pub(crate) fn of(row: &VerdictRow) -> Evidence {
+        Evidence {
+            verdict: row.verdict.code(),
+            intersection: row.intersection,
+            union: row.union,
+            words: row.words,
+            novel_words: row.novel_words,
+            filtered: row.filtered.clone(),
+        }
+    }
+}
+
+/// A document of a submission after its verdict.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The document.
+    pub document: DocumentRef,
+    /// The verdict and its measures.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+    /// The document that it duplicates.
+    pub of: Option<DocumentRef>,
+    /// Documents that cover its words.
+    pub covered_by: Vec<Cover>,
     /// The row of the verdict table.
     #[serde(skip)]
     pub row: VerdictRow,
@@ -114,7 +135,9 @@ pub enum Shown {
     Judged(Box<Judged>),
 }
 
-/// What is known of the submission of entry `index`, or of the one that the commitment of that entry led to: with `documents` each of them, with `replay` after judging it again.
+/// Shows the submission of entry `index`, or the one that the commitment of that entry led to.
+///
+/// With `documents` each of its documents is listed; with `replay` they are judged again first.
 ///
 /// # Errors
 /// `Verification` if judging again gives another verdict.
@@ -176,14 +199,9 @@ pub async fn show(home: &Snapshot, index: EntryIndex, documents: bool, replay: b
 fn row_of(submission: EntryIndex, row: VerdictRow) -> Row {
     Row {
         document: DocumentRef { submission, number: row.number },
-        verdict: row.verdict.code(),
+        evidence: Evidence::of(&row),
         of: row.of,
-        intersection: row.intersection,
-        union: row.union,
-        words: row.words,
-        novel_words: row.novel_words,
         covered_by: row.covered_by.clone(),
-        filtered: row.filtered.clone(),
         row,
     }
 }

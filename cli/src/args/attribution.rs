@@ -1,4 +1,4 @@
-//! Who and what is credited: `assay attribution show`, `explain`.
+//! Credit of contributors and documents: `assay attribution show`, `explain`.
 
 use clap::{Args, Subcommand};
 use corpus::RunNumber;
@@ -16,10 +16,10 @@ pub struct Show {
     /// The run.
     #[arg(long, default_value_t = RunNumber(0))]
     pub run: RunNumber,
-    /// What a row is about.
+    /// The subject of a row.
     #[arg(long, value_enum, default_value_t = By::Contributor)]
     pub by: By,
-    /// What comes first.
+    /// The order of the rows.
     #[arg(long, value_enum, default_value_t = Sort::Nats)]
     pub sort: Sort,
     /// Most rows; 0 for all.
@@ -44,7 +44,7 @@ pub struct Alike {
     pub tokens: usize,
 }
 
-/// Which tokens of a document carry its credit; an explanation, never what is paid.
+/// Show the tokens of a document that carry its credit: an explanation, never the pay.
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The document, as in `attribution show --by document`.
@@ -54,7 +54,7 @@ pub struct Explain {
     pub run: RunNumber,
 }
 
-/// What a row of `assay attribution show` is about.
+/// The subject of a row of `assay attribution show`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum By {
     /// A contributor.
@@ -67,7 +67,7 @@ pub enum By {
     Window,
 }
 
-/// What the rows are sorted by, largest first.
+/// The order of the rows, largest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Sort {
     /// Credit.
@@ -76,7 +76,7 @@ pub enum Sort {
     Spread,
     /// Tokens trained on.
     Tokens,
-    /// Credit a token.
+    /// Credit per token.
     PerToken,
     /// The name.
     Name,

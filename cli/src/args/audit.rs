@@ -1,4 +1,4 @@
-//! What is checked and followed in files: `assay audit`, `trace`, `report`.
+//! Commands that check files and follow what they say: `assay audit`, `trace`, `report`.
 
 use std::path::PathBuf;
 

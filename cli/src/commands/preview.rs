@@ -51,7 +51,7 @@ pub async fn show(home: &Snapshot, name: &str, source: &Source) -> Result<Output
         .rows
         .iter()
         .filter(|r| r.row.verdict != Verdict::Accepted)
-        .map(|r| [r.source.clone(), r.verdict.to_string(), r.of.clone().unwrap_or_default(), evidence(&r.row)])
+        .map(|r| [r.source.clone(), r.evidence.verdict.to_string(), r.of.clone().unwrap_or_default(), evidence(&r.row)])
         .chain(unread)
         .collect();
     if !left_out.is_empty() {

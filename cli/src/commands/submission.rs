@@ -55,11 +55,11 @@ fn table(rows: &[Row]) -> Result<String> {
     };
     let frame = df!(
         "document" => strings(&|r| r.document.to_string()),
-        "verdict" => strings(&|r| r.verdict.to_string()),
+        "verdict" => strings(&|r| r.evidence.verdict.to_string()),
         "of" => strings(&|r| r.of.map_or(String::new(), |of| of.to_string())),
         "evidence" => strings(&|r| evidence(&r.row)),
-        "words" => rows.iter().map(|r| r.words).collect::<Vec<_>>(),
-        "novel" => rows.iter().map(|r| r.novel_words).collect::<Vec<_>>(),
+        "words" => rows.iter().map(|r| r.evidence.words).collect::<Vec<_>>(),
+        "novel" => rows.iter().map(|r| r.evidence.novel_words).collect::<Vec<_>>(),
         "covered by" => strings(&covered),
     )?;
     render(&frame, None)
