@@ -1,9 +1,9 @@
-//! The one way tables are written: zstd, row groups of bounded size, no time stamp, so that one table has one file.
+//! The one way tables are written: zstd but for small ones, row groups of bounded size, no time stamp, so that one table has one file.
 
 use std::io::Write;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
@@ -48,29 +48,31 @@ impl Table {
     }
 }
 
-/// A table that is written batch by batch.
-pub struct TableWriter<W: Write + Send>(ArrowWriter<W>);
+/// Values of a table, in bytes, up to which it is not compressed. To set up zstd for every column takes longer than all else that is done
+/// with a small table, for whoever reads it too; and file systems give it a block of 4 KiB or more anyway.
+const SMALL_BYTES: usize = 64 << 10;
+
+/// A table that is written batch by batch. The file does not depend on how its rows are divided into batches.
+pub struct TableWriter<W: Write + Send> {
+    schema: SchemaRef,
+    metadata: Vec<KeyValue>,
+    state: State<W>,
+}
+
+enum State<W: Write + Send> {
+    /// Few bytes so far: kept until there are more, or the table ends.
+    Small { out: W, batches: Vec<RecordBatch>, bytes: usize },
+    /// Compressed.
+    Large(Box<ArrowWriter<W>>),
+    /// A write failed.
+    Failed,
+}
 
 impl<W: Write + Send> TableWriter<W> {
     /// A table of `schema` with `metadata` in its footer.
-    ///
-    /// # Errors
-    /// If a column's type cannot be written.
-    pub fn new(out: W, schema: SchemaRef, metadata: &[(&str, String)]) -> Result<TableWriter<W>, ParquetError> {
-        let pairs = metadata.iter().map(|(k, v)| KeyValue::new((*k).to_string(), v.clone())).collect();
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?))
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-            // The version of the writer's library would change files from build to build.
-            .set_created_by("assay".to_string())
-            .set_key_value_metadata(Some(pairs));
-        for name in PLAIN {
-            properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
-        }
-        let words = ColumnPath::new(["words", "list", "item"].map(String::from).to_vec());
-        properties =
-            properties.set_column_dictionary_enabled(words.clone(), false).set_column_compression(words, Compression::UNCOMPRESSED);
-        Ok(TableWriter(ArrowWriter::try_new(out, schema, Some(properties.build())).map_err(failed)?))
+    pub fn new(out: W, schema: SchemaRef, metadata: &[(&str, String)]) -> TableWriter<W> {
+        let metadata = metadata.iter().map(|(k, v)| KeyValue::new((*k).to_string(), v.clone())).collect();
+        TableWriter { schema, metadata, state: State::Small { out, batches: Vec::new(), bytes: 0 } }
     }
 
     /// Appends rows.
@@ -78,15 +80,78 @@ impl<W: Write + Send> TableWriter<W> {
     /// # Errors
     /// If they are of another schema or cannot be written.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
-        self.0.write(batch).map_err(failed)
+        match &mut self.state {
+            State::Failed => Err(failed("a write failed before")),
+            State::Large(writer) => writer.write(batch).map_err(failed),
+            State::Small { batches, bytes, .. } => {
+                batches.push(batch.clone());
+                *bytes += batch.columns().iter().map(value_bytes).sum::<usize>();
+                if *bytes > SMALL_BYTES {
+                    self.compress()?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on with compression.
+    fn compress(&mut self) -> Result<(), ParquetError> {
+        let State::Small { out, batches, .. } = std::mem::replace(&mut self.state, State::Failed) else { return Ok(()) };
+        let writer =
+            written(out, &self.schema, self.metadata.clone(), Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?), &batches)?;
+        self.state = State::Large(Box::new(writer));
+        Ok(())
     }
 
     /// Writes the footer.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If it cannot be written, or a write failed before.
     pub fn finish(self) -> Result<(), ParquetError> {
-        self.0.close().map(|_| ()).map_err(failed)
+        let writer = match self.state {
+            State::Failed => return Err(failed("a write failed before")),
+            State::Large(writer) => *writer,
+            State::Small { out, batches, .. } => written(out, &self.schema, self.metadata, Compression::UNCOMPRESSED, &batches)?,
+        };
+        writer.close().map(|_| ()).map_err(failed)
+    }
+}
+
+/// A file that begins with `batches`.
+fn written<W: Write + Send>(
+    out: W,
+    schema: &SchemaRef,
+    metadata: Vec<KeyValue>,
+    compression: Compression,
+    batches: &[RecordBatch],
+) -> Result<ArrowWriter<W>, ParquetError> {
+    let mut properties = WriterProperties::builder()
+        .set_compression(compression)
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        // The version of the writer's library would change files from build to build.
+        .set_created_by("assay".to_string())
+        .set_key_value_metadata(Some(metadata));
+    for name in PLAIN {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    }
+    let words = ColumnPath::new(["words", "list", "item"].map(String::from).to_vec());
+    properties = properties.set_column_dictionary_enabled(words.clone(), false).set_column_compression(words, Compression::UNCOMPRESSED);
+    let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(properties.build())).map_err(failed)?;
+    batches.iter().try_for_each(|batch| writer.write(batch)).map_err(failed)?;
+    Ok(writer)
+}
+
+/// Bytes of a column's values; of two columns, one behind the other, the sum.
+fn value_bytes(column: &ArrayRef) -> usize {
+    match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().iter().flatten().map(str::len).sum(),
+        DataType::Binary => column.as_binary::<i32>().iter().flatten().map(<[u8]>::len).sum(),
+        DataType::List(_) => {
+            let lists = column.as_list::<i32>();
+            (0..lists.len()).map(|row| value_bytes(&lists.value(row))).sum()
+        }
+        DataType::FixedSizeBinary(width) => *width as usize * column.len(),
+        fixed => fixed.primitive_width().unwrap_or(8) * column.len(),
     }
 }
 
@@ -97,7 +162,7 @@ impl<W: Write + Send> TableWriter<W> {
 pub fn encode(batches: &[RecordBatch], metadata: &[(&str, String)]) -> Result<Vec<u8>, ParquetError> {
     let schema = batches.first().ok_or_else(|| failed("no rows and no schema"))?.schema();
     let mut out = Vec::new();
-    let mut writer = TableWriter::new(&mut out, schema, metadata)?;
+    let mut writer = TableWriter::new(&mut out, schema, metadata);
     for batch in batches {
         writer.write(batch)?;
     }
@@ -151,4 +216,47 @@ pub fn footer(bytes: &[u8]) -> Result<(u64, Vec<(String, String)>), ParquetError
 pub fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a A, ParquetError> {
     let array = batch.column_by_name(name).ok_or_else(|| failed(format!("column {name} is missing")))?;
     array.as_any().downcast_ref().ok_or_else(|| failed(format!("column {name}: unexpected type {}", array.data_type())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, ListArray, StringArray};
+    use arrow::datatypes::Int64Type;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    use super::*;
+
+    /// Rows of about a hundred bytes.
+    fn rows(range: std::ops::Range<i64>) -> RecordBatch {
+        let text = StringArray::from_iter_values(range.clone().map(|i| format!("{i:080}")));
+        let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(range.clone().map(|i| Some(vec![Some(i)])));
+        let columns: [(&str, ArrayRef); 3] =
+            [("source", Arc::new(text)), ("number", Arc::new(Int64Array::from_iter_values(range))), ("list", Arc::new(lists))];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    fn compression(file: &[u8]) -> Compression {
+        let reader = SerializedFileReader::new(bytes::Bytes::copy_from_slice(file)).unwrap();
+        reader.metadata().row_group(0).column(0).compression()
+    }
+
+    #[test]
+    fn a_file_does_not_depend_on_how_its_rows_are_divided_into_batches() {
+        // At, below and above the limit, which is at 682 rows of 96 bytes.
+        for count in [1, 600, 682, 683, 684, 2000] {
+            let whole = encode(&[rows(0..count)], &[]).unwrap();
+            for step in [1, 7, 500] {
+                let parts: Vec<RecordBatch> = (0..count).step_by(step).map(|i| rows(i..count.min(i + step as i64))).collect();
+                assert_eq!(encode(&parts, &[]).unwrap(), whole, "{count} rows by {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn small_tables_are_not_compressed_and_large_ones_are() {
+        assert_eq!(compression(&encode(&[rows(0..682)], &[]).unwrap()), Compression::UNCOMPRESSED);
+        assert!(matches!(compression(&encode(&[rows(0..683)], &[]).unwrap()), Compression::ZSTD(_)));
+    }
 }

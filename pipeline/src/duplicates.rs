@@ -235,7 +235,7 @@ impl Writers {
         let verdicts = request
             .verdicts
             .as_ref()
-            .map(|p| Ok::<_, crate::PipelineError>((p.clone(), TableWriter::new(create(p)?, schema, &[])?)))
+            .map(|p| Ok::<_, crate::PipelineError>((p.clone(), TableWriter::new(create(p)?, schema, &[]))))
             .transpose()?;
         Ok(Writers { clusters, verdicts, rows: Vec::new(), spans: request.spans, ids: Arena::default() })
     }

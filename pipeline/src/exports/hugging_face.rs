@@ -55,7 +55,7 @@ pub fn write(archive: &Signed<'_>, number: u32, out: &Path, listener: &dyn Liste
         let schema = table.batches.first().context("a file in use has rows")?.schema();
         let kept: Vec<usize> = (0..schema.fields().len()).filter(|c| schema.field(*c).name() != SECRET).collect();
         let footer: Vec<(&str, String)> = table.metadata.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
-        let mut writer = TableWriter::new(&mut written, schema.project(&kept)?.into(), &footer)?;
+        let mut writer = TableWriter::new(&mut written, schema.project(&kept)?.into(), &footer);
         for batch in &table.batches {
             writer.write(&batch.project(&kept)?)?;
             count_licences(batch, &mut licences)?;
