@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use corpus::merkle::{Frontier, leaf_hash};
 use corpus::shard::Shard as ShardFile;
 use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
-use corpus::{ContributorId, Digest, EntryIndex, RunNumber, canonical};
+use corpus::{ContributorId, Digest, DocumentRef, EntryIndex, RunNumber, canonical};
 use ledger::entry::{Holder, PoolOutcome, ReplayOutcome, RunOutcome, Shard};
 use ledger::history::{Epoch, Logged, Run, Submitted};
 use ledger::statement::Statement;
@@ -35,15 +35,17 @@ pub fn check(epochs: &EpochViews<'_>, report: &mut Report) -> Result<()> {
     for view in epochs.iter() {
         check_targets(view, report)?;
         check_compactions(archive, view.epoch, withdrawn, report)?;
+        let shared = Shared { withdrawn, gone: withdrawn.gone(), parameters: parameters(view)? };
         for s in &view.epoch.submissions {
-            check_submission(view, s, withdrawn, report)?;
+            check_submission(view, s, &shared, report)?;
             documents += s.submission.entry.documents;
             tokens += s.tokens();
         }
     }
     let mut books = Accounting::default();
+    let mut signed = SignedStatements::default();
     for run in &archive.state.runs {
-        check_run(epochs.of_run(run), run, &mut books, report)?;
+        check_run(epochs.of_run(run), run, (&mut books, &mut signed), report)?;
         let settled = archive.state.runs.iter().find(|r| r.intent.entry.epoch == run.intent.entry.epoch && r.statements.is_some());
         let passed_over =
             run.attribution.is_some() && !run.intent.entry.pilot && settled.is_some_and(|s| s.intent.entry.run != run.intent.entry.run);
@@ -80,7 +82,7 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
         for w in &s.withdrawals {
             let Logged { index: at, entry: withdrawal } = &w.withdrawal;
             let list: DocumentList = canonical::from_slice(&archive.objects.get(Class::Public, &withdrawal.list)?)?;
-            let own = |d: &corpus::DocumentRef| d.submission == withdrawal.submission && u64::from(d.number) < s.submission.entry.documents;
+            let own = |d: &DocumentRef| d.submission == withdrawal.submission && u64::from(d.number) < s.submission.entry.documents;
             let whole = list.documents.len() as u64 == withdrawal.documents && list.documents.is_sorted_by(|a, b| a < b);
             report.expect(whole && list.documents.iter().all(own), "withdrawal-list", *at, || {
                 format!(
@@ -121,8 +123,24 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn check_submission(view: &EpochView<'_>, s: &Submitted, withdrawn: &Withdrawn, report: &mut Report) -> Result<()> {
+/// What checks of an epoch's submissions have in common.
+struct Shared<'a> {
+    withdrawn: &'a Withdrawn,
+    /// Documents whose text is destroyed.
+    gone: BTreeSet<DocumentRef>,
+    /// The digest of what its verdicts were given by, once they are.
+    parameters: Option<Digest>,
+}
+
+/// The digest of the parameters that verdicts of an epoch follow from, if it has any verdict.
+fn parameters(view: &EpochView<'_>) -> Result<Option<Digest>> {
+    let judged = view.epoch.submissions.iter().any(|s| s.acceptance.is_some());
+    Ok(if judged { Some(Digest::of(&canonical::to_vec(&JudgeParameters::of(view)?)?)) } else { None })
+}
+
+fn check_submission(view: &EpochView<'_>, s: &Submitted, shared: &Shared<'_>, report: &mut Report) -> Result<()> {
     let Logged { index: at, entry: submission } = &s.submission;
+    let withdrawn = shared.withdrawn;
     let archive = view.archive;
     let (mut root, mut commitments, mut bytes, mut destroyed) = (Frontier::default(), Vec::new(), 0, BTreeSet::new());
     let mut redacted = false;
@@ -145,7 +163,8 @@ fn check_submission(view: &EpochView<'_>, s: &Submitted, withdrawn: &Withdrawn, 
     let bytes = if redacted { submission.bytes } else { bytes };
     let found = (root.root(), commitments.len() as u64, bytes);
     let expected = (submission.root, submission.documents, submission.bytes);
-    let gone: BTreeSet<u32> = withdrawn.gone().iter().filter(|d| d.submission == *at).map(|d| d.number).collect();
+    let own = DocumentRef { submission: *at, number: 0 }..=DocumentRef { submission: *at, number: u32::MAX };
+    let gone: BTreeSet<u32> = shared.gone.range(own).map(|d| d.number).collect();
     report.expect(destroyed == gone, "withdrawn-documents", *at, || {
         format!("documents {destroyed:?} are destroyed in the bundles, {gone:?} were withdrawn")
     });
@@ -177,9 +196,8 @@ fn check_submission(view: &EpochView<'_>, s: &Submitted, withdrawn: &Withdrawn, 
     report.expect(logged == found, "acceptance-clusters", *at, || {
         format!("largest cluster and novel words {logged:?}, the table gives {found:?}")
     });
-    let parameters = Digest::of(&canonical::to_vec(&JudgeParameters::of(view)?)?);
-    report.expect(acceptance.parameters == parameters, "acceptance-parameters", *at, || {
-        format!("parameters {}, the epoch gives {parameters}", acceptance.parameters)
+    report.expect(Some(acceptance.parameters) == shared.parameters, "acceptance-parameters", *at, || {
+        format!("parameters {}, the epoch gives {}", acceptance.parameters, shared.parameters.unwrap_or_default())
     });
     report.expect(commitments.iter().eq(table.rows.iter().map(|r| &r.commitment)), "acceptance-table", *at, || {
         "the table is about other documents than the bundles'".into()
@@ -255,7 +273,7 @@ fn check_compactions(archive: &Archive, e: &Epoch, withdrawn: &Withdrawn, report
     Ok(())
 }
 
-fn check_run(view: &EpochView<'_>, run: &Run, books: &mut Accounting, report: &mut Report) -> Result<()> {
+fn check_run(view: &EpochView<'_>, run: &Run, money: (&mut Accounting, &mut SignedStatements), report: &mut Report) -> Result<()> {
     let archive = view.archive;
     let Logged { index: at, entry: intent } = &run.intent;
     let Some(Logged { index: close_at, entry: close }) = &run.close else {
@@ -321,7 +339,7 @@ fn check_run(view: &EpochView<'_>, run: &Run, books: &mut Accounting, report: &m
         });
     }
     check_shares(view, run, report)?;
-    check_statements(view, run, books, report)
+    check_statements(view, run, money, report)
 }
 
 /// What a settled run was sampled with was named by the policy, or follows from an earlier run.
@@ -377,8 +395,36 @@ fn check_documents(archive: &Archive, run: &Run, tables: &Tables, report: &mut R
     Ok(())
 }
 
-/// The statements of a settled run are those that follow from the log; `books` go on to its settlement.
-fn check_statements(view: &EpochView<'_>, run: &Run, books: &mut Accounting, report: &mut Report) -> Result<()> {
+/// Objects that are statements, by their run and contributor: no entry names them. Whether somebody signed them is not looked at here.
+#[derive(Default)]
+struct SignedStatements(Option<HashMap<(RunNumber, ContributorId), Vec<Digest>>>);
+
+impl SignedStatements {
+    /// Those of one run and contributor; all objects are read when the first is asked for.
+    fn of(&mut self, archive: &Archive, run: RunNumber, contributor: ContributorId) -> Result<&[Digest]> {
+        if self.0.is_none() {
+            let read = |digest: &Digest| -> Option<((RunNumber, ContributorId), Digest)> {
+                let statement = Statement::unverified(&archive.objects.get(Class::Party, digest).ok()?).ok()?;
+                Some(((statement.run, statement.contributor), *digest))
+            };
+            let mut all: HashMap<(RunNumber, ContributorId), Vec<Digest>> = HashMap::new();
+            for (of, digest) in archive.objects.list(Class::Party)?.par_iter().filter_map(read).collect::<Vec<_>>() {
+                all.entry(of).or_default().push(digest);
+            }
+            self.0 = Some(all);
+        }
+        let all = self.0.as_ref().expect("just read");
+        Ok(all.get(&(run, contributor)).map_or(&[], Vec::as_slice))
+    }
+}
+
+/// The statements of a settled run are those that follow from the log; the books go on to its settlement.
+fn check_statements(
+    view: &EpochView<'_>,
+    run: &Run,
+    (books, signed): (&mut Accounting, &mut SignedStatements),
+    report: &mut Report,
+) -> Result<()> {
     let archive = view.archive;
     let Some(Logged { index: at, entry: s }) = &run.statements else { return Ok(()) };
     let revealed = archive.state.epochs.get(s.epoch as usize).is_some_and(|e| e.reveal.is_some());
@@ -400,19 +446,15 @@ fn check_statements(view: &EpochView<'_>, run: &Run, books: &mut Accounting, rep
     });
     // Statements are named by nothing but the root over them: each is looked up by what it has to say.
     let operator = archive.state.key_before(&Holder::Operator, *at).expect("a log with statements has an operator");
-    type Signed = Vec<(Statement, Vec<u8>)>;
-    let mut signed: HashMap<(u32, ContributorId), Signed> = HashMap::new();
-    for digest in archive.objects.list(Class::Party)? {
-        let Ok(bytes) = archive.objects.get(Class::Party, &digest) else { continue };
-        if let Ok(statement) = Statement::verify(&bytes, &operator) {
-            signed.entry((statement.run.0, statement.contributor)).or_default().push((statement, bytes));
-        }
-    }
     let mut envelopes = Vec::new();
     for expected in statements(archive, run, &computed)? {
-        let found = signed.get(&(expected.run.0, expected.contributor)).and_then(|all| all.iter().find(|(found, _)| *found == expected));
-        match found {
-            Some((_, bytes)) => envelopes.push(bytes.clone()),
+        let digests = signed.of(archive, expected.run, expected.contributor)?;
+        let says = |digest: &Digest| {
+            let bytes = archive.objects.get(Class::Party, digest).ok()?;
+            Statement::verify(&bytes, &operator).is_ok_and(|found| found == expected).then_some(bytes)
+        };
+        match digests.iter().find_map(says) {
+            Some(bytes) => envelopes.push(bytes),
             None => {
                 report.find("statement", *at, format!("contributor {}: no signed statement says what the log gives", expected.contributor))
             }

@@ -1,11 +1,15 @@
 //! Where an epoch stands, what its contributors are told at any time, and what a run came to.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use corpus::objects::Class;
+use corpus::verdict::Verdict;
 use corpus::{ContributorId, DocumentRef, RunNumber};
-use ledger::history::Logged;
+use ledger::entry::Acceptance;
+use ledger::history::{Logged, Submitted};
 use rules::Archive;
+use rules::rewards::Rewards;
 use serde::{Serialize, Serializer};
 
 use crate::error::Result;
@@ -101,7 +105,10 @@ pub fn number<S: Serializer>(n: &i128, serializer: S) -> Result<S::Ok, S::Error>
     }
 }
 
-/// One row a contributor of `number`'s epoch, by id; amounts are there once run `run` is settled.
+/// One row per contributor of `number`'s epoch, by id; amounts are there once run `run` is settled.
+///
+/// # Errors
+/// If an object that the log names cannot be read.
 pub fn contributors(
     archive: &Archive,
     number: u32,
@@ -109,27 +116,19 @@ pub fn contributors(
     name: impl Fn(&ContributorId) -> String,
 ) -> Result<Vec<ContributorRow>> {
     let e = archive.epoch(Some(number))?;
-    let owner = |d: &DocumentRef| {
-        archive
-            .state
-            .epochs
-            .iter()
-            .flat_map(|e| &e.submissions)
-            .find(|s| s.submission.index == d.submission)
-            .map(|s| s.submission.entry.contributor)
-    };
-    let computed = match run.filter(|r| archive.state.runs[r.0 as usize].attribution.is_some()) {
-        Some(run) => Some(rules::settlement::compute(archive, run)?),
-        None => None,
-    };
-    let settled = run.is_some_and(|r| archive.state.runs[r.0 as usize].statements.is_some());
+    let measured = run.map(|run| Measured::of(archive, run)).transpose()?.unwrap_or_default();
+    let mut own: BTreeMap<ContributorId, Vec<&Submitted>> = BTreeMap::new();
+    for s in &e.submissions {
+        own.entry(s.submission.entry.contributor).or_default().push(s);
+    }
     let mut rows = Vec::new();
-    for id in e.contributors() {
-        let own: Vec<_> = e.submissions.iter().filter(|s| s.submission.entry.contributor == id).collect();
+    for (id, own) in own {
         let mut originals = Vec::new();
-        for s in own.iter().filter(|s| s.acceptance.is_some()) {
+        // Only tables that have duplicates are read.
+        for s in own.iter().filter(|s| s.acceptance.as_ref().is_some_and(|a| has_duplicates(&a.entry))) {
             let table = rules::bundles::verdicts(&*archive.objects, s)?;
-            originals.extend(table.rows.iter().filter_map(|r| r.of.as_ref().and_then(&owner)).map(|o| name(&o)));
+            let owner = |d: &DocumentRef| archive.state.submission(d.submission).map(|s| s.submission.entry.contributor);
+            originals.extend(table.rows.iter().filter_map(|r| r.of.as_ref().and_then(owner)).map(|o| name(&o)));
         }
         let documents: u64 = own.iter().map(|s| s.submission.entry.documents).sum();
         let (accepted, duplicates) = (own.iter().map(|s| s.accepted()).sum::<u64>(), originals.len() as u64);
@@ -137,7 +136,9 @@ pub fn contributors(
         let mut licences: Vec<&str> = own.iter().map(|s| s.submission.entry.rights.license_to_use.as_str()).collect();
         licences.sort_unstable();
         licences.dedup();
-        let mut row = ContributorRow {
+        let (credit_nats, credit_spread_nats) = measured.credit.get(&id).copied().unwrap_or_default();
+        let (accrued_minor, payable_minor) = measured.amounts.get(&id).copied().unwrap_or_default();
+        rows.push(ContributorRow {
             id,
             name: name(&id),
             licence: licences.join("; "),
@@ -147,25 +148,57 @@ pub fn contributors(
             rejected: if judged { documents - accepted - duplicates } else { 0 },
             duplicate_of: count(originals),
             tokens: own.iter().map(|s| s.tokens()).sum(),
-            credit_nats: 0.0,
-            credit_spread_nats: 0.0,
-            pay_weight: 0,
-            accrued_minor: 0,
-            payable_minor: 0,
-        };
-        if let Some(computed) = &computed {
-            row.credit_nats = computed.tables.credit_of(&id);
-            row.credit_spread_nats = computed.tables.spread_of(&id);
-            row.pay_weight = computed.pay_weight_of(&id);
-            // Commons have credit and no account.
-            let account = computed.rewards.settlement.accounts.iter().find(|a| a.contributor == id);
-            if let Some(account) = account.filter(|_| settled) {
-                (row.accrued_minor, row.payable_minor) = (account.accrued_minor, account.payable_minor);
-            }
-        }
-        rows.push(row);
+            credit_nats,
+            credit_spread_nats,
+            pay_weight: measured.pay_weights.get(&id).copied().unwrap_or_default(),
+            accrued_minor,
+            payable_minor,
+        });
     }
     Ok(rows)
+}
+
+/// Whether verdicts name documents that others of them duplicate.
+fn has_duplicates(acceptance: &Acceptance) -> bool {
+    let others = |(reason, n): (&String, &u64)| *n > 0 && reason != Verdict::Accepted.code() && !reason.starts_with("unread/");
+    acceptance.counts.iter().any(others)
+}
+
+/// What a run measured and pays, by contributor.
+#[derive(Default)]
+struct Measured {
+    /// Credit in nats, and its spread.
+    credit: HashMap<ContributorId, (f64, f64)>,
+    /// What credit weighs in pay.
+    pay_weights: HashMap<ContributorId, i128>,
+    /// Accrued and payable, in minor units; none before the settlement.
+    amounts: HashMap<ContributorId, (i128, i128)>,
+}
+
+impl Measured {
+    /// Of a settled run as its settlement published it, of one that is attributed as its settlement would be now, of others nothing.
+    fn of(archive: &Archive, number: RunNumber) -> Result<Measured> {
+        let run = archive.state.run(number)?;
+        if run.attribution.is_none() {
+            return Ok(Measured::default());
+        }
+        let (credit, rewards) = match &run.statements {
+            Some(Logged { entry: s, .. }) => {
+                let rewards = Rewards::from_bytes(&archive.objects.get(Class::Public, &s.rewards)?)?;
+                (rules::run_tables::of_run(archive, run)?.credits(), rewards)
+            }
+            None => {
+                let computed = rules::settlement::compute(archive, number)?;
+                (computed.tables.credits(), computed.rewards)
+            }
+        };
+        let amounts = match &run.statements {
+            // Commons have credit and no account.
+            Some(_) => rewards.settlement.accounts.iter().map(|a| (a.contributor, (a.accrued_minor, a.payable_minor))).collect(),
+            None => HashMap::new(),
+        };
+        Ok(Measured { credit, pay_weights: rewards.pay_weights(), amounts })
+    }
 }
 
 /// How often each name occurs, most frequent first.

@@ -256,7 +256,10 @@ impl Trace<'_> {
         self.hop(
             "credit",
             *at,
-            format!("{nats:+.6} nats of held-out loss, estimated within its contributor's {:+.4}", tables.credit_of(contributor)),
+            format!(
+                "{nats:+.6} nats of held-out loss, estimated within its contributor's {:+.4}",
+                tables.credits().get(contributor).map_or(0.0, |(nats, _)| *nats)
+            ),
         );
         self.paid(run, contributor, Some(document))
     }
@@ -275,7 +278,7 @@ impl Trace<'_> {
         let mut text = format!(
             "{}; weight {} of {sum}, accrued {}, payable {}",
             computed.outcome,
-            computed.pay_weight_of(contributor),
+            computed.rewards.pay_weights().get(contributor).copied().unwrap_or_default(),
             amount(account.accrued_minor),
             amount(account.payable_minor)
         );

@@ -1,6 +1,8 @@
 //! What a settlement publishes: everybody's pay weights and amounts, and what is carried on, as lines of canonical JSON.
 
-use corpus::{DocumentRef, RunNumber};
+use std::collections::HashMap;
+
+use corpus::{ContributorId, DocumentRef, RunNumber};
 use ledger::amount;
 use ledger::entry::PoolOutcome;
 use ledger::payee::PayeeId;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Result, RulesError};
 use crate::lines;
+use crate::pay::Follows;
 use crate::pools::{PoolHead, PoolPart};
 
 /// Everything that a settlement says.
@@ -82,6 +85,20 @@ impl Rewards {
         } else {
             self.pools.first().map_or(PoolOutcome::OnHold(String::new()), |p| p.head.outcome.clone())
         }
+    }
+
+    /// The lines of the pools that follow attribution; where none does, those of all pools.
+    pub fn lines(&self) -> impl Iterator<Item = &Reward> {
+        let some = self.pools.iter().any(|p| p.head.follows == Follows::Attribution);
+        let of = move |p: &&PoolPart| !some || p.head.follows == Follows::Attribution;
+        self.pools.iter().filter(of).flat_map(|p| &p.lines)
+    }
+
+    /// What each contributor's credit weighs, over [`Rewards::lines`].
+    pub fn pay_weights(&self) -> HashMap<ContributorId, i128> {
+        let mut weights = HashMap::new();
+        self.lines().for_each(|r| *weights.entry(r.contributor).or_default() += r.pay_weight);
+        weights
     }
 
     /// What accrued in all.

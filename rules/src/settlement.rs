@@ -20,7 +20,7 @@ use crate::archive::Archive;
 use crate::bundles::verdicts;
 use crate::epoch::EpochView;
 use crate::error::{Context, Result};
-use crate::pay::{CreditUnit, Follows};
+use crate::pay::CreditUnit;
 use crate::policy::Policy;
 use crate::pools::{Measured, PoolPart, Work, pools};
 use crate::rewards::{Member, Rewards};
@@ -50,16 +50,9 @@ pub struct Computed {
 }
 
 impl Computed {
-    /// What a contributor's credit weighs, over all pools that follow attribution.
-    pub fn pay_weight_of(&self, id: &ContributorId) -> i128 {
-        self.lines().filter(|r| r.contributor == *id).map(|r| r.pay_weight).sum()
-    }
-
-    /// The lines of the pools that follow attribution; where none does, those of all pools.
+    /// As [`Rewards::lines`].
     pub fn lines(&self) -> impl Iterator<Item = &ledger::reward::Reward> {
-        let some = self.rewards.pools.iter().any(|p| p.head.follows == Follows::Attribution);
-        let of = move |p: &&PoolPart| !some || p.head.follows == Follows::Attribution;
-        self.rewards.pools.iter().filter(of).flat_map(|p| &p.lines)
+        self.rewards.lines()
     }
 }
 

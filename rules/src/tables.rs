@@ -1,5 +1,7 @@
 //! The tables of a run's attribution, and what is added up from them.
 
+use std::collections::HashMap;
+
 use corpus::credit::{Accounts, CreditRow, Window};
 use corpus::{ContributorId, Digest, merkle};
 use ledger::reward;
@@ -31,12 +33,6 @@ impl Tables {
         self.accounts.parts.iter().find(|p| Some(p.target as usize) == index).map_or(0.0, |p| p.weight)
     }
 
-    /// Sums over a contributor's rows of what `pick` takes from each, times its target's weight.
-    fn sum(&self, contributor: &ContributorId, pick: impl Fn(&CreditRow) -> f64) -> f64 {
-        let id = contributor.to_string();
-        self.credit.iter().filter(|r| r.contributor == id).map(|r| self.weight(&r.target) * pick(r)).sum()
-    }
-
     /// What each window counts for in pay.
     pub fn window_weights(&self, steps: u64, cap_permille: u64) -> WindowWeights {
         let weight = |w: &Window| reward::window_weight(w.first_step, w.end_step, steps, cap_permille) as f64;
@@ -50,14 +46,16 @@ impl Tables {
         self.weight(target) * windows.of(window)
     }
 
-    /// Credit of a contributor in nats.
-    pub fn credit_of(&self, contributor: &ContributorId) -> f64 {
-        self.sum(contributor, |r| r.nats)
-    }
-
-    /// Half the difference of the two halves' attributions.
-    pub fn spread_of(&self, contributor: &ContributorId) -> f64 {
-        self.sum(contributor, |r| r.half(0) - r.half(1)).abs() / 2.0
+    /// Of each contributor its credit in nats, and half the difference of the two halves' attributions, over all targets by their weights.
+    pub fn credits(&self) -> HashMap<ContributorId, (f64, f64)> {
+        let weights: HashMap<&str, f64> = self.targets.iter().map(|target| (target.as_str(), self.weight(target))).collect();
+        let mut sums: HashMap<&str, (f64, f64)> = HashMap::new();
+        for row in &self.credit {
+            let weight = weights.get(row.target.as_str()).copied().unwrap_or(0.0);
+            let sum = sums.entry(&row.contributor).or_default();
+            *sum = (sum.0 + weight * row.nats, sum.1 + weight * (row.half(0) - row.half(1)));
+        }
+        sums.into_iter().filter_map(|(id, (nats, halves))| Some((id.parse().ok()?, (nats, halves.abs() / 2.0)))).collect()
     }
 }
 
