@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use corpus::{ContributorId, EntryIndex, RunNumber};
+use serde::{Deserialize, Serialize};
 
 use crate::payee::PayeeId;
 use crate::reward::Reward;
 use crate::settlement::Settlement;
 
 /// Accounts; a name is an account's identity in the database and on statements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Account {
     /// What the operator puts in, and what it gets back.
     Operator,
@@ -64,7 +65,7 @@ impl std::fmt::Display for Account {
 }
 
 /// An amount that moves; always above zero.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Where it comes from.
     pub debit: Account,
@@ -116,7 +117,7 @@ pub enum BooksError {
 }
 
 /// Balances of all accounts, as far as the log was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
     balances: BTreeMap<Account, i128>,
     reserved: BTreeMap<Account, i128>,

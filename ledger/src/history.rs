@@ -1,8 +1,9 @@
 //! What became of contributors, epochs, submissions, runs and payouts, as far as the log says.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use corpus::{ContributorId, Digest, EntryIndex, RunNumber, merkle};
+use serde::{Deserialize, Serialize};
 
 use crate::entry::{
     Acceptance, ApprovalOutcome, Attribution, Claim, Commitment, Compaction, Dispute, DisputeResolution, Draw, EpochClose, EpochOpen,
@@ -12,7 +13,7 @@ use crate::entry::{
 use crate::key::PublicKey;
 
 /// An entry where it is in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logged<T> {
     /// Its position, from 0.
     pub index: EntryIndex,
@@ -21,7 +22,7 @@ pub struct Logged<T> {
 }
 
 /// The key that signs for somebody, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldKey {
     /// The last key that was registered or rotated to.
     pub key: PublicKey,
@@ -39,7 +40,7 @@ impl HeldKey {
 }
 
 /// Somebody who contributes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Contributor {
     /// The registration.
     pub registration: Logged<Registration>,
@@ -50,7 +51,7 @@ pub struct Contributor {
 }
 
 /// Documents taken back, and what was done about it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Withdrawn {
     /// The contributor's entry.
     pub withdrawal: Logged<Withdrawal>,
@@ -59,7 +60,7 @@ pub struct Withdrawn {
 }
 
 /// A submission and what became of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Submitted {
     /// The manifest.
     pub submission: Logged<Submission>,
@@ -147,7 +148,7 @@ impl Submitted {
 }
 
 /// An epoch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Epoch {
     /// Its opening.
     pub open: Logged<EpochOpen>,
@@ -167,8 +168,8 @@ pub struct Epoch {
     pub retired: Option<EntryIndex>,
     /// Submissions that have verdicts: the first ones.
     pub(crate) judged: usize,
-    roots: HashSet<Digest>,
-    by_commitment: HashMap<EntryIndex, usize>,
+    roots: BTreeMap<Digest, EntryIndex>,
+    by_commitment: BTreeMap<EntryIndex, usize>,
 }
 
 impl Epoch {
@@ -183,13 +184,13 @@ impl Epoch {
             compactions: Vec::new(),
             retired: None,
             judged: 0,
-            roots: HashSet::new(),
-            by_commitment: HashMap::new(),
+            roots: BTreeMap::new(),
+            by_commitment: BTreeMap::new(),
         }
     }
 
     pub(crate) fn commit(&mut self, at: EntryIndex, commitment: Commitment) {
-        self.roots.insert(commitment.root);
+        self.roots.insert(commitment.root, at);
         self.commitments.push(Logged { index: at, entry: commitment });
     }
 
@@ -200,7 +201,12 @@ impl Epoch {
 
     /// Whether `root` was committed to.
     pub(crate) fn is_committed(&self, root: &Digest) -> bool {
-        self.roots.contains(root)
+        self.roots.contains_key(root)
+    }
+
+    /// The entry that committed to `root`.
+    pub fn commitment_to(&self, root: &Digest) -> Option<EntryIndex> {
+        self.roots.get(root).copied()
     }
 
     /// The commitment of entry `index`.
@@ -342,7 +348,7 @@ impl std::fmt::Display for UnknownRun {
 impl std::error::Error for UnknownRun {}
 
 /// A run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
     /// Its intent.
     pub intent: Logged<RunIntent>,
@@ -361,7 +367,7 @@ pub struct Run {
 }
 
 /// A claim and its resolution.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claimed {
     /// The claimant's entry.
     pub claim: Logged<Claim>,
@@ -370,7 +376,7 @@ pub struct Claimed {
 }
 
 /// A dispute and its resolution.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Disputed {
     /// What is disputed.
     pub dispute: Logged<Dispute>,
@@ -379,7 +385,7 @@ pub struct Disputed {
 }
 
 /// A payout from its proposal to what the rail says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Payout {
     /// The first key's entry.
     pub proposal: Logged<PayoutProposal>,

@@ -39,7 +39,7 @@ pub struct Accrual {
 }
 
 /// What one period left open; offsets and receivables have the same sum.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vintage {
     /// The period.
     pub period: u32,
@@ -52,7 +52,7 @@ pub struct Vintage {
 }
 
 /// What earlier periods left, all of it above zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carried {
     /// In the order of periods.
     pub vintages: Vec<Vintage>,

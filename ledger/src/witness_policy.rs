@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::key::Algorithm;
 use crate::note::{Note, NoteError, Verifier};
 
@@ -26,6 +28,18 @@ pub struct PolicyWitness {
     pub verifier: Verifier,
     /// Where it answers `add-checkpoint`.
     pub url: Option<String>,
+}
+
+impl Serialize for WitnessPolicy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for WitnessPolicy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WitnessPolicy, D::Error> {
+        WitnessPolicy::from_text(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use dedup::Device;
 use pipeline::Home;
 use pipeline::gather::Source;
 use pipeline::witnesses::WitnessChoice;
-use pipeline::{contributor, epoch, ingest, submit};
+use pipeline::{epoch, ingest, submit};
 use rules::Policy;
 use rules::bundles::verdicts;
 
@@ -29,17 +29,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let pool = vec![held_out("Snow lay on the pass well into May."), held_out("A good knife is sharpened before it is needed, not after.")];
     epoch::open(&mut home, &Policy::new(100_000, "XTS", 2), Purpose::Research, pool).await?;
+    let mut each = Vec::new();
     for (name, texts) in [("ada", vec![RIVER]), ("ben", vec![BREAD, RIVER])] {
         let path = folder.path().join(name);
         std::fs::create_dir(&path)?;
         for (i, text) in texts.iter().enumerate() {
             std::fs::write(path.join(format!("{i}.txt")), text)?;
         }
-        contributor::add(&mut home, name, None, None).await?;
-        let source = Source { path, declared: Some("CC0-1.0".into()), ..Source::default() };
-        let gathered = submit::read(&home, name, &source)?;
-        submit::submit(&mut home, name, None, &gathered, None, false).await?;
+        each.push((name.to_string(), Source { path, declared: Some("CC0-1.0".into()), ..Source::default() }));
     }
+    submit::submit_each(&mut home, &each).await?;
     let seed = epoch::close(&mut home).await?;
     println!("the witnesses' cosignatures drew the seed {seed}");
     ingest::run(&mut home, None, 300, Device::Cpu).await?;

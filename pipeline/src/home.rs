@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use corpus::{ContributorId, Digest, EntryIndex};
 use ledger::amount::iso4217_exponent;
 use ledger::books::Movement;
-use ledger::entry::{Genesis, HOME_FORMAT};
+use ledger::entry::{Genesis, HOME_FORMAT, Holder};
 use ledger::history::Logged;
 use ledger::key::Algorithm;
 use ledger::{Entry, Envelope, PublicKey, SecretKey, State, Verifier};
@@ -21,9 +21,11 @@ use store::{Applied, Catalog, Objects, Sequencer, StoreError, files};
 use crate::config::{Config, catalog_place, config_of, config_of_home, objects_of, state_folder};
 use crate::destroy::destroy;
 use crate::error::{Context, Result, usage};
-use crate::keys::{self, key_path, read as read_key};
+use crate::keys::{self, contributor_path, key_path, read as read_key};
+use crate::names;
+use crate::read_before::{self, ReadBefore};
 use crate::secrets::{Secrets, make as make_secret};
-use crate::snapshot::{Beside, Log, Snapshot, replayed};
+use crate::snapshot::{Beside, KeptBooks, Log, Snapshot};
 use crate::witnesses::{WITNESS_POLICY, WitnessChoice, asked, witness_policy};
 
 /// Movements in the books, by the index of their entry.
@@ -45,8 +47,31 @@ pub struct Home {
     /// The catalog.
     pub catalog: Catalog,
     operator: SecretKey,
-    /// Contributors' keys by name; verifier keys alone for those who keep their own.
-    pub contributors: BTreeMap<String, ContributorKey>,
+    /// Entries whose state and books are kept for the next command.
+    kept: u64,
+    _writing: Writing,
+}
+
+/// A file that is there while a home is open: where it is found, the last process was killed.
+struct Writing(PathBuf);
+
+impl Writing {
+    /// Begins; says whether the last one did not end.
+    fn begin(dir: &Path) -> Result<(Writing, bool)> {
+        let path = dir.join("state/writing");
+        let killed = path.exists();
+        if !killed {
+            std::fs::write(&path, "").with_context(|| path.display().to_string())?;
+        }
+        Ok((Writing(path), killed))
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        // If it stays, the next start looks for what is not there.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// What the home has of a contributor's key.
@@ -68,26 +93,14 @@ impl ContributorKey {
     }
 }
 
-/// Folders and file names that contributors' names become.
-fn check_name(name: &str) -> Result<()> {
-    let fits = !name.is_empty()
-        && name.len() <= 100
-        && !name.starts_with('.')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    if fits {
-        Ok(())
-    } else {
-        Err(usage(format!("contributor name {name:?}: expected at most 100 of A-Z a-z 0-9 . _ -, not starting with a dot")))
-    }
-}
-
 /// Decimals of a log's amounts where none are given, for a code that is not of ISO 4217 or has no minor unit there.
 const EXPONENT: u8 = 2;
 
 /// The decimals of amounts in `currency`: those of ISO 4217, or where that has none for it, those that are `given`, or 2.
 ///
 /// # Errors
-/// If other ones are given than ISO 4217 has: no bank file could be made of such amounts.
+/// If other ones are given than ISO 4217 has: no bank file could be made of such amounts. If none are given and ISO 4217 has another number
+/// than 2: a log keeps its decimals for good, and who does not know of them counts hundredths of a yen.
 pub fn exponent_of(currency: &str, given: Option<u8>) -> Result<u8> {
     let Some(expected) = iso4217_exponent(currency) else {
         let capitals = currency.to_ascii_uppercase();
@@ -96,11 +109,14 @@ pub fn exponent_of(currency: &str, given: Option<u8>) -> Result<u8> {
         }
         return Ok(given.unwrap_or(EXPONENT));
     };
-    match given.filter(|given| *given != expected) {
-        Some(given) => Err(usage(format!(
-            "currency {currency}: {given} decimals are given, ISO 4217 has {expected}; leave out --exponent, or take another code"
+    match given {
+        Some(given) if given != expected => Err(usage(format!(
+            "currency {currency}: {given} decimals are given, ISO 4217 has {expected}; give --exponent {expected}, or take another code"
         ))),
-        None => Ok(expected),
+        None if expected != EXPONENT => Err(usage(format!(
+            "currency {currency}: ISO 4217 has {expected} decimals and a log keeps them for good; if amounts are to be counted so, give --exponent {expected}"
+        ))),
+        _ => Ok(expected),
     }
 }
 
@@ -229,15 +245,19 @@ impl Home {
         if !catalog.is_shared() {
             catalog.release_all().await?;
         }
-        sweep(dir)?;
-        let state = replayed(sequencer.files(), sequencer.size())?;
+        let (writing, killed) = Writing::begin(dir)?;
+        if killed {
+            sweep(dir)?;
+        }
+        let before = ReadBefore::find(dir, sequencer.tree());
+        let kept = before.state.size;
+        let ReadBefore { state, books } = before.read_on(sequencer.files(), sequencer.tree())?;
         // A crash after a change of witnesses left the old ones here.
         if let Some(logged) = current_policy(&state).filter(|logged| **logged != policy) {
             files::write(&path, logged.as_bytes(), 0o644)?;
             sequencer.set_witnesses(asked(dir, logged, &config, &catalog)?);
         }
         let objects = objects_of(dir)?;
-        let contributors = read_contributors(dir)?;
         let beside = Arc::new(Beside::new(objects.clone()));
         let snapshot = Snapshot {
             dir: dir.to_path_buf(),
@@ -248,15 +268,16 @@ impl Home {
             listener: Arc::new(Silent),
             now,
             log: Log::Held(Box::new(sequencer)),
-            books: OnceLock::new(),
-            keys: contributors.iter().map(|(name, key)| (name.clone(), key.public())).collect(),
+            books: KeptBooks::from(books),
+            names: OnceLock::new(),
         };
-        let mut home = Home { snapshot, objects, catalog, operator: read_key(&key_path(dir, "operator"))?, contributors };
+        let mut home = Home { snapshot, objects, catalog, operator: read_key(&key_path(dir, "operator"))?, kept, _writing: writing };
         if home.state.size > 0 {
             home.keep_head()?;
         }
         home.sync_catalog().await?;
         destroy(&home, &home.objects, &home.secrets)?;
+        home.keep_read();
         Ok(home)
     }
 
@@ -294,8 +315,14 @@ impl Home {
 
     /// Appends an entry signed by the contributor `name`: with `key`, or by the operator where it holds the key.
     pub(crate) async fn append_for(&mut self, name: &str, key: Option<&SecretKey>, entry: Entry) -> Result<EntryIndex> {
+        let envelope = self.signed_for(name, &self.contributor_key(name)?, key, &entry)?;
+        self.append_envelopes(vec![envelope]).await
+    }
+
+    /// An entry signed by the contributor `name`, of whose key the home has `known`: with `key`, or by the operator where it holds the key.
+    pub(crate) fn signed_for(&self, name: &str, known: &ContributorKey, key: Option<&SecretKey>, entry: &Entry) -> Result<Envelope> {
         let payload = entry.to_payload()?;
-        let envelope = match (self.contributor_key(name)?, key) {
+        Ok(match (known, key) {
             (ContributorKey::Custodial(held), None) => Envelope::sign(payload, &[&self.operator, held]),
             (ContributorKey::Custodial(_), Some(key)) => Envelope::sign(payload, &[&self.operator, key]),
             (ContributorKey::Own(_), Some(key)) if matches!(entry, Entry::Registration(_)) => {
@@ -305,8 +332,7 @@ impl Home {
             (ContributorKey::Own(_), None) => {
                 return Err(usage(format!("contributor {name}: its key is not in this home; give it with --key FILE")));
             }
-        };
-        self.append_envelopes(vec![envelope]).await
+        })
     }
 
     /// Appends envelopes that are signed already. Rules are checked before anything is written.
@@ -337,6 +363,7 @@ impl Home {
         };
         self.after_append(&entries)?;
         self.apply_to_catalog(first, &bytes, entries, moved).await?;
+        self.keep_read();
         Ok(first)
     }
 
@@ -371,9 +398,17 @@ impl Home {
 
     /// State and books are what the log says again, after entries that did not get into it.
     fn forget_unlogged(&mut self) -> Result<()> {
-        self.books = OnceLock::new();
-        self.snapshot.archive.state = replayed(self.sequencer().files(), self.sequencer().size())?;
+        let tree = self.sequencer().tree();
+        let ReadBefore { state, books } = ReadBefore::find(&self.dir, tree).read_on(self.sequencer().files(), tree)?;
+        self.snapshot.archive.state = state;
+        self.books = KeptBooks::from(books);
         Ok(())
+    }
+
+    /// Keeps what was read for the next command, once there is enough of it.
+    fn keep_read(&mut self) {
+        let (tree, state) = (self.sequencer().tree(), &self.state);
+        self.kept = self.books.with(|books| read_before::keep(&self.dir, tree, state, books, self.kept));
     }
 
     /// Brings what was admitted into the catalog.
@@ -436,12 +471,12 @@ impl Home {
             return Ok(BTreeMap::new());
         }
         // Books that an entry does not fit are of no use: they are kept only if all did.
-        let (mut books, mut moved) = (self.books.take().unwrap_or_default(), Moved::new());
+        let (mut books, mut moved) = (self.books.take(), Moved::new());
         let end = first + entries.len() as u64;
         books
             .turn_to(&self.snapshot.archive, first)?
             .advance(&self.snapshot.archive, end, |at, movement| drop(moved.insert(at, movement)))?;
-        self.books = books.into();
+        self.books = KeptBooks::from(books);
         Ok(moved)
     }
 
@@ -474,38 +509,58 @@ impl Home {
     }
 
     /// The key of the contributor `name`.
-    pub fn contributor_key(&self, name: &str) -> Result<&ContributorKey> {
-        self.public_key(name)?;
-        Ok(&self.contributors[name])
+    ///
+    /// # Errors
+    /// If the home has none of this name, or its file cannot be read.
+    pub fn contributor_key(&self, name: &str) -> Result<ContributorKey> {
+        let id = self.contributor_id(name)?;
+        self.key_of(&id)?.ok_or_else(|| {
+            usage(format!("contributor {name:?}: the home has no key of it; whoever registered it sends its entries itself"))
+        })
+    }
+
+    /// What the home has of the key of contributor `id`.
+    pub(crate) fn key_of(&self, id: &ContributorId) -> Result<Option<ContributorKey>> {
+        let (held, own) = (contributor_path(&self.dir, id, "key"), contributor_path(&self.dir, id, "vkey"));
+        if held.exists() {
+            return Ok(Some(ContributorKey::Custodial(read_key(&held)?)));
+        }
+        let Some(bytes) = files::read_if_present(&own)? else { return Ok(None) };
+        let verifier = Verifier::from_vkey(&String::from_utf8_lossy(&bytes)).with_context(|| own.display().to_string())?;
+        Ok(Some(ContributorKey::Own(verifier)))
     }
 
     /// Adds a contributor's key to the home: the given one, or a new one that the operator holds.
-    pub(crate) fn add_contributor_key(&mut self, name: &str, own: Option<Verifier>) -> Result<ContributorKey> {
-        check_name(name)?;
-        if let Some(key) = self.contributors.get(name) {
-            return Ok(key.clone());
+    pub(crate) fn add_contributor_key(&mut self, name: &str, own: Option<Verifier>) -> Result<(ContributorId, ContributorKey)> {
+        let name = names::check(name)?;
+        if let Some(id) = self.known()?.id(&name)
+            && let Some(key) = self.key_of(&id)?
+        {
+            return Ok((id, key));
         }
-        let folder = self.dir.join("keys/contributors");
         let key = match own {
             Some(verifier) => ContributorKey::Own(verifier),
             None => {
                 let seed = make_secret(self.config.demo_seed, &format!("contributor {name}"))?;
-                ContributorKey::Custodial(SecretKey::from_seed(name, Algorithm::Ed25519, &seed))
+                // Names of keys have neither spaces nor plus signs; an id has none.
+                let id = ContributorId::of_key(&SecretKey::from_seed("", Algorithm::Ed25519, &seed).public().to_bytes());
+                ContributorKey::Custodial(SecretKey::from_seed(&id.to_string(), Algorithm::Ed25519, &seed))
             }
         };
-        write_contributor_key(&folder, name, &key)?;
-        self.know(name, key.clone());
-        Ok(key)
-    }
-
-    fn know(&mut self, name: &str, key: ContributorKey) {
-        self.keys.insert(name.to_string(), key.public());
-        self.contributors.insert(name.to_string(), key);
+        let id = self.id_of(&key);
+        write_contributor_key(&self.dir, &id, &key)?;
+        // A crash before this leaves a key that nobody has the name of; the contributor is added again.
+        let dir = self.dir.clone();
+        self.names.get_mut().expect("read above").add(&dir, id, &name)?;
+        Ok((id, key))
     }
 
     /// The contributor that a key is of: the id of its first key, whichever is in force.
     pub fn id_of(&self, key: &ContributorKey) -> ContributorId {
-        self.holder_of(&key.public())
+        match self.state.holder(&key.public()) {
+            Some(Holder::Contributor(id)) => id,
+            _ => ContributorId::of_key(&key.public().to_bytes()),
+        }
     }
 
     /// The file with the operator's or the approver's key.
@@ -514,11 +569,8 @@ impl Home {
     }
 
     /// Puts a new key in the place of a contributor's.
-    pub(crate) fn replace_contributor_key(&mut self, name: &str, key: ContributorKey) -> Result<()> {
-        let folder = self.dir.join("keys/contributors");
-        write_contributor_key(&folder, name, &key)?;
-        self.know(name, key);
-        Ok(())
+    pub(crate) fn replace_contributor_key(&mut self, id: &ContributorId, key: &ContributorKey) -> Result<()> {
+        write_contributor_key(&self.dir, id, key)
     }
 
     /// Puts a new key in the place of the operator's or the approver's.
@@ -536,33 +588,11 @@ fn current_policy(state: &State) -> Option<&String> {
     state.witnesses.last().map(|Logged { entry: policy, .. }| &policy.text)
 }
 
-fn write_contributor_key(folder: &Path, name: &str, key: &ContributorKey) -> Result<()> {
+fn write_contributor_key(dir: &Path, id: &ContributorId, key: &ContributorKey) -> Result<()> {
     match key {
-        ContributorKey::Own(verifier) => Ok(files::write(&folder.join(format!("{name}.vkey")), verifier.to_vkey().as_bytes(), 0o600)?),
-        ContributorKey::Custodial(key) => keys::replace(&folder.join(format!("{name}.key")), key),
+        ContributorKey::Own(verifier) => Ok(files::write(&contributor_path(dir, id, "vkey"), verifier.to_vkey().as_bytes(), 0o600)?),
+        ContributorKey::Custodial(key) => keys::replace(&contributor_path(dir, id, "key"), key),
     }
-}
-
-fn read_contributors(dir: &Path) -> Result<BTreeMap<String, ContributorKey>> {
-    let folder = dir.join("keys/contributors");
-    let mut found = BTreeMap::new();
-    for path in store::objects::list(&folder)? {
-        let (Some(name), Some(extension)) = (path.file_stem().and_then(|s| s.to_str()), path.extension().and_then(|s| s.to_str())) else {
-            continue;
-        };
-        let file = folder.join(&path);
-        match extension {
-            "key" => found.insert(name.to_string(), ContributorKey::Custodial(read_key(&file)?)),
-            "vkey" => found.insert(
-                name.to_string(),
-                ContributorKey::Own(
-                    Verifier::from_vkey(&String::from_utf8_lossy(&files::read(&file)?)).with_context(|| file.display().to_string())?,
-                ),
-            ),
-            _ => None,
-        };
-    }
-    Ok(found)
 }
 
 /// Removes temporary files that a killed process left; the lock is held, so nobody is writing one.

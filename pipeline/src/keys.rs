@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use age::secrecy::SecretString;
+use corpus::ContributorId;
 use ledger::key::Algorithm;
 use ledger::{PublicKey, SecretKey, Verifier};
 use ssh_key::private::KeypairData;
@@ -226,6 +227,11 @@ pub fn openssh(text: &str, file: &Path) -> Result<(String, PublicKey, Option<See
     let KeypairData::Ed25519(pair) = key.key_data() else { return Err(ed25519()) };
     let public = PublicKey::from_bytes(&pair.public.0).map_err(|e| wrong(&e))?;
     Ok((key.comment().to_string(), public, Some(Zeroizing::new(pair.private.to_bytes()))))
+}
+
+/// The file with a contributor's key: `key` if the operator holds it, `vkey` of one that keeps its own.
+pub(crate) fn contributor_path(dir: &Path, id: &ContributorId, extension: &str) -> PathBuf {
+    dir.join("keys/contributors").join(format!("{id}.{extension}"))
 }
 
 /// The file with the key of a role.

@@ -1,8 +1,8 @@
 //! The stages, one file each: each reads inputs by digest, computes, writes the file, appends the entry, and does nothing a second time.
 //!
-//! - `snapshot`: what a home says at a tree head, for whoever only looks
+//! - `snapshot`, `read_before`: what a home says at a tree head, for whoever only looks, and what of it was read before
 //! - `home`, `config`, `keys`, `rebuild`, `secrets`, `witnesses`: a home, what it holds, and the one way entries are made
-//! - `contributor`, `rotation`, `notices`: who takes part, and what they give notice of
+//! - `contributor`, `names`, `rotation`, `notices`: who takes part, and what they give notice of
 //! - `gather`, `stated_rights`, `preview`, `submit`: a dataset to bundles, what would become of it, a commitment and a submission
 //! - `held_out`, `epoch`, `ingest`, `kept`, `outlines`, `compact`: an epoch's opening, close, verdicts, tokenizer and shards
 //! - `work`, `jobs`: what workers do, and the queue that they take it from
@@ -40,12 +40,14 @@ pub mod jobs;
 pub mod kept;
 pub mod keys;
 pub mod model;
+pub mod names;
 pub mod notices;
 pub mod outlines;
 pub mod payees;
 pub mod payouts;
 pub mod preview;
 pub mod proofs;
+pub(crate) mod read_before;
 pub mod rebuild;
 pub mod replay;
 pub mod reward;

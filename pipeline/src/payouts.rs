@@ -22,6 +22,7 @@ use store::{Class, files};
 use crate::batch::{Batch, Fate, Kept, Rail};
 use crate::error::{Context, Kind, Result, failure, usage};
 use crate::home::Home;
+use crate::names::file_name;
 use crate::payees::Spelled;
 use crate::snapshot::Snapshot;
 use crate::{payees, vault};
@@ -402,8 +403,8 @@ pub fn export(home: &Home, payout: EntryIndex, out: &Path) -> Result<Exported> {
     for a in &list {
         if let Some(proof) = a.reference.as_ref().and_then(|r| claims.get(r)) {
             let folder = home.dir.join(format!("statements/payout-{payout}"));
-            let path = folder.join(format!("{}.claim.json", home.name_of(&a.contributor)));
-            files::write(&path, &serde_json::to_vec_pretty(proof)?, 0o600)?;
+            let path = folder.join(format!("{}.claim.json", file_name(&home.name_of(&a.contributor))));
+            files::write_copy(&path, &serde_json::to_vec_pretty(proof)?, 0o600)?;
             written += 1;
         }
     }

@@ -10,7 +10,7 @@ use store::files;
 
 use crate::error::{Context, Result, usage};
 use crate::home::{ContributorKey, Home};
-use crate::keys::{generate, read, write_like};
+use crate::keys::{contributor_path, generate, read, write_like};
 
 /// A key that is in force, or not any more, from an entry on.
 #[derive(Clone, Debug)]
@@ -42,8 +42,8 @@ fn holder_of(home: &Home, text: &str) -> Result<(Holder, String)> {
 fn held(home: &Home, holder: &Holder, name: &str) -> Result<Option<SecretKey>> {
     Ok(match holder {
         Holder::Operator | Holder::Approver => Some(read(&home.role_path(name))?),
-        Holder::Contributor(_) => match home.contributors.get(name) {
-            Some(ContributorKey::Custodial(key)) => Some(key.clone()),
+        Holder::Contributor(id) => match home.key_of(id)? {
+            Some(ContributorKey::Custodial(key)) => Some(key),
             _ => None,
         },
     })
@@ -65,7 +65,7 @@ pub async fn rotate(home: &mut Home, text: &str, new: Option<&Path>, old: Option
         None if in_home.is_some() => {
             let key = generate(in_home.as_ref().map_or(&name, |k| &k.name), Algorithm::Ed25519)?;
             let path = match holder {
-                Holder::Contributor(_) => home.dir.join(format!("keys/contributors/{name}.key")),
+                Holder::Contributor(id) => contributor_path(&home.dir, &id, "key"),
                 _ => home.role_path(&name),
             };
             write_like(&path, &begun, &key)?;
@@ -86,8 +86,8 @@ pub async fn rotate(home: &mut Home, text: &str, new: Option<&Path>, old: Option
     let public = new.public();
     match holder {
         Holder::Operator | Holder::Approver => home.replace_role_key(&name, new)?,
-        Holder::Contributor(_) if in_home.is_some() => home.replace_contributor_key(&name, ContributorKey::Custodial(new))?,
-        Holder::Contributor(_) => home.replace_contributor_key(&name, ContributorKey::Own(Verifier::of(&new)))?,
+        Holder::Contributor(id) if in_home.is_some() => home.replace_contributor_key(&id, &ContributorKey::Custodial(new))?,
+        Holder::Contributor(id) => home.replace_contributor_key(&id, &ContributorKey::Own(Verifier::of(&new)))?,
     }
     files::remove(&begun)?;
     let since = home.state.key_of(&holder).context("just rotated")?.since;

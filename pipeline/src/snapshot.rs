@@ -3,25 +3,25 @@
 //! A snapshot is taken from files that are published whole: the signed tree head, the tiles under it, and objects named by digest. It needs
 //! no lock, no database and no write access, and another process may append meanwhile: what that adds lies outside of the tree that is read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use corpus::merkle::Tree;
 use corpus::objects::{Class, ObjectError, ReadObjects};
 use corpus::{ContributorId, Digest, EntryIndex};
-use ledger::entry::Holder;
-use ledger::{EntryProof, Note, PublicKey, State, Verifier};
+use ledger::{EntryProof, Note, PublicKey, Verifier};
 use rules::Archive;
 use rules::accounting::Accounting;
 use rules::listener::{Listener, Silent};
-use store::follow::follow;
 use store::log::ReadLog;
-use store::{LogFiles, Objects, Sequencer, files};
+use store::{LogFiles, Objects, Sequencer, StoreError, files};
 
 use crate::config::{Config, config_of_home, objects_of};
-use crate::error::{Context, Kind, PipelineError, Result, failure, usage};
-use crate::keys::public_at_hand;
+use crate::error::{Context, Kind, Result, failure, usage};
+use crate::keys::{contributor_path, public_at_hand};
+use crate::names::Names;
+use crate::read_before::ReadBefore;
 use crate::secrets::Secrets;
 
 /// What a home says, at one tree head; an open [`crate::Home`] has the one that is newest.
@@ -42,10 +42,48 @@ pub struct Snapshot {
     pub(crate) beside: Arc<Beside>,
     /// The log, read or held.
     pub(crate) log: Log,
-    /// The books as far as somebody asked for them; empty until then.
-    pub(crate) books: OnceLock<Accounting>,
-    /// Public keys of contributors by their names in this home.
-    pub(crate) keys: BTreeMap<String, PublicKey>,
+    /// The books of this size of the log, as far as somebody asked for them.
+    pub(crate) books: KeptBooks,
+    /// Names of contributors, once somebody asked for one.
+    pub(crate) names: OnceLock<Names>,
+}
+
+/// The books of an archive: begun where an earlier command left them, brought to the archive's size when somebody asks.
+#[derive(Default)]
+pub(crate) struct KeptBooks {
+    begun: Mutex<Accounting>,
+    whole: OnceLock<Accounting>,
+}
+
+impl KeptBooks {
+    /// Books that go on from `begun`.
+    pub(crate) fn from(begun: Accounting) -> KeptBooks {
+        KeptBooks { begun: Mutex::new(begun), whole: OnceLock::new() }
+    }
+
+    /// The books after all entries of `archive`.
+    fn of(&self, archive: &Archive) -> Result<&Accounting> {
+        if self.whole.get().is_none() {
+            let mut begun = self.begun.lock().expect("nobody panics with it");
+            let mut books = std::mem::take(&mut *begun);
+            books.turn_to(archive, archive.state.next_index())?;
+            self.whole.get_or_init(|| books);
+        }
+        Ok(self.whole.get().expect("just set"))
+    }
+
+    /// The books as far as they are known.
+    pub(crate) fn take(&mut self) -> Accounting {
+        self.whole.take().unwrap_or_else(|| std::mem::take(self.begun.get_mut().expect("nobody panics with it")))
+    }
+
+    /// What [`KeptBooks::take`] would give.
+    pub(crate) fn with<T>(&self, use_it: impl FnOnce(&Accounting) -> T) -> T {
+        match self.whole.get() {
+            Some(books) => use_it(books),
+            None => use_it(&self.begun.lock().expect("nobody panics with it")),
+        }
+    }
 }
 
 /// A log as a snapshot has it.
@@ -64,7 +102,7 @@ impl Log {
         }
     }
 
-    fn tree(&self) -> &Tree {
+    pub(crate) fn tree(&self) -> &Tree {
         match self {
             Log::Read(_, read) => &read.tree,
             Log::Held(sequencer) => sequencer.tree(),
@@ -81,9 +119,9 @@ impl Log {
     /// The bytes of entry `index`.
     fn entry(&self, index: u64) -> Result<Vec<u8>> {
         let mut found = Vec::new();
-        self.files().entries(self.tree().size(), index..index + 1, |_, entries| {
+        self.files().entries_of(self.tree(), index..index + 1, |_, entries| {
             found.extend(entries);
-            Ok::<_, PipelineError>(())
+            Ok::<_, StoreError>(())
         })?;
         found.pop().with_context(|| format!("entry {index}: the log has {}", self.tree().size()))
     }
@@ -107,8 +145,8 @@ impl Snapshot {
         let log = Verifier::from_vkey(&files::read_text(&path)?).with_context(|| path.display().to_string())?;
         let files = LogFiles::new(&dir.join("log"));
         let begun = || usage(format!("{}: the log has no genesis; give `assay init` again", dir.display()));
-        let read = files.read(&log)?.filter(|read| read.head.size > 0).ok_or_else(begun)?;
-        let state = replayed(&files, read.head.size)?;
+        let read = files.look(&log)?.filter(|read| read.head.size > 0).ok_or_else(begun)?;
+        let ReadBefore { state, books } = ReadBefore::find(dir, &read.tree).read_on(&files, &read.tree)?;
         let wrong = |text: String| failure(Kind::Verification, format!("{}: {text}", dir.join("log/checkpoint").display()));
         let policy = state.witnesses_of(read.head.size).context("a log that was read has a genesis")?;
         policy.check(&read.note).map_err(|e| wrong(e.to_string()))?;
@@ -122,8 +160,8 @@ impl Snapshot {
             listener: Arc::new(Silent),
             now,
             log: Log::Read(files, Box::new(read)),
-            books: OnceLock::new(),
-            keys: public_keys(dir)?,
+            books: KeptBooks::from(books),
+            names: OnceLock::new(),
         })
     }
 
@@ -159,16 +197,12 @@ impl Snapshot {
         self.log.tree().level(0)
     }
 
-    /// The books after all entries. The log is taken once; each append goes on from there.
+    /// The books after all entries. They go on from where an earlier command left them.
     ///
     /// # Errors
     /// If an entry does not fit the books before it.
     pub fn books(&self) -> Result<&Accounting> {
-        if let Some(known) = self.books.get() {
-            return Ok(known);
-        }
-        let books = Accounting::of(&self.archive, self.state.next_index())?;
-        Ok(self.books.get_or_init(|| books))
+        self.books.of(&self.archive)
     }
 
     /// The bytes of entry `index`, and the proof that it is under the newest tree head.
@@ -188,64 +222,58 @@ impl Snapshot {
         EntryProof { index: index.0, path, note: self.log.head().clone() }
     }
 
-    /// The public key of the contributor `name`.
+    /// Names and ids of the contributors that have a name in this home.
+    pub(crate) fn known(&self) -> Result<&Names> {
+        if self.names.get().is_none() {
+            let names = Names::read(&self.dir)?;
+            self.names.get_or_init(|| names);
+        }
+        Ok(self.names.get().expect("just set"))
+    }
+
+    /// The public key of the contributor `name` (or with this id): the one in force, or the one that is in the home and not registered yet.
     ///
     /// # Errors
     /// If the home has none of this name.
-    pub fn public_key(&self, name: &str) -> Result<&PublicKey> {
-        self.keys.get(name).ok_or_else(|| {
-            let known: Vec<&str> = self.keys.keys().map(String::as_str).collect();
-            usage(format!("contributor {name:?} is unknown; known are {known:?}; add it with `assay contributor add`"))
-        })
+    pub fn public_key(&self, name: &str) -> Result<PublicKey> {
+        let id = self.contributor_id(name)?;
+        if let Some(contributor) = self.state.contributors.get(&id) {
+            return Ok(contributor.key.key);
+        }
+        for extension in ["key", "vkey"] {
+            if let Some(key) = public_at_hand(&contributor_path(&self.dir, &id, extension))? {
+                return Ok(key);
+            }
+        }
+        Err(usage(format!("contributor {name:?} is not registered, and its key cannot be read")))
     }
 
     /// A contributor's name, or its id if the home has none.
     pub fn name_of(&self, id: &ContributorId) -> String {
-        self.keys.iter().find(|(_, key)| self.holder_of(key) == *id).map_or_else(|| id.to_string(), |(name, _)| name.clone())
+        // Names are for people: where they cannot be read, ids are shown.
+        self.known().ok().and_then(|names| names.name(id)).map_or_else(|| id.to_string(), String::clone)
     }
 
     /// Names of all contributors of this home.
     pub fn names(&self) -> HashMap<ContributorId, String> {
-        self.keys.iter().map(|(name, key)| (self.holder_of(key), name.clone())).collect()
+        self.known().map(|names| names.all().map(|(name, id)| (id, name.clone())).collect()).unwrap_or_default()
     }
 
-    /// The contributor that a key is of: the id of its first key, whichever is in force.
-    pub(crate) fn holder_of(&self, key: &PublicKey) -> ContributorId {
-        match self.state.holder(key) {
-            Some(Holder::Contributor(id)) => id,
-            _ => ContributorId::of_key(&key.to_bytes()),
+    /// The id of the contributor `name`, which may be an id itself.
+    pub fn contributor_id(&self, name: &str) -> Result<ContributorId> {
+        let names = self.known()?;
+        if let Some(id) = names.id(name) {
+            return Ok(id);
         }
-    }
-
-    /// The id of the contributor `name`.
-    pub(crate) fn contributor_id(&self, name: &str) -> Result<ContributorId> {
-        Ok(self.holder_of(self.public_key(name)?))
-    }
-}
-
-/// What the log says after replaying its first `size` entries.
-pub(crate) fn replayed(files: &LogFiles, size: u64) -> Result<State> {
-    let mut state = State::default();
-    files.entries(size, 0..size, |_, entries| Ok::<_, PipelineError>(follow(&mut state, &entries, 0, |_, _| {})?))?;
-    Ok(state)
-}
-
-/// Public keys by the names of their files; a key that cannot be read without a passphrase or a permission has no name here.
-fn public_keys(dir: &Path) -> Result<BTreeMap<String, PublicKey>> {
-    let folder = dir.join("keys/contributors");
-    // Names are for people: who may read the log and not the keys sees ids.
-    let Ok(paths) = store::objects::list(&folder) else { return Ok(BTreeMap::new()) };
-    let mut found = BTreeMap::new();
-    for path in paths {
-        let (Some(name), Some("key" | "vkey")) = (path.file_stem().and_then(|s| s.to_str()), path.extension().and_then(|s| s.to_str()))
-        else {
-            continue;
-        };
-        if let Some(key) = public_at_hand(&folder.join(&path))? {
-            found.insert(name.to_string(), key);
+        if let Some(id) = name.parse().ok().filter(|id| self.state.contributors.contains_key(id)) {
+            return Ok(id);
         }
+        let mut known: Vec<&String> = names.all().map(|(name, _)| name).take(20).collect();
+        let more = names.all().count() - known.len();
+        known.sort();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Err(usage(format!("contributor {name:?} is unknown; known are {known:?}{more}; add it with `assay contributor add`")))
     }
-    Ok(found)
 }
 
 /// A home's objects, and beside them what looking made: that lies in a temporary folder, which goes with the snapshot.

@@ -11,6 +11,7 @@ use ledger::entry::{ApprovalOutcome, Dispute, DisputeResolution, PayoutApproval,
 use ledger::history::Logged;
 use ledger::payee::PayeeId;
 use ledger::settlement::{Carried, add_vintage};
+use serde::{Deserialize, Serialize};
 
 use crate::archive::Archive;
 use crate::epoch::EpochView;
@@ -65,7 +66,7 @@ pub fn disputed_contributor(state: &State, dispute: &Dispute) -> Option<Contribu
 }
 
 /// What the books and what was carried on are, as far as the log was read.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Accounting {
     /// All balances.
     pub books: Books,

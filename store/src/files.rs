@@ -74,6 +74,12 @@ pub fn sync(path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Io`]; the old file, if there was one, is untouched then.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    put(path, bytes, mode, |file| file.sync_all().map_err(StoreError::sync(path)))?;
+    sync_dir(path.parent().expect("a file has a folder"))
+}
+
+/// Writes a file beside `path` and puts it there once `lasting` has been done with it.
+fn put(path: &Path, bytes: &[u8], mode: u32, lasting: impl Fn(&File) -> Result<(), StoreError>) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
     let dir = path.parent().expect("a file has a folder");
     create_dir(dir)?;
@@ -84,15 +90,23 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
         let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary);
         let mut file = open.map_err(StoreError::io(path))?;
         file.write_all(bytes).map_err(StoreError::io(path))?;
-        file.sync_all().map_err(StoreError::sync(path))?;
+        lasting(&file)?;
         fs::rename(&temporary, path).map_err(StoreError::io(path))
     })();
-    if let Err(e) = written {
+    if written.is_err() {
         // The write's own error is the one to report.
         let _ = fs::remove_file(&temporary);
-        return Err(e);
     }
-    sync_dir(dir)
+    written
+}
+
+/// Writes a file that can be made again from what lasts: it is there whole or not at all for whoever reads meanwhile, and a machine that
+/// stops may lose it. Without waiting for the disk a hundred thousand of them take seconds.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_copy(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    put(path, bytes, mode, |_| Ok(()))
 }
 
 /// Writes `bytes` where somebody asked for them, as `cp` would: into a device or a pipe, through a link, and into a file of several names. A

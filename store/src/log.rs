@@ -172,6 +172,53 @@ impl LogFiles {
         Ok(tree)
     }
 
+    /// The tree over the first `size` entries, from the hash tiles alone: nothing says yet that the entries have these hashes.
+    fn tree_of_hashes(&self, size: u64) -> Result<Tree, StoreError> {
+        let mut tree = Tree::default();
+        for tile in tile::all(size).into_iter().filter(|t| t.level == Some(0)) {
+            let bytes = self.tile(tile)?.unwrap_or_default();
+            if bytes.len() as u64 != 32 * tile.width {
+                let path = self.path(tile);
+                return Err(self.error(&path, format!("expected {} hashes, found {} bytes", tile.width, bytes.len())));
+            }
+            bytes.chunks_exact(32).for_each(|hash| tree.push(Digest(hash.try_into().expect("thirty-two bytes"))));
+        }
+        Ok(tree)
+    }
+
+    /// As [`LogFiles::read`], without reading the entries: the hash tiles give the signed root. Who reads an entry later compares it with
+    /// the tree, as [`LogFiles::entries_of`] does.
+    ///
+    /// # Errors
+    /// As [`LogFiles::read`], which takes over where the hash tiles do not give the signed root.
+    pub fn look(&self, log: &Verifier) -> Result<Option<ReadLog>, StoreError> {
+        let Some((note, head)) = self.head(log)? else { return Ok(None) };
+        match self.tree_of_hashes(head.size) {
+            Ok(tree) if tree.root(head.size) == head.root => Ok(Some(ReadLog { note, head, tree })),
+            _ => self.read(log),
+        }
+    }
+
+    /// As [`LogFiles::entries`], of the entries that `tree` has; an entry that has another hash there is an error.
+    ///
+    /// # Errors
+    /// [`StoreError`] of a file that is missing or torn, or has another entry, and whatever `each` returns.
+    pub fn entries_of<E: From<StoreError>>(
+        &self,
+        tree: &Tree,
+        range: Range<u64>,
+        mut each: impl FnMut(u64, Vec<Vec<u8>>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.entries(tree.size(), range, |first, entries| {
+            let found = leaves(&entries);
+            let signed = &tree.level(0)[first as usize..first as usize + found.len()];
+            if let Some(index) = (first..).zip(found.iter().zip(signed)).find_map(|(index, (a, b))| (a != b).then_some(index)) {
+                return Err(self.not_signed(tree.size(), index).into());
+            }
+            each(first, entries)
+        })
+    }
+
     /// Reads tree head and entries and checks one against the other; `None` if nothing was published yet.
     ///
     /// # Errors
@@ -207,15 +254,15 @@ impl LogFiles {
         let differing = stored.iter().zip(leaves).position(|(a, b)| a != b);
         match differing {
             // The hashes are the signed ones, so the entry is not.
-            Some(index) if merkle::root(&stored) == head.root => {
-                let bundle = tile::all(head.size)
-                    .into_iter()
-                    .find(|t| t.level.is_none() && t.index == index as u64 / tile::WIDTH)
-                    .expect("every entry is in a bundle");
-                self.error(&self.path(bundle), format!("entry {index} is not the one that was signed"))
-            }
+            Some(index) if merkle::root(&stored) == head.root => self.not_signed(head.size, index as u64),
             _ => self.error(&self.checkpoint(), format!("signed root {}, the entries give {root}", head.root)),
         }
+    }
+
+    /// Entry `index` of `size` has other bytes than those that were signed.
+    fn not_signed(&self, size: u64, index: u64) -> StoreError {
+        let bundle = Tile { level: None, index: index / tile::WIDTH, width: 1 }.in_tree_of(size).expect("every entry is in a bundle");
+        self.error(&self.path(bundle), format!("entry {index} is not the one that was signed"))
     }
 
     /// Compares every file that the tree must have, and every file that is there, with the tree.

@@ -123,7 +123,7 @@ impl Sequencer {
         // Everything in it lasts in tiles now.
         wal.clear()?;
         let log = Verifier::of(&key);
-        let mut read = files.read(&log)?;
+        let mut read = files.look(&log)?;
         if let Some(path) = &outside
             && let Some(signed) = files::read_if_present(path)?
         {
@@ -254,7 +254,7 @@ impl Sequencer {
     /// [`StoreError`] of a file that cannot be read.
     pub fn entries(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut found = Vec::new();
-        self.files.entries(self.size(), range, |_, entries| {
+        self.files.entries_of(&self.tree, range, |_, entries| {
             found.extend(entries);
             Ok::<_, StoreError>(())
         })?;

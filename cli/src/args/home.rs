@@ -19,7 +19,7 @@ pub struct Init {
     /// Currency of the pools: a code of ISO 4217, or 3 to 12 capital letters of your own.
     #[arg(long, default_value = "XTS")]
     pub currency: String,
-    /// Decimals of its minor unit: those of ISO 4217; for a code that has none there, at most 24, and 2 by default.
+    /// Decimals of its minor unit: those of ISO 4217, which have to be given where they are not 2; for other codes at most 24, and 2 by default.
     #[arg(long, value_parser = clap::value_parser!(u8).range(..=24))]
     pub exponent: Option<u8>,
     /// A witness that has to cosign every tree head: where it answers `add-checkpoint`, and its verifier key or the file that holds it.

@@ -12,17 +12,21 @@ pub enum Contributor {
     Add(Add),
 }
 
-/// Register a contributor.
+/// Register a contributor, or many.
 #[derive(Debug, Args)]
 pub struct Add {
-    /// A name in this home; it is not in the log.
-    pub name: String,
+    /// A name in this home, in any script; it is not in the log.
+    #[arg(required_unless_present = "each")]
+    pub name: Option<String>,
     /// Its secret key file, which is used once and not kept; without it the operator holds a new key.
     #[arg(long)]
     pub key: Option<PathBuf>,
     /// A file that says where it is paid; the log has only a keyed digest of it, which is the same for accounts of one payee.
     #[arg(long, value_name = "FILE")]
     pub payee: Option<PathBuf>,
+    /// One contributor per file NAME.toml in this folder, which says where it is paid; the operator holds their keys.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["name", "key", "payee"])]
+    pub each: Option<PathBuf>,
 }
 
 /// Keys.

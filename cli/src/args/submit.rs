@@ -43,6 +43,9 @@ pub struct Import {
     /// For this contributor, who is registered if it is not yet.
     #[arg(long = "for", value_name = "CONTRIBUTOR", group = "owner")]
     pub contributor: Option<String>,
+    /// One contributor per folder below PATH, with the folder's name, who is registered if it is not yet.
+    #[arg(long, group = "owner", conflicts_with = "dry_run")]
+    pub each: bool,
     /// Only say what would become of every record.
     #[arg(long)]
     pub dry_run: bool,

@@ -1,12 +1,15 @@
 //! Contributors and keys.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use ledger::entry::Holder;
 use ledger::key::Algorithm;
 use ledger::{PublicKey, SecretKey};
-use pipeline::Snapshot;
+use pipeline::contributor::New as NewContributor;
 use pipeline::keys::{self, check_name, generate, openssh, public_of, read_given, vacant, write_new};
 use pipeline::rotation::Changed;
+use pipeline::{Home, Snapshot};
 use pipeline::{contributor, payees, rotation};
 use serde_json::json;
 use ssh_key::public::KeyData;
@@ -18,16 +21,36 @@ use crate::failure::usage;
 use crate::output::Output;
 use crate::place::Place;
 
-/// Registers a contributor.
+/// Registers a contributor, or one for each file of a folder.
 pub async fn add(place: &Place, a: Add) -> Result<Output> {
     let key = read_given(a.key.as_deref())?;
     let mut home = place.open().await?;
     let payee = a.payee.map(|path| files::read_text(&path)).transpose()?;
-    let (name, id) = (&a.name, contributor::add(&mut home, &a.name, key.as_ref(), payee.as_deref()).await?);
+    let Some(name) = &a.name else { return add_each(&mut home, &a.each.context("a name or a folder")?).await };
+    let id = contributor::add(&mut home, NewContributor { name, own: key.as_ref(), payee: payee.as_deref() }).await?;
     let spelled = payee.as_deref().map(payees::parse).transpose()?.map_or_else(Vec::new, |payee| payees::spelled(&payee));
     let written = spelled.iter().map(|s| format!("\n  {:?} is written {:?} in files for banks", s.given, s.written));
     let text = format!("contributor {name}: {id}{}", written.collect::<String>());
     Ok(Output::new(text, json!({ "name": name, "id": id, "spelled": spelled })))
+}
+
+/// Registers one contributor for each file of a folder.
+async fn add_each(home: &mut Home, folder: &Path) -> Result<Output> {
+    let entries = super::submit::named(folder, |path| path.extension().is_some_and(|e| e == "toml"))?;
+    let mut found = Vec::new();
+    for (file, path) in entries {
+        found.push((file.trim_end_matches(".toml").to_string(), files::read_text(&path)?));
+    }
+    if found.is_empty() {
+        return Err(usage(format!("{}: expected one file NAME.toml per contributor, found none", folder.display())));
+    }
+    let mut rows = Vec::new();
+    for chunk in found.chunks(contributor::BATCH) {
+        let new: Vec<NewContributor> = chunk.iter().map(|(name, payee)| NewContributor { name, own: None, payee: Some(payee) }).collect();
+        let ids = contributor::add_all(home, &new).await?;
+        rows.extend(chunk.iter().zip(ids).map(|((name, _), id)| json!({ "name": name, "id": id })));
+    }
+    Ok(Output::new(format!("{} contributors are registered", rows.len()), json!({ "contributors": rows })))
 }
 
 /// Makes a key.

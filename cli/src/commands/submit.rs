@@ -1,20 +1,21 @@
 //! Submissions: files are read, committed to and submitted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use corpus::EntryIndex;
 use filters::shown;
+use pipeline::contributor::New;
 use pipeline::gather::Source;
 use pipeline::keys::read_given;
-use pipeline::submit::Submitting;
+use pipeline::submit::{Offer, Submitting};
 use pipeline::{contributor, proofs, submit};
 use rights::licence::UNKNOWN;
 use serde_json::json;
 
 use super::preview;
 use crate::args::submit::{Import, Submit};
-use crate::failure::{Kind, failure};
+use crate::failure::{Kind, failure, usage};
 use crate::output::{Output, note};
 use crate::place::Place;
 
@@ -40,14 +41,51 @@ pub async fn submit(place: &Place, a: Submit) -> Result<Output> {
 
 /// Submits a corpus of known origin, under a key that the operator holds.
 pub async fn import(place: &Place, a: Import) -> Result<Output> {
-    let name = a.commons.or(a.contributor).unwrap_or_else(|| a.source.clone());
     let source = a.reading.source(Some(&a.source))?;
+    if a.each {
+        return import_each(place, &source).await;
+    }
+    let name = a.commons.or(a.contributor).unwrap_or_else(|| a.source.clone());
     if a.dry_run {
         // The import itself registers the name.
         return preview::show(&place.look()?, &name, &source).await;
     }
-    contributor::add(&mut place.open().await?, &name, None, None).await?;
+    contributor::add(&mut place.open().await?, New { name: &name, own: None, payee: None }).await?;
     carry_out(place, &name, Request { source, ..Request::default() }).await
+}
+
+/// What is in a folder and is wanted, by name.
+pub fn named(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry.with_context(|| folder.display().to_string())?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.with_context(|| format!("{}: expected a name in UTF-8, which becomes a contributor's", path.display()))?;
+        if !name.starts_with('.') && wanted(&path) {
+            found.push((name.to_string(), path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Submits each folder below the source's path for a contributor of its name.
+async fn import_each(place: &Place, source: &Source) -> Result<Output> {
+    let folders = named(&source.path, Path::is_dir)?;
+    if folders.is_empty() {
+        return Err(usage(format!("{}: expected one folder per contributor, found none", source.path.display())));
+    }
+    let mut home = place.open().await?;
+    let each: Vec<(String, Source)> = folders.into_iter().map(|(name, path)| (name, Source { path, ..source.clone() })).collect();
+    let submitted = submit::submit_each(&mut home, &each).await?;
+    let rows: Vec<_> = submitted
+        .iter()
+        .map(|s| json!({ "contributor": s.name, "submission": s.entry, "documents": s.documents, "problems": s.problems }))
+        .collect();
+    let (documents, problems) = submitted.iter().fold((0, 0), |(d, p), s| (d + s.documents, p + s.problems.len()));
+    let text =
+        format!("submitted {documents} documents of {} contributors; {problems} records were not read, which --json lists", rows.len());
+    Ok(Output::new(text, json!({ "submissions": rows })))
 }
 
 async fn carry_out(place: &Place, name: &str, given: Request) -> Result<Output> {
@@ -88,7 +126,8 @@ async fn carry_out(place: &Place, name: &str, given: Request) -> Result<Output> 
     if read.masked > 0 {
         summary += &format!(", {} pieces of personal data masked", read.masked);
     }
-    let (field, entry, text) = match submit::submit(&mut home, name, key.as_ref(), &read, given.commitment, given.commit_only).await? {
+    let offer = Offer { name, key: key.as_ref(), gathered: &read, commitment: given.commitment };
+    let (field, entry, text) = match submit::submit(&mut home, offer, given.commit_only).await? {
         Submitting::Committed(at) => ("commitment", at, format!("{name}: committed to {summary}, entry {at}")),
         Submitting::Submitted(at) => ("submission", at, format!("{name}: submitted {summary}, entry {at}")),
         Submitting::Already(at) => {

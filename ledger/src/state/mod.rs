@@ -15,9 +15,10 @@ mod identity;
 mod money;
 mod runs;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use corpus::{ContributorId, EntryIndex, RunNumber};
+use serde::{Deserialize, Serialize};
 
 use crate::entry::{BooksClose, Entry, Genesis, Holder, PolicyChange, Tokenizer};
 use crate::envelope::Envelope;
@@ -41,7 +42,9 @@ pub struct Violation {
 pub type Signers = Vec<(&'static str, PublicKey)>;
 
 /// What the log says.
-#[derive(Clone, Debug, Default)]
+///
+/// It can be kept beside a log and gone on from, so that what was read once is not read again; it says nothing about signatures then.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// Entries applied.
     pub size: u64,
@@ -74,7 +77,7 @@ pub struct State {
     /// Keys that others took the place of.
     past: Vec<(Holder, HeldKey)>,
     /// Every key that ever had a role, with whose it is: none may have another. The log's and its witnesses' are nobody's here.
-    keys: HashMap<[u8; 32], Option<Holder>>,
+    keys: BTreeMap<[u8; 32], Option<Holder>>,
 }
 
 /// Stops with a violation of `rule` unless `holds`.

@@ -7,7 +7,9 @@ use ledger::entry::PoolOutcome;
 use ledger::entry::rights::date_of;
 use ledger::statement::Statement;
 use pipeline::Home;
+use pipeline::names::file_name;
 use pipeline::reward::Settled;
+use store::files::write_copy;
 
 use crate::output::{escape, money};
 
@@ -16,9 +18,10 @@ pub fn write(home: &Home, settled: &Settled) -> Result<()> {
     let (folder, names) = (home.dir.join(format!("statements/run-{}", settled.run)), home.names());
     for (statement, envelope) in &settled.statements {
         let name = names.get(&statement.contributor).cloned().unwrap_or_else(|| statement.contributor.to_string());
-        store::files::write(&folder.join(format!("{name}.json")), envelope, 0o600)?;
-        store::files::write(&folder.join(format!("{name}.html")), html(statement, &name).as_bytes(), 0o600)?;
-        store::files::write(&folder.join(format!("{name}.csv")), csv(statement).as_bytes(), 0o600)?;
+        let file = file_name(&name);
+        write_copy(&folder.join(format!("{file}.json")), envelope, 0o600)?;
+        write_copy(&folder.join(format!("{file}.html")), html(statement, &name).as_bytes(), 0o600)?;
+        write_copy(&folder.join(format!("{file}.csv")), csv(statement).as_bytes(), 0o600)?;
     }
     Ok(())
 }

@@ -15,9 +15,10 @@ use filters::Filters;
 use ledger::entry::ReplayOutcome;
 use pipeline::Home;
 use pipeline::gather::{Destination, Source, gather};
+use pipeline::names::check;
 use pipeline::status::{self, run_facts};
 use pipeline::witnesses::WitnessChoice;
-use pipeline::{contributor, epoch, held_out, ingest, replay, reward, submit, train};
+use pipeline::{epoch, held_out, ingest, replay, reward, submit, train};
 use rules::policy::{Policy, TARGET, pool_source};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -26,6 +27,7 @@ use trainer::RunConfig;
 
 use super::money::page;
 use super::report;
+use super::submit::named;
 use crate::args::quickstart::Quickstart;
 use crate::audited;
 use crate::failure::{Kind, failure, usage};
@@ -68,11 +70,8 @@ const CURRENCY: (&str, u8) = ("XTS", 2);
 const POOL_MINOR: i128 = 100_000;
 const VOCABULARY: usize = 4096;
 
-/// A contributor and what it submits.
-struct Contribution {
-    name: String,
-    source: Source,
-}
+/// A contributor's name, and what it submits.
+type Contribution = (String, Source);
 
 /// Reads bundles and keeps none.
 struct Nowhere;
@@ -103,10 +102,10 @@ pub async fn run(place: &Place, a: Quickstart) -> Result<Output> {
     let (sources, targets) = sources(options)?;
     let config = config(options)?;
     let (mut documents, mut problems) = (0, Vec::new());
-    for c in &sources {
-        let read = gather(&c.name, &c.source, &[0; 32], &Filters::default(), &Nowhere, &Bars)?;
+    for (name, source) in &sources {
+        let read = gather(name, source, &[0; 32], &Filters::default(), &Nowhere, &Bars)?;
         documents += read.documents;
-        problems.extend(read.problems.into_iter().map(|p| json!({ "contributor": c.name, "place": p.place, "reason": p.reason })));
+        problems.extend(read.problems.into_iter().map(|p| json!({ "contributor": name, "place": p.place, "reason": p.reason })));
     }
     if new {
         files::write(&dir.join(BEGUN), serde_json::to_string(&begun)?.as_bytes(), 0o600)?;
@@ -122,14 +121,9 @@ pub async fn run(place: &Place, a: Quickstart) -> Result<Output> {
         policy.strata = vec![rules::strata::of_sources("code", &["*.rs"]), rules::strata::of_sources("prose", &["*.md", "*.txt"])];
         epoch::open(&mut home, &policy, options.purpose, targets).await?;
     }
-    for source in &sources {
-        contributor::add(&mut home, &source.name, None, None).await?;
-        let drawn = home.epoch(None)?.close.is_some();
-        // After the close the log has them all, or the crash came before and the close has not.
-        if !drawn {
-            let gathered = submit::read(&home, &source.name, &source.source)?;
-            submit::submit(&mut home, &source.name, None, &gathered, None, false).await?;
-        }
+    // After the close the log has them all.
+    if home.epoch(None)?.close.is_none() {
+        submit::submit_each(&mut home, &sources).await?;
     }
     note(&format!("submitted {documents} documents of {} contributors; {} files were not read", sources.len(), problems.len()));
     stage("submit");
@@ -227,7 +221,7 @@ fn sources(options: &Options) -> Result<(Vec<Contribution>, Vec<Submitted>)> {
             .into_iter()
             .map(|(name, path)| {
                 let reading = ReadOptions { licence_is_evidence: true, ..ReadOptions::default() };
-                Contribution { name, source: Source { path, options: reading, declared: options.licence.clone(), ..Source::default() } }
+                (name, Source { path, options: reading, declared: options.licence.clone(), ..Source::default() })
             })
             .collect(),
         None => chosen.iter().flat_map(|c| &c.contributors).map(crate_source).collect(),
@@ -251,18 +245,12 @@ fn sources(options: &Options) -> Result<(Vec<Contribution>, Vec<Submitted>)> {
 }
 
 fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.file_type()?.is_dir() && !name.starts_with('.') {
-            found.push((name, entry.path()));
-        }
-    }
+    let found = named(dir, Path::is_dir)?;
     if found.is_empty() {
-        return Err(usage(format!("{}: expected one folder a contributor, found none", dir.display())));
+        return Err(usage(format!("{}: expected one folder per contributor, found none", dir.display())));
     }
-    found.sort();
+    // Nothing is written before all of them can be taken.
+    found.iter().try_for_each(|(name, _)| check(name).map(drop))?;
     Ok(found)
 }
 
@@ -271,7 +259,7 @@ fn crate_source(c: &registry::Crate) -> Contribution {
     // A crate's licence files count beside its manifest.
     let reading = ReadOptions { licence_is_evidence: true, ..ReadOptions::default() };
     let source = Source { path: c.path.clone(), options: reading, manifest, keep: Some(registry::is_source), ..Source::default() };
-    Contribution { name: c.name.clone(), source }
+    (c.name.clone(), source)
 }
 
 fn config(options: &Options) -> Result<RunConfig> {
