@@ -1,7 +1,8 @@
 //! The audit: every link checked again from `log/`, `objects/` and `log.vkey`, without keys, database, server or clock.
 //!
 //! - `mirror`: the same files from a static file server
-//! - `files`: tiles, tree head, cosignatures, entries and the rules between them, every object's name
+//! - `files`, `memory`: a log in files with every object's name, and one in memory
+//! - `record`: entries and the rules between them, tree heads, cosignatures, and which objects are there, for both
 //! - `arithmetic`: bundles, verdict tables, shards, draws, totals, rewards, statements
 //! - `money`: releases, payouts, clawbacks, closes
 //! - `verdicts`: every verdict and every token again, once the epoch's key is revealed
@@ -13,11 +14,14 @@ mod arithmetic;
 mod attribution;
 mod error;
 mod files;
+mod memory;
 pub mod mirror;
 mod money;
+mod record;
 mod verdicts;
 
 pub use error::{AuditError, Result};
+pub use memory::Memory;
 
 use std::path::PathBuf;
 
@@ -127,15 +131,30 @@ impl Report {
 /// If files cannot be read, or what was given beside them is not what it should be.
 pub fn run(home: &Files, options: &Options, listener: &dyn Listener) -> Result<Report> {
     let mut report = Report::default();
+    let verified = files::check(home, options, listener, &mut report)?;
+    finish(verified, options, report)
+}
+
+/// Audits a log and its objects in memory; what does not hold is in the report.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in_memory(memory: &Memory, options: &Options, listener: &dyn Listener) -> Result<Report> {
+    let mut report = Report::default();
+    let verified = memory::check(memory, options, listener, &mut report)?;
+    finish(verified, options, report)
+}
+
+/// Goes through the levels over a log whose own rules were checked, and says how far that got.
+fn finish(verified: Option<Verified>, options: &Options, mut report: Report) -> Result<Report> {
     let mut reached = Vec::new();
     let mut witnessed = 0;
-    if let Some(verified) = files::check(home, options, listener, &mut report)? {
+    if let Some(verified) = verified {
         witnessed = verified.witnesses;
-        let archive = verified.archive;
         reached.push("log".to_string());
         // Later levels read what earlier ones checked; a broken log has none.
         if report.findings.is_empty() {
-            levels(&archive, options, &mut report, &mut reached)?;
+            levels(&verified.archive, options, &mut report, &mut reached)?;
         }
     }
     if !report.unverifiable.is_empty() {

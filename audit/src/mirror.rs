@@ -13,7 +13,7 @@ use rules::listener::Listener;
 use store::follow::parse;
 use store::{LogFiles, StoreError, files};
 
-use super::files::BUNDLES;
+use super::record::BUNDLES;
 use super::{AuditError, Result};
 
 /// Longest file that is taken.
