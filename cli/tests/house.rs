@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Crates from the bottom up, with those that each may name. An arrow that is not here points up, or is new and wants thought.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("corpus", &[]),
     ("kernels", &[]),
     ("filters", &["corpus"]),
@@ -16,6 +16,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("rails", &["corpus", "ledger"]),
     ("store", &["corpus", "ledger"]),
     ("rules", &["corpus", "dedup", "filters", "ingest", "kernels", "ledger", "trainer"]),
+    ("testkit", &["corpus", "dedup", "filters", "ingest", "kernels", "ledger", "rules", "trainer"]),
     ("audit", &["corpus", "dedup", "filters", "ledger", "rules", "store", "trainer"]),
     ("pipeline", &["corpus", "dedup", "filters", "ingest", "kernels", "ledger", "rails", "rights", "rules", "store", "trainer"]),
     ("cli", &["audit", "corpus", "dedup", "filters", "ingest", "ledger", "pipeline", "rails", "rights", "rules", "store", "trainer"]),
@@ -23,6 +24,9 @@ const ARROWS: [(&str, &[&str]); 14] = [
 
 /// Crates whose files may not import each other in a circle.
 const WITHOUT_CIRCLES: [&str; 6] = ["audit", "cli", "kernels", "pipeline", "rules", "trainer"];
+
+/// The crate that tests alone are built with: nothing depends on it otherwise, so nothing of it is in a program.
+const TESTS_ALONE: &str = "testkit";
 
 /// Crates that print nothing and read no clock: what depends on the time takes it as an argument.
 const PURE: [&str; 2] = ["audit", "rules"];
@@ -76,6 +80,17 @@ fn no_arrow_between_crates_points_up() {
         let named = manifest.get("dependencies").and_then(|d| d.as_table()).into_iter().flatten().map(|(name, _)| name.as_str());
         let up: Vec<&str> = named.filter(|d| members.contains(d) && !allowed.contains(d)).collect();
         assert!(up.is_empty(), "{name}: names {up:?}, expected none but {allowed:?}");
+    }
+}
+
+#[test]
+fn nothing_but_tests_depends_on_the_archive_for_tests() {
+    for (name, allowed) in ARROWS {
+        assert!(!allowed.contains(&TESTS_ALONE), "{name}: this list lets it depend on {TESTS_ALONE}");
+        for section in ["dependencies", "build-dependencies"] {
+            let named = manifest(name).get(section).and_then(|d| d.as_table()).is_some_and(|d| d.contains_key(TESTS_ALONE));
+            assert!(!named, "{name}: has {TESTS_ALONE} among its {section}, expected dev-dependencies alone");
+        }
     }
 }
 

@@ -86,6 +86,11 @@ impl MemoryObjects {
         self.0.insert((class, digest), bytes);
         digest
     }
+
+    /// Takes an object away; one that is not there stays so.
+    pub fn remove(&mut self, class: Class, digest: &Digest) {
+        self.0.remove(&(class, *digest));
+    }
 }
 
 impl ReadObjects for MemoryObjects {
