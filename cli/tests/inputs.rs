@@ -5,8 +5,6 @@ mod common;
 use std::fs;
 
 use common::{World, prose};
-use ledger::key::Algorithm;
-use ledger::{Note, SecretKey, Verifier};
 
 /// A home with an open epoch and a contributor.
 fn open_home(world: &World, purpose: &str) {
@@ -252,19 +250,4 @@ fn a_home_in_use_or_without_permission_is_left_alone() {
     assert!(std::process::Command::new("cp").arg("-r").arg(world.path("h")).arg(world.path("old")).status().unwrap().success());
     world.run(&["submit", "--home", "h", "anna", "from/bert"]).ok();
     world.run(&["submit", "--home", "old", "anna", "from/bert"]).fails(3, &["must not sign", "this copy has"]);
-}
-
-#[test]
-fn a_tree_head_of_another_key_than_genesis_names_is_found() {
-    let world = World::new();
-    open_home(&world, "research");
-    let own = Verifier::from_vkey(&fs::read_to_string(world.path("h/log.vkey")).unwrap()).unwrap();
-    let head = Note::from_text(&fs::read_to_string(world.path("h/log/checkpoint")).unwrap()).unwrap();
-    // A key of the same name, which is all that a reader of the files alone would compare.
-    let other = SecretKey::from_seed(&own.name, Algorithm::Ed25519, &[9; 32]);
-    let mut signed = Note::new(head.text);
-    signed.sign(&other, 0);
-    world.write("h/log/checkpoint", signed.to_text());
-    world.write("h/log.vkey", format!("{}\n", other.vkey()));
-    world.run(&["audit", "--home", "h"]).fails(3, &["log-key", "the tree head is signed with"]);
 }

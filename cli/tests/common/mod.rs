@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod forge;
+pub mod money;
 
 pub use corpus::random::SplitMix64;
 use std::fs;
