@@ -23,9 +23,9 @@ fn amounts(of: &[(&str, i128)]) -> BTreeMap<String, i128> {
 #[test]
 fn the_tables_of_a_run_credit_what_the_test_gave() {
     let world = World::replayed(&[("anna", 0.3), ("bert", -0.1)]);
-    let tables = world.computed(world.last_run()).tables;
+    let credits = world.computed(world.last_run()).tables.credits();
     for (name, nats) in [("anna", 0.3), ("bert", -0.1)] {
-        let found = tables.credit_of(&world.id(name));
+        let (found, _) = credits[&world.id(name)];
         assert!((found - nats).abs() < 1e-12, "{name}: {found}");
     }
 }
@@ -41,7 +41,7 @@ fn the_tables_of_a_run_have_the_spread_that_the_test_gave() {
     world.submit("bert", &documents(2, 3));
     world.ingest();
     let run = world.run_with(&[Credit { name: "anna", nats: 0.3, spread: 0.05 }, Credit { name: "bert", nats: 0.1, spread: 0.0 }]);
-    let found = world.computed(run).tables.spread_of(&world.id("anna"));
+    let (_, found) = world.computed(run).tables.credits()[&world.id("anna")];
     assert!((found - 0.05).abs() < 1e-12, "{found}");
 }
 
