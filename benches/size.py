@@ -202,7 +202,7 @@ def people(program, folder, count):
     program.run("payout", "export", payout, "--out", "pay.csv", show="payout export")
     with open(folder / "pay.csv", newline="") as paid, open(folder / "report.csv", "w", newline="") as told:
         told.write("reference,status,amount,reason\n")
-        told.writelines(f"{row['reference']},paid,{row['amount']},\n" for row in csv.DictReader(paid))
+        told.writelines(f"{row['reference']},settled,{row['amount']},\n" for row in csv.DictReader(paid))
     program.run("payout", "reconcile", payout, "report.csv", show="payout reconcile")
     open_epoch(program, show="epoch open")
     documents(folder / "more", "more")
