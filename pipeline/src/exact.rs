@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use ledger::history::{Logged, Run};
 use rules::Archive;
+use rules::checkpoints::{Checkpoints, whole_before};
+use rules::listener::Listener;
 use rules::run_data::{self, Engine};
 use serde::Serialize;
 use store::Class;
@@ -42,7 +44,7 @@ pub struct Window {
 /// Takes the steps of `window`, and those whose documents it still prices, again.
 ///
 /// Two buffers of the model's size are kept for each of these steps.
-pub fn window(archive: &Archive, run: &Run, window: u64) -> Result<Window> {
+pub fn window(archive: &Archive, run: &Run, window: u64, listener: &dyn Listener) -> Result<Window> {
     let Logged { entry: attribution, .. } =
         run.attribution.as_ref().ok_or_else(|| failure(Kind::Check, "the run has no attribution yet".to_string()))?;
     let tables = rules::run_tables::of_run(archive, run)?;
@@ -55,16 +57,16 @@ pub fn window(archive: &Archive, run: &Run, window: u64) -> Result<Window> {
     let mut trainer = data.trainer(&backend, &config, &order, run.intent.entry.steps)?;
     // Documents of earlier steps wait in the first moment as long as their sketches do.
     let from = facts.first_step.saturating_sub(config.attribution.look_ahead);
-    let before = run.progress.iter().rfind(|Logged { entry: p, .. }| p.step <= from);
-    let mut state = match before {
-        Some(Logged { entry: p, .. }) => {
-            trainer.load(&backend, &archive.objects.get(Class::Sealed, &p.checkpoint)?, &run.intent.entry.config.to_string())?
-        }
+    let checkpoints = Checkpoints { archive, backend: &backend, order: &order, config: run.intent.entry.config };
+    let mut state = match whole_before(run, &config, |p| p.step <= from) {
+        Some((_, p)) => checkpoints.state(&trainer, p)?,
         None => data.start(archive, &config, &trainer, &data.initial(archive, &config)?)?,
     };
+    let bar = listener.task("steps taken again", 0);
     while tables.accounts.windows.get(state.windows.len()).is_some_and(|w| w.end_step <= from) {
-        trainer.window(&mut state, &mut |_| {});
+        trainer.window(&mut state, &mut |_| bar.advance(1));
     }
+    drop(bar);
     trainer.record_until(&mut state, window);
     let factors: Vec<f64> = data.pricing.of().iter().map(trainer::Part::factor).collect();
     let mut exact: BTreeMap<String, f64> = BTreeMap::new();

@@ -88,7 +88,7 @@ pub async fn replay(place: &Place, a: Replay) -> Result<Output> {
     let this = home.state.run(run)?.clone();
     // The first replay of what was drawn goes into the log; every other one only looks.
     let result = if window.is_some() || !this.replays.is_empty() {
-        rules::replay::replay(&home, &this, a.sample, window)?
+        rules::replay::replay(&home, &this, a.sample, window, &*home.listener)?
     } else {
         replay::run(&mut place.open().await?, run, a.sample).await?
     };
@@ -96,7 +96,7 @@ pub async fn replay(place: &Place, a: Replay) -> Result<Output> {
         format!("run {run}: windows {:?} of {} replayed: {}\n{}", result.windows, result.of, result.outcome, result.differences.join("\n"));
     let mut exact = Vec::new();
     for window in result.windows.iter().filter(|_| a.documents) {
-        let found = pipeline::exact::window(&home, &this, *window)?;
+        let found = pipeline::exact::window(&home, &this, *window, &*home.listener)?;
         text += &exact::text(&home, &found)?;
         exact.push(found);
     }
