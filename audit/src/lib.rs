@@ -135,7 +135,7 @@ pub fn run(home: &Files, options: &Options, listener: &dyn Listener) -> Result<R
         reached.push("log".to_string());
         // Later levels read what earlier ones checked; a broken log has none.
         if report.findings.is_empty() {
-            levels(&archive, options, &mut report, &mut reached)?;
+            levels(&archive, options, listener, &mut report, &mut reached)?;
         }
     }
     if !report.unverifiable.is_empty() {
@@ -195,7 +195,7 @@ fn archive_with(home: &Files, listener: &dyn Listener, excused: impl Fn(&Finding
     }
 }
 
-fn levels(archive: &Archive, options: &Options, report: &mut Report, reached: &mut Vec<String>) -> Result<()> {
+fn levels(archive: &Archive, options: &Options, listener: &dyn Listener, report: &mut Report, reached: &mut Vec<String>) -> Result<()> {
     let epochs = &EpochViews::of(archive);
     let arithmetic = arithmetic::check(epochs, report).and_then(|()| money::check(epochs, options.now, report));
     if readable("arithmetic", arithmetic, report)?.is_some() {
@@ -207,7 +207,7 @@ fn levels(archive: &Archive, options: &Options, report: &mut Report, reached: &m
         Some((n, of)) if n > 0 => reached.push(format!("verdicts ({n} of {of} submissions)")),
         _ => {}
     }
-    let replayed = attribution::check(epochs, options.replay, report);
+    let replayed = attribution::check(epochs, options.replay, listener, report);
     if let Some(Some((n, of))) = readable("attribution", replayed, report)? {
         reached.push(format!("attribution ({n} of {of} windows replayed)"));
     }

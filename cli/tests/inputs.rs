@@ -223,10 +223,10 @@ fn a_home_in_use_or_without_permission_is_left_alone() {
     lock.unlock().unwrap();
     world.run(&["status", "--home", "nowhere"]).fails(2, &["no assay.toml"]);
     let config = fs::read_to_string(world.path("h/assay.toml")).unwrap();
-    for (other, found) in [(config.replace("format = 1\n", ""), "no format"), (config.replace("format = 1\n", "format = 2\n"), "format 2")]
+    for (other, found) in [(config.replace("format = 2\n", ""), "no format"), (config.replace("format = 2\n", "format = 1\n"), "format 1")]
     {
         world.write("h/assay.toml", other);
-        world.run(&["status", "--home", "h"]).fails(1, &[&format!("a home of {found}, this program reads format 1")]);
+        world.run(&["status", "--home", "h"]).fails(1, &[&format!("a home of {found}, this program reads format 2")]);
         world.run(&["audit", "--home", "h"]).fails(1, &["use the version of Assay that made it"]);
     }
     world.write("h/assay.toml", config);

@@ -6,7 +6,7 @@ use std::fs;
 
 use common::forge::{forge, rewrite};
 use common::{World, files};
-use ledger::entry::{Attribution, Entry, RunProgress};
+use ledger::entry::{Attribution, Entry, RunClose, RunProgress};
 use ledger::{Envelope, SecretKey};
 use store::{Class, Objects};
 use trainer::{read_credit, read_documents, write_credit, write_documents};
@@ -102,18 +102,39 @@ fn a_consistently_forged_attribution_is_caught_by_replay_alone() {
 fn a_checkpoint_that_brings_its_results_along_is_not_compared_with_itself() {
     let world = World::new();
     world.quickstart("h", &[]).ok();
-    let last = std::cell::RefCell::new(None);
-    let entries = rewrite(&world.path("h"), 0).2;
-    for bytes in &entries {
-        if let Entry::RunClose(e) = Entry::from_payload(&Envelope::from_bytes(bytes).unwrap().payload).unwrap() {
-            last.replace(e.checkpoint);
+    let mut states = Vec::new();
+    for bytes in &rewrite(&world.path("h"), 0).2 {
+        if let Entry::RunProgress(e) = Entry::from_payload(&Envelope::from_bytes(bytes).unwrap().payload).unwrap() {
+            states.push((e.state, e.checkpoint));
         }
     }
+    // The last checkpoint has the parameters alone.
+    let (state, checkpoint) = states[states.len() - 2];
     forge(&world, |_, entry| match entry {
-        Entry::RunProgress(e) => RunProgress { checkpoint: last.borrow().unwrap(), ..e }.into(),
+        Entry::RunProgress(e) => RunProgress { state, checkpoint, ..e }.into(),
         other => other,
     });
     world.audit("h", "9").fails(3, &["attribution-replay", "checkpoint before window"]);
+}
+
+#[test]
+fn parameters_that_the_run_did_not_lead_to_are_found() {
+    let world = World::new();
+    world.quickstart("h", &[]).ok();
+    let mut progress = Vec::new();
+    for bytes in &rewrite(&world.path("h"), 0).2 {
+        if let Entry::RunProgress(e) = Entry::from_payload(&Envelope::from_bytes(bytes).unwrap().payload).unwrap() {
+            progress.push(e);
+        }
+    }
+    let (first, last) = (progress[0].checkpoint, progress.last().unwrap().step);
+    // The model that is handed out is another one than was trained; the state that the run led to is in the log all the same.
+    forge(&world, |_, entry| match entry {
+        Entry::RunProgress(e) if e.step == last => RunProgress { checkpoint: first, ..e }.into(),
+        Entry::RunClose(e) => RunClose { checkpoint: Some(first), ..e }.into(),
+        other => other,
+    });
+    world.audit("h", "9").fails(3, &["attribution-replay", "does not hold the parameters that replay leads to"]);
 }
 
 #[test]
@@ -192,4 +213,20 @@ fn keeps_to(schema: &serde_json::Value, value: &serde_json::Value, at: &str) {
         "string" => assert!(value.is_string(), "{at}: {value}"),
         other => panic!("{at}: {other}"),
     }
+}
+
+#[test]
+fn a_state_that_is_named_and_not_kept_has_to_come_out_too() {
+    let world = World::new();
+    world.write("tiny.toml", common::TINY.replace("progress_windows = 2", "progress_windows = 1\nwhole_every = 3"));
+    world.quickstart("h", &[]).ok();
+    let second = std::cell::Cell::new(0);
+    forge(&world, |_, entry| match entry {
+        Entry::RunProgress(e) => {
+            second.set(second.get() + 1);
+            if second.get() == 2 { RunProgress { state: corpus::Digest::of(b"another"), ..e }.into() } else { e.into() }
+        }
+        other => other,
+    });
+    world.audit("h", "9").fails(3, &["attribution-replay", "is not the one that replay leads to"]);
 }

@@ -6,7 +6,7 @@ use super::{Holder, RevocationReason, records};
 use crate::key::PublicKey;
 
 /// The format of homes that this program reads and writes; entries, tables or files that change raise it.
-pub const HOME_FORMAT: u32 = 1;
+pub const HOME_FORMAT: u32 = 2;
 
 records! {
     /// The first entry: who runs the log, with which keys.
