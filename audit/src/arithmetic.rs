@@ -12,6 +12,7 @@ use ledger::statement::Statement;
 use rayon::prelude::*;
 use rules::accounting::Accounting;
 use rules::bundles::pool_documents;
+use rules::listener::{Listener, Task};
 use rules::settlement::{compute_before, statements};
 use rules::tables::{Tables, nano, statements_root};
 use rules::targets::{Targets, draw_targets};
@@ -24,7 +25,7 @@ use trainer::{SamplingRule, read_documents};
 use super::{Report, Result};
 
 /// Checks every epoch and every run.
-pub fn check(epochs: &EpochViews<'_>, report: &mut Report) -> Result<()> {
+pub fn check(epochs: &EpochViews<'_>, listener: &dyn Listener, report: &mut Report) -> Result<()> {
     let before = report.findings.len();
     let (archive, withdrawn) = (epochs.archive, epochs.withdrawn()?);
     for (at, digest) in &withdrawn.foreign {
@@ -32,18 +33,21 @@ pub fn check(epochs: &EpochViews<'_>, report: &mut Report) -> Result<()> {
     }
     check_withdrawals(archive, report)?;
     let (mut documents, mut tokens) = (0, 0);
+    let submitted = archive.state.epochs.iter().flat_map(|e| &e.submissions).map(|s| s.submission.entry.documents);
+    let bar = listener.task("documents added up", submitted.sum());
     for view in epochs.iter() {
         check_targets(view, report)?;
         check_compactions(archive, view.epoch, withdrawn, report)?;
         for s in &view.epoch.submissions {
-            check_submission(view, s, withdrawn, report)?;
+            check_submission(view, s, withdrawn, &*bar, report)?;
             documents += s.submission.entry.documents;
             tokens += s.tokens();
         }
     }
+    drop(bar);
     let mut books = Accounting::default();
     for run in &archive.state.runs {
-        check_run(epochs.of_run(run), run, &mut books, report)?;
+        check_run(epochs.of_run(run), run, &mut books, listener, report)?;
         let settled = archive.state.runs.iter().find(|r| r.intent.entry.epoch == run.intent.entry.epoch && r.statements.is_some());
         let passed_over =
             run.attribution.is_some() && !run.intent.entry.pilot && settled.is_some_and(|s| s.intent.entry.run != run.intent.entry.run);
@@ -121,7 +125,7 @@ fn check_withdrawals(archive: &Archive, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn check_submission(view: &EpochView<'_>, s: &Submitted, withdrawn: &Withdrawn, report: &mut Report) -> Result<()> {
+fn check_submission(view: &EpochView<'_>, s: &Submitted, withdrawn: &Withdrawn, bar: &dyn Task, report: &mut Report) -> Result<()> {
     let Logged { index: at, entry: submission } = &s.submission;
     let archive = view.archive;
     let (mut root, mut commitments, mut bytes, mut destroyed) = (Frontier::default(), Vec::new(), 0, BTreeSet::new());
@@ -135,6 +139,7 @@ fn check_submission(view: &EpochView<'_>, s: &Submitted, withdrawn: &Withdrawn, 
             .map(|place| bundle.prepare_one(place))
             .map(|p| (p.commitment, p.withdrawn.then_some(p.number)))
             .collect();
+        bar.advance(prepared.len() as u64);
         for (commitment, gone) in prepared {
             root.push(leaf_hash(&commitment.0));
             commitments.push(commitment);
@@ -255,7 +260,7 @@ fn check_compactions(archive: &Archive, e: &Epoch, withdrawn: &Withdrawn, report
     Ok(())
 }
 
-fn check_run(view: &EpochView<'_>, run: &Run, books: &mut Accounting, report: &mut Report) -> Result<()> {
+fn check_run(view: &EpochView<'_>, run: &Run, books: &mut Accounting, listener: &dyn Listener, report: &mut Report) -> Result<()> {
     let archive = view.archive;
     let Logged { index: at, entry: intent } = &run.intent;
     let Some(Logged { index: close_at, entry: close }) = &run.close else {
@@ -321,7 +326,7 @@ fn check_run(view: &EpochView<'_>, run: &Run, books: &mut Accounting, report: &m
         });
     }
     check_shares(view, run, report)?;
-    check_statements(view, run, books, report)
+    check_statements(view, run, books, listener, report)
 }
 
 /// What a settled run was sampled with was named by the policy, or follows from an earlier run.
@@ -378,7 +383,7 @@ fn check_documents(archive: &Archive, run: &Run, tables: &Tables, report: &mut R
 }
 
 /// The statements of a settled run are those that follow from the log; `books` go on to its settlement.
-fn check_statements(view: &EpochView<'_>, run: &Run, books: &mut Accounting, report: &mut Report) -> Result<()> {
+fn check_statements(view: &EpochView<'_>, run: &Run, books: &mut Accounting, listener: &dyn Listener, report: &mut Report) -> Result<()> {
     let archive = view.archive;
     let Some(Logged { index: at, entry: s }) = &run.statements else { return Ok(()) };
     let revealed = archive.state.epochs.get(s.epoch as usize).is_some_and(|e| e.reveal.is_some());
@@ -402,7 +407,10 @@ fn check_statements(view: &EpochView<'_>, run: &Run, books: &mut Accounting, rep
     let operator = archive.state.key_before(&Holder::Operator, *at).expect("a log with statements has an operator");
     type Signed = Vec<(Statement, Vec<u8>)>;
     let mut signed: HashMap<(u32, ContributorId), Signed> = HashMap::new();
-    for digest in archive.objects.list(Class::Party)? {
+    let listed = archive.objects.list(Class::Party)?;
+    let bar = listener.task("statements", listed.len() as u64);
+    for digest in listed {
+        bar.advance(1);
         let Ok(bytes) = archive.objects.get(Class::Party, &digest) else { continue };
         if let Ok(statement) = Statement::verify(&bytes, &operator) {
             signed.entry((statement.run.0, statement.contributor)).or_default().push((statement, bytes));

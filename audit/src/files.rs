@@ -36,6 +36,7 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
     let verifier = Verifier::from_vkey(&String::from_utf8_lossy(&store::files::read(&path)?)).map_err(given(&path, Kind::Check))?;
     let log = LogFiles::new(&dir.join("log"));
     let before = report.findings.len();
+    let bar = listener.task("log files", 0);
     let mut read = match log.read(&verifier) {
         Ok(Some(read)) => read,
         Ok(None) => {
@@ -66,6 +67,7 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
     for (path, reason) in wrong.into_iter().filter(|(path, _)| !is_unfinished(path)) {
         report.find("log-files", None, format!("{}: {reason}", dir.join("log").join(path).display()));
     }
+    drop(bar);
     report.from = trusted(options, &verifier, &read, report)?;
     let (state, objects) = replay(&log, &read, listener, report)?;
     let witnesses = check_witnesses(&read, &state, report);
@@ -76,7 +78,7 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
     let after = if report.from > EntryIndex(0) { format!(", {} of them audited before", report.from) } else { String::new() };
     report.check("log", format!("{} entries{after}, root {}", read.head.size, read.head.root), before);
     if let Some(folder) = &options.receipts {
-        check_receipts(folder, &verifier, &read, report)?;
+        check_receipts(folder, &verifier, &read, listener, report)?;
     }
     let archive = Archive { objects: Arc::new(home.objects.clone()), state };
     check_objects(&archive, &home.objects, &objects, listener, report)?;
@@ -117,14 +119,17 @@ fn under(head: &TreeHead, read: &ReadLog) -> Result<(), String> {
 }
 
 /// What others were shown and signed has to be in this log, at its place: otherwise it showed them another one.
-fn check_receipts(folder: &Path, log: &Verifier, read: &ReadLog, report: &mut Report) -> Result<()> {
+fn check_receipts(folder: &Path, log: &Verifier, read: &ReadLog, listener: &dyn Listener, report: &mut Report) -> Result<()> {
     let (before, mut count) = (report.findings.len(), 0);
     let refused = |source| StoreError::Io { path: folder.to_path_buf(), source };
     let entries = std::fs::read_dir(folder).map_err(refused)?;
     let mut paths: Vec<PathBuf> = entries.map(|e| Ok(e.map_err(refused)?.path())).collect::<Result<_>>()?;
+    paths.retain(|p| p.extension().is_some_and(|e| e == "tlog-proof"));
     paths.sort();
-    for path in paths.into_iter().filter(|p| p.extension().is_some_and(|e| e == "tlog-proof")) {
+    let bar = listener.task("receipts", paths.len() as u64);
+    for path in paths {
         count += 1;
+        bar.advance(1);
         let checked =
             EntryProof::from_text(&String::from_utf8_lossy(&store::files::read(&path)?)).map_err(|e| e.to_string()).and_then(|p| {
                 under(&TreeHead::verify(&p.note, log).map_err(|e| e.to_string())?, read)?;

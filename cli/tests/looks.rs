@@ -232,3 +232,19 @@ fn prompts_are_read_and_answers_are_learned_by_sources_and_targets() {
     let eval = world.run(&["eval", "--home", "h"]).ok();
     assert!(eval["targets"].as_array().unwrap().iter().all(|t| number(&t["nats_per_token"]) > 0.0));
 }
+
+#[test]
+fn an_audit_without_a_terminal_says_how_far_it_got_in_plain_lines() {
+    let world = World::new();
+    world.quickstart("h", &[]).ok();
+    let silent = world.run(&["audit", "--home", "h"]);
+    assert_eq!(silent.stderr, "", "a short audit says nothing on stderr");
+    // As if it took so long that a line is due at every change.
+    let told = world.run(&["audit", "--home", "h", "--progress-every", "0"]);
+    for what in ["entries", "objects", "documents added up", "documents judged", "shards cut again", "steps replayed"] {
+        let last = told.stderr.lines().rfind(|line| line.starts_with(&format!("{what}: ")));
+        assert!(last.is_some_and(|line| line.ends_with("(100 %)")), "{what}: {last:?} in {}", told.stderr);
+    }
+    assert!(!told.stderr.contains(|c: char| c.is_control() && c != '\n'), "{:?}", told.stderr);
+    assert_eq!(told.ok(), silent.ok());
+}
