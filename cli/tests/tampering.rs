@@ -112,6 +112,7 @@ fn a_checkpoint_that_brings_its_results_along_is_not_compared_with_itself() {
     let (state, checkpoint) = states[states.len() - 2];
     forge(&world, |_, entry| match entry {
         Entry::RunProgress(e) => RunProgress { state, checkpoint, ..e }.into(),
+        Entry::RunClose(e) => RunClose { checkpoint: Some(checkpoint), ..e }.into(),
         other => other,
     });
     world.audit("h", "9").fails(3, &["attribution-replay", "checkpoint before window"]);

@@ -14,9 +14,9 @@ use corpus::licence::Purpose;
 use corpus::{EntryIndex, RunNumber};
 use ledger::entry::{
     Acceptance, Attribution, BooksClose, Claim, Commitment, Compaction, Dispute, DisputeOutcome, DisputeResolution, Draw, EpochClose,
-    Genesis, Grant, Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PayoutReport, PoolOutcome, Registration, Release,
-    Replay, ReplayOutcome, Resolution, Reveal, RevocationReason, RunClose, RunIntent, RunOutcome, RunProgress, Shard, Statements,
-    Submission, VerifiedBy, Withdrawal, WithdrawalEffect, WitnessChange,
+    Genesis, Grant, HOME_FORMAT, Holder, KeyRevocation, KeyRotation, PayoutApproval, PayoutProposal, PayoutReport, PoolOutcome,
+    Registration, Release, Replay, ReplayOutcome, Resolution, Reveal, RevocationReason, RunClose, RunIntent, RunOutcome, RunProgress,
+    Shard, Statements, Submission, VerifiedBy, Withdrawal, WithdrawalEffect, WitnessChange,
 };
 use ledger::key::Algorithm;
 use ledger::{Entry, Envelope, SecretKey, WitnessPolicy};
@@ -59,7 +59,7 @@ const CASES: &[(&str, &str, Seed)] = &[
     // identity.rs
     ("genesis-first", "nothing", |w| w.by_operator(epoch_open(0))),
     ("genesis-first", "genesis", |w| w.by_operator(w.genesis())),
-    ("genesis-format", "nothing", |w| w.by_operator(Genesis { format: 2, ..w.genesis() })),
+    ("genesis-format", "nothing", |w| w.by_operator(Genesis { format: HOME_FORMAT + 1, ..w.genesis() })),
     ("genesis-keys", "nothing", |w| w.by_operator(Genesis { origin: "other.example".to_string(), ..w.genesis() })),
     ("genesis-keys", "nothing", |w| w.by_operator(Genesis { approver: w.operator.public(), ..w.genesis() })),
     ("genesis-currency", "nothing", |w| w.by_operator(Genesis { currency: "XT".to_string(), ..w.genesis() })),
