@@ -1,10 +1,13 @@
 //! The one way tables are written: zstd, row groups of bounded size, no time stamp, so that one table has one file.
 
 use std::io::Write;
+use std::ops::Range;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, SchemaRef};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_writer::compute_leaves;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
@@ -81,6 +84,37 @@ impl<W: Write + Send> TableWriter<W> {
         self.0.write(batch).map_err(failed)
     }
 
+    /// Writes all rows of a table, one column of a row group after the other, so that no more than a column is in memory.
+    ///
+    /// `column` gives the array of a field for some of `rows` rows; it is asked for fields in their order. The file is the one that
+    /// [`TableWriter::write`] makes of all rows at once.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write_by_column(
+        self,
+        rows: usize,
+        mut column: impl FnMut(&Field, Range<usize>) -> ArrayRef,
+        schema: &SchemaRef,
+    ) -> Result<(), ParquetError> {
+        let (mut file, factory) = self.0.into_serialized_writer().map_err(failed)?;
+        let limit = file.properties().max_row_group_row_count().unwrap_or(usize::MAX);
+        for (group, first) in (0..rows).step_by(limit.min(rows.max(1))).enumerate() {
+            let mut chunks = factory.create_column_writers(group).map_err(failed)?.into_iter();
+            let mut out = file.next_row_group().map_err(failed)?;
+            for field in schema.fields() {
+                let array = column(field, first..rows.min(first.saturating_add(limit)));
+                for leaf in compute_leaves(field, &array).map_err(failed)? {
+                    let mut chunk = chunks.next().expect("a writer for each leaf");
+                    chunk.write(&leaf).map_err(failed)?;
+                    chunk.close().and_then(|chunk| chunk.append_to_row_group(&mut out)).map_err(failed)?;
+                }
+            }
+            out.close().map_err(failed)?;
+        }
+        file.close().map(|_| ()).map_err(failed)
+    }
+
     /// Writes the footer.
     ///
     /// # Errors
@@ -110,10 +144,45 @@ pub fn encode(batches: &[RecordBatch], metadata: &[(&str, String)]) -> Result<Ve
 /// # Errors
 /// If it is damaged or not Parquet.
 pub fn decode(bytes: &[u8]) -> Result<Table, ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::copy_from_slice(bytes)).map_err(failed)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::copy_from_slice(bytes)).map_err(failed)?;
     let metadata = pairs(builder.metadata());
     let batches = builder.with_batch_size(65_536).build().map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
     Ok(Table { batches, metadata })
+}
+
+/// A table that is read batch by batch: some of its rows, and its footer's pairs.
+pub(crate) struct Stream {
+    /// The footer's key-value pairs whose keys start with `assay.`.
+    pub(crate) metadata: Vec<(String, String)>,
+    /// Rows of the whole table.
+    pub(crate) rows: u64,
+    reader: ParquetRecordBatchReader,
+}
+
+/// Rows that are decoded at once where a table is read batch by batch.
+const STREAMED_ROWS: usize = 8192;
+
+impl Stream {
+    /// The rows `range` of a file, as far as it has them.
+    ///
+    /// # Errors
+    /// If it is damaged or not Parquet.
+    pub(crate) fn open(bytes: Bytes, range: Range<usize>) -> Result<Stream, ParquetError> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(failed)?;
+        let metadata = pairs(builder.metadata());
+        let rows: usize = builder.metadata().file_metadata().num_rows().try_into().map_err(failed)?;
+        let (first, end) = (range.start.min(rows), range.end.min(rows));
+        let wanted = builder.with_offset(first).with_limit(end.saturating_sub(first)).with_batch_size(STREAMED_ROWS);
+        Ok(Stream { metadata, rows: rows as u64, reader: wanted.build().map_err(failed)? })
+    }
+}
+
+impl Iterator for Stream {
+    type Item = Result<RecordBatch, ParquetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.reader.next().map(|batch| batch.map_err(failed))
+    }
 }
 
 /// Decodes some columns of a file.
@@ -121,7 +190,7 @@ pub fn decode(bytes: &[u8]) -> Result<Table, ParquetError> {
 /// # Errors
 /// If it is damaged or not Parquet.
 pub(crate) fn decode_columns(bytes: &[u8], names: &[&str]) -> Result<Table, ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::copy_from_slice(bytes)).map_err(failed)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::copy_from_slice(bytes)).map_err(failed)?;
     let metadata = pairs(builder.metadata());
     let wanted = builder.schema().fields().iter().enumerate().filter(|(_, f)| names.contains(&f.name().as_str())).map(|(i, _)| i);
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
@@ -138,8 +207,8 @@ fn pairs(metadata: &ParquetMetaData) -> Vec<(String, String)> {
 ///
 /// # Errors
 /// If it is damaged or not Parquet.
-pub fn footer(bytes: &[u8]) -> Result<(u64, Vec<(String, String)>), ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::copy_from_slice(bytes)).map_err(failed)?;
+pub fn footer(bytes: &Bytes) -> Result<(u64, Vec<(String, String)>), ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(failed)?;
     let rows = builder.metadata().file_metadata().num_rows();
     Ok((rows.try_into().map_err(failed)?, pairs(builder.metadata())))
 }
