@@ -1,6 +1,7 @@
 //! An operator that rewrites its own log: it has every key, its witness' included.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use ledger::entry::{Entry, Replay, ReplayOutcome, RunClose, RunProgress};
@@ -44,13 +45,15 @@ fn take_place(home: &Path) {
 }
 
 /// Rewrites the log of the home `h` up to the first entry that `forge` alters, which ends it: what comes after is for the commands to do.
-pub fn end_with(world: &World, forge: impl Fn(&Objects, &Entry) -> Option<Entry>) {
+/// Returns the indexes of the entries that went through it.
+pub fn end_with(world: &World, forge: impl Fn(&Objects, &Entry) -> Option<Entry>) -> Range<u64> {
     let home = world.path("h");
     let (_, _, entries) = rewrite(&home, 0);
     fs::remove_dir_all(home.join("forged")).ok();
     let objects = Objects::new(&home.join("objects"));
     let altered = entries.iter().position(|e| forge(&objects, &entry_of(e)).is_some()).expect("an entry to alter");
     let (mut log, operator, entries) = rewrite(&home, altered);
+    let mut end = altered as u64;
     // All of one kind that follow each other, so that a stage is forged as a whole.
     for bytes in &entries[altered..] {
         let Some(forged) = forge(&objects, &entry_of(bytes)) else { break };
@@ -58,9 +61,11 @@ pub fn end_with(world: &World, forge: impl Fn(&Objects, &Entry) -> Option<Entry>
         let same = forged == entry_of(bytes);
         let signed = Envelope::sign(forged.to_payload().unwrap(), &[&operator]).to_bytes().unwrap();
         log.append(&[if same { bytes.clone() } else { signed }], 2).unwrap();
+        end += 1;
     }
     drop(log);
     take_place(&home);
+    altered as u64..end
 }
 
 /// Rewrites the log of the quickstart in `h` from the first progress entry on: `forge` alters each entry, the
