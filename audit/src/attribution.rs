@@ -2,12 +2,13 @@
 
 use ledger::history::Logged;
 use rules::EpochViews;
+use rules::listener::Listener;
 use rules::replay::replay;
 
 use super::{Report, Result};
 
 /// Windows replayed and windows in all; `None` if no run has an attribution.
-pub fn check(epochs: &EpochViews<'_>, sample: usize, report: &mut Report) -> Result<Option<(usize, u64)>> {
+pub fn check(epochs: &EpochViews<'_>, sample: usize, listener: &dyn Listener, report: &mut Report) -> Result<Option<(usize, u64)>> {
     let before = report.findings.len();
     let archive = epochs.archive;
     let destroyed = &epochs.withdrawn()?.destroyed;
@@ -25,7 +26,7 @@ pub fn check(epochs: &EpochViews<'_>, sample: usize, report: &mut Report) -> Res
             report.unverifiable(at, format!("run {}: its windows, since the shard of entry {shard} is destroyed", run.intent.entry.run));
             continue;
         }
-        let result = replay(archive, run, sample, None)?;
+        let result = replay(archive, run, sample, None, listener)?;
         replayed += result.windows.len();
         of += result.of;
         for text in &result.differences {

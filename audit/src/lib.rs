@@ -132,7 +132,7 @@ impl Report {
 pub fn run(home: &Files, options: &Options, listener: &dyn Listener) -> Result<Report> {
     let mut report = Report::default();
     let verified = files::check(home, options, listener, &mut report)?;
-    finish(verified, options, report)
+    finish(verified, options, listener, report)
 }
 
 /// Audits a log and its objects in memory; what does not hold is in the report.
@@ -142,11 +142,11 @@ pub fn run(home: &Files, options: &Options, listener: &dyn Listener) -> Result<R
 pub fn run_in_memory(memory: &Memory, options: &Options, listener: &dyn Listener) -> Result<Report> {
     let mut report = Report::default();
     let verified = memory::check(memory, options, listener, &mut report)?;
-    finish(verified, options, report)
+    finish(verified, options, listener, report)
 }
 
 /// Goes through the levels over a log whose own rules were checked, and says how far that got.
-fn finish(verified: Option<Verified>, options: &Options, mut report: Report) -> Result<Report> {
+fn finish(verified: Option<Verified>, options: &Options, listener: &dyn Listener, mut report: Report) -> Result<Report> {
     let mut reached = Vec::new();
     let mut witnessed = 0;
     if let Some(verified) = verified {
@@ -154,7 +154,7 @@ fn finish(verified: Option<Verified>, options: &Options, mut report: Report) -> 
         reached.push("log".to_string());
         // Later levels read what earlier ones checked; a broken log has none.
         if report.findings.is_empty() {
-            levels(&verified.archive, options, &mut report, &mut reached)?;
+            levels(&verified.archive, options, listener, &mut report, &mut reached)?;
         }
     }
     if !report.unverifiable.is_empty() {
@@ -214,7 +214,7 @@ fn archive_with(home: &Files, listener: &dyn Listener, excused: impl Fn(&Finding
     }
 }
 
-fn levels(archive: &Archive, options: &Options, report: &mut Report, reached: &mut Vec<String>) -> Result<()> {
+fn levels(archive: &Archive, options: &Options, listener: &dyn Listener, report: &mut Report, reached: &mut Vec<String>) -> Result<()> {
     let epochs = &EpochViews::of(archive);
     let arithmetic = arithmetic::check(epochs, report).and_then(|()| money::check(epochs, options.now, report));
     if readable("arithmetic", arithmetic, report)?.is_some() {
@@ -226,7 +226,7 @@ fn levels(archive: &Archive, options: &Options, report: &mut Report, reached: &m
         Some((n, of)) if n > 0 => reached.push(format!("verdicts ({n} of {of} submissions)")),
         _ => {}
     }
-    let replayed = attribution::check(epochs, options.replay, report);
+    let replayed = attribution::check(epochs, options.replay, listener, report);
     if let Some(Some((n, of))) = readable("attribution", replayed, report)? {
         reached.push(format!("attribution ({n} of {of} windows replayed)"));
     }

@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::{audited, clean, finding, found_at, replaying};
 use corpus::objects::Class;
@@ -18,7 +19,7 @@ use rules::targets::Targets;
 use rules::verdicts::Opening;
 use rules::withdrawn::{Consequences, Thing};
 use testkit::{Credit, Shelf, World, documents, tiny};
-use trainer::{Sampling, SamplingRule};
+use trainer::{RunConfig, Sampling, SamplingRule};
 
 /// Two contributors with three documents each, in an epoch that is open.
 fn submitted() -> World {
@@ -167,10 +168,15 @@ fn shares_of_a_file_that_the_policy_did_not_name_are_found() {
 
 /// A trained, replayed and settled run; `forge` alters its entries on their way.
 fn trained(forge: impl Fn(&Shelf, Entry) -> Option<Entry> + Send + Sync + 'static) -> World {
+    trained_with(&tiny(), forge)
+}
+
+/// As [`trained`], of a run with this config.
+fn trained_with(config: &RunConfig, forge: impl Fn(&Shelf, Entry) -> Option<Entry> + Send + Sync + 'static) -> World {
     let mut world = submitted();
     world.ingest();
     world.forging(forge);
-    let run = world.train(&tiny());
+    let run = world.train(config);
     world.replay(run);
     world.settle(run);
     world
@@ -257,13 +263,47 @@ fn a_consistently_forged_attribution_is_caught_by_replay() {
 #[test]
 fn a_checkpoint_that_brings_its_results_along_is_not_compared_with_itself() {
     let honest = trained(|_, entry| Some(entry));
-    let last = honest.state().runs[0].progress.last().unwrap().entry.checkpoint;
+    // The last checkpoint has the parameters alone.
+    let progress = &honest.state().runs[0].progress;
+    let RunProgress { state, checkpoint, .. } = progress[progress.len() - 2].entry;
     let world = trained(move |_, entry| match entry {
-        Entry::RunProgress(e) => Some(RunProgress { checkpoint: last, ..e }.into()),
+        Entry::RunProgress(e) => Some(RunProgress { state, checkpoint, ..e }.into()),
         other => Some(other),
     });
     let found = replaying(&world, 9).findings;
     assert!(found.iter().any(|f| f.rule == "attribution-replay" && f.text.contains("checkpoint before window")), "{found:?}");
+}
+
+#[test]
+fn parameters_that_the_run_did_not_lead_to_are_found() {
+    let honest = trained(|_, entry| Some(entry));
+    let progress = &honest.state().runs[0].progress;
+    let (first, last) = (progress[0].entry.checkpoint, progress.last().unwrap().entry.step);
+    // The model that is handed out is another one than was trained; the state that the run led to is in the log all the same.
+    let world = trained(move |_, entry| match entry {
+        Entry::RunProgress(e) if e.step == last => Some(RunProgress { checkpoint: first, ..e }.into()),
+        other => Some(other),
+    });
+    let found = replaying(&world, 9).findings;
+    let text = "does not hold the parameters that replay leads to";
+    assert!(found.iter().any(|f| f.rule == "attribution-replay" && f.text.contains(text)), "{found:?}");
+}
+
+#[test]
+fn a_state_that_is_named_and_not_kept_has_to_come_out_too() {
+    let mut config = tiny();
+    (config.attribution.progress_windows, config.attribution.whole_every) = (1, 3);
+    let count = AtomicU64::new(0);
+    let world = trained_with(&config, move |_, entry| match entry {
+        Entry::RunProgress(e) => {
+            let second = count.fetch_add(1, Ordering::Relaxed) == 1;
+            Some(if second { RunProgress { state: Digest::of(b"another"), ..e }.into() } else { e.into() })
+        }
+        other => Some(other),
+    });
+    let found = replaying(&world, 9).findings;
+    let text = "is not the one that replay leads to";
+    assert!(found.iter().any(|f| f.rule == "attribution-replay" && f.text.contains(text)), "{found:?}");
 }
 
 #[test]

@@ -43,7 +43,9 @@ fn small_quickstart_on_crates_settles_adds_up_and_audits_clean() {
     assert!(number("control_drop") > 0.0);
     assert_eq!(json["audit"]["ok"], true);
     let level = json["audit"]["level"].as_str().unwrap();
-    assert!(level.contains("attribution (1 of") && level.ends_with("witnessed by 1"), "{level}");
+    // The drawn window, and those that are marked.
+    let replayed = json["replayed"]["windows"].as_array().unwrap().len();
+    assert!(replayed >= 1 && level.contains(&format!("attribution ({replayed} of")) && level.ends_with("witnessed by 1"), "{level}");
     assert_eq!(json["replayed"]["outcome"], "bit-equal");
     let page = fs::read_to_string(world.path("h/report.html")).unwrap();
     assert!(page.contains("nobody is owed anything") && !page.contains("src=") && !page.contains("http"), "the page is self-contained");
@@ -74,9 +76,33 @@ fn the_same_command_gives_the_same_bytes_and_threads_do_not_matter() {
     world.quickstart("h1", &["--licence", "MIT"]).fails(2, &["begun with other options"]);
 }
 
+/// A run with an entry of progress a window, of which one in three has the whole state.
+fn far_apart() -> String {
+    common::TINY.replace("progress_windows = 2", "progress_windows = 1\nwhole_every = 3")
+}
+
+#[test]
+fn windows_far_from_a_whole_checkpoint_are_replayed_to_the_last_bit() {
+    let world = World::new();
+    world.write("tiny.toml", far_apart());
+    let made = world.quickstart("h", &[]).ok();
+    let windows = made["replayed"]["of"].as_u64().unwrap();
+    assert!(windows >= 4, "{windows} windows");
+    for window in 0..windows {
+        let found = world.run(&["replay", "--home", "h", "--run", "0", "--window", &window.to_string()]).ok();
+        assert_eq!((&found["outcome"], &found["windows"]), (&"bit-equal".into(), &serde_json::json!([window])), "window {window}");
+    }
+    assert_eq!(world.audit("h", "99").ok()["audit"]["ok"], true);
+    // What other commands read is there at every entry.
+    let out = world.path("model");
+    world.run(&["export", "--home", "h", "--run", "0", "--out", out.to_str().unwrap()]).ok();
+    assert!(out.join("model.safetensors").is_file());
+}
+
 #[test]
 fn killed_at_any_point_it_goes_on_to_the_same_log() {
     let world = World::new();
+    world.write("tiny.toml", far_apart());
     let begun = Instant::now();
     let unbroken = world.quickstart("unbroken", &[]).ok();
     let whole = begun.elapsed();
@@ -91,6 +117,10 @@ fn killed_at_any_point_it_goes_on_to_the_same_log() {
         child.kill().unwrap();
         child.wait().unwrap();
         kills += 1;
+        // A home that was copied without it goes on from the last whole checkpoint.
+        if kills % 3 == 0 {
+            let _ = fs::remove_file(world.path("broken/state/run-0.safetensors"));
+        }
     }
     assert!(kills >= 5, "only {kills} kills in {whole:?}");
     let resumed = world.quickstart("broken", &[]).ok();

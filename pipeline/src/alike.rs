@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use corpus::{ContributorId, RunNumber};
 use ledger::history::Logged;
+use rules::checkpoints::Checkpoints;
 use rules::run_data::{self, Engine};
 use serde::Serialize;
 use store::Class;
@@ -55,7 +56,8 @@ pub fn alike(home: &Snapshot, run: RunNumber, least: f64, most: usize, tokens: u
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, this.intent.entry.steps)?;
     let Logged { entry: last, .. } = this.progress.last().context("an attributed run has progress")?;
-    let state = trainer.load(&backend, &home.objects.get(Class::Sealed, &last.checkpoint)?, &this.intent.entry.config.to_string())?;
+    let checkpoints = Checkpoints { archive: home, backend: &backend, order: &order, config: this.intent.entry.config };
+    let last = checkpoints.parameters(&trainer, last)?;
 
     let mut credit: BTreeMap<String, f64> = BTreeMap::new();
     for row in read_documents(&home.objects.get(Class::Public, &attribution.documents)?)? {
@@ -65,7 +67,7 @@ pub fn alike(home: &Snapshot, run: RunNumber, least: f64, most: usize, tokens: u
     let mut chosen: Vec<u32> = (0..nats.len() as u32).filter(|d| nats[*d as usize] != 0.0).collect();
     chosen.sort_by(|a, b| nats[*b as usize].abs().total_cmp(&nats[*a as usize].abs()).then(a.cmp(b)));
     chosen.truncate(most);
-    let pairs = trainer.alike(&state, &data.corpus, &chosen, tokens, |d| data.owners.document_owners[d as usize], least)?;
+    let pairs = trainer.alike(&last, &data.corpus, &chosen, tokens, |d| data.owners.document_owners[d as usize], least)?;
 
     let name = |d: u32| -> Result<String> {
         let id: ContributorId = data.owners.contributors[data.owners.document_owners[d as usize]].parse()?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ledger::history::{Logged, Run};
 use rules::Archive;
+use rules::checkpoints::{Checkpoints, whole_before};
 use rules::run_data::{self, Engine};
 use serde::Serialize;
 use store::Class;
@@ -55,11 +56,9 @@ pub fn window(archive: &Archive, run: &Run, window: u64) -> Result<Window> {
     let mut trainer = data.trainer(&backend, &config, &order, run.intent.entry.steps)?;
     // Documents of earlier steps wait in the first moment as long as their sketches do.
     let from = facts.first_step.saturating_sub(config.attribution.look_ahead);
-    let before = run.progress.iter().rfind(|Logged { entry: p, .. }| p.step <= from);
-    let mut state = match before {
-        Some(Logged { entry: p, .. }) => {
-            trainer.load(&backend, &archive.objects.get(Class::Sealed, &p.checkpoint)?, &run.intent.entry.config.to_string())?
-        }
+    let checkpoints = Checkpoints { archive, backend: &backend, order: &order, config: run.intent.entry.config };
+    let mut state = match whole_before(run, &config, |p| p.step <= from) {
+        Some((_, p)) => checkpoints.state(&trainer, p)?,
         None => data.start(archive, &config, &trainer, &data.initial(archive, &config)?)?,
     };
     while tables.accounts.windows.get(state.windows.len()).is_some_and(|w| w.end_step <= from) {

@@ -6,6 +6,7 @@ use corpus::RunNumber;
 use kernels::{Memory, OptimizerOperations};
 use ledger::history::Logged;
 use rules::Archive;
+use rules::checkpoints::{Checkpoints, whole_before};
 use rules::run_data::{self, Engine};
 use serde::Serialize;
 use store::Class;
@@ -59,11 +60,9 @@ pub fn explain(archive: &Archive, run: RunNumber, document: &str) -> Result<Expl
     let order = data.order(&config)?;
     let backend = Engine::new();
     let mut trainer = data.trainer(&backend, &config, &order, this.intent.entry.steps)?;
-    let before = this.progress.iter().rfind(|Logged { entry: p, .. }| p.windows <= window);
-    let mut state = match before {
-        Some(Logged { entry: p, .. }) => {
-            trainer.load(&backend, &archive.objects.get(Class::Sealed, &p.checkpoint)?, &this.intent.entry.config.to_string())?
-        }
+    let checkpoints = Checkpoints { archive, backend: &backend, order: &order, config: this.intent.entry.config };
+    let mut state = match whole_before(this, &config, |p| p.windows <= window) {
+        Some((_, p)) => checkpoints.state(&trainer, p)?,
         None => data.start(archive, &config, &trainer, &data.initial(archive, &config)?)?,
     };
     while (state.windows.len() as u64) < window && trainer.window(&mut state, &mut |_| {}) {}

@@ -7,12 +7,15 @@ use corpus::{Digest, RunNumber, canonical};
 use kernels::Memory;
 use ledger::history::Logged;
 use rules::Archive;
+use rules::checkpoints::Checkpoints;
 use rules::held_out::target_corpora;
 use rules::run_data::{self, Engine};
 use rules::targets::Targets;
 use serde::Serialize;
 use store::{Class, files};
-use trainer::{Corpus, Decoding, Document, RunConfig, Start, config_json, pieces_of, pricing_passes, read_config, write_parameters};
+use trainer::{
+    Corpus, Decoding, Document, Parameters, RunConfig, Start, config_json, pieces_of, pricing_passes, read_config, write_parameters,
+};
 
 use crate::error::{Context, Kind, Result, failure, usage};
 
@@ -33,8 +36,9 @@ fn load(archive: &Archive, number: RunNumber) -> Result<Model> {
     let order = data.order(&config)?;
     let backend = Engine::new();
     let trainer = data.trainer(&backend, &config, &order, run.intent.entry.steps)?;
-    let state = trainer.load(&backend, &archive.objects.get(Class::Sealed, &progress.checkpoint)?, &run.intent.entry.config.to_string())?;
-    Ok(Model { vocabulary: data.vocabulary, config: config.clone(), theta: state.theta, step: state.step })
+    let checkpoints = Checkpoints { archive, backend: &backend, order: &order, config: run.intent.entry.config };
+    let Parameters { theta, step, .. } = checkpoints.parameters(&trainer, progress)?;
+    Ok(Model { vocabulary: data.vocabulary, config: config.clone(), theta, step })
 }
 
 /// Text that a model went on with.

@@ -19,7 +19,7 @@ pub async fn run(home: &mut Home, number: RunNumber, sample: usize) -> Result<Re
             differences: Vec::new(),
         });
     }
-    let replayed = replay(home, &run, sample, None)?;
+    let replayed = replay(home, &run, sample, None, &*home.listener)?;
     let entry =
         Replay { run: number, windows: replayed.windows.clone(), outcome: replayed.outcome, threads: rayon::current_num_threads() as u32 };
     home.append(vec![entry.into()]).await?;

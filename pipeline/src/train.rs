@@ -1,4 +1,5 @@
-//! A run: intent, steps, progress, close, attribution. Killed and started again, it goes on from its last progress.
+//! A run: intent, steps, progress, close, attribution. Killed and started again, it goes on from its last progress, or takes the steps
+//! since the last whole checkpoint again.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -9,6 +10,7 @@ use corpus::{Digest, RunNumber, canonical};
 use kernels::Memory;
 use ledger::entry::{Attribution, RunClose, RunIntent, RunOutcome, RunProgress};
 use ledger::history::{Logged, Run};
+use rules::checkpoints::{Checkpoints, is_whole, whole_before};
 use rules::run_data::{self, Engine, RunData, steps_of};
 use rules::tables::nano;
 use serde_json::json;
@@ -98,33 +100,34 @@ pub async fn run(home: &mut Home, config: &RunConfig, epoch: Option<u32>, pilot:
 
     let mut state = data.start(home, config, &trainer, &initial)?;
     let control_start = data.control_loss(&mut trainer, &state);
-    if let Some(Logged { entry: progress, .. }) = home.state.runs[run.0 as usize].progress.last() {
-        state = trainer.load(&backend, &home.objects.get(Class::Sealed, &progress.checkpoint)?, &config_digest.to_string())?;
+    if let Some((_, progress)) = whole_before(&home.state.runs[run.0 as usize], config, |_| true) {
+        let checkpoints = Checkpoints { archive: home, backend: &backend, order: &order, config: config_digest };
+        state = checkpoints.state(&trainer, progress)?;
     }
-    let interrupted = interrupted_state(home, run);
-    if let Ok(bytes) = std::fs::read(&interrupted) {
+    let own = own_state(home, run);
+    if let Some(bytes) = files::read_if_present(&own)? {
         // Of another run, or older than the log's: it is not gone on with.
         match trainer.load(&backend, &bytes, &config_digest.to_string()) {
             Ok(saved) if saved.step > state.step => state = saved,
-            _ => std::fs::remove_file(&interrupted)?,
+            _ => files::remove(&own)?,
         }
     }
     let running = Running { run, data: &data, config, order: &order, backend: &backend, digest: config_digest.to_string() };
     let finished = train(home, &running, &mut trainer, &mut state).await?;
     if !finished {
-        files::write(&interrupted, &trainer.save(&backend, &state, &running.digest)?, 0o600)?;
+        files::write(&own, &trainer.save(&backend, &state, &running.digest)?, 0o600)?;
         return Err(failure(Kind::Check, format!("run {run}: interrupted after step {}; the same command goes on from there", state.step)));
     }
     close(home, run, &data, &mut trainer, &state, control_start).await?;
     attribute(home, run, &data, &trainer.accounts(&state)).await?;
-    if interrupted.exists() {
-        std::fs::remove_file(&interrupted)?;
-    }
+    files::remove(&own)?;
     Ok(run)
 }
 
-/// Where a run that was interrupted between two entries of progress keeps its state.
-fn interrupted_state(home: &Home, run: RunNumber) -> PathBuf {
+/// Where a run keeps its state while no object has it: after the last entry of progress, or where it was interrupted.
+///
+/// Without the file it goes on from the last checkpoint that holds the whole state.
+fn own_state(home: &Home, run: RunNumber) -> PathBuf {
     home.dir.join(format!("state/run-{run}.safetensors"))
 }
 
@@ -173,6 +176,7 @@ pub async fn abort(home: &mut Home, epoch: Option<u32>, reason: &str) -> Result<
     };
     let run = entry.run;
     home.append(vec![entry.into()]).await?;
+    files::remove(&own_state(home, run))?;
     Ok(run)
 }
 
@@ -252,8 +256,21 @@ async fn train(home: &mut Home, running: &Running<'_>, trainer: &mut Trainer<'_,
             "marked": window.marked, "drop": finite(window.drop(&parts)), "residual": finite(window.residual(&parts)),
             "pricing_seconds": before.elapsed().as_secs_f64(),
         }))?;
-        let logged = home.state.runs[run.0 as usize].progress.last().map_or(0, |Logged { entry: p, .. }| p.windows);
-        if state.windows.len() as u64 - logged >= config.attribution.progress_windows || state.step >= trainer.steps() {
+        let (windows, all) = (state.windows.len() as u64, &home.state.runs[run.0 as usize].progress);
+        let logged = all.last().map_or(0, |Logged { entry: p, .. }| p.windows);
+        if windows <= logged {
+            // Steps that the run took before it was ended: they lead to what the log says already.
+            if let Some(Logged { index: at, entry: p }) = all.iter().find(|Logged { entry: p, .. }| p.windows == windows) {
+                state.rows.clear();
+                let found = Digest::of(&trainer.save(running.backend, state, &running.digest)?);
+                if found != p.state {
+                    let text = format!("run {run}: entry {at} has the state {}, its steps taken again lead to {found}", p.state);
+                    return Err(failure(Kind::Verification, text));
+                }
+            }
+            continue;
+        }
+        if windows - logged >= config.attribution.progress_windows || state.step >= trainer.steps() {
             progress(home, running, trainer, state, logged).await?;
         }
     }
@@ -278,14 +295,20 @@ async fn progress(
     let mut credit = logged_credit(home, run)?;
     credit.extend(credit_rows(&state.windows[logged as usize..], &parts, &state.rows, &data.owners));
     let documents = document_rows(&parts, &std::mem::take(&mut state.rows), &data.owners);
-    let before = home.state.runs[run.0 as usize].progress.last();
+    let this = &home.state.runs[run.0 as usize];
+    let before = this.progress.last();
     let (previous, steps) = (before.map(|Logged { index: at, .. }| *at), before.map_or(0, |Logged { entry: p, .. }| p.step)..state.step);
     let seen = order_rows(order, &data.corpus, &state.shares, &data.owners, config.model.context, steps);
+    let file = trainer.save(backend, state, digest)?;
+    let whole = is_whole(config, &this.intent.entry, this.progress.len(), state.step);
+    let checkpoint =
+        if whole { trainer::pack(&file)? } else { trainer::pack(&trainer.save_parameters(backend, &state.parameters(), digest)?)? };
     let entry = RunProgress {
         run,
         step: state.step,
         windows: state.windows.len() as u64,
-        checkpoint: home.objects.put(Class::Sealed, &trainer.save(backend, state, digest)?)?,
+        state: Digest::of(&file),
+        checkpoint: home.objects.put(Class::Sealed, &checkpoint)?,
         credit: home.objects.put(Class::Public, &write_credit(&credit)?)?,
         documents: home.objects.put(Class::Public, &write_documents(&documents)?)?,
         order: home.objects.put(Class::Public, &write_order(&seen)?)?,
@@ -294,7 +317,14 @@ async fn progress(
         drawn_from: previous.map(|at| home.head_at((at + 1).0)).transpose()?,
     };
     home.append(vec![entry.into()]).await?;
-    // A crash before this entry repeats the windows since the last one, with the same result.
+    // A crash before this entry repeats the windows since the last one, with the same result. One before the file is replaced goes
+    // on from an older state, and takes the steps since then again.
+    let own = own_state(home, run);
+    if whole {
+        files::remove(&own)?
+    } else {
+        files::write(&own, &file, 0o600)?
+    }
     Ok(())
 }
 

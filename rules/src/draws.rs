@@ -27,10 +27,6 @@ pub struct Interval {
     pub from: u64,
     /// Windows up to its end.
     pub to: u64,
-    /// The state at its beginning; none before the first step.
-    pub checkpoint: Option<Digest>,
-    /// The state at its end.
-    pub next: Digest,
     /// The document table of its windows.
     pub documents: Digest,
     /// The order log of its steps.
@@ -41,27 +37,25 @@ pub struct Interval {
     pub drawn: u64,
 }
 
-/// The intervals of a run that is closed, in order.
+/// The intervals of a run that is closed, in order: one ends at each progress entry.
 pub fn intervals(archive: &Archive, run: &Run) -> Result<Vec<Interval>> {
     let close = &run.close.as_ref().ok_or_else(|| RulesError::Check(format!("run {}: not closed yet", run.intent.entry.run)))?.entry;
     // The tree head at a progress entry stands in the next one, the last one's in the close.
     let notes = run.progress.iter().skip(1).map(|Logged { entry: p, .. }| p.drawn_from.as_deref()).chain([close.drawn_from.as_deref()]);
     let mut found = Vec::new();
-    let (mut from, mut checkpoint) = (0, None);
+    let mut from = 0;
     for (Logged { entry: progress, .. }, note) in run.progress.iter().zip(notes) {
         let note = note.context("a later progress entry has the tree head of the one before")?;
         let drawn = drawn_window(&archive.draw_seed(note)?, from, progress.windows);
         found.push(Interval {
             from,
             to: progress.windows,
-            checkpoint,
-            next: progress.checkpoint,
             documents: progress.documents,
             order: progress.order,
             shares: progress.shares,
             drawn,
         });
-        (from, checkpoint) = (progress.windows, Some(progress.checkpoint));
+        from = progress.windows;
     }
     Ok(found)
 }

@@ -16,7 +16,8 @@
 //! - `tables`, the Parquet files: `bundles` has texts and verdicts, `run_tables` what a run credits, and `settlement` computes from these
 //!   what the run pays and what its statements say. It adds Arrow and Parquet, and with them zstd in C.
 //! - `verdicts`, with `tables`: `seen` and `verdicts` judge documents again, from their texts. It adds `dedup`.
-//! - `replay`, with `tables`: `tokenizer`, `held_out`, `run_data`, `replay` and `earned` read what a run reads and take its steps again.
+//! - `replay`, with `tables`: `tokenizer`, `held_out`, `run_data`, `checkpoints`, `replay` and `earned` read what a run reads and take its
+//!   steps again.
 //!   It adds `trainer`, `kernels`, and `ingest` for the tokenizer, with libgit2 in C.
 //!
 //! Nothing here writes, prints, asks a clock or a database: what depends on the time takes it as an argument.
@@ -25,6 +26,8 @@ pub mod accounting;
 pub mod archive;
 #[cfg(feature = "tables")]
 pub mod bundles;
+#[cfg(feature = "replay")]
+pub mod checkpoints;
 pub mod clawback;
 pub mod draws;
 #[cfg(feature = "replay")]

@@ -1,5 +1,7 @@
 //! Drawn windows, computed again from their checkpoints and compared with the credit table.
 
+use std::collections::BTreeSet;
+
 use corpus::objects::Class;
 use corpus::{Digest, canonical};
 use kernels::Memory;
@@ -10,8 +12,10 @@ use trainer::{
 };
 
 use crate::archive::Archive;
-use crate::draws::{Interval, drawn_intervals, intervals};
+use crate::checkpoints::{Checkpoints, is_whole};
+use crate::draws::{drawn_intervals, intervals};
 use crate::error::{Context, Result, RulesError};
+use crate::listener::Listener;
 use crate::run_data::{self, Engine, RunData};
 use crate::run_tables;
 use crate::tables::Tables;
@@ -43,18 +47,18 @@ pub fn config(archive: &Archive, run: &Run) -> Result<RunConfig> {
 
 /// Computes the drawn windows of `sample` intervals and those with marked ones again, or the window `only`, and compares them with
 /// the tables.
-pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) -> Result<Replayed> {
+///
+/// Steps are taken from the last checkpoint before it that holds the whole state; what they lead to on the way is compared too.
+pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>, listener: &dyn Listener) -> Result<Replayed> {
     let table = run_tables::of_run(archive, run)?;
     let intent = &run.intent.entry;
     let intervals = intervals(archive, run)?;
     let of = table.accounts.windows.len() as u64;
-    let chosen: Vec<(&Interval, u64)> = match only {
+    let place = |window: u64| intervals.iter().position(|i| (i.from..i.to).contains(&window));
+    // Intervals by their place, and the window that is computed again for.
+    let chosen: Vec<(usize, u64)> = match only {
         Some(window) => {
-            let interval = intervals
-                .iter()
-                .find(|i| (i.from..i.to).contains(&window))
-                .ok_or_else(|| RulesError::Usage(format!("window {window}: run {} has {of}", intent.run)))?;
-            vec![(interval, window)]
+            vec![(place(window).ok_or_else(|| RulesError::Usage(format!("window {window}: run {} has {of}", intent.run)))?, window)]
         }
         None => {
             let last = run
@@ -62,14 +66,12 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
                 .as_ref()
                 .and_then(|Logged { entry: c, .. }| c.drawn_from.as_deref())
                 .context("a completed run has a last tree head")?;
-            let mut chosen: Vec<(&Interval, u64)> = drawn_intervals(&archive.draw_seed(last)?, intervals.len(), sample)
-                .into_iter()
-                .map(|i| (&intervals[i], intervals[i].drawn))
-                .collect();
+            let drawn = drawn_intervals(&archive.draw_seed(last)?, intervals.len(), sample);
+            let mut chosen: Vec<(usize, u64)> = drawn.into_iter().map(|i| (i, intervals[i].drawn)).collect();
             for window in marked(&table) {
-                let interval = intervals.iter().find(|i| (i.from..i.to).contains(&window)).context("every window is in an interval")?;
-                if chosen.iter().all(|(c, _)| c.from != interval.from) {
-                    chosen.push((interval, window));
+                let place = place(window).context("every window is in an interval")?;
+                if chosen.iter().all(|(c, _)| *c != place) {
+                    chosen.push((place, window));
                 }
             }
             chosen
@@ -100,10 +102,21 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
         result.outcome = ReplayOutcome::Differs;
         result.differences.push(format!("initial parameters {}: seed and config give {parameters}", intent.initial_parameters));
     }
-    for (interval, drawn) in chosen {
-        let mut state = match &interval.checkpoint {
-            Some(digest) => trainer.load(&backend, &archive.objects.get(Class::Sealed, digest)?, &intent.config.to_string())?,
-            None => data.start(archive, &config, &trainer, &initial)?,
+    let checkpoints = Checkpoints { archive, backend: &backend, order: &order, config: intent.config };
+    // A replay begins where the whole state is, which may be some intervals before the one that is drawn.
+    let starts = |i: usize| i == 0 || is_whole(&config, intent, i - 1, run.progress[i - 1].entry.step);
+    let wanted: BTreeSet<usize> = chosen.iter().flat_map(|(c, _)| (0..=*c).rev().find(|i| starts(*i)).unwrap_or(0)..=*c).collect();
+    let end_step = |i: usize| run.progress[i].entry.step;
+    let bar = listener.task("steps replayed", wanted.iter().map(|i| end_step(*i) - i.checked_sub(1).map_or(0, end_step)).sum());
+    let mut reached: Option<(usize, State<Engine>)> = None;
+    for i in wanted {
+        let (interval, Logged { entry: progress, .. }) = (&intervals[i], &run.progress[i]);
+        let mut state = match reached.take() {
+            _ if i == 0 => data.start(archive, &config, &trainer, &initial)?,
+            _ if starts(i) => checkpoints.state(&trainer, &run.progress[i - 1].entry)?,
+            Some((end, state)) if end == i => state,
+            // The interval before it did not come out, which was said.
+            _ => continue,
         };
         // A checkpoint that has windows in it already would be compared with itself instead of computed again.
         let expected = (interval.from, table.accounts.windows.get(interval.from as usize).map(|w| w.first_step));
@@ -117,16 +130,12 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
             continue;
         }
         // To the end of the interval, so that its checkpoint is one that these steps lead to.
-        while (state.windows.len() as u64) < interval.to && trainer.window(&mut state, &mut |_| {}) {}
+        while (state.windows.len() as u64) < interval.to && trainer.window(&mut state, &mut |_| bar.advance(1)) {}
         // The run gave its documents' credit to the log before it saved its state.
         let rows = std::mem::take(&mut state.rows);
-        if exact && Digest::of(&trainer.save(&backend, &state, &intent.config.to_string())?) != interval.next {
+        if exact && let Some(text) = checkpoints.difference(&trainer, progress, starts(i + 1), &state)? {
             result.outcome = ReplayOutcome::Differs;
-            result.differences.push(format!(
-                "checkpoint after window {}: {} is not the state that replay leads to",
-                interval.to - 1,
-                interval.next
-            ));
+            result.differences.push(format!("after window {}: {text}", interval.to - 1));
         }
         // Weights that follow credit may differ in a millionth where credit differs in its last bits.
         if exact || state.shares.iter().all(|w| w.from_step == 0) {
@@ -161,7 +170,8 @@ pub fn replay(archive: &Archive, run: &Run, sample: usize, only: Option<u64>) ->
                 }
             }
         }
-        result.windows.push(drawn);
+        result.windows.extend(chosen.iter().filter(|(c, _)| *c == i).map(|(_, window)| *window));
+        reached = Some((i + 1, state));
     }
     if only.is_none() {
         // The steps of their intervals were all taken above.

@@ -6,6 +6,7 @@ use corpus::objects::Class;
 use corpus::{RunNumber, canonical};
 use ledger::entry::ReplayOutcome;
 use rules::earned::{Sampled, sampled, shares_of, table_of_run};
+use rules::listener::Silent;
 use rules::replay::replay;
 use rules::shares::{ShareLog, ShareTable};
 use rules::strata::of_sources;
@@ -99,7 +100,7 @@ fn trained(sampling: Sampling) -> (World, RunNumber) {
 
 #[track_caller]
 fn bit_equal((world, run): &(World, RunNumber)) {
-    let replayed = replay(&world.archive, world.state().run(*run).unwrap(), 9, None).unwrap();
+    let replayed = replay(&world.archive, world.state().run(*run).unwrap(), 9, None, &Silent).unwrap();
     assert_eq!((replayed.outcome, replayed.differences), (ReplayOutcome::BitEqual, Vec::new()));
 }
 

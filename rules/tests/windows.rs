@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger::entry::ReplayOutcome;
+use rules::listener::Silent;
 use rules::replay::replay;
 use testkit::{World, documents, tiny};
 use trainer::RunConfig;
@@ -27,7 +28,7 @@ const EQUAL: [(&str, u64); 2] = [("east", 1), ("west", 1)];
 #[test]
 fn one_interval_is_replayed_when_one_is_asked_for() {
     let world = trained(&tiny(), &EQUAL);
-    let replayed = replay(&world.archive, &world.state().runs[0], 1, None).unwrap();
+    let replayed = replay(&world.archive, &world.state().runs[0], 1, None, &Silent).unwrap();
     assert_eq!((replayed.windows.len(), replayed.outcome), (1, ReplayOutcome::BitEqual));
     assert!(replayed.of > 1);
 }
@@ -38,7 +39,7 @@ fn windows_that_stay_unexplained_are_replayed_whatever_is_drawn() {
     // A limit that nothing meets: every window is priced with quarter points and marked.
     config.attribution.residual_limit = 1e-15;
     let world = trained(&config, &EQUAL);
-    let mut replayed = replay(&world.archive, &world.state().runs[0], 1, None).unwrap();
+    let mut replayed = replay(&world.archive, &world.state().runs[0], 1, None, &Silent).unwrap();
     replayed.windows.sort_unstable();
     assert!(replayed.windows.iter().copied().eq(0..replayed.of), "{:?} of {}", replayed.windows, replayed.of);
     assert_eq!(replayed.outcome, ReplayOutcome::BitEqual);

@@ -21,6 +21,7 @@ use ledger::entry::{
 use ledger::history::Logged;
 use ledger::key::Algorithm;
 use rules::bundles::{counts, pool_documents, read_part, verdicts};
+use rules::listener::Silent;
 use rules::policy::{Policy, pool_source};
 use rules::seen::{Seen, by_part};
 use rules::targets::draw_targets;
@@ -194,7 +195,8 @@ impl World {
         let outlined = |part: &Part| -> rules::Result<Outlines> { Ok(outlines(&read_part(&self.objects, part)?, &parameters.filters)) };
         let submissions = view.epoch.submissions.iter().map(|s| seen.prepare(s, outlined)).collect::<rules::Result<Vec<_>>>()?;
         let pool = outlines(&view.pool()?, &Filters::default()).documents;
-        let (tables, openings) = judge(&mut keeper, &submissions, &pool, &key, &parameters, |d| hit_salt(&HITS, d))?;
+        let salt = |d| hit_salt(&HITS, d);
+        let (tables, openings) = judge(&mut keeper, &submissions, &pool, &key, &parameters, salt, &Silent)?;
         drop(submissions);
         Ok(Judged { tables, openings, parameters })
     }

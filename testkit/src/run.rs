@@ -8,6 +8,7 @@ use corpus::{Digest, EntryIndex, RunNumber};
 use kernels::Memory;
 use ledger::entry::{Attribution, Replay, ReplayOutcome, RunClose, RunIntent, RunOutcome, RunProgress};
 use ledger::history::Logged;
+use rules::checkpoints::is_whole;
 use rules::run_data::{self, Engine, RunData, steps_of};
 use rules::tables::nano;
 use trainer::{
@@ -83,6 +84,9 @@ struct Progress {
     windows: Vec<Window>,
     /// Credit by document since the last progress.
     rows: Vec<DocumentCredit>,
+    /// The whole state.
+    state: Vec<u8>,
+    /// What is kept of it.
     checkpoint: Vec<u8>,
     shares: Vec<trainer::Shares>,
 }
@@ -112,11 +116,19 @@ impl World {
                     logged = windows;
                     // The log has documents' credit before the state is saved without it.
                     let rows = std::mem::take(&mut state.rows);
+                    let digest = intent.config.to_string();
+                    let file = trainer.save(&backend, &state, &digest).expect("a state");
+                    let kept = if is_whole(config, intent, progress.len(), state.step) {
+                        trainer::pack(&file)
+                    } else {
+                        trainer::pack(&trainer.save_parameters(&backend, &state.parameters(), &digest).expect("parameters"))
+                    };
                     progress.push(Progress {
                         step: state.step,
                         windows: state.windows.clone(),
                         rows,
-                        checkpoint: trainer.save(&backend, &state, &intent.config.to_string()).expect("a checkpoint"),
+                        state: file,
+                        checkpoint: kept.expect("a checkpoint"),
                         shares: state.shares.clone(),
                     });
                 }
@@ -151,7 +163,8 @@ impl World {
                         step: windows[index as usize].end_step,
                         windows: windows.clone(),
                         rows: std::mem::take(&mut rows),
-                        checkpoint: format!("the state after window {index}").into_bytes(),
+                        state: format!("the state after window {index}").into_bytes(),
+                        checkpoint: format!("what is kept of the state after window {index}").into_bytes(),
                         shares: shares.clone(),
                     });
                 }
@@ -221,6 +234,7 @@ impl World {
                 run,
                 step,
                 windows: all as u64,
+                state: Digest::of(&p.state),
                 checkpoint: self.objects.put(Class::Sealed, p.checkpoint.clone()),
                 credit: put(write_credit(&credit).expect("a table")),
                 documents: put(write_documents(&rows).expect("a table")),

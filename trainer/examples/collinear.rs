@@ -106,7 +106,7 @@ fn main() {
     let all: Vec<u32> = (0..corpus.documents.len() as u32).filter(|d| corpus.documents[*d as usize].tokens.len() > 64).collect();
     let owner = |d: u32| corpus.documents[d as usize].bucket;
     let begun = std::time::Instant::now();
-    let pairs = trainer.alike(&state, &corpus, &all, tokens, owner, -1.0).expect("sketches");
+    let pairs = trainer.alike(&state.parameters(), &corpus, &all, tokens, owner, -1.0).expect("sketches");
     println!(
         "{} documents of {} contributors, {} copies; {:.1} s",
         plain.documents.len(),

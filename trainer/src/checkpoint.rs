@@ -1,24 +1,37 @@
 //! A run's state as one safetensors file: `theta`, `second`, `moment.<bucket>`, the open window's buffers, the
-//! sketches that are held, the credit that nobody has taken yet, and the rest as JSON in the header.
+//! sketches that are held, the credit that nobody has taken yet, and the rest as JSON in the header. A file of parameters has
+//! `theta`, and `basis` if documents are credited.
 //!
-//! The same state gives the same bytes.
+//! The same state gives the same bytes. How they are stored: `packed`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use corpus::credit::Window;
 use kernels::Memory;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::documents::{DocumentCredit, Held, Slot};
+use crate::documents::{self, DocumentCredit, Held, Slot};
 use crate::error::TrainError;
 use crate::order::Shares;
+use crate::packed;
 use crate::shares::Earned;
-use crate::state::{Open, State};
+use crate::sketch::Basis;
+use crate::state::{Open, Parameters, State};
 use crate::trainer::Trainer;
 
 /// The key of the header's JSON; one key, since a header's map has no order of its own.
 const META: &str = "assay.run-state.v3";
+
+/// The same of a file of parameters.
+const PARAMETERS: &str = "assay.run-parameters.v1";
+
+#[derive(Serialize, Deserialize)]
+struct ParametersMeta {
+    config_digest: String,
+    step: u64,
+    basis: bool,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Meta {
@@ -68,6 +81,62 @@ fn failed(e: impl std::fmt::Display) -> TrainError {
     TrainError::Checkpoint(e.to_string())
 }
 
+/// A tensor's name, type, shape and bytes.
+type Buffer = (String, Dtype, Vec<usize>, Vec<u8>);
+
+fn file(key: &str, meta: &impl Serialize, buffers: &[Buffer]) -> Result<Vec<u8>, TrainError> {
+    let meta = HashMap::from([(key.to_string(), serde_json::to_string(meta).map_err(failed)?)]);
+    let views: Result<Vec<(&str, TensorView<'_>)>, _> = buffers
+        .iter()
+        .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|v| (name.as_str(), v)))
+        .collect();
+    safetensors::serialize(views.map_err(failed)?, Some(meta)).map_err(failed)
+}
+
+/// A header's JSON under `key`, if it has that.
+fn meta<M: for<'de> Deserialize<'de>>(header: &Metadata, key: &str) -> Result<Option<M>, TrainError> {
+    let json = header.metadata().as_ref().and_then(|m| m.get(key));
+    json.map(|json| serde_json::from_str(json).map_err(failed)).transpose()
+}
+
+fn of_run(found: &str, expected: &str) -> Result<(), TrainError> {
+    if found == expected { Ok(()) } else { Err(failed(format!("belongs to the run config {found}, expected {expected}"))) }
+}
+
+fn basis_bytes(basis: &Basis) -> (Vec<usize>, Vec<u8>) {
+    let bytes: Vec<u8> = basis.flat().flat_map(f64::to_le_bytes).collect();
+    (vec![bytes.len() / 8], bytes)
+}
+
+/// A tensor that a file has to have: name, type and count of numbers.
+type Expected = (String, Dtype, usize);
+
+/// The header has these tensors and no others.
+fn check_tensors(header: &Metadata, expected: &[Expected]) -> Result<(), TrainError> {
+    for (name, dtype, count) in expected {
+        let info = header.info(name).ok_or_else(|| failed(format!("{name}: missing")))?;
+        // That shapes fit their bytes was checked when the header was read.
+        let found: usize = info.shape.iter().product();
+        if (info.dtype, found) != (*dtype, *count) {
+            return Err(failed(format!("{name}: expected {count} numbers of {dtype:?}, found {found} of {:?}", info.dtype)));
+        }
+    }
+    let names: BTreeSet<&str> = expected.iter().map(|(name, ..)| name.as_str()).collect();
+    match header.offset_keys().into_iter().find(|name| !names.contains(name.as_str())) {
+        Some(name) => Err(failed(format!("{name}: a tensor that no checkpoint of this run has"))),
+        None => Ok(()),
+    }
+}
+
+fn shares_of(meta: &Meta) -> Vec<Shares> {
+    meta.shares.iter().map(|(from_step, ppm)| Shares { from_step: *from_step, ppm: ppm.clone() }).collect()
+}
+
+/// The type of master values and of gradients as bytes.
+fn dtype(backend: &impl Memory) -> Dtype {
+    if backend.dtype() == "f32" { Dtype::F32 } else { Dtype::F64 }
+}
+
 impl<B: Memory> Trainer<'_, B> {
     /// The state as a file; `config_digest` names the run that it belongs to.
     ///
@@ -92,10 +161,9 @@ impl<B: Memory> Trainer<'_, B> {
             shares: state.shares.iter().map(|w| (w.from_step, w.ppm.clone())).collect(),
             earned: state.earned.iter().map(|e| (e.nats.to_bits(), e.tokens)).collect(),
         };
-        let meta = HashMap::from([(META.to_string(), serde_json::to_string(&meta).map_err(failed)?)]);
-        let dtype = if backend.dtype() == "f32" { Dtype::F32 } else { Dtype::F64 };
+        let dtype = dtype(backend);
         let (len, parts) = (self.layout().len, self.part_count());
-        let mut buffers: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        let mut buffers: Vec<Buffer> = Vec::new();
         let mut master = |name: String, values: &B::Master| buffers.push((name, dtype, vec![len], backend.master_to_bytes(values)));
         master("theta".into(), &state.theta);
         master("second".into(), &state.second);
@@ -115,8 +183,8 @@ impl<B: Memory> Trainer<'_, B> {
             buffers.push((format!("held.{:09}", held.step), dtype, shape, backend.gradient_to_bytes(&held.sketches)));
         }
         for (step, basis) in &state.bases {
-            let values: Vec<u8> = basis.flat().flat_map(f64::to_le_bytes).collect();
-            buffers.push((format!("basis.{step:09}"), Dtype::F64, vec![values.len() / 8], values));
+            let (shape, bytes) = basis_bytes(basis);
+            buffers.push((format!("basis.{step:09}"), Dtype::F64, shape, bytes));
         }
         if !state.rows.is_empty() {
             let places = state.rows.iter().flat_map(|r| [r.document, r.bucket, r.window as u32, r.tokens]);
@@ -125,24 +193,91 @@ impl<B: Memory> Trainer<'_, B> {
             buffers.push(("rows.places".into(), Dtype::U32, vec![state.rows.len(), 4], places));
             buffers.push(("rows.credit".into(), Dtype::F64, vec![state.rows.len(), parts], credit));
         }
-        let views: Result<Vec<(&str, TensorView<'_>)>, _> = buffers
-            .iter()
-            .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|v| (name.as_str(), v)))
-            .collect();
-        safetensors::serialize(views.map_err(failed)?, Some(meta)).map_err(failed)
+        file(META, &meta, &buffers)
     }
 
-    /// The inverse of [`Trainer::save`].
+    /// The state's parameters as a file; `config_digest` names the run that they belong to.
+    ///
+    /// # Errors
+    /// [`TrainError::Checkpoint`] if they cannot be written down.
+    pub fn save_parameters(&self, backend: &B, parameters: &Parameters<B>, config_digest: &str) -> Result<Vec<u8>, TrainError> {
+        let Parameters { step, theta, basis } = parameters;
+        let meta = ParametersMeta { config_digest: config_digest.to_string(), step: *step, basis: basis.is_some() };
+        let theta: Buffer = ("theta".into(), dtype(backend), vec![self.layout().len], backend.master_to_bytes(theta));
+        let basis = basis.as_ref().map(|basis| {
+            let (shape, bytes) = basis_bytes(basis);
+            ("basis".to_string(), Dtype::F64, shape, bytes)
+        });
+        file(PARAMETERS, &meta, &[theta].into_iter().chain(basis).collect::<Vec<_>>())
+    }
+
+    /// The file of a checkpoint that is stored packed, a state's or one of parameters. Its header is checked before memory is taken for
+    /// its tensors: they are this run's and no others, and as many documents are held as the order has in those steps. `check` sees the
+    /// sampling shares before the order is asked under them.
+    ///
+    /// # Errors
+    /// [`TrainError::Checkpoint`] if the bytes are damaged, of another run, or of another model; what `check` says.
+    pub fn unpack(
+        &self,
+        backend: &B,
+        packed: &[u8],
+        config_digest: &str,
+        check: impl FnOnce(&[Shares]) -> Result<(), TrainError>,
+    ) -> Result<Vec<u8>, TrainError> {
+        packed::unpack(packed, |header| {
+            if let Some(meta) = meta::<ParametersMeta>(header, PARAMETERS)? {
+                return self.check_parameters(backend, header, &meta, config_digest);
+            }
+            let meta = self.check_state(header, config_digest)?;
+            let shares = shares_of(&meta);
+            check(&shares)?;
+            for held in &meta.held {
+                let expected = documents::slots(&(self.batches)(held.step, &shares));
+                if slots_of(&held.slots) != expected {
+                    return Err(failed(format!(
+                        "step {}: holds {} documents, the order has {}",
+                        held.step,
+                        held.slots.len(),
+                        expected.len()
+                    )));
+                }
+            }
+            check_tensors(header, &self.expected(backend, &meta))
+        })
+    }
+
+    fn check_parameters(&self, backend: &B, header: &Metadata, meta: &ParametersMeta, config_digest: &str) -> Result<(), TrainError> {
+        of_run(&meta.config_digest, config_digest)?;
+        let theta = ("theta".to_string(), dtype(backend), self.layout().len);
+        let basis = meta.basis.then(|| ("basis".to_string(), Dtype::F64, self.basis_len()));
+        check_tensors(header, &[theta].into_iter().chain(basis).collect::<Vec<_>>())
+    }
+
+    /// The parameters of a file, which may be a state's.
     ///
     /// # Errors
     /// [`TrainError::Checkpoint`] if the file is damaged, of another run, or of another model.
-    pub fn load(&self, backend: &B, bytes: &[u8], config_digest: &str) -> Result<State<B>, TrainError> {
+    pub fn load_parameters(&self, backend: &B, bytes: &[u8], config_digest: &str) -> Result<Parameters<B>, TrainError> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(failed)?;
-        let meta = header.metadata().as_ref().and_then(|m| m.get(META)).ok_or_else(|| failed(format!("no key {META} in its header")))?;
-        let meta: Meta = serde_json::from_str(meta).map_err(failed)?;
-        if meta.config_digest != config_digest {
-            return Err(failed(format!("belongs to the run config {}, expected {config_digest}", meta.config_digest)));
-        }
+        let Some(meta) = meta::<ParametersMeta>(&header, PARAMETERS)? else {
+            return Ok(self.load(backend, bytes, config_digest)?.into());
+        };
+        self.check_parameters(backend, &header, &meta, config_digest)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(failed)?;
+        let theta = backend.master_from_bytes(tensors.tensor("theta").map_err(failed)?.data());
+        let basis = meta.basis.then(|| self.basis(tensors.tensor("basis").map_err(failed)?.data())).transpose()?;
+        Ok(Parameters { step: meta.step, theta, basis })
+    }
+
+    fn basis(&self, bytes: &[u8]) -> Result<Basis, TrainError> {
+        let values: Vec<f64> = bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect();
+        self.basis_from_flat(&values).ok_or_else(|| failed("a basis of another model"))
+    }
+
+    /// The header's JSON, if it is that of a state of this run.
+    fn check_state(&self, header: &Metadata, config_digest: &str) -> Result<Meta, TrainError> {
+        let meta: Meta = meta(header, META)?.ok_or_else(|| failed(format!("no key {META} in its header")))?;
+        of_run(&meta.config_digest, config_digest)?;
         let (parts, buckets) = (self.part_count(), self.buckets());
         let whole = |w: &Window| {
             w.tokens.len() == buckets
@@ -152,10 +287,60 @@ impl<B: Memory> Trainer<'_, B> {
         if let Some(window) = meta.windows.iter().find(|w| !whole(w)) {
             return Err(failed(format!("window {}: not of {buckets} buckets and {parts} pricing parts", window.index)));
         }
+        if meta.step > self.steps() || meta.losses.len() as u64 != meta.step {
+            return Err(failed(format!("step {} with {} losses, of a run of {} steps", meta.step, meta.losses.len(), self.steps())));
+        }
         let slots = meta.last.iter().flatten().chain(meta.held.iter().flat_map(|h| &h.slots));
         if meta.last.len() != buckets || slots.clone().any(|s| s.1 as usize >= buckets) {
             return Err(failed(format!("documents of other buckets than the run's {buckets}")));
         }
+        if let Some(open) = meta.open.as_ref().filter(|o| o.tokens.len() != buckets) {
+            return Err(failed(format!("its open window is of {} buckets, expected {buckets}", open.tokens.len())));
+        }
+        let held = meta.held.iter().map(|h| h.step).collect::<Vec<_>>();
+        if !held.is_sorted_by(|a, b| a < b) || held.last().is_some_and(|last| *last >= meta.step) {
+            return Err(failed(format!("holds documents of steps {held:?}, expected ascending steps before {}", meta.step)));
+        }
+        let from = meta.open.as_ref().map_or(meta.step, |o| o.first_step);
+        let look_ahead = self.config.attribution.look_ahead;
+        if let Some(step) = held.first().filter(|step| step.saturating_add(look_ahead) <= from) {
+            return Err(failed(format!("holds documents of step {step}, which are priced for {look_ahead} steps, at step {from}")));
+        }
+        let open_at = meta.open.as_ref().map(|o| o.first_step).filter(|_| self.sketch_len() > 0);
+        let used: BTreeSet<u64> = meta.held.iter().map(|h| h.basis).chain(open_at).collect();
+        let bases: BTreeSet<u64> = meta.bases.iter().copied().collect();
+        if let Some(step) = used.iter().find(|step| !bases.contains(step)) {
+            return Err(failed(format!("the basis of step {step} is missing")));
+        }
+        if let Some(step) = bases.iter().find(|step| !used.contains(step) && **step != meta.step) {
+            return Err(failed(format!("the basis of step {step} is nobody's")));
+        }
+        Ok(meta)
+    }
+
+    /// The tensors of a state whose credit by document was taken.
+    fn expected(&self, backend: &B, meta: &Meta) -> Vec<Expected> {
+        let (dtype, len, buckets) = (dtype(backend), self.layout().len, self.buckets());
+        let mut expected = vec![("theta".to_string(), dtype, len), ("second".to_string(), dtype, len)];
+        expected.extend((0..buckets).map(|b| (format!("moment.{b:05}"), dtype, len)));
+        if meta.open.is_some() {
+            expected.extend(["theta", "second", "decay"].map(|name| (format!("window.{name}"), dtype, len)));
+            expected.extend((0..buckets).map(|b| (format!("window.part.{b:05}"), dtype, len)));
+        }
+        let held = meta.held.iter().filter(|h| !h.slots.is_empty());
+        expected.extend(held.map(|h| (format!("held.{:09}", h.step), dtype, h.slots.len() * self.sketch_len())));
+        expected.extend(meta.bases.iter().map(|step| (format!("basis.{step:09}"), Dtype::F64, self.basis_len())));
+        expected
+    }
+
+    /// The inverse of [`Trainer::save`].
+    ///
+    /// # Errors
+    /// [`TrainError::Checkpoint`] if the file is damaged, of another run, or of another model.
+    pub fn load(&self, backend: &B, bytes: &[u8], config_digest: &str) -> Result<State<B>, TrainError> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(failed)?;
+        let meta = self.check_state(&header, config_digest)?;
+        let (parts, buckets, shares) = (self.part_count(), self.buckets(), shares_of(&meta));
         let tensors = SafeTensors::deserialize(bytes).map_err(failed)?;
         let read = |name: &str, count: usize| {
             let view = tensors.tensor(name).map_err(failed)?;
@@ -173,7 +358,7 @@ impl<B: Memory> Trainer<'_, B> {
         let master = |name: &str| Ok::<_, TrainError>(backend.master_from_bytes(&read(name, len)?));
         let by_bucket = |name: &str| (0..buckets).map(|b| master(&format!("{name}.{b:05}"))).collect::<Result<Vec<_>, _>>();
         let open = match meta.open {
-            Some(o) if o.tokens.len() == buckets => Some(Open {
+            Some(o) => Some(Open {
                 first_step: o.first_step,
                 length: o.length,
                 first_theta: master("window.theta")?,
@@ -182,7 +367,6 @@ impl<B: Memory> Trainer<'_, B> {
                 decay_part: master("window.decay")?,
                 tokens: o.tokens,
             }),
-            Some(o) => return Err(failed(format!("its open window is of {} buckets, expected {buckets}", o.tokens.len()))),
             None => None,
         };
         let mut held = Vec::new();
@@ -195,13 +379,7 @@ impl<B: Memory> Trainer<'_, B> {
         let mut bases = BTreeMap::new();
         for step in meta.bases {
             let view = tensors.tensor(&format!("basis.{step:09}")).map_err(failed)?;
-            let values: Vec<f64> = view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect();
-            let basis = self.basis_from_flat(&values).ok_or_else(|| failed(format!("basis of step {step}: of another model")))?;
-            bases.insert(step, basis);
-        }
-        let open_at = open.as_ref().map(|o: &Open<B>| o.first_step).filter(|_| self.sketch_len() > 0);
-        if let Some(step) = held.iter().map(|h| h.basis).chain(open_at).find(|step| !bases.contains_key(step)) {
-            return Err(failed(format!("the basis of step {step} is missing")));
+            bases.insert(step, self.basis(view.data())?);
         }
         Ok(State {
             step: meta.step,
@@ -216,7 +394,7 @@ impl<B: Memory> Trainer<'_, B> {
             bases,
             last: meta.last.iter().map(|l| slots_of(l)).collect(),
             rows: rows(&tensors, parts)?,
-            shares: meta.shares.into_iter().map(|(from_step, ppm)| Shares { from_step, ppm }).collect(),
+            shares,
             earned: meta.earned.into_iter().map(|(nats, tokens)| Earned { nats: f64::from_bits(nats), tokens }).collect(),
         })
     }

@@ -9,7 +9,7 @@ use crate::batch::{Batch, Corpus, Piece, passes};
 use crate::documents;
 use crate::error::TrainError;
 use crate::sink::Documents;
-use crate::state::State;
+use crate::state::Parameters;
 use crate::trainer::Trainer;
 
 /// Two documents whose gradients are alike.
@@ -29,21 +29,21 @@ const ROWS: usize = 128;
 impl<B: ModelOperations + AttributionOperations> Trainer<'_, B> {
     /// Pairs among `documents` of different owners whose cosine is at least `least`, the most alike first.
     ///
-    /// Every document's gradient is taken at the state's parameters, over its first `tokens` tokens. `owner` says whose a
+    /// Every document's gradient is taken at these parameters, over its first `tokens` tokens. `owner` says whose a
     /// document is; pairs of one owner are left out.
     ///
     /// # Errors
-    /// [`TrainError::Config`] if the run keeps no sketches, or the state has priced no window.
+    /// [`TrainError::Config`] if the run keeps no sketches, or has priced no window yet.
     pub fn alike(
         &mut self,
-        state: &State<B>,
+        at: &Parameters<B>,
         corpus: &Corpus,
         documents: &[u32],
         tokens: usize,
         owner: impl Fn(u32) -> usize,
         least: f64,
     ) -> Result<Vec<Alike>, TrainError> {
-        let mut sketches = self.gradient_sketches(state, corpus, documents, tokens)?;
+        let mut sketches = self.gradient_sketches(at, corpus, documents, tokens)?;
         standardise(&mut sketches);
         let b = self.backend;
         let len = sketches.first().map_or(0, Vec::len);
@@ -66,15 +66,15 @@ impl<B: ModelOperations + AttributionOperations> Trainer<'_, B> {
         Ok(found)
     }
 
-    /// A sketch of each document's gradient at the state's parameters, over its first `tokens` tokens.
+    /// A sketch of each document's gradient at these parameters, over its first `tokens` tokens.
     fn gradient_sketches(
         &mut self,
-        state: &State<B>,
+        at: &Parameters<B>,
         corpus: &Corpus,
         documents: &[u32],
         tokens: usize,
     ) -> Result<Vec<Vec<f64>>, TrainError> {
-        let (Some(sketcher), Some((_, basis))) = (&mut self.sketcher, state.bases.last_key_value()) else {
+        let (Some(sketcher), Some(basis)) = (&mut self.sketcher, &at.basis) else {
             return Err(TrainError::Config(
                 "documents' gradients are compared by their sketches: sketch_rank at least 1, and a window".into(),
             ));
@@ -96,7 +96,7 @@ impl<B: ModelOperations + AttributionOperations> Trainer<'_, B> {
             let mut sketches = b.gradient(slots.len() * sketcher.len());
             for batch in &batches {
                 let runs = documents::runs(batch, &slots);
-                self.engine.pass(&state.theta, batch, 1.0, &mut Documents { sketcher, sketches: &mut sketches, runs });
+                self.engine.pass(&at.theta, batch, 1.0, &mut Documents { sketcher, sketches: &mut sketches, runs });
             }
             let host = b.gradient_to_host(&sketches);
             let of = |document: &u32| slots.binary_search_by_key(document, |s| s.document).ok();

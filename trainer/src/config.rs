@@ -183,6 +183,10 @@ pub struct Attribution {
     pub pricing_tokens: usize,
     /// Windows between two entries of progress.
     pub progress_windows: u64,
+    /// Entries of progress between two checkpoints that hold the whole state, from which a replay can begin; the others hold the
+    /// parameters alone.
+    #[serde(default = "whole_every")]
+    pub whole_every: u64,
     /// Most buckets; contributors beyond them share some.
     pub max_buckets: usize,
     /// Projections of a map's input in the sketch of a document's gradient; 0 for no credit by document.
@@ -194,6 +198,10 @@ pub struct Attribution {
     /// Steps after its own in which a document's gradient is priced, as far as the first moment carries it.
     #[serde(default = "look_ahead")]
     pub look_ahead: u64,
+}
+
+fn whole_every() -> u64 {
+    1
 }
 
 fn sketch_rank() -> usize {
@@ -245,6 +253,7 @@ impl RunConfig {
             ),
             (self.attribution.rule != Rule::Boole, "attribution: rule is trapezoid or simpson; boole is what follows"),
             (self.attribution.progress_windows > 0, "attribution: progress_windows at least 1"),
+            (self.attribution.whole_every > 0, "attribution: whole_every at least 1"),
             (self.attribution.pricing_tokens >= 4, "attribution: pricing_tokens at least 4"),
             (self.attribution.max_buckets > 0, "attribution: max_buckets at least 1"),
             (self.attribution.sketch_rank <= m.channels.min(m.hidden), "attribution: sketch_rank at most the model's channels and hidden"),

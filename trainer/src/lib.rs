@@ -18,7 +18,7 @@
 //! - `run`: its steps and windows
 //! - `price`: the price of a window, split by bucket and document
 //! - `trace`: the record that exact credit is computed from
-//! - `checkpoint`: the state as bytes
+//! - `checkpoint`, `packed`: the state as a file, and as it is stored
 //! - `table`: the rows of the accounts' tables
 //! - `order_log`: what every step saw
 //! - `llama`, `names`: parameters under the names of Hugging Face Llama
@@ -45,6 +45,7 @@ mod model;
 mod names;
 mod order;
 mod order_log;
+mod packed;
 mod price;
 mod pricing;
 mod run;
@@ -75,9 +76,10 @@ pub use llama::{config_json, read_config, read_parameters, write_parameters};
 pub use model::{Layout, Tensor};
 pub use order::{Order, Shares};
 pub use order_log::order_rows;
+pub use packed::pack;
 pub use pricing::Pricing;
 pub use run::{Observer, StepReport};
 pub use shares::{Earned, Online, Rule as ShareRule, ratios};
-pub use state::{Open, State};
+pub use state::{Open, Parameters, State};
 pub use table::{Owners, credit_rows, document_rows};
 pub use trainer::{Setup, Trainer};

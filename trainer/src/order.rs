@@ -83,7 +83,8 @@ impl<'a> Order<'a> {
     /// Checks shares before they are used.
     ///
     /// # Errors
-    /// [`TrainError::Config`] if they are not ascending by step, of fewer groups than the corpus has, or leave nothing to train on.
+    /// [`TrainError::Config`] if they are not ascending by step, of fewer groups than the corpus has, or leave nothing to train on, or
+    /// draw far more tokens than the corpus has.
     pub fn check(&self, shares: &[Shares]) -> Result<(), TrainError> {
         let groups = self.corpus.group_tokens();
         for w in shares {
@@ -92,6 +93,11 @@ impl<'a> Order<'a> {
             }
             if w.ppm.iter().zip(&groups).all(|(w, tokens)| *w == 0 || *tokens == 0) {
                 return Err(TrainError::Config(format!("sampling shares from step {}: they leave no document to train on", w.from_step)));
+            }
+            // Rules scale shares to a mean of 1; what is far above that would make a pass of any length.
+            let drawn: u128 = w.ppm.iter().zip(&groups).map(|(w, tokens)| u128::from(*w) * u128::from(*tokens)).sum();
+            if drawn > 2 * u128::from(WHOLE) * self.total as u128 {
+                return Err(TrainError::Config(format!("sampling shares from step {}: their mean is above 2, expected 1", w.from_step)));
             }
         }
         if shares.windows(2).any(|w| w[0].from_step >= w[1].from_step) {

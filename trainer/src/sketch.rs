@@ -108,6 +108,12 @@ impl<B: Memory> Sketcher<B> {
         self.total
     }
 
+    /// Numbers of one basis.
+    pub(crate) fn basis_len(&self) -> usize {
+        let of = |(w, region): &(Matrix, Region)| if w.rows == 1 { 0 } else { region.rank * w.cols + w.rows };
+        self.matrices.iter().map(of).sum()
+    }
+
     /// Whether a basis of these numbers is one of this sketcher's.
     pub(crate) fn basis_from_flat(&self, mut values: &[f64]) -> Option<Basis> {
         let mut basis = Basis { directions: Vec::new(), scales: Vec::new() };

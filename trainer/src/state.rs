@@ -42,6 +42,29 @@ pub struct State<B: Memory> {
     pub earned: Vec<Earned>,
 }
 
+/// A run's parameters after a step, and what documents' gradients are compared with there.
+pub struct Parameters<B: Memory> {
+    /// Steps taken.
+    pub step: u64,
+    /// Parameters.
+    pub theta: B::Master,
+    /// What sketches are made with from here on; none without credit by document.
+    pub(crate) basis: Option<Basis>,
+}
+
+impl<B: Memory> State<B> {
+    /// A copy of the parameters.
+    pub fn parameters(&self) -> Parameters<B> {
+        Parameters { step: self.step, theta: self.theta.clone(), basis: self.bases.last_key_value().map(|(_, basis)| basis.clone()) }
+    }
+}
+
+impl<B: Memory> From<State<B>> for Parameters<B> {
+    fn from(mut state: State<B>) -> Parameters<B> {
+        Parameters { step: state.step, theta: state.theta, basis: state.bases.pop_last().map(|(_, basis)| basis) }
+    }
+}
+
 /// A window that is not priced yet.
 pub struct Open<B: Memory> {
     /// Its first step.

@@ -128,6 +128,11 @@ impl<'a, B: Memory> Trainer<'a, B> {
         self.sketcher.as_ref().map_or(0, Sketcher::len)
     }
 
+    /// Numbers of a basis; none without credit by document.
+    pub(crate) fn basis_len(&self) -> usize {
+        self.sketcher.as_ref().map_or(0, Sketcher::basis_len)
+    }
+
     /// The basis that `values` are the numbers of.
     pub(crate) fn basis_from_flat(&self, values: &[f64]) -> Option<Basis> {
         self.sketcher.as_ref()?.basis_from_flat(values)

@@ -40,6 +40,7 @@ fn config(tied: bool) -> RunConfig {
             residual_limit: 1e9,
             pricing_tokens: 4,
             progress_windows: 1,
+            whole_every: 1,
             max_buckets: 4,
             sketch_rank: 0,
             sketch_rows: 1,

@@ -127,6 +127,7 @@ impl Oracle {
                 residual_limit: 1e9,
                 pricing_tokens: 66,
                 progress_windows: 8,
+                whole_every: 1,
                 max_buckets: 4,
                 sketch_rank: 0,
                 sketch_rows: 1,

@@ -88,7 +88,7 @@ pub async fn replay(place: &Place, a: Replay) -> Result<Output> {
     let this = home.state.run(run)?.clone();
     // The first replay of what was drawn goes into the log; every other one only looks.
     let result = if window.is_some() || !this.replays.is_empty() {
-        rules::replay::replay(&home, &this, a.sample, window)?
+        rules::replay::replay(&home, &this, a.sample, window, &*home.listener)?
     } else {
         replay::run(&mut place.open().await?, run, a.sample).await?
     };

@@ -192,13 +192,13 @@ impl Entry {
             Entry::Compaction(e) => vec![("sealed/shard.parquet", e.file)],
             Entry::RunIntent(e) => vec![("public/run.toml", e.config)],
             Entry::RunProgress(e) => vec![
-                ("sealed/checkpoint.safetensors", e.checkpoint),
+                ("sealed/checkpoint.packed", e.checkpoint),
                 ("public/credit.parquet", e.credit),
                 ("public/documents.parquet", e.documents),
                 ("public/order.parquet", e.order),
                 ("public/weights.json", e.shares),
             ],
-            Entry::RunClose(e) => e.checkpoint.iter().map(|c| ("sealed/checkpoint.safetensors", *c)).collect(),
+            Entry::RunClose(e) => e.checkpoint.iter().map(|c| ("sealed/checkpoint.packed", *c)).collect(),
             Entry::Attribution(e) => {
                 vec![("public/credit.parquet", e.credit), ("public/windows.parquet", e.windows), ("public/documents.parquet", e.documents)]
             }

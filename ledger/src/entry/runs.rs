@@ -51,7 +51,9 @@ records! {
         step: u64,
         /// Windows priced.
         windows: u64,
-        /// The state, moments and accounts included.
+        /// The state's file, moments and accounts included, before it is packed; it need not be kept.
+        state: Digest,
+        /// What is kept of it, packed: all, or the parameters alone.
         checkpoint: Digest,
         /// The credit table so far.
         credit: Digest,
@@ -73,7 +75,7 @@ records! {
         outcome: RunOutcome,
         /// Steps taken.
         steps: u64,
-        /// The last state; none if the run was aborted before its first progress.
+        /// What is kept of the last state; none if the run was aborted before its first progress.
         checkpoint: Option<Digest>,
         /// Pricing loss before the first step.
         loss_start: i64,

@@ -307,6 +307,7 @@ impl World {
             run: RunNumber(0),
             step: 10 * windows,
             windows,
+            state: digest(&format!("state {windows}")),
             checkpoint: digest(&format!("checkpoint {windows}")),
             credit: digest(&format!("credit {windows}")),
             documents: digest(&format!("document table {windows}")),
