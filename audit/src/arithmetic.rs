@@ -12,6 +12,7 @@ use ledger::statement::Statement;
 use rayon::prelude::*;
 use rules::accounting::Accounting;
 use rules::bundles::pool_documents;
+use rules::listener::{Listener, Task};
 use rules::settlement::{compute_before, statements};
 use rules::tables::{Tables, nano, statements_root};
 use rules::targets::{Targets, draw_targets};
@@ -24,7 +25,7 @@ use trainer::{SamplingRule, read_documents};
 use super::{Report, Result};
 
 /// Checks every epoch and every run.
-pub fn check(epochs: &EpochViews<'_>, report: &mut Report) -> Result<()> {
+pub fn check(epochs: &EpochViews<'_>, listener: &dyn Listener, report: &mut Report) -> Result<()> {
     let before = report.findings.len();
     let (archive, withdrawn) = (epochs.archive, epochs.withdrawn()?);
     for (at, digest) in &withdrawn.foreign {
@@ -32,20 +33,23 @@ pub fn check(epochs: &EpochViews<'_>, report: &mut Report) -> Result<()> {
     }
     check_withdrawals(archive, report)?;
     let (mut documents, mut tokens) = (0, 0);
+    let submitted = archive.state.epochs.iter().flat_map(|e| &e.submissions).map(|s| s.submission.entry.documents);
+    let bar = listener.task("documents added up", submitted.sum());
     for view in epochs.iter() {
         check_targets(view, report)?;
         check_compactions(archive, view.epoch, withdrawn, report)?;
         let shared = Shared { withdrawn, gone: withdrawn.gone(), parameters: parameters(view)? };
         for s in &view.epoch.submissions {
-            check_submission(view, s, &shared, report)?;
+            check_submission(view, s, &shared, &*bar, report)?;
             documents += s.submission.entry.documents;
             tokens += s.tokens();
         }
     }
+    drop(bar);
     let mut books = Accounting::default();
     let mut signed = SignedStatements::default();
     for run in &archive.state.runs {
-        check_run(epochs.of_run(run), run, (&mut books, &mut signed), report)?;
+        check_run(epochs.of_run(run), run, (&mut books, &mut signed), listener, report)?;
         let settled = archive.state.runs.iter().find(|r| r.intent.entry.epoch == run.intent.entry.epoch && r.statements.is_some());
         let passed_over =
             run.attribution.is_some() && !run.intent.entry.pilot && settled.is_some_and(|s| s.intent.entry.run != run.intent.entry.run);
@@ -138,7 +142,7 @@ fn parameters(view: &EpochView<'_>) -> Result<Option<Digest>> {
     Ok(if judged { Some(Digest::of(&canonical::to_vec(&JudgeParameters::of(view)?)?)) } else { None })
 }
 
-fn check_submission(view: &EpochView<'_>, s: &Submitted, shared: &Shared<'_>, report: &mut Report) -> Result<()> {
+fn check_submission(view: &EpochView<'_>, s: &Submitted, shared: &Shared<'_>, bar: &dyn Task, report: &mut Report) -> Result<()> {
     let Logged { index: at, entry: submission } = &s.submission;
     let withdrawn = shared.withdrawn;
     let archive = view.archive;
@@ -153,6 +157,7 @@ fn check_submission(view: &EpochView<'_>, s: &Submitted, shared: &Shared<'_>, re
             .map(|place| bundle.prepare_one(place))
             .map(|p| (p.commitment, p.withdrawn.then_some(p.number)))
             .collect();
+        bar.advance(prepared.len() as u64);
         for (commitment, gone) in prepared {
             root.push(leaf_hash(&commitment.0));
             commitments.push(commitment);
@@ -273,7 +278,13 @@ fn check_compactions(archive: &Archive, e: &Epoch, withdrawn: &Withdrawn, report
     Ok(())
 }
 
-fn check_run(view: &EpochView<'_>, run: &Run, money: (&mut Accounting, &mut SignedStatements), report: &mut Report) -> Result<()> {
+fn check_run(
+    view: &EpochView<'_>,
+    run: &Run,
+    money: (&mut Accounting, &mut SignedStatements),
+    listener: &dyn Listener,
+    report: &mut Report,
+) -> Result<()> {
     let archive = view.archive;
     let Logged { index: at, entry: intent } = &run.intent;
     let Some(Logged { index: close_at, entry: close }) = &run.close else {
@@ -339,7 +350,7 @@ fn check_run(view: &EpochView<'_>, run: &Run, money: (&mut Accounting, &mut Sign
         });
     }
     check_shares(view, run, report)?;
-    check_statements(view, run, money, report)
+    check_statements(view, run, money, listener, report)
 }
 
 /// What a settled run was sampled with was named by the policy, or follows from an earlier run.
@@ -401,14 +412,17 @@ struct SignedStatements(Option<HashMap<(RunNumber, ContributorId), Vec<Digest>>>
 
 impl SignedStatements {
     /// Those of one run and contributor; all objects are read when the first is asked for.
-    fn of(&mut self, archive: &Archive, run: RunNumber, contributor: ContributorId) -> Result<&[Digest]> {
+    fn of(&mut self, archive: &Archive, run: RunNumber, contributor: ContributorId, listener: &dyn Listener) -> Result<&[Digest]> {
         if self.0.is_none() {
+            let listed = archive.objects.list(Class::Party)?;
+            let bar = listener.task("statements", listed.len() as u64);
             let read = |digest: &Digest| -> Option<((RunNumber, ContributorId), Digest)> {
+                bar.advance(1);
                 let statement = Statement::unverified(&archive.objects.get(Class::Party, digest).ok()?).ok()?;
                 Some(((statement.run, statement.contributor), *digest))
             };
             let mut all: HashMap<(RunNumber, ContributorId), Vec<Digest>> = HashMap::new();
-            for (of, digest) in archive.objects.list(Class::Party)?.par_iter().filter_map(read).collect::<Vec<_>>() {
+            for (of, digest) in listed.par_iter().filter_map(read).collect::<Vec<_>>() {
                 all.entry(of).or_default().push(digest);
             }
             self.0 = Some(all);
@@ -423,6 +437,7 @@ fn check_statements(
     view: &EpochView<'_>,
     run: &Run,
     (books, signed): (&mut Accounting, &mut SignedStatements),
+    listener: &dyn Listener,
     report: &mut Report,
 ) -> Result<()> {
     let archive = view.archive;
@@ -448,7 +463,7 @@ fn check_statements(
     let operator = archive.state.key_before(&Holder::Operator, *at).expect("a log with statements has an operator");
     let mut envelopes = Vec::new();
     for expected in statements(archive, run, &computed)? {
-        let digests = signed.of(archive, expected.run, expected.contributor)?;
+        let digests = signed.of(archive, expected.run, expected.contributor, listener)?;
         let says = |digest: &Digest| {
             let bytes = archive.objects.get(Class::Party, digest).ok()?;
             Statement::verify(&bytes, &operator).is_ok_and(|found| found == expected).then_some(bytes)

@@ -26,6 +26,7 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
     let verifier = Verifier::from_vkey(&String::from_utf8_lossy(&store::files::read(&path)?)).map_err(given(&path, Kind::Check))?;
     let log = LogFiles::new(&dir.join("log"));
     let before = report.findings.len();
+    let bar = listener.task("log files", 0);
     let mut read = match log.read(&verifier) {
         Ok(Some(read)) => read,
         Ok(None) => {
@@ -56,6 +57,7 @@ pub fn check(home: &Files, options: &Options, listener: &dyn Listener, report: &
     for (path, reason) in wrong.into_iter().filter(|(path, _)| !is_unfinished(path)) {
         report.find("log-files", None, format!("{}: {reason}", dir.join("log").join(path).display()));
     }
+    drop(bar);
     let entries = |each: record::Each<'_>| log.entries(read.head.size, 0..read.head.size, |_, some| each(some));
     let (state, named, witnesses) =
         record::check(&Log { verifier: &verifier, read: &read, entries: &entries }, options, listener, before, report)?;

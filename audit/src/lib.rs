@@ -216,11 +216,11 @@ fn archive_with(home: &Files, listener: &dyn Listener, excused: impl Fn(&Finding
 
 fn levels(archive: &Archive, options: &Options, listener: &dyn Listener, report: &mut Report, reached: &mut Vec<String>) -> Result<()> {
     let epochs = &EpochViews::of(archive);
-    let arithmetic = arithmetic::check(epochs, report).and_then(|()| money::check(epochs, options.now, report));
+    let arithmetic = arithmetic::check(epochs, listener, report).and_then(|()| money::check(epochs, options.now, listener, report));
     if readable("arithmetic", arithmetic, report)?.is_some() {
         reached.push("arithmetic".to_string());
     }
-    let verdicts = verdicts::check(epochs, options.verdicts, report);
+    let verdicts = verdicts::check(epochs, options.verdicts, listener, report);
     match readable("verdicts", verdicts, report)? {
         Some((n, of)) if n == of && n > 0 => reached.push("verdicts".to_string()),
         Some((n, of)) if n > 0 => reached.push(format!("verdicts ({n} of {of} submissions)")),

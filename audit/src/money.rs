@@ -10,13 +10,14 @@ use rules::accounting::{Accounting, disputed_contributor};
 use rules::clawback::{balances, cap};
 use rules::holds::{disputed, releasable};
 use rules::lines::{self, Amount};
+use rules::listener::Listener;
 use rules::{EpochViews, Kind};
 use store::Class;
 
 use super::{Report, Result};
 
 /// Checks the books from the first settlement to the last close.
-pub fn check(epochs: &EpochViews<'_>, now: u64, report: &mut Report) -> Result<()> {
+pub fn check(epochs: &EpochViews<'_>, now: u64, listener: &dyn Listener, report: &mut Report) -> Result<()> {
     let before = report.findings.len();
     let archive = epochs.archive;
     let state = &archive.state;
@@ -25,7 +26,9 @@ pub fn check(epochs: &EpochViews<'_>, now: u64, report: &mut Report) -> Result<(
         state.runs.iter().flat_map(|run| run.releases.iter().map(move |r| (r.index, (run, &r.entry)))).collect();
     let closes: BTreeMap<EntryIndex, &BooksClose> = state.closes.iter().map(|c| (c.index, &c.entry)).collect();
     let (mut free, mut closed) = (BTreeMap::new(), BTreeMap::new());
+    let bar = listener.task("releases and closes", (releases.len() + closes.len()) as u64);
     let folded = Accounting::before_each(archive, &releases.keys().chain(closes.keys()).copied().collect(), |at, accounting| {
+        bar.advance(1);
         if let Some((run, release)) = releases.get(&at) {
             let expected = releasable(epochs.of_run(run), accounting, run, at, release.time)?;
             free.insert(at, (lines::amounts(archive, &release.list)? == expected, expected.len()));
@@ -36,6 +39,7 @@ pub fn check(epochs: &EpochViews<'_>, now: u64, report: &mut Report) -> Result<(
         }
         Ok(())
     });
+    drop(bar);
     let accounting = match folded {
         Ok(accounting) => accounting,
         Err(e) if e.kind() == Kind::Io => return Err(e.into()),
@@ -65,7 +69,9 @@ pub fn check(epochs: &EpochViews<'_>, now: u64, report: &mut Report) -> Result<(
             });
         }
     }
+    let bar = listener.task("payouts", state.payouts.len() as u64);
     for payout in &state.payouts {
+        bar.advance(1);
         let Logged { index: at, entry: proposal } = &payout.proposal;
         let bytes = archive.objects.get(Class::Public, &proposal.list)?;
         let list: Vec<Amount> = lines::read(&bytes)?;

@@ -14,6 +14,7 @@ use filters::Filters;
 use ledger::Epoch;
 use ledger::history::Logged;
 use rayon::prelude::*;
+use rules::listener::Listener;
 use rules::seen::{Seen, by_part};
 use rules::verdicts::{JudgeParameters, Keeper, Opening, judge, outlines};
 use rules::{Archive, EpochView, EpochViews};
@@ -24,7 +25,7 @@ use super::{Report, Result};
 /// Submissions judged again, and submissions with verdicts; those of an epoch that is not revealed yet cannot be judged.
 ///
 /// Of each epoch the `share` is drawn from its seed and the log's size: with a share below one, what is looked at is not known before.
-pub fn check(epochs: &EpochViews<'_>, share: f64, report: &mut Report) -> Result<(usize, usize)> {
+pub fn check(epochs: &EpochViews<'_>, share: f64, listener: &dyn Listener, report: &mut Report) -> Result<(usize, usize)> {
     let archive = epochs.archive;
     let accepted = |e: &Epoch| e.submissions.iter().filter(|s| s.acceptance.is_some()).count();
     let of = archive.state.epochs.iter().map(accepted).sum();
@@ -37,11 +38,11 @@ pub fn check(epochs: &EpochViews<'_>, share: f64, report: &mut Report) -> Result
         if last(e).max(e.reveal.as_ref().map_or(EntryIndex(0), |Logged { index: at, .. }| *at)) < report.from {
             judged += accepted(e);
         } else if share > 0.0 {
-            let (submissions, verdicts) = check_epoch(view, share, report)?;
+            let (submissions, verdicts) = check_epoch(view, share, listener, report)?;
             (judged, count) = (judged + submissions, count + verdicts);
         }
     }
-    let tokens = if share > 0.0 { check_tokens(archive, share, report)? } else { 0 };
+    let tokens = if share > 0.0 { check_tokens(archive, share, listener, report)? } else { 0 };
     report.check("verdicts", format!("{count} verdicts and {tokens} tokens computed again"), before);
     Ok((judged, of))
 }
@@ -53,7 +54,7 @@ fn chosen(archive: &Archive, submission: EntryIndex, share: f64) -> bool {
     share >= 1.0 || f64::from(number) < share * f64::from(u32::MAX)
 }
 
-fn check_epoch(view: &EpochView<'_>, share: f64, report: &mut Report) -> Result<(usize, usize)> {
+fn check_epoch(view: &EpochView<'_>, share: f64, listener: &dyn Listener, report: &mut Report) -> Result<(usize, usize)> {
     let (archive, e) = (view.archive, view.epoch);
     let Logged { index: reveal_at, entry: reveal } = e.reveal.as_ref().expect("checked by the caller");
     let openings: Vec<Opening> = canonical::from_slice(&archive.objects.get(Class::Public, &reveal.openings)?)?;
@@ -65,13 +66,17 @@ fn check_epoch(view: &EpochView<'_>, share: f64, report: &mut Report) -> Result<
     let options = parameters.options(&reveal.dedup_key.0);
     let index = Index::open(&temporary.path().join("index"), &options.keys)?;
     let mut keeper = Keeper::over(Judge::with_base(index.view(), options.clone())?, Some((index, 0)), options);
-    for documents in seen.kept_before()?.chunk_by(|a, b| a.submission == b.submission) {
+    let kept = seen.kept_before()?;
+    let bar = listener.task("documents kept before", kept.len() as u64);
+    for documents in kept.chunk_by(|a, b| a.submission == b.submission) {
         let Some(s) = archive.state.submission(documents[0].submission) else { continue };
         for (part, documents) in by_part(&rules::parts::parts(archive, s)?, documents) {
             let outlines = outlines(&rules::bundles::read_part(&*archive.objects, part)?, &Filters::default());
             keeper.keep(documents.iter().map(|d| (*d, &outlines.documents[(d.number - part.first) as usize])))?;
+            bar.advance(documents.len() as u64);
         }
     }
+    drop(bar);
     let mut submissions = Vec::new();
     for s in &e.submissions {
         let to_judge = seen.prepare(s, outlining(archive, s.submission.index, &parameters.filters, temporary.path()))?;
@@ -82,7 +87,7 @@ fn check_epoch(view: &EpochView<'_>, share: f64, report: &mut Report) -> Result<
     }
     let pool = outlines(&view.pool()?, &Filters::default()).documents;
     let salt = |d: DocumentRef| salts.get(&d).copied().unwrap_or_default();
-    let (tables, found) = judge(&mut keeper, &submissions, &pool, &reveal.dedup_key.0, &parameters, salt)?;
+    let (tables, found) = judge(&mut keeper, &submissions, &pool, &reveal.dedup_key.0, &parameters, salt, listener)?;
     // Hits of texts that are destroyed cannot be counted again.
     let openings: Vec<Opening> = openings.into_iter().filter(|o| !seen.gone.contains(&o.document)).collect();
     report.expect(found == openings, "held-out-openings", *reveal_at, || "the openings are not those of the hits".into());
@@ -133,7 +138,7 @@ fn outlining<'a>(
 }
 
 /// Every document's tokens are what the logged tokenizer makes of its text.
-fn check_tokens(archive: &Archive, share: f64, report: &mut Report) -> Result<u64> {
+fn check_tokens(archive: &Archive, share: f64, listener: &dyn Listener, report: &mut Report) -> Result<u64> {
     if archive.state.tokenizer.is_none() {
         return Ok(0);
     }
@@ -141,7 +146,10 @@ fn check_tokens(archive: &Archive, share: f64, report: &mut Report) -> Result<u6
     let mut count = 0;
     let sampled = archive.state.epochs.iter().flat_map(|e| &e.submissions).filter(|s| chosen(archive, s.submission.index, share));
     let from = report.from;
-    for Logged { index: at, entry } in sampled.flat_map(|s| s.live_shards()).filter(|Logged { index: at, .. }| *at >= from) {
+    let shards: Vec<_> = sampled.flat_map(|s| s.live_shards()).filter(|Logged { index: at, .. }| *at >= from).collect();
+    let bar = listener.task("shards cut again", shards.len() as u64);
+    for Logged { index: at, entry } in shards {
+        bar.advance(1);
         let Ok(shard) = Shard::decode(&archive.objects.get(Class::Sealed, &entry.file)?) else { continue };
         let wrong = shard.documents.par_iter().find_first(|d| {
             match tokenizer.encode_document(&d.text, d.answer_at) {

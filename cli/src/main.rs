@@ -11,6 +11,7 @@ mod failure;
 mod http;
 mod output;
 mod place;
+mod progress;
 mod tables;
 
 use std::process::ExitCode;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         Some(|prompt| rpassword::prompt_password(prompt).map(zeroize::Zeroizing::new)),
     );
     let (command, as_json) = (args.command.name(), args.json);
+    progress::begin(std::time::Duration::from_secs(args.progress_every));
     if let Some(threads) = args.threads {
         // Fails only if the pool exists already, which it does not at the start of main.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();

@@ -1,16 +1,17 @@
-//! What a command says: text for people or one JSON object, on stdout; progress goes to stderr.
+//! What a command says: text for people or one JSON object, on stdout; how far something got is for `progress`.
 
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use corpus::text::{shown, shown_lines};
-use indicatif::{ProgressBar, ProgressStyle};
 
 pub use ledger::amount::with_currency as money;
-use rules::listener::{Listener, Task};
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use crate::progress;
+pub use crate::progress::Bars;
 
 /// The version of every JSON object that a command prints.
 const VERSION: u64 = 1;
@@ -131,58 +132,7 @@ pub fn escape(text: &str) -> String {
     shown_lines(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A bar on stderr, if that is a terminal, with what is done, the rate and the time left.
-pub fn progress(what: &'static str, count: u64) -> ProgressBar {
-    let template = format!("{what} {{bar:30}} {{pos}}/{{len}}  {{msg}}  {{per_sec}}, {{eta}} left");
-    ProgressBar::new(count).with_style(ProgressStyle::with_template(&template).expect("a valid template"))
-}
-
-/// Shows progress as bars on stderr.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Bars;
-
-struct Bar(ProgressBar);
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-impl Task for Bar {
-    fn advance(&self, by: u64) {
-        self.0.inc(by);
-    }
-
-    fn resume(&self, done: u64) {
-        self.0.set_position(done);
-        self.0.reset_eta();
-    }
-
-    fn set(&self, done: u64) {
-        self.0.set_position(done);
-    }
-
-    fn say(&self, text: String) {
-        self.0.set_message(text);
-        self.0.tick();
-    }
-}
-
-impl Listener for Bars {
-    fn task(&self, what: &'static str, count: u64) -> Box<dyn Task> {
-        if count == 0 {
-            return Box::new(Bar(ProgressBar::new_spinner()));
-        }
-        Box::new(Bar(progress(what, count)))
-    }
-
-    fn note(&self, text: &str) {
-        note(text);
-    }
-}
-
 /// A note for people on stderr.
 pub fn note(text: &str) {
-    raw(&format!("{}\n", shown_lines(text)));
+    progress::beside(|| raw(&format!("{}\n", shown_lines(text))));
 }

@@ -1,6 +1,7 @@
 //! The home that a command works on, and when.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Result;
 use pipeline::{Home, Snapshot};
@@ -20,7 +21,7 @@ pub struct Place {
 impl Place {
     /// Opens the home; its progress is shown on stderr.
     pub async fn open(&self) -> Result<Home> {
-        Ok(Home::open(&self.home, self.now).await?.listening(Bars))
+        Ok(Home::open_with(&self.home, self.now, Arc::new(Bars)).await?)
     }
 
     /// Reads what the home says now, for commands that only look: no lock is taken and nothing in it is written.

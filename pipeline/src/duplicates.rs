@@ -105,7 +105,7 @@ pub fn find(request: &Request, device: Device, listener: &dyn Listener) -> Resul
     let mut problems = Vec::new();
     let mut writers = Writers::open(request)?;
     let mut totals = Totals { novel_words: request.spans.then_some(0), ..Totals::default() };
-    let bar = listener.task("documents", 0);
+    let bar = listener.task("documents compared", 0);
     while let Some(item) = stream.next_item() {
         let block = match item {
             Item::Block(block) => block,
@@ -144,7 +144,8 @@ pub fn find(request: &Request, device: Device, listener: &dyn Listener) -> Resul
             totals.count(&ruling, bytes, words[i]);
             writers.document(id, ruling, hit, words[i], request.spans)?;
         }
-        bar.say(format!("{} documents, {} MB", totals.documents, totals.bytes / 1_000_000));
+        bar.set(totals.documents);
+        bar.say(format!("{} MB", totals.bytes / 1_000_000));
     }
     stream.finish()?;
     drop(bar);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ledger::history::{Logged, Run};
 use rules::Archive;
 use rules::checkpoints::{Checkpoints, whole_before};
+use rules::listener::Listener;
 use rules::run_data::{self, Engine};
 use serde::Serialize;
 use store::Class;
@@ -43,7 +44,7 @@ pub struct Window {
 /// Takes the steps of `window`, and those whose documents it still prices, again.
 ///
 /// Two buffers of the model's size are kept for each of these steps.
-pub fn window(archive: &Archive, run: &Run, window: u64) -> Result<Window> {
+pub fn window(archive: &Archive, run: &Run, window: u64, listener: &dyn Listener) -> Result<Window> {
     let Logged { entry: attribution, .. } =
         run.attribution.as_ref().ok_or_else(|| failure(Kind::Check, "the run has no attribution yet".to_string()))?;
     let tables = rules::run_tables::of_run(archive, run)?;
@@ -61,9 +62,11 @@ pub fn window(archive: &Archive, run: &Run, window: u64) -> Result<Window> {
         Some((_, p)) => checkpoints.state(&trainer, p)?,
         None => data.start(archive, &config, &trainer, &data.initial(archive, &config)?)?,
     };
+    let bar = listener.task("steps taken again", 0);
     while tables.accounts.windows.get(state.windows.len()).is_some_and(|w| w.end_step <= from) {
-        trainer.window(&mut state, &mut |_| {});
+        trainer.window(&mut state, &mut |_| bar.advance(1));
     }
+    drop(bar);
     trainer.record_until(&mut state, window);
     let factors: Vec<f64> = data.pricing.of().iter().map(trainer::Part::factor).collect();
     let mut exact: BTreeMap<String, f64> = BTreeMap::new();

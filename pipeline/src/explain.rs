@@ -7,6 +7,7 @@ use kernels::{Memory, OptimizerOperations};
 use ledger::history::Logged;
 use rules::Archive;
 use rules::checkpoints::{Checkpoints, whole_before};
+use rules::listener::Listener;
 use rules::run_data::{self, Engine};
 use serde::Serialize;
 use store::Class;
@@ -42,7 +43,7 @@ pub struct Explanation {
 ///
 /// The derivative of each token's loss along the preconditioned held-out gradient at the window's first parameters,
 /// scaled to the document's credit in that window.
-pub fn explain(archive: &Archive, run: RunNumber, document: &str) -> Result<Explanation> {
+pub fn explain(archive: &Archive, run: RunNumber, document: &str, listener: &dyn Listener) -> Result<Explanation> {
     let this = archive.state.run(run)?;
     let Logged { entry: a, .. } =
         this.attribution.as_ref().ok_or_else(|| failure(Kind::Check, format!("run {run}: no attribution yet")))?;
@@ -65,7 +66,9 @@ pub fn explain(archive: &Archive, run: RunNumber, document: &str) -> Result<Expl
         Some((_, p)) => checkpoints.state(&trainer, p)?,
         None => data.start(archive, &config, &trainer, &data.initial(archive, &config)?)?,
     };
-    while (state.windows.len() as u64) < window && trainer.window(&mut state, &mut |_| {}) {}
+    let bar = listener.task("steps taken again", 0);
+    while (state.windows.len() as u64) < window && trainer.window(&mut state, &mut |_| bar.advance(1)) {}
+    drop(bar);
     let direction = trainer.price_direction(&mut state);
     let index = data.owners.documents.iter().position(|d| d == document).context("a credited document is in the corpus")?;
     let whole = &data.corpus.documents[index];

@@ -132,7 +132,7 @@ pub fn gather(
     let manifest = source.manifest.as_ref().map(|(expression, bytes)| (expression.as_str(), bytes.as_slice()));
     let mut gatherer = Gatherer::new(master, filters, to);
     let (mut licences, mut origin) = (None, source.origin.clone());
-    let bar = listener.task("documents", 0);
+    let bar = listener.task("documents read", 0);
     let wanted = |place: &str| source.keep.is_none_or(|keep| keep(place));
     let mut stream = Stream::new(&source.path, &source.options);
     while let Some(item) = stream.next_item() {
@@ -157,7 +157,8 @@ pub fn gather(
                     }
                 }
                 gatherer.fields_not_read.extend(block.unused());
-                bar.say(format!("{} documents, {} MB read", gatherer.documents, gatherer.bytes / 1_000_000));
+                bar.set(gatherer.documents);
+                bar.say(format!("{} MB read", gatherer.bytes / 1_000_000));
             }
         }
     }

@@ -201,7 +201,7 @@ impl Home {
         files::write(&path, policy.as_bytes(), 0o644)?;
         // The config is what makes it a home: written last, so that an interrupted init is done again.
         files::write(&dir.join("assay.toml"), toml::to_string(&config)?.as_bytes(), 0o600)?;
-        let mut home = Home::open_or_begun(dir, now).await?;
+        let mut home = Home::open_or_begun(dir, now, Arc::new(Silent)).await?;
         if home.state.size == 0 {
             let public = |role: &str| read_key(&key_path(dir, role));
             let genesis = Genesis {
@@ -223,7 +223,12 @@ impl Home {
 
     /// Opens a home: replays its log, brings the catalog up to date.
     pub async fn open(dir: &Path, now: u64) -> Result<Home> {
-        let home = Home::open_or_begun(dir, now).await?;
+        Home::open_with(dir, now, Arc::new(Silent)).await
+    }
+
+    /// The same, with somebody who hears how far something got, from opening it on.
+    pub async fn open_with(dir: &Path, now: u64, listener: Arc<dyn Listener>) -> Result<Home> {
+        let home = Home::open_or_begun(dir, now, listener).await?;
         if home.state.size == 0 {
             return Err(usage(format!("{}: the log has no genesis; give `assay init` again", dir.display())));
         }
@@ -231,7 +236,7 @@ impl Home {
     }
 
     /// A home as `init` finds it: its log may still be empty.
-    async fn open_or_begun(dir: &Path, now: u64) -> Result<Home> {
+    async fn open_or_begun(dir: &Path, now: u64, listener: Arc<dyn Listener>) -> Result<Home> {
         let config = config_of_home(dir)?;
         let log = read_key(&key_path(dir, "log"))?;
         // Anybody can derive a demonstration's keys, and two homes of one seed are two logs of one key.
@@ -265,7 +270,7 @@ impl Home {
             beside,
             secrets: Secrets { dir: dir.to_path_buf(), demo_seed: config.demo_seed },
             config,
-            listener: Arc::new(Silent),
+            listener,
             now,
             log: Log::Held(Box::new(sequencer)),
             books: KeptBooks::from(books),
@@ -493,11 +498,14 @@ impl Home {
                 index + 1
             }
         };
+        let bar = self.listener.task("entries in the catalog", self.state.size);
+        bar.resume(known);
         for start in (known..self.state.size).step_by(4096) {
             let bytes = self.sequencer().entries(start..self.state.size.min(start + 4096))?;
             let entries = (start..).zip(&bytes).map(|(index, b)| Ok(parse(EntryIndex(index), b)?.1)).collect::<Result<Vec<_>>>()?;
             let moved = self.movements(EntryIndex(start), &entries)?;
             self.apply_to_catalog(EntryIndex(start), &bytes, entries, moved).await?;
+            bar.set(self.state.size.min(start + 4096));
         }
         Ok(())
     }

@@ -65,7 +65,7 @@ pub(crate) async fn judge_epoch(home: &Home, number: u32, device: Device) -> Res
     let own: Vec<&Submitted> = view.epoch.submissions.iter().collect();
     let files = outlines_of(home, &own).await?;
     let keeper = kept::index_of(home, &seen, &parameters.options(&secrets.key)).await?.on_device(device);
-    judge_over(&view, &seen, files, keeper, parameters, &secrets)
+    judge_over(&view, &seen, files, keeper, parameters, &secrets, &*home.listener)
 }
 
 /// The verdicts of an epoch that was judged, computed again by who only looks.
@@ -79,7 +79,7 @@ pub(crate) async fn judge_looking(home: &Snapshot, number: u32) -> Result<Vec<Ve
     let files = outlines_looking(home, &own).await?;
     let folder = tempfile::tempdir()?;
     let keeper = kept::judge_over_kept(home, &seen, &parameters.options(&secrets.key), folder.path()).await?;
-    Ok(judge_over(&view, &seen, files, keeper, parameters, &secrets)?.tables)
+    Ok(judge_over(&view, &seen, files, keeper, parameters, &secrets, &*home.listener)?.tables)
 }
 
 /// The label of the secret that an epoch's documents are compared under.
@@ -103,12 +103,13 @@ fn judge_over(
     mut keeper: Keeper,
     parameters: JudgeParameters,
     secrets: &EpochSecrets,
+    listener: &dyn Listener,
 ) -> Result<Judged> {
     let pool = outlines(&view.pool()?, &Filters::default()).documents;
     let prepare = |(s, files): (&Submitted, Vec<Digest>)| -> Result<ToJudge> { Ok(seen.prepare(s, loading(view.archive, s, files)?)?) };
     let submissions: Vec<ToJudge> = view.epoch.submissions.iter().zip(files).map(prepare).collect::<Result<_>>()?;
     let salts = |document: DocumentRef| hit_salt(&secrets.hits, document);
-    let (tables, openings) = judge(&mut keeper, &submissions, &pool, &secrets.key, &parameters, salts)?;
+    let (tables, openings) = judge(&mut keeper, &submissions, &pool, &secrets.key, &parameters, salts, listener)?;
     Ok(Judged { tables, openings, parameters, keeper })
 }
 
@@ -211,7 +212,10 @@ async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usiz
     }
     let (json, origin) = match given {
         Some(json) => (json, TokenizerOrigin::Given),
-        None => (ingest::train(texts.iter().map(String::as_str), vocabulary)?, TokenizerOrigin::Trained),
+        None => {
+            let _bar = home.listener.task("tokenizer training", 0);
+            (ingest::train(texts.iter().map(String::as_str), vocabulary)?, TokenizerOrigin::Trained)
+        }
     };
     let loaded = TextTokenizer::from_json(&json).map_err(|e| usage(e.to_string()))?;
     fits(&loaded, &texts, &*home.listener).map_err(|reason| usage(format!("tokenizer {}: {reason}", Digest::of(&json))))?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use corpus::{Digest, DocumentRef};
 use dedup::{DedupError, Index, Judge, Name, Options};
 use ledger::history::Submitted;
+use rules::listener::Listener;
 use rules::parts::parts;
 use rules::seen::{Seen, by_part};
 use rules::verdicts::{JudgeParameters, Keeper, name};
@@ -50,7 +51,7 @@ pub(crate) async fn index_of(home: &Home, seen: &Seen<'_>, options: &Options) ->
     // Before every verdict of this epoch; when exactly does not matter to who asks for it.
     let mut making = Keeper::over(Judge::with_base(index.view(), options.clone())?, Some((index, 0)), options.clone());
     let files = outlines_of(home, &submissions(home, &expected)?).await?;
-    keep_all(home, &mut making, &expected, files)?;
+    keep_all(home, &mut making, &expected, files, &*home.listener)?;
     making.finish()?;
     let index = Index::open(&dir, &options.keys)?;
     Ok(keeper(Judge::with_base(index.view(), options.clone())?, index))
@@ -62,7 +63,7 @@ pub(crate) async fn judge_over_kept(home: &Snapshot, seen: &Seen<'_>, options: &
     let mut keeper = Keeper::over(Judge::with_base(index.view(), options.clone())?, Some((index, 0)), options.clone());
     let kept = seen.kept_before()?;
     let files = outlines_looking(home, &submissions(home, &kept)?).await?;
-    keep_all(home, &mut keeper, &kept, files)?;
+    keep_all(home, &mut keeper, &kept, files, &*home.listener)?;
     Ok(keeper)
 }
 
@@ -77,12 +78,20 @@ fn submissions<'a>(archive: &'a Archive, documents: &[DocumentRef]) -> Result<Ve
 }
 
 /// Lets a judge keep documents from their word hashes, which are in `files` by submission and bundle.
-fn keep_all(archive: &Archive, keeper: &mut Keeper, documents: &[DocumentRef], files: Vec<Vec<Digest>>) -> Result<()> {
+fn keep_all(
+    archive: &Archive,
+    keeper: &mut Keeper,
+    documents: &[DocumentRef],
+    files: Vec<Vec<Digest>>,
+    listener: &dyn Listener,
+) -> Result<()> {
+    let bar = listener.task("documents kept before", documents.len() as u64);
     for ((documents, s), files) in by_submission(documents).zip(submissions(archive, documents)?).zip(files) {
         let load = loading(archive, s, files)?;
         for (part, documents) in by_part(&parts(archive, s)?, documents) {
             let outlines = load(part)?;
             keeper.keep(documents.iter().map(|d| (*d, &outlines.documents[(d.number - part.first) as usize])))?;
+            bar.advance(documents.len() as u64);
         }
     }
     Ok(())

@@ -1,7 +1,9 @@
 //! The catalog, made again from log and objects.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use rules::listener::Listener;
 use serde::Serialize;
 use store::Catalog;
 
@@ -21,7 +23,9 @@ pub struct Rebuilt {
 }
 
 /// Makes the catalog of the home in `dir` again: an SQLite file is moved aside, Postgres tables are emptied.
-pub async fn rebuild(dir: &Path, now: u64) -> Result<Rebuilt> {
+///
+/// `listener` hears how far it got.
+pub async fn rebuild(dir: &Path, now: u64, listener: Arc<dyn Listener>) -> Result<Rebuilt> {
     let config = config_of_home(dir)?;
     let before = match config.database.strip_prefix("sqlite:") {
         Some(name) if !dir.join(name).exists() => None,
@@ -42,7 +46,7 @@ pub async fn rebuild(dir: &Path, now: u64) -> Result<Rebuilt> {
             Some(dump)
         }
     };
-    let home = Home::open(dir, now).await?;
+    let home = Home::open_with(dir, now, listener).await?;
     let after = home.catalog.dump().await?;
     Ok(Rebuilt { entries: home.state.size, same: before.map(|b| b == after), matches_log: home.catalog_matches().await? })
 }

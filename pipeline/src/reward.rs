@@ -31,11 +31,18 @@ pub async fn run(home: &mut Home, number: RunNumber) -> Result<Settled> {
     if run.statements.is_none() {
         all.iter_mut().for_each(|s| s.time = home.now);
     }
-    let envelopes = all.iter().map(|s| s.sign(home.operator())).collect::<Result<Vec<_>, _>>()?;
-    if run.statements.is_none() {
-        for envelope in &envelopes {
-            home.objects.put(Class::Party, envelope)?;
+    let bar = home.listener.task("statements signed", all.len() as u64);
+    let mut envelopes = Vec::with_capacity(all.len());
+    for statement in &all {
+        let envelope = statement.sign(home.operator())?;
+        if run.statements.is_none() {
+            home.objects.put(Class::Party, &envelope)?;
         }
+        envelopes.push(envelope);
+        bar.advance(1);
+    }
+    drop(bar);
+    if run.statements.is_none() {
         let entry = Statements {
             time: home.now,
             epoch: run.intent.entry.epoch,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::epoch::EpochView;
 use crate::error::{Context, Result};
+use crate::listener::Listener;
 use crate::policy::Policy;
 
 /// How verdicts come about, as a public object.
@@ -264,15 +265,18 @@ pub fn judge(
     key: &Key,
     parameters: &JudgeParameters,
     hit_salts: impl Fn(DocumentRef) -> Digest,
+    listener: &dyn Listener,
 ) -> Result<(Vec<VerdictTable>, Vec<Opening>)> {
     let guard = Guard::new(pool.iter().map(|o| o.words.as_slice()), key);
     let mut openings = Vec::new();
     let mut tables: Vec<VerdictTable> = Vec::with_capacity(submissions.len());
     let mut order: Vec<Due> = Vec::new();
+    let bar = listener.task("bundles outlined", submissions.iter().map(|s| s.parts.len() as u64).sum());
     for (i, s) in submissions.iter().enumerate() {
         let mut rows = Vec::new();
         for part in 0..s.parts.len() {
             let outlines = (s.outlines)(part)?;
+            bar.advance(1);
             let hits: Vec<(u64, u64)> = outlines.documents.par_iter().map(|o| guard.hits(&o.words)).collect();
             for ((number, outline), (matched, total)) in (s.parts[part].first..).zip(&outlines.documents).zip(hits) {
                 let document = DocumentRef { submission: s.index, number };
@@ -295,7 +299,9 @@ pub fn judge(
         }
         tables.push(VerdictTable { submission: s.index, rows });
     }
+    drop(bar);
     order.sort_unstable();
+    let bar = listener.task("documents judged", order.len() as u64);
     let mut words = Recent::default();
     for batch in order.chunk_by(|a, b| a.5 == b.5).flat_map(|same| same.chunks(BATCH)) {
         let mut named = Vec::with_capacity(batch.len());
@@ -318,6 +324,7 @@ pub fn judge(
             }
         }
         keeper.flush(false)?;
+        bar.advance(batch.len() as u64);
     }
     openings.sort_by_key(|o| o.document);
     Ok((tables, openings))

@@ -53,6 +53,9 @@ pub struct Args {
     /// Threads; default: all cores.
     #[arg(long, global = true)]
     pub threads: Option<usize>,
+    /// Where stderr is no terminal: seconds between lines on it that say how far something got; 0 for a line at every change.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = crate::progress::EVERY_SECONDS)]
+    pub progress_every: u64,
     /// Seconds since 1970 that entries are dated with; default: the clock.
     #[arg(long, global = true)]
     pub now: Option<u64>,

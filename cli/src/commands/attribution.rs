@@ -67,7 +67,8 @@ pub fn sampled(home: &Snapshot, run: RunNumber) -> Result<Output> {
 
 /// Which tokens of a document carry its credit.
 pub fn explain(place: &Place, a: Explain) -> Result<Output> {
-    let found = explain::explain(&*place.look()?, a.run, &a.document)?;
+    let home = place.look()?;
+    let found = explain::explain(&home, a.run, &a.document, &*home.listener)?;
     let tokens = &found.tokens;
     let mut order: Vec<usize> = (0..tokens.len()).collect();
     order.sort_by(|a, b| tokens[*b].nats.total_cmp(&tokens[*a].nats));

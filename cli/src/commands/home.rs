@@ -1,5 +1,7 @@
 //! A home: made, and its catalog made again.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use pipeline::witnesses::WitnessChoice;
 use pipeline::{Home, rebuild};
@@ -9,7 +11,7 @@ use store::files;
 use super::proof;
 use crate::args::home::Init;
 use crate::failure::usage;
-use crate::output::Output;
+use crate::output::{Bars, Output};
 use crate::place::Place;
 
 /// Makes a home.
@@ -49,7 +51,7 @@ fn remote_witnesses(given: &[String]) -> Result<WitnessChoice> {
 
 /// Makes the catalog again from log and objects, and says whether it is the same.
 pub async fn rebuild(place: &Place) -> Result<Output> {
-    let rebuilt = rebuild::rebuild(&place.home, place.now).await?;
+    let rebuilt = rebuild::rebuild(&place.home, place.now, Arc::new(Bars)).await?;
     let same = match rebuilt.same {
         Some(true) => "it is the same as before",
         Some(false) => "it differs from the one before, which was wrong",

@@ -96,7 +96,7 @@ pub async fn replay(place: &Place, a: Replay) -> Result<Output> {
         format!("run {run}: windows {:?} of {} replayed: {}\n{}", result.windows, result.of, result.outcome, result.differences.join("\n"));
     let mut exact = Vec::new();
     for window in result.windows.iter().filter(|_| a.documents) {
-        let found = pipeline::exact::window(&home, &this, *window)?;
+        let found = pipeline::exact::window(&home, &this, *window, &*home.listener)?;
         text += &exact::text(&home, &found)?;
         exact.push(found);
     }

@@ -16,12 +16,14 @@ use crate::output::{escape, money};
 /// Writes copies for the contributors of a settled run below the home's `statements/`: signed, as a page, and as a table.
 pub fn write(home: &Home, settled: &Settled) -> Result<()> {
     let (folder, names) = (home.dir.join(format!("statements/run-{}", settled.run)), home.names());
+    let bar = home.listener.task("statements written", settled.statements.len() as u64);
     for (statement, envelope) in &settled.statements {
         let name = names.get(&statement.contributor).cloned().unwrap_or_else(|| statement.contributor.to_string());
         let file = file_name(&name);
         write_copy(&folder.join(format!("{file}.json")), envelope, 0o600)?;
         write_copy(&folder.join(format!("{file}.html")), html(statement, &name).as_bytes(), 0o600)?;
         write_copy(&folder.join(format!("{file}.csv")), csv(statement).as_bytes(), 0o600)?;
+        bar.advance(1);
     }
     Ok(())
 }
