@@ -1,10 +1,8 @@
 //! Every verdict and every token again, once the epoch's key is revealed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use corpus::bundle::Part;
-use corpus::objects::ObjectError;
 use corpus::outline::Outlines;
 use corpus::shard::Shard;
 use corpus::verdict::VerdictTable;
@@ -79,7 +77,10 @@ fn check_epoch(view: &EpochView<'_>, share: f64, listener: &dyn Listener, report
     drop(bar);
     let mut submissions = Vec::new();
     for s in &e.submissions {
-        let to_judge = seen.prepare(s, outlining(archive, s.submission.index, &parameters.filters, temporary.path()))?;
+        let outlining = |part: &Part| -> rules::Result<Outlines> {
+            Ok(outlines(&rules::bundles::read_part(&*archive.objects, part)?, &parameters.filters))
+        };
+        let to_judge = seen.prepare(s, outlining)?;
         if let (Some(Logged { index: at, .. }), false) = (&s.acceptance, to_judge.given.is_empty()) {
             report.unverifiable(*at, format!("submission {}: verdicts on {} documents", s.submission.index, to_judge.given.len()));
         }
@@ -95,7 +96,7 @@ fn check_epoch(view: &EpochView<'_>, share: f64, listener: &dyn Listener, report
     for (s, table) in e.submissions.iter().zip(&tables).filter(|(s, _)| chosen(archive, s.submission.index, share)) {
         let Some(Logged { index: at, entry: acceptance }) = &s.acceptance else { continue };
         let logged = VerdictTable::decode(&archive.objects.get(Class::Public, &acceptance.verdicts)?)?;
-        for (logged, found) in logged.rows.iter().zip(&table.rows).filter(|(a, b)| a != b) {
+        for (logged, found) in logged.rows.iter().zip(table.iter()).filter(|(a, b)| **a != *b) {
             report.find(
                 "verdict",
                 *at,
@@ -110,31 +111,12 @@ fn check_epoch(view: &EpochView<'_>, share: f64, listener: &dyn Listener, report
                 ),
             );
         }
-        report.expect(logged.rows.len() == table.rows.len(), "verdict", *at, || {
-            format!("{} verdicts, expected {}", logged.rows.len(), table.rows.len())
+        report.expect(logged.rows.len() == table.len(), "verdict", *at, || {
+            format!("{} verdicts, expected {}", logged.rows.len(), table.len())
         });
-        (judged, count) = (judged + 1, count + table.rows.len());
+        (judged, count) = (judged + 1, count + table.len());
     }
     Ok((judged, count))
-}
-
-/// Outlines from texts, made once: they are asked for twice.
-fn outlining<'a>(
-    archive: &'a Archive,
-    submission: EntryIndex,
-    filters: &'a Filters,
-    temporary: &Path,
-) -> impl Fn(&Part) -> rules::Result<Outlines> + 'a {
-    let temporary = temporary.to_path_buf();
-    move |part| {
-        let path = temporary.join(format!("{submission}-{}", part.first));
-        if let Some(bytes) = store::files::read_if_present(&path).map_err(|e| ObjectError::Refused(e.into()))? {
-            return Ok(Outlines::decode(&bytes)?);
-        }
-        let outlines = outlines(&rules::bundles::read_part(&*archive.objects, part)?, filters);
-        std::fs::write(&path, outlines.encode()?).map_err(|e| ObjectError::Refused(e.into()))?;
-        Ok(outlines)
-    }
 }
 
 /// Every document's tokens are what the logged tokenizer makes of its text.

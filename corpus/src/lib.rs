@@ -46,9 +46,15 @@ pub mod text;
 mod threshold;
 pub mod verdict;
 #[cfg(feature = "tables")]
+mod verdict_rows;
+#[cfg(feature = "tables")]
 mod verdict_table;
 
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use id::{ContributorId, DocumentRef, EntryIndex, ParseIdError, RunNumber};
 pub use kind::Kind;
 pub use threshold::Threshold;
+#[cfg(feature = "tables")]
+pub use verdict_rows::{RowWriter, VerdictRows};
+#[cfg(feature = "tables")]
+pub use verdict_table::{VerdictReader, write_verdicts};

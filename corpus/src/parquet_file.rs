@@ -1,10 +1,13 @@
 //! The one way tables are written: zstd but for small ones, row groups of bounded size, no time stamp, so that one table has one file.
 
 use std::io::Write;
+use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, SchemaRef};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::datatypes::{DataType, Field, SchemaRef};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_writer::compute_leaves;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
@@ -13,6 +16,9 @@ use parquet::schema::types::ColumnPath;
 
 /// Largest row group, in bytes before compression.
 const ROW_GROUP_BYTES: usize = 128 << 20;
+
+/// Most rows of a row group.
+const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// Columns whose values hardly repeat: a dictionary of them is work for nothing. Hashes of words do not become smaller either.
 const PLAIN: [&str; 7] = ["text", "salt", "commitment", "text_digest", "hit", "doc", "cluster"];
@@ -97,10 +103,51 @@ impl<W: Write + Send> TableWriter<W> {
     /// Goes on with compression.
     fn compress(&mut self) -> Result<(), ParquetError> {
         let State::Small { out, batches, .. } = std::mem::replace(&mut self.state, State::Failed) else { return Ok(()) };
-        let writer =
-            written(out, &self.schema, self.metadata.clone(), Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?), &batches)?;
+        let writer = written(out, &self.schema, self.metadata.clone(), zstd()?, &batches)?;
         self.state = State::Large(Box::new(writer));
         Ok(())
+    }
+
+    /// Writes a whole table to a writer that has none of its rows, one column of a row group after the other, so that no more than a column
+    /// is in memory.
+    ///
+    /// `column` gives the array of a field for some of `rows` rows; it is asked for fields in their order. The file is the one that
+    /// [`TableWriter::write`] makes of all rows at once.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write_by_column(mut self, rows: usize, mut column: impl FnMut(&Field, Range<usize>) -> ArrayRef) -> Result<(), ParquetError> {
+        // Columns up to the one with which the table is no longer small.
+        let schema = self.schema.clone();
+        let head = rows.min(ROW_GROUP_ROWS);
+        let (mut ahead, mut bytes) = (Vec::new(), 0);
+        while let Some(field) = schema.fields().get(ahead.len()).filter(|_| bytes <= SMALL_BYTES) {
+            let array = column(field, 0..head);
+            bytes += value_bytes(&array);
+            ahead.push(array);
+        }
+        if bytes <= SMALL_BYTES && head == rows {
+            self.write(&RecordBatch::try_new(schema, ahead).map_err(failed)?)?;
+            return self.finish();
+        }
+        self.compress()?;
+        let State::Large(writer) = self.state else { return Err(failed("a write failed before")) };
+        let (mut file, factory) = writer.into_serialized_writer().map_err(failed)?;
+        let mut ahead = ahead.into_iter();
+        for (group, first) in (0..rows).step_by(ROW_GROUP_ROWS).enumerate() {
+            let mut chunks = factory.create_column_writers(group).map_err(failed)?.into_iter();
+            let mut out = file.next_row_group().map_err(failed)?;
+            for field in schema.fields() {
+                let array = ahead.next().unwrap_or_else(|| column(field, first..rows.min(first + ROW_GROUP_ROWS)));
+                for leaf in compute_leaves(field, &array).map_err(failed)? {
+                    let mut chunk = chunks.next().expect("a writer for each leaf");
+                    chunk.write(&leaf).map_err(failed)?;
+                    chunk.close().and_then(|chunk| chunk.append_to_row_group(&mut out)).map_err(failed)?;
+                }
+            }
+            out.close().map_err(failed)?;
+        }
+        file.close().map(|_| ()).map_err(failed)
     }
 
     /// Writes the footer.
@@ -117,6 +164,10 @@ impl<W: Write + Send> TableWriter<W> {
     }
 }
 
+fn zstd() -> Result<Compression, ParquetError> {
+    Ok(Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?))
+}
+
 /// A file that begins with `batches`.
 fn written<W: Write + Send>(
     out: W,
@@ -128,6 +179,7 @@ fn written<W: Write + Send>(
     let mut properties = WriterProperties::builder()
         .set_compression(compression)
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         // The version of the writer's library would change files from build to build.
         .set_created_by("assay".to_string())
         .set_key_value_metadata(Some(metadata));
@@ -175,10 +227,45 @@ pub fn encode(batches: &[RecordBatch], metadata: &[(&str, String)]) -> Result<Ve
 /// # Errors
 /// If it is damaged or not Parquet.
 pub fn decode(bytes: &[u8]) -> Result<Table, ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::copy_from_slice(bytes)).map_err(failed)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::copy_from_slice(bytes)).map_err(failed)?;
     let metadata = pairs(builder.metadata());
     let batches = builder.with_batch_size(65_536).build().map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
     Ok(Table { batches, metadata })
+}
+
+/// A table that is read batch by batch: some of its rows, and its footer's pairs.
+pub(crate) struct Stream {
+    /// The footer's key-value pairs whose keys start with `assay.`.
+    pub(crate) metadata: Vec<(String, String)>,
+    /// Rows of the whole table.
+    pub(crate) rows: u64,
+    reader: ParquetRecordBatchReader,
+}
+
+/// Rows that are decoded at once where a table is read batch by batch.
+const STREAMED_ROWS: usize = 8192;
+
+impl Stream {
+    /// The rows `range` of a file, as far as it has them.
+    ///
+    /// # Errors
+    /// If it is damaged or not Parquet.
+    pub(crate) fn open(bytes: Bytes, range: Range<usize>) -> Result<Stream, ParquetError> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(failed)?;
+        let metadata = pairs(builder.metadata());
+        let rows: usize = builder.metadata().file_metadata().num_rows().try_into().map_err(failed)?;
+        let (first, end) = (range.start.min(rows), range.end.min(rows));
+        let wanted = builder.with_offset(first).with_limit(end.saturating_sub(first)).with_batch_size(STREAMED_ROWS);
+        Ok(Stream { metadata, rows: rows as u64, reader: wanted.build().map_err(failed)? })
+    }
+}
+
+impl Iterator for Stream {
+    type Item = Result<RecordBatch, ParquetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.reader.next().map(|batch| batch.map_err(failed))
+    }
 }
 
 /// Decodes some columns of a file.
@@ -186,7 +273,7 @@ pub fn decode(bytes: &[u8]) -> Result<Table, ParquetError> {
 /// # Errors
 /// If it is damaged or not Parquet.
 pub(crate) fn decode_columns(bytes: &[u8], names: &[&str]) -> Result<Table, ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::copy_from_slice(bytes)).map_err(failed)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::copy_from_slice(bytes)).map_err(failed)?;
     let metadata = pairs(builder.metadata());
     let wanted = builder.schema().fields().iter().enumerate().filter(|(_, f)| names.contains(&f.name().as_str())).map(|(i, _)| i);
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
@@ -203,8 +290,8 @@ fn pairs(metadata: &ParquetMetaData) -> Vec<(String, String)> {
 ///
 /// # Errors
 /// If it is damaged or not Parquet.
-pub fn footer(bytes: &[u8]) -> Result<(u64, Vec<(String, String)>), ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::copy_from_slice(bytes)).map_err(failed)?;
+pub fn footer(bytes: &Bytes) -> Result<(u64, Vec<(String, String)>), ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(failed)?;
     let rows = builder.metadata().file_metadata().num_rows();
     Ok((rows.try_into().map_err(failed)?, pairs(builder.metadata())))
 }

@@ -1,15 +1,17 @@
 //! Shards: accepted documents of one submission as tokens, in Parquet. The format is in `docs/shard-format.md`.
 
+use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BinaryArray, BooleanArray, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, BinaryArray, BooleanArray, ListArray, StringArray, UInt32Array, UInt64Array};
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
 
 use crate::digest::Digest;
 use crate::id::{ContributorId, DocumentRef};
 use crate::merkle;
-use crate::parquet_file::{self, ParquetError, column};
+use crate::parquet_file::{self, ParquetError, TableWriter, column};
 use crate::shard::record;
 use crate::text;
 
@@ -105,7 +107,7 @@ impl Footer {
     ///
     /// # Errors
     /// If it is none.
-    pub fn read(bytes: &[u8]) -> Result<Footer, ShardError> {
+    pub fn read(bytes: &Bytes) -> Result<Footer, ShardError> {
         let failed = ParquetError::message;
         let (rows, metadata) = parquet_file::footer(bytes)?;
         let meta = |key: &str| {
@@ -116,6 +118,47 @@ impl Footer {
         let document_root = meta("assay.document_root")?.parse().map_err(|e| failed(format!("footer: {e}")))?;
         let refused = meta("assay.refused")?.parse().map_err(|e| failed(format!("footer: refused: {e}")))?;
         Ok(Footer { rows, tokens, refused, document_root })
+    }
+}
+
+/// Columns in their order.
+const COLUMNS: [&str; 13] = [
+    "doc",
+    "commitment",
+    "submission",
+    "contributor",
+    "licence",
+    "source",
+    "text",
+    "answer_at",
+    "tokens",
+    "learned_from",
+    "reversible",
+    "salt",
+    "cluster",
+];
+
+/// A column of some documents.
+fn array(name: &str, d: &[TokenizedDocument]) -> ArrayRef {
+    match name {
+        "doc" | "cluster" => Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.document.to_string()))),
+        "commitment" => Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.commitment.0))),
+        "submission" => Arc::new(UInt64Array::from_iter_values(d.iter().map(|d| d.document.submission.0))),
+        "contributor" => Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.contributor.to_string()))),
+        "licence" => Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.licence))),
+        "source" => Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.source))),
+        "text" => Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.text))),
+        "answer_at" => Arc::new(d.iter().map(|d| d.answer_at).collect::<UInt64Array>()),
+        "tokens" => Arc::new(ListArray::new(
+            Arc::new(Field::new("item", DataType::UInt32, false)),
+            OffsetBuffer::from_lengths(d.iter().map(|d| d.tokens.len())),
+            Arc::new(UInt32Array::from_iter_values(d.iter().flat_map(|d| d.tokens.iter().copied()))),
+            None,
+        )),
+        "learned_from" => Arc::new(d.iter().map(|d| d.learned_from).collect::<UInt32Array>()),
+        "reversible" => Arc::new(BooleanArray::from_iter(d.iter().map(|d| Some(d.reversible)))),
+        "salt" => Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.salt.0))),
+        other => unreachable!("shards have no column {other}"),
     }
 }
 
@@ -136,30 +179,25 @@ impl Shard {
     /// # Errors
     /// If it cannot be written.
     pub fn encode(&self) -> Result<Vec<u8>, ParquetError> {
+        let mut out = Vec::new();
+        self.write(&mut out)?;
+        Ok(out)
+    }
+
+    /// Writes the bytes that [`Shard::encode`] gives, a column after the other.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write<W: Write + Send>(&self, out: W) -> Result<(), ParquetError> {
         let d = &self.documents;
-        let values = UInt32Array::from_iter_values(d.iter().flat_map(|d| d.tokens.iter().copied()));
-        let tokens = ListArray::new(
-            Arc::new(Field::new("item", DataType::UInt32, false)),
-            OffsetBuffer::from_lengths(d.iter().map(|d| d.tokens.len())),
-            Arc::new(values),
-            None,
-        );
-        let columns: [(&str, ArrayRef); 13] = [
-            ("doc", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.document.to_string())))),
-            ("commitment", Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.commitment.0)))),
-            ("submission", Arc::new(UInt64Array::from_iter_values(d.iter().map(|d| d.document.submission.0)))),
-            ("contributor", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.contributor.to_string())))),
-            ("licence", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.licence)))),
-            ("source", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.source)))),
-            ("text", Arc::new(StringArray::from_iter_values(d.iter().map(|d| &d.text)))),
-            ("answer_at", Arc::new(d.iter().map(|d| d.answer_at).collect::<UInt64Array>())),
-            ("tokens", Arc::new(tokens)),
-            ("learned_from", Arc::new(d.iter().map(|d| d.learned_from).collect::<UInt32Array>())),
-            ("reversible", Arc::new(BooleanArray::from_iter(d.iter().map(|d| Some(d.reversible))))),
-            ("salt", Arc::new(BinaryArray::from_iter_values(d.iter().map(|d| d.salt.0)))),
-            ("cluster", Arc::new(StringArray::from_iter_values(d.iter().map(|d| d.document.to_string())))),
-        ];
-        let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
+        // A column may have nulls if it has some, so that shards in which no answer is marked have the schema of old ones.
+        let nullable = |name: &str| match name {
+            "answer_at" => d.iter().any(|d| d.answer_at.is_none()),
+            "learned_from" => d.iter().any(|d| d.learned_from.is_none()),
+            _ => false,
+        };
+        let field = |name: &str| Field::new(name, array(name, &[]).data_type().clone(), nullable(name));
+        let schema: SchemaRef = Arc::new(Schema::new(COLUMNS.map(field).to_vec()));
         let footer = [
             ("assay.shard_version", VERSION.to_string()),
             ("assay.tokenizer", self.tokenizer.to_string()),
@@ -167,7 +205,8 @@ impl Shard {
             ("assay.tokens", self.tokens().to_string()),
             ("assay.refused", d.iter().filter(|d| d.tokens.is_empty()).count().to_string()),
         ];
-        parquet_file::encode(&[batch], &footer)
+        let writer = TableWriter::new(out, schema, &footer);
+        writer.write_by_column(d.len(), |field, range| array(field.name(), &d[range]))
     }
 
     /// Reads a shard and checks it: footer against rows, every commitment against salt and text.

@@ -224,6 +224,63 @@ impl VerdictRow {
         }
         record
     }
+
+    /// The inverse of [`VerdictRow::record`]; `None` if these bytes are no record.
+    pub fn from_record(record: &[u8]) -> Option<VerdictRow> {
+        let mut rest = Fields(record);
+        let (commitment, number) = (Digest(rest.take()?), rest.u32()?);
+        let verdict = Verdict::from_code(rest.text()?)?;
+        let of = if rest.flag()? { Some(rest.document()?) } else { None };
+        let (intersection, union, words, novel_words) = (rest.u64()?, rest.u64()?, rest.u64()?, rest.u64()?);
+        let covers = rest.u32()?;
+        let covered_by = (0..covers).map(|_| Some(Cover { document: rest.document()?, words: rest.u64()? })).collect::<Option<_>>()?;
+        let hit = if rest.flag()? { Some(Digest(rest.take()?)) } else { None };
+        let filtered =
+            if rest.flag()? { Some(Measure { rule: rest.text()?.to_string(), measured: rest.u64()?, limit: rest.u64()? }) } else { None };
+        let decision = Decision { verdict, of, intersection, union, words, novel_words, covered_by, hit, filtered };
+        rest.0.is_empty().then_some(VerdictRow { number, commitment, decision })
+    }
+}
+
+/// What is left of a record.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.bytes(N)?.try_into().ok()
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        Some(u32::from_be_bytes(self.take()?))
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        Some(u64::from_be_bytes(self.take()?))
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.take::<1>()? {
+            [0] => Some(false),
+            [1] => Some(true),
+            _ => None,
+        }
+    }
+
+    fn document(&mut self) -> Option<DocumentRef> {
+        Some(DocumentRef { submission: EntryIndex(self.u64()?), number: self.u32()? })
+    }
+
+    /// Text behind its length in one byte.
+    fn text(&mut self) -> Option<&'a str> {
+        let [length] = self.take::<1>()?;
+        std::str::from_utf8(self.bytes(length.into())?).ok()
+    }
 }
 
 /// The decisions about one submission, in the order of its documents.
@@ -252,11 +309,28 @@ impl VerdictTable {
 
     /// Roots over the accepted and over all other documents.
     pub fn roots(&self) -> (Digest, Digest) {
-        let root = |accepted: bool| {
-            let leaves: Vec<Digest> =
-                self.rows.iter().filter(|r| (r.verdict == Verdict::Accepted) == accepted).map(|r| merkle::leaf_hash(&r.record())).collect();
-            merkle::root(&leaves)
-        };
-        (root(true), root(false))
+        let mut roots = Roots::default();
+        self.rows.iter().for_each(|row| roots.push(row));
+        roots.roots()
+    }
+}
+
+/// The trees over accepted and over all other documents, row by row.
+#[derive(Clone, Debug, Default)]
+pub struct Roots {
+    accepted: merkle::Frontier,
+    rejected: merkle::Frontier,
+}
+
+impl Roots {
+    /// Adds the next row.
+    pub fn push(&mut self, row: &VerdictRow) {
+        let tree = if row.verdict == Verdict::Accepted { &mut self.accepted } else { &mut self.rejected };
+        tree.push(merkle::leaf_hash(&row.record()));
+    }
+
+    /// Roots over the accepted and over all other documents.
+    pub fn roots(&self) -> (Digest, Digest) {
+        (self.accepted.root(), self.rejected.root())
     }
 }

@@ -13,8 +13,8 @@ pub enum DedupError {
         /// Why.
         source: std::io::Error,
     },
-    /// The temporary file for word streams cannot be written.
-    #[error("temporary file for word streams: {0}")]
+    /// A temporary file, for word streams or for what was decided, cannot be written.
+    #[error("temporary file: {0}")]
     Spill(#[from] std::io::Error),
     /// A file of the index is not what its manifest says, or the manifest is none.
     #[error("index file {path}: {reason}")]

@@ -4,6 +4,8 @@
 //! edge: no chains. Documents come in batches, of which every size gives the same rulings: first each is compared with what was kept
 //! before the batch, in parallel; then, one after the other, with what the batch itself keeps.
 
+use std::sync::Arc;
+
 use corpus::Threshold;
 use rayon::prelude::*;
 
@@ -112,10 +114,38 @@ pub(crate) struct Scratch {
     buffer: Vec<u32>,
 }
 
+/// What makes documents ready for a judge: it needs the judge's keys and device, and nothing that was kept.
+#[derive(Clone)]
+pub struct Preparer {
+    constants: Vec<Constants>,
+    spans: bool,
+    device: Arc<Device>,
+}
+
+impl Preparer {
+    /// Signs documents and takes their fingerprints, in parallel.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn prepare(&self, documents: &mut [Features]) -> Result<(), DedupError> {
+        self.device.sign(documents, &self.constants)?;
+        if self.spans {
+            let last = self.last();
+            documents.par_iter_mut().with_min_len(16).for_each(|f| f.fingerprints = fingerprints(&f.words, last));
+        }
+        Ok(())
+    }
+
+    /// The key of everything but bands: the last one, which of an epoch's two is the one that nobody could know.
+    fn last(&self) -> &Constants {
+        self.constants.last().expect("at least one key")
+    }
+}
+
 /// The documents kept so far: those of an index on disk, then those in memory.
 pub struct Judge {
     options: Options,
-    constants: Vec<Constants>,
+    preparer: Preparer,
     base: Option<View>,
     /// The ordinal of the first document in memory.
     first: u32,
@@ -124,7 +154,6 @@ pub struct Judge {
     places: Places,
     /// Fingerprints of what the batch at hand keeps, and some more.
     recent: Filter,
-    device: Device,
 }
 
 impl Judge {
@@ -147,22 +176,26 @@ impl Judge {
         let first = base.as_ref().map_or(0, View::len);
         let bands = options.keys.len() * BANDS;
         Judge {
-            constants: options.constants(),
+            preparer: Preparer { constants: options.constants(), spans: options.spans, device: Arc::new(Device::Cpu) },
             first,
             kept: Kept::new(options.width(), options.memory_bytes),
             bands: Bands::new(bands, first),
             places: Places::default(),
             recent: Filter::new(1 << 20),
-            device: Device::Cpu,
             options,
             base,
         }
     }
 
     /// Signs and proves on another device, with the same result.
-    pub fn on_device(mut self, device: Device) -> Judge {
-        self.device = device;
+    pub fn on_device(mut self, device: impl Into<Arc<Device>>) -> Judge {
+        self.preparer.device = device.into();
         self
+    }
+
+    /// What makes documents ready for it, while it judges others.
+    pub fn preparer(&self) -> Preparer {
+        self.preparer.clone()
     }
 
     /// Kept documents in all.
@@ -177,7 +210,7 @@ impl Judge {
 
     /// What it kept besides its base, for an index.
     pub fn into_delta(self) -> Delta {
-        Delta { first: self.first, kept: self.kept, bands: self.bands, places: self.places, device: self.device }
+        Delta { first: self.first, kept: self.kept, bands: self.bands, places: self.places, device: self.preparer.device }
     }
 
     /// What the caller calls a kept document.
@@ -188,16 +221,12 @@ impl Judge {
         }
     }
 
-    /// Signs documents and takes their fingerprints, in parallel.
+    /// As [`Preparer::prepare`].
     ///
     /// # Errors
     /// If the device fails.
     pub fn prepare(&self, documents: &mut [Features]) -> Result<(), DedupError> {
-        self.device.sign(documents, &self.constants)?;
-        if self.options.spans {
-            documents.par_iter_mut().with_min_len(16).for_each(|f| f.fingerprints = fingerprints(&f.words, self.constants()));
-        }
-        Ok(())
+        self.preparer.prepare(documents)
     }
 
     /// Keeps a document whatever it is like: what an earlier epoch accepted. `features` are prepared.
@@ -206,7 +235,8 @@ impl Judge {
     /// If the temporary file for word streams cannot be written.
     pub fn keep(&mut self, name: Name, features: &Features) -> Result<u32, DedupError> {
         let open = self.walk(features, |_| ());
-        self.push(name, features, open)
+        let places: Vec<Option<Place>> = features.fingerprints.iter().map(|f| self.place(f.key)).collect();
+        self.push(name, features, open, &places)
     }
 
     /// Judges the next documents in order of priority, and keeps those that are no duplicates. They are prepared.
@@ -215,7 +245,7 @@ impl Judge {
     /// If the device fails, or the temporary file for word streams cannot be written.
     pub fn judge(&mut self, batch: &[(Name, Features)]) -> Result<Vec<Ruling>, DedupError> {
         let batch_first = self.len();
-        let mut probed: Vec<Probed> = match &self.device {
+        let mut probed: Vec<Probed> = match &*self.preparer.device {
             Device::Cpu => batch
                 .par_iter()
                 .with_min_len(16)
@@ -407,7 +437,7 @@ impl Judge {
         } else if coverage.words > 0 && self.options.threshold.reached(coverage.words, features.words.len() as u64) {
             Decision::Contained(coverage.by[0].0)
         } else {
-            Decision::Kept(self.push(name, features, open)?)
+            Decision::Kept(self.push(name, features, open, &places)?)
         };
         Ok(Ruling { decision, coverage })
     }
@@ -427,15 +457,13 @@ impl Judge {
         open
     }
 
-    fn push(&mut self, name: Name, features: &Features, open: Vec<Open>) -> Result<u32, DedupError> {
+    /// Keeps a document; `places` says which of its fingerprints were seen before.
+    fn push(&mut self, name: Name, features: &Features, open: Vec<Open>, places: &[Option<Place>]) -> Result<u32, DedupError> {
         let ordinal = self.len();
         self.bands.insert(ordinal, open.iter().map(|o| (o.band, o.key)));
         self.kept.push(name, features.text_digest, &features.words, &features.slots)?;
-        let seen = features.fingerprints.iter().map(|f| (f.key, Place { ordinal, position: f.position }));
-        match &self.base {
-            Some(base) => self.places.insert_all(seen.filter(|(key, _)| base.place(*key).is_none()).collect::<Vec<_>>().into_iter()),
-            None => self.places.insert_all(seen),
-        }
+        let new = features.fingerprints.iter().zip(places).filter(|(_, place)| place.is_none());
+        self.places.insert_all(new.map(|(f, _)| (f.key, Place { ordinal, position: f.position })));
         features.fingerprints.iter().for_each(|f| self.recent.insert(f.key));
         Ok(ordinal)
     }
@@ -451,9 +479,8 @@ impl Judge {
         self.base.as_ref().and_then(|b| b.place(key)).or_else(|| self.places.get(key))
     }
 
-    /// The key of everything but bands: the last one, which of an epoch's two is the one that nobody could know.
     fn constants(&self) -> &Constants {
-        self.constants.last().expect("at least one key")
+        self.preparer.last()
     }
 
     fn slots(&self, ordinal: u32) -> &[u32] {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use crate::bands::{Bands, Places};
 use crate::device::Device;
@@ -161,12 +162,12 @@ pub struct Delta {
     pub(crate) bands: Bands,
     pub(crate) places: Places,
     /// What sorts.
-    pub(crate) device: Device,
+    pub(crate) device: Arc<Device>,
 }
 
 impl Delta {
     /// The device that the judge had, for the next one.
-    pub fn into_device(self) -> Device {
+    pub fn into_device(self) -> Arc<Device> {
         self.device
     }
 }

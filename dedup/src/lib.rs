@@ -35,7 +35,7 @@ pub use features::{Features, Name};
 pub use guard::Guard;
 pub use hash::{Constants, Key};
 pub use index::{Index, View};
-pub use judge::{Decision, Judge, Options, Ruling};
+pub use judge::{Decision, Judge, Options, Preparer, Ruling};
 pub use kept::Delta;
 pub use signature::{BANDS, SLOTS, band_key, sign};
 pub use similarity::{Comparer, Overlap};

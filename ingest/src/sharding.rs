@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use corpus::bundle::Bundle;
 use corpus::shard::{Shard, TokenizedDocument};
-use corpus::verdict::{Verdict, VerdictTable};
+use corpus::verdict::{Verdict, VerdictRow};
 use corpus::{ContributorId, Digest, DocumentRef, EntryIndex};
 use rayon::prelude::*;
 
@@ -43,8 +43,10 @@ pub enum ShardingError {
 pub struct ShardOf<'a> {
     /// Whose documents these are.
     pub contributor: ContributorId,
-    /// The decisions about the submission's documents.
-    pub verdicts: &'a VerdictTable,
+    /// The log index of the submission.
+    pub submission: EntryIndex,
+    /// The decisions about documents of the range, in their order.
+    pub verdicts: &'a [VerdictRow],
     /// Numbers of the documents.
     pub range: Range<u32>,
     /// Those of them that were taken back.
@@ -62,7 +64,7 @@ pub fn build_shard<E: From<ShardingError>>(
     bundles: impl Iterator<Item = Result<Bundle, E>>,
     tokenizer: &TextTokenizer,
 ) -> Result<Shard, E> {
-    let submission = of.verdicts.submission;
+    let submission = of.submission;
     let (mut documents, mut next) = (Vec::new(), of.range.start);
     for bundle in bundles {
         let bundle = bundle?;
@@ -83,9 +85,10 @@ pub fn build_shard<E: From<ShardingError>>(
 
 /// Document `number` with its tokens, if it is in the shard.
 fn document(of: &ShardOf<'_>, bundle: &Bundle, number: u32, tokenizer: &TextTokenizer) -> Result<Option<TokenizedDocument>, ShardingError> {
-    let submission = of.verdicts.submission;
-    let row = of.verdicts.rows.get(number as usize);
-    let row = row.ok_or(ShardingError::Count { submission, expected: number + 1, found: of.verdicts.rows.len() as u32 })?;
+    let submission = of.submission;
+    let row = of.verdicts.get((number - of.range.start) as usize);
+    let found = of.range.start + of.verdicts.len() as u32;
+    let row = row.ok_or(ShardingError::Count { submission, expected: number + 1, found })?;
     if row.verdict != Verdict::Accepted || of.withdrawn.contains(&number) {
         return Ok(None);
     }

@@ -48,7 +48,7 @@ pub async fn run(home: &mut Home, number: Option<u32>, most: u64) -> Result<Comp
     let outputs = jobs::run(home, &work).await?;
     let mut entries = Vec::new();
     for (run, file) in runs.iter().zip(outputs) {
-        let footer = Footer::read(&home.objects.get(Class::Sealed, &file)?)?;
+        let footer = Footer::read(&home.objects.map(Class::Sealed, &file)?)?;
         let (first, last) = (run[0].0, run[run.len() - 1].0);
         let Footer { rows, tokens, document_root, .. } = footer;
         entries.push(Compaction { epoch, first, last, shards: run.len() as u64, file, rows, tokens, document_root }.into());

@@ -1,12 +1,13 @@
 //! Submissions to verdicts, the tokenizer, and shards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::path::Path;
 
+use corpus::bundle::Part;
 use corpus::outline::Outlines;
 use corpus::shard::Footer;
-use corpus::verdict::{Verdict, VerdictRow, VerdictTable};
-use corpus::{Digest, DocumentRef, canonical};
+use corpus::verdict::{Roots, Verdict, VerdictRow};
+use corpus::{Digest, DocumentRef, VerdictReader, VerdictRows, canonical};
 use dedup::Device;
 use filters::Filters;
 use ingest::{Beside, TextTokenizer, TokenizerError, cut};
@@ -14,11 +15,11 @@ use ledger::entry::{Acceptance, Shard, Tokenizer, TokenizerOrigin};
 use ledger::history::{Logged, Submitted};
 use rayon::prelude::*;
 use rules::EpochView;
-use rules::bundles::{counts, verdicts};
+use rules::bundles::unread_counts;
 use rules::listener::Listener;
 use rules::parts::parts;
 use rules::seen::Seen;
-use rules::verdicts::{Clusters, JudgeParameters, Keeper, Opening, ToJudge, hit_salt, judge, outlines};
+use rules::verdicts::{ClusterTally, JudgeParameters, Keeper, Opening, ToJudge, hit_salt, judge, outlines};
 use rules::withdrawn::DocumentList;
 use store::Class;
 
@@ -46,8 +47,8 @@ pub async fn run(home: &mut Home, tokenizer: Option<Vec<u8>>, vocabulary: usize,
 
 /// Verdicts and openings of an epoch, computed.
 pub struct Judged {
-    /// In the order of submissions.
-    pub tables: Vec<VerdictTable>,
+    /// Rows of each submission, in the order of submissions.
+    pub tables: Vec<VerdictRows>,
     /// Of held-out hits.
     pub openings: Vec<Opening>,
     /// How they came about.
@@ -69,7 +70,7 @@ pub(crate) async fn judge_epoch(home: &Home, number: u32, device: Device) -> Res
 }
 
 /// The verdicts of an epoch that was judged, computed again by who only looks.
-pub(crate) async fn judge_looking(home: &Snapshot, number: u32) -> Result<Vec<VerdictTable>> {
+pub(crate) async fn judge_looking(home: &Snapshot, number: u32) -> Result<Vec<VerdictRows>> {
     let view = home.view(Some(number))?;
     let drawn = |label: String| home.secrets.find(&label)?.with_context(|| format!("{label}: the secret is not in this home"));
     let secrets = EpochSecrets { key: drawn(key_label(number))?, hits: drawn(epoch::hits_label(number))? };
@@ -121,26 +122,31 @@ async fn accept(home: &mut Home, device: Device) -> Result<()> {
     let (number, done) = (epoch.open.entry.epoch, epoch.submissions.iter().filter(|s| s.acceptance.is_some()).count());
     let Judged { tables, parameters, keeper, .. } = judge_epoch(home, number, device).await?;
     let parameters = home.objects.put(Class::Public, &canonical::to_vec(&parameters)?)?;
+    // An index that is ahead of the log is made again; a log without an index is complete. Its memory is free for the tables then.
+    keeper.finish()?;
     let mut entries = Vec::new();
     for (table, s) in tables.iter().zip(&epoch.submissions).skip(done) {
-        let (accepted_root, rejected_root) = table.roots();
-        let verdicts = home.objects.put(Class::Public, &table.encode()?)?;
-        let clusters = Clusters::of(table);
+        let (mut roots, mut clusters, mut counts) = (Roots::default(), ClusterTally::of(table.submission), BTreeMap::new());
+        for row in table.iter() {
+            roots.push(&row);
+            clusters.push(&row);
+            *counts.entry(row.reason()).or_default() += 1;
+        }
+        counts.extend(unread_counts(&s.submission.entry.unread));
+        let ((accepted_root, rejected_root), clusters) = (roots.roots(), clusters.clusters());
         let entry = Acceptance {
             submission: table.submission,
-            verdicts,
-            counts: counts(table, &s.submission.entry.unread),
+            verdicts: home.objects.put_written(Class::Public, |out| -> Result<()> { Ok(table.write(out)?) })?,
+            counts,
             accepted_root,
             rejected_root,
             parameters,
             largest_cluster: clusters.largest,
-            on_hold_for_review: Acceptance::is_to_be_reviewed(clusters.largest, table.rows.len() as u64),
+            on_hold_for_review: Acceptance::is_to_be_reviewed(clusters.largest, table.len() as u64),
             novel_words: clusters.novel_words,
         };
         entries.push(entry.into());
     }
-    // An index that is ahead of the log is made again; a log without an index is complete.
-    keeper.finish()?;
     home.append(entries).await?;
     kept::forget_before(home, number)?;
     Ok(())
@@ -162,37 +168,43 @@ async fn sample(home: &Home) -> Result<Vec<String>> {
         u64::from_be_bytes(digest.0[..8].try_into().expect("eight bytes"))
     };
     let all: Vec<&Submitted> = e.submissions.iter().collect();
-    let mut ranked: Vec<(u64, u64)> = Vec::new();
+    // The documents that come first so far, the last of them on top: a few more than the sample has text for.
+    let (mut first, mut bytes): (BinaryHeap<(u64, u64)>, u64) = (BinaryHeap::new(), 0);
     for (s, files) in all.iter().zip(outlines_of(home, &all).await?) {
-        let bytes = accepted_bytes(home, s, &files, &withdrawn.before(s, home.state.next_index()))?;
-        let rows = verdicts(&home.objects, s)?.rows;
-        ranked.extend(rows.iter().zip(bytes).filter(|(_, b)| *b > 0).map(|(row, b)| (rank(&row.commitment), b)));
+        each_accepted(home, s, &files, &withdrawn.before(s, home.state.next_index()), |row, text_bytes| {
+            first.push((rank(&row.commitment), text_bytes));
+            bytes += text_bytes;
+            while let Some((_, last)) = first.peek().filter(|(_, last)| bytes - last >= SAMPLE_BYTES) {
+                bytes -= last;
+                first.pop();
+            }
+        })?;
     }
-    ranked.sort_unstable();
-    let (mut taken, mut limit) = (0, None);
-    for (rank, bytes) in ranked {
-        if taken >= SAMPLE_BYTES {
-            break;
-        }
-        (taken, limit) = (taken + bytes, Some(rank));
-    }
+    let limit = first.peek().map(|(rank, _)| *rank);
     let Some(limit) = limit else { return Ok(Vec::new()) };
     let drawn = |commitment: &Digest| rank(commitment) <= limit;
-    let mut texts = Vec::new();
+    let mut places: Vec<(Part, Vec<usize>)> = Vec::new();
     for s in &e.submissions {
-        let table = verdicts(&home.objects, s)?;
+        let mut rows = verdict_reader(home, s)?;
         let gone = withdrawn.before(s, home.state.next_index());
-        let chosen = |row: &VerdictRow| row.verdict == Verdict::Accepted && !gone.contains(&row.number) && drawn(&row.commitment);
         for part in parts(home, s)?.parts {
-            let rows = table.rows.get(part.first as usize..part.end() as usize).context("a verdict for each document")?;
-            let places: Vec<usize> = (0..rows.len()).filter(|i| chosen(&rows[*i])).collect();
-            if !places.is_empty() {
-                let bundle = rules::bundles::read_part(&home.objects, &part)?;
-                texts.extend(places.into_iter().map(|place| bundle.prepare_one(place).text));
+            let mut chosen = Vec::new();
+            for place in 0..part.documents as usize {
+                let row = rows.next().context("a verdict for each document")??;
+                let accepted = row.verdict == Verdict::Accepted && !gone.contains(&row.number);
+                chosen.extend((accepted && drawn(&row.commitment)).then_some(place));
+            }
+            if !chosen.is_empty() {
+                places.push((part, chosen));
             }
         }
     }
-    Ok(texts)
+    let texts_of = |(part, places): &(Part, Vec<usize>)| -> Result<Vec<String>> {
+        let bundle = rules::bundles::read_part(&home.objects, part)?;
+        Ok(places.iter().map(|place| bundle.prepare_one(*place).text).collect())
+    };
+    let texts: Vec<Vec<String>> = places.par_iter().map(texts_of).collect::<Result<_>>()?;
+    Ok(texts.into_iter().flatten().collect())
 }
 
 async fn fix_tokenizer(home: &mut Home, given: Option<Vec<u8>>, vocabulary: usize) -> Result<Digest> {
@@ -304,14 +316,15 @@ async fn shard(home: &mut Home, tokenizer: Digest) -> Result<()> {
         }));
     }
     let outputs = jobs::run(home, &work).await?;
+    // Read back, and its bytes compared with its name, before the log says that it exists.
+    let objects = &home.objects;
+    let footer = |file: &Digest| -> Result<Footer> { Ok(Footer::read(&objects.map(Class::Sealed, file)?)?) };
+    let footers: Vec<Footer> = outputs.par_iter().map(footer).collect::<Result<_>>()?;
     let mut entries = Vec::new();
-    for (work, file) in work.iter().zip(outputs) {
+    for ((work, file), footer) in work.iter().zip(outputs).zip(footers) {
         let Work::Shard { submission, contributor, first, end, .. } = work else { continue };
-        // Read back, and its bytes compared with its name, before the log says that it exists.
-        let bytes = home.objects.get(Class::Sealed, &file)?;
-        let footer = Footer::read(&bytes)?;
         if footer.refused > 0 {
-            name_refused(home, &bytes)?;
+            name_refused(home, &home.objects.get(Class::Sealed, &file)?)?;
         }
         entries.push(
             Shard {
@@ -358,13 +371,39 @@ fn name_refused(home: &Home, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of text of each document of a submission that goes into a shard, 0 of others.
-fn accepted_bytes(home: &Home, s: &Submitted, files: &[Digest], gone: &BTreeSet<u32>) -> Result<Vec<u64>> {
-    let table = verdicts(&home.objects, s)?;
-    let mut bytes = Vec::with_capacity(table.rows.len());
-    for file in files {
-        bytes.extend(Outlines::text_bytes(&home.objects.get(Class::Sealed, file)?)?);
+/// The verdicts on a submission, from the file that the log names.
+fn verdict_reader(home: &Home, s: &Submitted) -> Result<VerdictReader> {
+    let acceptance = s.acceptance.as_ref().with_context(|| format!("submission {}: not judged yet", s.submission.index))?;
+    Ok(VerdictReader::open(home.objects.map(Class::Public, &acceptance.entry.verdicts)?, 0..usize::MAX)?)
+}
+
+/// Calls `each` with the verdict on every document of a submission that goes into a shard, and with the bytes of its text.
+fn each_accepted(home: &Home, s: &Submitted, files: &[Digest], gone: &BTreeSet<u32>, mut each: impl FnMut(&VerdictRow, u64)) -> Result<()> {
+    let mut rows = verdict_reader(home, s)?;
+    let of_file = |file: &Digest| -> Result<Vec<u64>> { Ok(Outlines::text_bytes(&home.objects.get(Class::Sealed, file)?)?) };
+    let bytes: Vec<Vec<u64>> = files.par_iter().map(of_file).collect::<Result<_>>()?;
+    for bytes in bytes.into_iter().flatten() {
+        let row = rows.next().context("a verdict for each document")??;
+        if row.verdict == Verdict::Accepted && !gone.contains(&row.number) {
+            each(&row, bytes.max(1));
+        }
     }
-    let kept = |row: &VerdictRow| row.verdict == Verdict::Accepted && !gone.contains(&row.number);
-    Ok(bytes.into_iter().zip(&table.rows).map(|(b, row)| if kept(row) { b.max(1) } else { 0 }).collect())
+    Ok(())
+}
+
+/// Bytes of text of each document of a submission that goes into a shard, 0 of others: eight bytes per document in memory.
+fn accepted_bytes(home: &Home, s: &Submitted, files: &[Digest], gone: &BTreeSet<u32>) -> Result<Vec<u64>> {
+    let mut all = vec![0; s.submission.entry.documents as usize];
+    let mut outside = None;
+    each_accepted(home, s, files, gone, |row, bytes| match all.get_mut(row.number as usize) {
+        Some(place) => *place = bytes,
+        None => outside = Some(row.number),
+    })?;
+    match outside {
+        None => Ok(all),
+        Some(number) => {
+            let text = format!("submission {}: a verdict on document {number}, there are {}", s.submission.index, all.len());
+            Err(failure(Kind::Verification, text))
+        }
+    }
 }

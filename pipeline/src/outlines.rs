@@ -75,7 +75,7 @@ pub fn loading<'a>(
     archive: &'a Archive,
     s: &Submitted,
     files: Vec<Digest>,
-) -> rules::Result<impl Fn(&Part) -> rules::Result<Outlines> + use<'a>> {
+) -> rules::Result<impl Fn(&Part) -> rules::Result<Outlines> + Send + Sync + use<'a>> {
     let by_first: BTreeMap<u32, Digest> = parts(archive, s)?.parts.iter().map(|p| p.first).zip(files).collect();
     Ok(move |part: &Part| {
         let file = by_first.get(&part.first);

@@ -140,7 +140,7 @@ pub async fn preview(home: &Snapshot, name: &str, source: &Source) -> Result<Pre
     let options = parameters.options(&key);
     let mut keeper = judge_over_kept(home, &seen, &options, &folder.join("index")).await?;
     let (mut tables, _) = judge(&mut keeper, &submissions, &[], &key, &parameters, |_| Digest::default(), &*home.listener)?;
-    let table = tables.pop().context("a table for each submission")?;
+    let table = tables.pop().context("a table for each submission")?.table();
     let mut sources: Vec<String> = Vec::new();
     for part in &read.parts.parts {
         sources.extend(serde_json::from_slice::<Vec<String>>(&std::fs::read(folder.join(format!("{}.sources", part.first)))?)?);

@@ -179,7 +179,7 @@ pub async fn show(home: &Snapshot, index: EntryIndex, documents: bool, replay: b
         let epoch = home.state.epoch_at(index).context("a submission lies in an epoch")?;
         let again = ingest::judge_looking(home, epoch.open.entry.epoch).await?;
         let again = again.iter().find(|t| t.submission == index).context("a table for each submission")?;
-        if let Some((logged, found)) = table.rows.iter().zip(&again.rows).find(|(a, b)| a != b) {
+        if let Some((logged, found)) = table.rows.iter().zip(again.iter()).find(|(a, b)| **a != *b) {
             let text = format!(
                 "document {index}/{}: the log says {} of {:?}, judged again {} of {:?}",
                 logged.number,

@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use corpus::bundle::Bundle;
 use corpus::shard::Shard;
-use corpus::verdict::VerdictTable;
-use corpus::{ContributorId, Digest, EntryIndex, canonical};
+use corpus::{ContributorId, Digest, EntryIndex, VerdictReader, canonical};
 use filters::Filters;
 use ingest::{ShardOf, TextTokenizer};
 use rules::verdicts::outlines;
@@ -81,7 +81,7 @@ impl Work {
 pub struct Worker {
     objects: Objects,
     tokenizer: Mutex<Option<(Digest, Arc<TextTokenizer>)>>,
-    verdicts: Mutex<Option<(Digest, Arc<VerdictTable>)>>,
+    verdicts: Mutex<Option<(Digest, Arc<Bytes>)>>,
 }
 
 impl Worker {
@@ -93,19 +93,21 @@ impl Worker {
     /// Does a job; returns its output, which lasts.
     pub fn run(&self, input: &str) -> Result<Digest> {
         let work: Work = canonical::from_slice(input.as_bytes()).with_context(|| format!("job {input}"))?;
-        let bytes = match work {
+        match work {
             Work::Outlines { procedure, filters, part } => {
                 if procedure != dedup::PROCEDURE {
                     return Err(failure(Kind::Check, format!("procedure {procedure}, this program has {}", dedup::PROCEDURE)));
                 }
-                outlines(&Bundle::decode(&self.objects.get(Class::Sealed, &part)?)?, &filters).encode()?
+                let outlines = outlines(&Bundle::decode(&self.objects.get(Class::Sealed, &part)?)?, &filters);
+                Ok(self.objects.put(Class::Sealed, &outlines.encode()?)?)
             }
             Work::Shard { contributor, submission, bundle, verdicts, withdrawn, first, end, tokenizer } => {
-                let table = self.verdicts(&verdicts)?;
-                if table.submission != submission {
-                    let text = format!("verdicts on submission {}, expected {submission}", table.submission);
+                let rows = VerdictReader::open((*self.verdicts(&verdicts)?).clone(), first as usize..end as usize)?;
+                if rows.submission != submission {
+                    let text = format!("verdicts on submission {}, expected {submission}", rows.submission);
                     return Err(failure(Kind::Check, text));
                 }
+                let rows = rows.collect::<Result<Vec<_>, _>>()?;
                 let withdrawn = match withdrawn {
                     None => BTreeSet::new(),
                     Some(list) => {
@@ -113,15 +115,11 @@ impl Worker {
                         list.documents.iter().map(|d| d.number).collect()
                     }
                 };
-                let of = ShardOf { contributor, verdicts: &table, range: first..end, withdrawn: &withdrawn, tokenizer };
+                let of = ShardOf { contributor, submission, verdicts: &rows, range: first..end, withdrawn: &withdrawn, tokenizer };
                 let parts = rules::parts::read_parts(&self.objects, &bundle)?;
                 let wanted = parts.parts.iter().filter(|p| p.first < end && p.end() > first);
-                ingest::build_shard(
-                    &of,
-                    wanted.map(|p| -> Result<Bundle> { Ok(rules::bundles::read_part(&self.objects, p)?) }),
-                    &*self.tokenizer(&tokenizer)?,
-                )?
-                .encode()?
+                let bundles = wanted.map(|p| -> Result<Bundle> { Ok(rules::bundles::read_part(&self.objects, p)?) });
+                self.store(&ingest::build_shard(&of, bundles, &*self.tokenizer(&tokenizer)?)?)
             }
             Work::Compaction { files } => {
                 let mut all: Option<Shard> = None;
@@ -132,10 +130,14 @@ impl Worker {
                         Some(all) => all.documents.extend(shard.documents),
                     }
                 }
-                all.context("a compaction of no shards")?.encode()?
+                self.store(&all.context("a compaction of no shards")?)
             }
-        };
-        Ok(self.objects.put(Class::Sealed, &bytes)?)
+        }
+    }
+
+    /// Stores a shard, which is in memory once: its file is written a column after the other.
+    fn store(&self, shard: &Shard) -> Result<Digest> {
+        self.objects.put_written(Class::Sealed, |out| -> Result<()> { Ok(shard.write(out)?) })
     }
 
     /// A tokenizer, loaded once for jobs that come one after the other.
@@ -143,8 +145,9 @@ impl Worker {
         last(&self.tokenizer, digest, || Ok(TextTokenizer::from_json(&self.objects.get(Class::Public, digest)?)?))
     }
 
-    fn verdicts(&self, digest: &Digest) -> Result<Arc<VerdictTable>> {
-        last(&self.verdicts, digest, || Ok(VerdictTable::decode(&self.objects.get(Class::Public, digest)?)?))
+    /// The file of a verdict table, checked once for jobs that come one after the other; each reads its own rows.
+    fn verdicts(&self, digest: &Digest) -> Result<Arc<Bytes>> {
+        last(&self.verdicts, digest, || Ok(self.objects.map(Class::Public, digest)?))
     }
 }
 

@@ -44,8 +44,13 @@ pub fn bundle_of(archive: &Archive, submitted: &Submitted, number: u32) -> Resul
 /// What was submitted by reason: documents by verdict, and what was no document.
 pub fn counts(table: &VerdictTable, unread: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let mut counts = table.counts();
-    counts.extend(unread.iter().map(|(code, n)| (format!("unread/{code}"), *n)));
+    counts.extend(unread_counts(unread));
     counts
+}
+
+/// What was no document, by reason.
+pub fn unread_counts(unread: &BTreeMap<String, u64>) -> impl Iterator<Item = (String, u64)> + '_ {
+    unread.iter().map(|(code, n)| (format!("unread/{code}"), *n))
 }
 
 /// What the draw of targets looks at.

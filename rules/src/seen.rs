@@ -45,7 +45,7 @@ impl<'a> Seen<'a> {
     }
 
     /// One submission of the epoch, as the verdicts see it.
-    pub fn prepare<'b>(&self, s: &Submitted, outlines: impl Fn(&Part) -> Result<Outlines> + 'b) -> Result<ToJudge<'b>> {
+    pub fn prepare<'b>(&self, s: &Submitted, outlines: impl Fn(&Part) -> Result<Outlines> + Send + Sync + 'b) -> Result<ToJudge<'b>> {
         let Logged { index, entry: submission } = &s.submission;
         let parts = parts(self.view.archive, s)?.parts;
         let own = DocumentRef { submission: *index, number: 0 }..=DocumentRef { submission: *index, number: u32::MAX };

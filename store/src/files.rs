@@ -1,8 +1,11 @@
 //! Writes that last or did not happen.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use corpus::{Digest, Hasher};
 
 use crate::error::StoreError;
 
@@ -107,6 +110,87 @@ fn put(path: &Path, bytes: &[u8], mode: u32, lasting: impl Fn(&File) -> Result<(
 /// As [`write`].
 pub fn write_copy(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
     put(path, bytes, mode, |_| Ok(()))
+}
+
+/// Writes a file whose name is the digest of its bytes, which `write` gives piece by piece; whole or not at all, as [`write`](fn@write) does.
+///
+/// A file of that name is there already: it stays, if its bytes are those. A crash leaves at most a temporary file beside it.
+///
+/// # Errors
+/// Of `write`, [`StoreError::Io`], and [`StoreError::Corrupt`] if the file that is there has other bytes.
+pub(crate) fn write_named<E: From<StoreError>>(
+    dir: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut Hashing<'_>) -> Result<(), E>,
+) -> Result<Digest, E> {
+    use std::os::unix::fs::OpenOptionsExt;
+    create_dir(dir)?;
+    // Threads of one process may write at once.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let temporary = dir.join(format!("new.tmp.{}.{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    let written: Result<Digest, E> = (|| {
+        let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary);
+        let file = open.map_err(StoreError::io(&temporary))?;
+        let mut buffered = BufWriter::with_capacity(1 << 20, &file);
+        let mut out = Hashing::new(&mut buffered);
+        write(&mut out)?;
+        out.flush().map_err(StoreError::io(&temporary))?;
+        let digest = out.finish();
+        let path = dir.join(digest.to_string());
+        if path.exists() {
+            let found = digest_of(&path)?;
+            fs::remove_file(&temporary).map_err(StoreError::io(&temporary))?;
+            return if found == digest { Ok(digest) } else { Err(StoreError::Corrupt { path, expected: digest, found }.into()) };
+        }
+        file.sync_all().map_err(StoreError::sync(&temporary))?;
+        fs::rename(&temporary, &path).map_err(StoreError::io(&path))?;
+        sync_dir(dir)?;
+        Ok(digest)
+    })();
+    if written.is_err() {
+        // The write's own error is the one to report.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Takes bytes and their digest.
+pub struct Hashing<'a> {
+    out: &'a mut (dyn Write + Send),
+    hasher: Hasher,
+}
+
+impl<'a> Hashing<'a> {
+    /// Hands bytes on to `out`.
+    pub fn new(out: &'a mut (dyn Write + Send)) -> Hashing<'a> {
+        Hashing { out, hasher: Hasher::new() }
+    }
+
+    /// The digest of all bytes.
+    pub fn finish(self) -> Digest {
+        self.hasher.finish()
+    }
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let taken = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// The digest of a file's bytes, read piece by piece.
+fn digest_of(path: &Path) -> Result<Digest, StoreError> {
+    let mut nowhere = std::io::sink();
+    let mut out = Hashing::new(&mut nowhere);
+    let copied = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut out));
+    copied.map_err(StoreError::io(path))?;
+    Ok(out.finish())
 }
 
 /// Writes `bytes` where somebody asked for them, as `cp` would: into a device or a pipe, through a link, and into a file of several names. A

@@ -1,10 +1,14 @@
 //! Immutable files named by SHA-256, in three classes of who may read them.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use corpus::Digest;
 use corpus::objects::{Class, ObjectError, ReadObjects};
+use memmap2::Mmap;
 
 use crate::error::StoreError;
 use crate::files;
@@ -67,7 +71,7 @@ impl Objects {
                 Some(found) => same(found),
                 None => {
                     // A crash before the entry that names it leaves an object that nothing refers to.
-                    files::write(&path, bytes, if class == Class::Public { 0o644 } else { 0o600 })?;
+                    files::write(&path, bytes, mode_of(class))?;
                     Ok(digest)
                 }
             },
@@ -83,6 +87,26 @@ impl Objects {
                     }
                 }
                 Err(StoreError::Absent(digest))
+            }
+        }
+    }
+
+    /// Stores the bytes that `write` gives piece by piece, as [`Objects::put`] does. Below a folder they are never in memory together.
+    ///
+    /// # Errors
+    /// Of `write`, and as [`Objects::put`].
+    pub fn put_written<E: From<StoreError>>(
+        &self,
+        class: Class,
+        write: impl FnOnce(&mut (dyn Write + Send)) -> Result<(), E>,
+    ) -> Result<Digest, E> {
+        match &self.0 {
+            // A crash before the entry that names it leaves an object that nothing refers to.
+            Place::Folder(root) => files::write_named(&root.join(class.name()), mode_of(class), |out| write(out)),
+            Place::Remote(_) => {
+                let mut bytes = Vec::new();
+                write(&mut bytes)?;
+                Ok(self.put(class, &bytes)?)
             }
         }
     }
@@ -117,6 +141,28 @@ impl Objects {
         let found = Digest::of(&bytes);
         let path = || self.described(class, digest);
         if found == *digest { Ok(bytes) } else { Err(StoreError::Corrupt { path: path(), expected: *digest, found }) }
+    }
+
+    /// The bytes of an object, checked against its name. Those of a file are mapped: the system reads pages as they are looked at, and takes
+    /// them back when it needs memory.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] or [`StoreError::Corrupt`].
+    pub fn map(&self, class: Class, digest: &Digest) -> Result<Bytes, StoreError> {
+        if let Place::Remote(_) = &self.0 {
+            return self.get(class, digest).map(Bytes::from);
+        }
+        let path = self.described(class, digest);
+        let file = match File::open(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::Absent(*digest)),
+            opened => opened.map_err(StoreError::io(&path))?,
+        };
+        // No bytes cannot be mapped.
+        let empty = file.metadata().map_err(StoreError::io(&path))?.len() == 0;
+        // SAFETY: objects are never changed once they have their name; who changes one breaks this and the digest.
+        let bytes = if empty { Bytes::new() } else { Bytes::from_owner(unsafe { Mmap::map(&file) }.map_err(StoreError::io(&path))?) };
+        let found = Digest::of(&bytes);
+        if found == *digest { Ok(bytes) } else { Err(StoreError::Corrupt { path, expected: *digest, found }) }
     }
 
     /// Destroys an object; one that is not there is destroyed already.
@@ -156,6 +202,11 @@ impl Objects {
             }
         }
     }
+}
+
+/// The permission bits of a class's files.
+fn mode_of(class: Class) -> u32 {
+    if class == Class::Public { 0o644 } else { 0o600 }
 }
 
 impl ReadObjects for Objects {

@@ -198,6 +198,7 @@ impl World {
         let salt = |d| hit_salt(&HITS, d);
         let (tables, openings) = judge(&mut keeper, &submissions, &pool, &key, &parameters, salt, &Silent)?;
         drop(submissions);
+        let tables = tables.iter().map(VerdictRows::table).collect();
         Ok(Judged { tables, openings, parameters })
     }
 

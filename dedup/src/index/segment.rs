@@ -13,6 +13,7 @@ use std::fs::File;
 use std::path::Path;
 
 use memmap2::Mmap;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::files::{FileEntry, Writer, at, hex};
@@ -70,7 +71,8 @@ impl Segment {
             Ok(Some(map))
         };
         let [a, b, c, d] = &files.files;
-        let maps = [open(a)?, open(b)?, open(c)?, open(d)?];
+        let ((a, b), (c, d)) = rayon::join(|| (open(a), open(b)), || (open(c), open(d)));
+        let maps = [a?, b?, c?, d?];
         let mut segment = Segment { first: files.first, documents: files.documents, width, maps, band_starts: Vec::new() };
         segment.check(&files.files).map_err(|(i, reason)| DedupError::Damaged { path: dir.join(&files.files[i].name), reason })?;
         let records = segment.map(2).as_chunks::<BAND>().0;
@@ -143,8 +145,15 @@ impl Segment {
 
     /// How many of its documents were accepted before a size of the log.
     pub(super) fn accepted_before(&self, log_size: u64) -> u32 {
-        let ordinals: Vec<u32> = (self.first..self.first + self.documents).collect();
-        ordinals.partition_point(|o| self.log_index(*o) < log_size) as u32
+        let (mut from, mut to) = (0, self.documents);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match self.log_index(self.first + middle) < log_size {
+                true => from = middle + 1,
+                false => to = middle,
+            }
+        }
+        from
     }
 
     pub(super) fn text_digest(&self, ordinal: u32) -> &[u8; 32] {
@@ -226,63 +235,89 @@ fn span_record(key: u64, place: Place) -> [u8; SPAN] {
     r
 }
 
-/// Writes kept documents as a segment of tier 0.
+/// Writes kept documents as a segment of tier 0: each file by a thread of its own, where there is one.
 pub(super) fn write(dir: &Path, log_index: u64, delta: &Delta) -> Result<SegmentFiles, DedupError> {
     let Delta { first, kept, bands: own, places, device } = delta;
-    let mut documents = Writer::new(dir, "documents")?;
-    let mut words = Writer::new(dir, "words")?;
-    let (mut at_word, mut buffer, mut bytes) = (0u64, Vec::new(), Vec::new());
-    for i in 0..kept.len() {
-        let own = kept.words(i, &mut buffer);
-        let (group, number) = kept.names[i];
-        bytes.clear();
-        bytes.extend(group.to_le_bytes());
-        bytes.extend(number.to_le_bytes());
-        bytes.extend((own.len() as u32).to_le_bytes());
-        bytes.extend(at_word.to_le_bytes());
-        bytes.extend(log_index.to_le_bytes());
-        bytes.extend(kept.text_digests[i]);
-        bytes.extend(kept.slots(i).iter().flat_map(|s| s.to_le_bytes()));
-        documents.write(&bytes)?;
-        bytes.clear();
-        bytes.extend(own.iter().flat_map(|w| w.to_le_bytes()));
-        words.write(&bytes)?;
-        at_word += own.len() as u64;
-    }
-    let mut bands = Writer::new(dir, "bands")?;
-    for (band, key, ordinal) in device.sort(own.records())? {
-        bands.write(&band_record(band, key, ordinal))?;
-    }
-    let mut spans = Writer::new(dir, "spans")?;
-    let mut seen: Vec<(u64, Place)> = places.records().collect();
-    seen.sort_unstable_by_key(|(key, place)| (*key, place.ordinal));
-    for (key, place) in seen {
-        spans.write(&span_record(key, place))?;
-    }
-    let files = [documents.finish()?, words.finish()?, bands.finish()?, spans.finish()?];
-    Ok(SegmentFiles { tier: 0, first: *first, documents: kept.len() as u32, files })
+    let documents = || {
+        let (mut documents, mut words) = (Writer::new(dir, "documents")?, Writer::new(dir, "words")?);
+        let (mut at_word, mut buffer, mut bytes) = (0u64, Vec::new(), Vec::new());
+        for i in 0..kept.len() {
+            let own = kept.words(i, &mut buffer);
+            let (group, number) = kept.names[i];
+            bytes.clear();
+            bytes.extend(group.to_le_bytes());
+            bytes.extend(number.to_le_bytes());
+            bytes.extend((own.len() as u32).to_le_bytes());
+            bytes.extend(at_word.to_le_bytes());
+            bytes.extend(log_index.to_le_bytes());
+            bytes.extend(kept.text_digests[i]);
+            bytes.extend(kept.slots(i).iter().flat_map(|s| s.to_le_bytes()));
+            documents.write(&bytes)?;
+            bytes.clear();
+            bytes.extend(own.iter().flat_map(|w| w.to_le_bytes()));
+            words.write(&bytes)?;
+            at_word += own.len() as u64;
+        }
+        Ok((documents.finish()?, words.finish()?))
+    };
+    let bands = || {
+        let mut bands = Writer::new(dir, "bands")?;
+        for (band, key, ordinal) in device.sort(own.records())? {
+            bands.write(&band_record(band, key, ordinal))?;
+        }
+        bands.finish()
+    };
+    let spans = || {
+        let mut spans = Writer::new(dir, "spans")?;
+        let mut seen: Vec<(u64, Place)> = places.records().collect();
+        seen.par_sort_unstable_by_key(|(key, place)| (*key, place.ordinal));
+        for (key, place) in seen {
+            spans.write(&span_record(key, place))?;
+        }
+        spans.finish()
+    };
+    Ok(SegmentFiles { tier: 0, first: *first, documents: kept.len() as u32, files: side_by_side(documents, bands, spans)? })
+}
+
+/// The four files of a segment, made at once.
+fn side_by_side(
+    documents: impl FnOnce() -> Result<(FileEntry, FileEntry), DedupError> + Send,
+    bands: impl FnOnce() -> Result<FileEntry, DedupError> + Send,
+    spans: impl FnOnce() -> Result<FileEntry, DedupError> + Send,
+) -> Result<[FileEntry; 4], DedupError> {
+    let (documents, (bands, spans)) = rayon::join(documents, || (bands(), spans()));
+    let (documents, words) = documents?;
+    Ok([documents, words, bands?, spans?])
 }
 
 /// Merges neighbours into one segment.
 pub(super) fn merge(dir: &Path, segments: &[std::sync::Arc<Segment>], tier: u32) -> Result<SegmentFiles, DedupError> {
-    let mut documents = Writer::new(dir, "documents")?;
-    let mut words = Writer::new(dir, "words")?;
-    let mut moved = 0u64;
-    for s in segments {
-        for ordinal in s.first..s.first + s.documents {
-            let mut record = s.document(ordinal).to_vec();
-            let at_word = little(&record[16..24]) + moved;
-            record[16..24].copy_from_slice(&at_word.to_le_bytes());
-            documents.write(&record)?;
+    let documents = || {
+        let (mut documents, mut words) = (Writer::new(dir, "documents")?, Writer::new(dir, "words")?);
+        let mut moved = 0u64;
+        for s in segments {
+            for ordinal in s.first..s.first + s.documents {
+                let mut record = s.document(ordinal).to_vec();
+                let at_word = little(&record[16..24]) + moved;
+                record[16..24].copy_from_slice(&at_word.to_le_bytes());
+                documents.write(&record)?;
+            }
+            words.write(s.map(1))?;
+            moved += (s.map(1).len() / 4) as u64;
         }
-        words.write(s.map(1))?;
-        moved += (s.map(1).len() / 4) as u64;
-    }
-    let mut bands = Writer::new(dir, "bands")?;
-    merge_sorted::<BAND>(segments.iter().map(|s| s.map(2).as_chunks().0), |r| bands.write(r))?;
-    let mut spans = Writer::new(dir, "spans")?;
-    merge_sorted::<SPAN>(segments.iter().map(|s| s.map(3).as_chunks().0), |r| spans.write(r))?;
-    let files = [documents.finish()?, words.finish()?, bands.finish()?, spans.finish()?];
+        Ok((documents.finish()?, words.finish()?))
+    };
+    let bands = || {
+        let mut bands = Writer::new(dir, "bands")?;
+        merge_sorted::<BAND>(segments.iter().map(|s| s.map(2).as_chunks().0), |r| bands.write(r))?;
+        bands.finish()
+    };
+    let spans = || {
+        let mut spans = Writer::new(dir, "spans")?;
+        merge_sorted::<SPAN>(segments.iter().map(|s| s.map(3).as_chunks().0), |r| spans.write(r))?;
+        spans.finish()
+    };
+    let files = side_by_side(documents, bands, spans)?;
     let documents = segments.iter().map(|s| s.documents).sum();
     Ok(SegmentFiles { tier, first: segments[0].first, documents, files })
 }
