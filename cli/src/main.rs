@@ -42,9 +42,11 @@ fn refused(error: &clap::Error) -> ExitCode {
     }
     let (text, exit) = (error.to_string(), u8::try_from(error.exit_code()).unwrap_or(2));
     output::raw(&corpus::text::shown_lines(&text));
-    // What was asked for is not known, only that programs read the answer.
     if std::env::args_os().any(|arg| arg == "--json") {
-        let object = output::error_json("", &anyhow::anyhow!(text.trim_end().to_string()), exit);
+        let command = args::Args::command_of(std::env::args_os());
+        // In JSON the key says that it is an error.
+        let text = text.trim_end();
+        let object = output::error_json(&command, &anyhow::anyhow!(text.strip_prefix("error: ").unwrap_or(text).to_owned()), exit);
         return printed(output::print(&format!("{}\n", output::json_text(&object))), exit);
     }
     ExitCode::from(exit)

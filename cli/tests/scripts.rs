@@ -27,23 +27,6 @@ fn prose() -> BTreeMap<String, String> {
     prose
 }
 
-/// The first pages of this machine's manuals in other scripts, where it has any.
-fn manuals() -> BTreeMap<String, String> {
-    let mut pages = BTreeMap::new();
-    for language in ["el", "ja", "ko", "ru", "sr", "uk", "zh_CN", "zh_TW"] {
-        let Ok(entries) = std::fs::read_dir(format!("/usr/share/man/{language}/man1")) else { continue };
-        let mut paths: Vec<_> = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "gz")).collect();
-        paths.sort();
-        for path in paths.iter().take(3) {
-            let output = Command::new("gzip").arg("-dc").arg(path).output().unwrap();
-            if let Some(text) = String::from_utf8(output.stdout).ok().filter(|t| t.len() > 500) {
-                pages.insert(format!("{language}-{}", path.file_stem().unwrap().to_string_lossy()), text);
-            }
-        }
-    }
-    pages
-}
-
 /// Scripts and the letters that tell them.
 const SCRIPTS: [(&str, RangeInclusive<char>); 22] = [
     ("Latin", 'A'..='\u{24f}'),
@@ -110,7 +93,7 @@ fn exported(folder: &Path) -> Vec<(String, String, Vec<u32>)> {
 #[test]
 fn ten_scripts_and_more_become_shards_that_give_every_letter_back() {
     let world = World::new();
-    let (prose, manuals) = (prose(), manuals());
+    let prose = prose();
     let row = |(name, text): (&String, String)| json!({ "text": text, "license": "MIT", "name": name }).to_string() + "\n";
     let write = |folder: &str, texts: &BTreeMap<String, String>, change: fn(&str) -> String| {
         world.write(&format!("from/{folder}/rows.jsonl"), texts.iter().map(|(n, t)| row((n, change(t)))).collect::<String>());
@@ -129,13 +112,6 @@ fn ten_scripts_and_more_become_shards_that_give_every_letter_back() {
         assert_eq!(reason, "formatting-only", "{source}");
     }
     run(&["import", "--source", "retyped", "--for", "retyped", "from/retyped"]);
-    if manuals.is_empty() {
-        eprintln!("no manuals in other languages on this machine");
-    } else {
-        write("manuals", &manuals, str::to_string);
-        // Their markup is no prose, which some of the rules say; that says nothing of their scripts.
-        run(&["import", "--source", "manuals", "--for", "manuals", "from/manuals"]);
-    }
     run(&["epoch", "close"]);
     run(&["ingest", "--vocabulary", "3000"]);
     run(&["export", "--format", "hugging-face", "--out", "dataset"]);
@@ -154,7 +130,7 @@ fn ten_scripts_and_more_become_shards_that_give_every_letter_back() {
 /// Others read the same ids and tokens from the exported files.
 fn opens_elsewhere(world: &World, rows: &[(String, String, Vec<u32>)]) {
     let Ok(python) = std::env::var("ASSAY_READERS") else {
-        eprintln!("SKIPPED opening in polars, DuckDB and datasets: ASSAY_READERS is not set, see cli/tests/fetch-readers");
+        skips::skip(skips::Need::Readers, "an exported dataset in polars, DuckDB and datasets", "ASSAY_READERS is not set");
         return;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_dataset.py");

@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_files_are_errors() {
+    fn cut_files_are_errors() {
         let bytes = Bundle {
             secret: [0; 32],
             first: 0,

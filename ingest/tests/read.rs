@@ -161,7 +161,7 @@ fn a_repository_is_read_at_its_head() {
         output.is_ok_and(|o| o.status.success())
     };
     if !git(&["init", "-q"]) {
-        eprintln!("SKIPPED: there is no git to make a repository with");
+        skips::skip(skips::Need::Git, "a repository at its commit", "git init does not work");
         return;
     }
     fs::create_dir(dir.path().join("src")).unwrap();
@@ -471,7 +471,7 @@ fn a_dataset_has_one_licence_however_it_is_packed() {
         output.is_ok_and(|o| o.status.success())
     };
     if !git(&["init", "-q"]) {
-        eprintln!("SKIPPED for a repository: there is no git to make one with");
+        skips::skip(skips::Need::Git, "licences of folders in a repository", "git init does not work");
         return;
     }
     assert!(git(&["add", "-A"]));

@@ -5,7 +5,7 @@ mod reference;
 
 use std::fmt::Display;
 
-use kernels::cuda::{Device, EmulationError, device_count};
+use kernels::cuda::{CudaError, Device, EmulationError, device_count};
 use kernels::dedup::signature::{BANDS, SLOTS};
 use kernels::dedup::{CudaDedup, Dedup, EmulatedDedup, Signed};
 
@@ -190,7 +190,7 @@ fn check_verify_hash_of_all_ones<D: Device<Error: Display>>(dedup: &mut Dedup<D>
 fn emulated() -> Option<EmulatedDedup> {
     match EmulatedDedup::new() {
         Err(error @ EmulationError::NoCompiler { .. }) => {
-            println!("skipped: {error}");
+            skips::skip(skips::Need::Compiler, "dedup kernels under emulation", error);
             None
         }
         dedup => Some(done(dedup)),
@@ -204,13 +204,14 @@ fn sanitized() -> Option<EmulatedDedup> {
 fn cuda() -> Option<CudaDedup> {
     match device_count() {
         Ok(0) => {
-            println!("skipped: no CUDA device");
+            skips::skip(skips::Need::CudaDevice, "dedup kernels on a device", "the driver knows no device");
             None
         }
-        Err(error) => {
-            println!("skipped: {error}");
+        Err(error @ CudaError::MissingLibrary { .. }) => {
+            skips::skip(skips::Need::CudaDevice, "dedup kernels on a device", error);
             None
         }
+        Err(error) => panic!("{error}"),
         // A device that cannot be used is a failure: it would hide that nothing was tested.
         Ok(_) => Some(done(CudaDedup::new(0))),
     }

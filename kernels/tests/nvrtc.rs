@@ -1,6 +1,6 @@
 //! Every kernel compiles for the architectures that matter, without spilling registers to memory.
 
-use kernels::cuda::Nvrtc;
+use kernels::cuda::{CudaError, Nvrtc};
 use kernels::dedup::source;
 
 /// The number that stands before `unit` in a line of the log.
@@ -8,15 +8,21 @@ fn number_before(line: &str, unit: &str) -> Option<u32> {
     line[..line.find(unit)?].split_whitespace().last()?.parse().ok()
 }
 
+/// The library, or nothing and a word about it. One that `ASSAY_NVRTC` names has to load.
+fn nvrtc(test: &str) -> Option<Nvrtc> {
+    let named = std::env::var("ASSAY_NVRTC").is_ok_and(|name| !name.is_empty());
+    match Nvrtc::load() {
+        Err(error @ CudaError::MissingLibrary { .. }) if !named => {
+            skips::skip(skips::Need::Nvrtc, test, error);
+            None
+        }
+        nvrtc => Some(nvrtc.unwrap_or_else(|error| panic!("{error}"))),
+    }
+}
+
 #[test]
 fn kernels_compile_without_spills() {
-    let nvrtc = match Nvrtc::load() {
-        Ok(nvrtc) => nvrtc,
-        Err(error) => {
-            println!("skipped: {error}");
-            return;
-        }
-    };
+    let Some(nvrtc) = nvrtc("compiling kernels for devices") else { return };
     let (major, minor) = nvrtc.version();
     println!("{} {major}.{minor}", nvrtc.name());
     let source = source();
@@ -44,7 +50,8 @@ fn kernels_compile_without_spills() {
             }
         }
         if reported.is_empty() {
-            println!("{architecture}: this NVRTC does not report registers");
+            let test = format!("spills of kernels for {architecture}");
+            skips::skip(skips::Need::Nvrtc, &test, format!("{} {major}.{minor} does not report registers", nvrtc.name()));
         } else {
             for kernel in source.kernels {
                 assert!(reported.contains(&kernel.name), "{architecture}: nothing reported for {}", kernel.name);
@@ -55,10 +62,7 @@ fn kernels_compile_without_spills() {
 
 #[test]
 fn source_that_does_not_compile_is_quoted() {
-    let Ok(nvrtc) = Nvrtc::load() else {
-        println!("skipped: no NVRTC");
-        return;
-    };
+    let Some(nvrtc) = nvrtc("errors of a compilation") else { return };
     let error = nvrtc.compile("broken.cu", "__global__ void f() { undeclared(); }", "sm_80").unwrap_err().to_string();
     assert!(error.contains("broken.cu for sm_80") && error.contains("undeclared"), "{error}");
 }

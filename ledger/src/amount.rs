@@ -196,13 +196,16 @@ mod tests {
     #[test]
     fn arbitrary_text_is_refused_or_canonical() {
         let mut random = SplitMix64(2);
+        let mut accepted = 0;
         for _ in 0..20_000 {
             let text: String = (0..random.below(8)).map(|_| *random.pick(b"0123456789.-+ e") as char).collect();
             let exponent = random.below(5) as u8;
             if let Ok(minor) = from_decimal(&text, exponent) {
                 assert_eq!(to_decimal(minor, exponent).unwrap(), text);
+                accepted += 1;
             }
         }
+        assert!(accepted > 100, "{accepted} of 20,000 texts are amounts");
     }
 
     #[test]

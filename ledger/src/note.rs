@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_notes_are_errors_and_never_panics() {
+    fn cut_notes_are_errors() {
         let mut note = Note::new("a\n".into());
         note.sign(&SecretKey::from_seed("k", Algorithm::Ed25519, &[1; 32]), 0);
         let text = note.to_text();

@@ -1,6 +1,8 @@
 //! Untrusted bytes: damaged and random input never panics, and what is accepted is written as it was.
 
-#[path = "../fuzz/targets.rs"]
+#[path = "../../fuzz/seeds.rs"]
+mod seeds;
+#[path = "../../fuzz/targets/ledger.rs"]
 mod targets;
 
 mod common;
@@ -8,34 +10,44 @@ mod common;
 use common::{STORY, World};
 use ledger::{EntryProof, Note, witness::AddCheckpoint};
 
-/// The reader of some bytes.
-type Target = fn(&[u8]);
+/// A seed: its target, the name of its file, and its bytes, which the target reads well.
+type Seed = (&'static str, String, Vec<u8>);
 
-/// Bytes that are read well, with the reader for them.
-fn seeds() -> Vec<(Target, Vec<u8>)> {
+/// Seeds of every target: entries of every kind, and what is about a log.
+fn made() -> Vec<Seed> {
     let mut w = World::new();
-    let mut seeds: Vec<(Target, Vec<u8>)> = Vec::new();
-    for (_, entry) in STORY {
+    let mut made: Vec<Seed> = Vec::new();
+    let mut add = |target, name: &str, bytes: Vec<u8>| made.push((target, name.to_owned(), bytes));
+    for (i, (event, entry)) in STORY.iter().enumerate() {
         let envelope = entry(&w);
         w.push(envelope.clone()).unwrap();
-        let bytes = envelope.to_bytes().unwrap();
-        seeds.push((targets::canonical_json, envelope.payload.clone()));
-        seeds.push((targets::canonical_json, bytes.clone()));
-        seeds.push((targets::envelope, bytes));
+        let name = format!("{i:02}-{}", event.replace(' ', "-"));
+        add("envelope", &name, envelope.to_bytes().unwrap());
+        add("canonical-json", &name, envelope.payload);
     }
     let note: Note = w.tree_head(5);
-    seeds.push((targets::note, note.to_text().into_bytes()));
-    seeds.push((targets::checkpoint, note.text.clone().into_bytes()));
-    for path in ["tile/0/000", "tile/entries/x001/x234/067.p/8", "tile/3/999.p/255"] {
-        seeds.push((targets::tile_path, path.as_bytes().to_vec()));
+    add("note", "tree-head", note.to_text().into_bytes());
+    add("checkpoint", "tree-head", note.text.clone().into_bytes());
+    for (name, path) in [("hashes", "tile/0/000"), ("entries", "tile/entries/x001/x234/067.p/8"), ("partial", "tile/3/999.p/255")] {
+        add("tile-path", name, path.as_bytes().to_vec());
     }
-    seeds.push((targets::tile_path, vec![0, 3, 1, 2, 3, 0, 0, 0, 1, 9]));
+    add("tile-path", "bundle", vec![0, 3, 1, 2, 3, 0, 0, 0, 1, 9]);
     let proof = EntryProof { index: 3, path: vec![common::digest("a"), common::digest("b")], note: note.clone() };
-    seeds.push((targets::proof, proof.to_text().into_bytes()));
+    add("proof", "entry", proof.to_text().into_bytes());
     let request = AddCheckpoint { old: 2, path: vec![common::digest("c")], note };
-    seeds.push((targets::witness, request.to_text().into_bytes()));
-    seeds.push((targets::witness, w.policy(&[&w.home, &w.far]).into_bytes()));
-    seeds
+    add("witness", "request", request.to_text().into_bytes());
+    add("witness", "policy", w.policy(&[&w.home, &w.far]).into_bytes());
+    made
+}
+
+#[test]
+fn seeds_are_of_the_formats_of_today() {
+    for (target, name, bytes) in made() {
+        assert!(
+            seeds::kept(target, &name, &bytes) == bytes,
+            "fuzz/seeds/{target}/{name} has other bytes; ASSAY_WRITE_SEEDS=1 writes it anew"
+        );
+    }
 }
 
 #[test]
@@ -45,7 +57,10 @@ fn damaged_bytes_never_panic_and_what_is_accepted_is_written_as_it_was() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % n.max(1)
     };
-    for (target, seed) in seeds() {
+    // An envelope is canonical JSON too.
+    let twice = made().into_iter().filter(|(name, ..)| *name == "envelope").map(|(_, name, seed)| ("canonical-json", name, seed));
+    for (name, _, seed) in made().into_iter().chain(twice) {
+        let (_, target) = targets::TARGETS.into_iter().find(|(known, _)| *known == name).expect("a target");
         target(&seed);
         for _ in 0..2000 {
             let mut bytes = seed.clone();

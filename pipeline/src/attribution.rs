@@ -26,6 +26,12 @@ pub enum By {
     Window,
 }
 
+impl By {
+    /// All of them, with their names.
+    pub const NAMES: [(&'static str, By); 4] =
+        [("contributor", By::Contributor), ("document", By::Document), ("target", By::Target), ("window", By::Window)];
+}
+
 /// The order of sums, largest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
@@ -39,6 +45,12 @@ pub enum Sort {
     PerToken,
     /// The name.
     Name,
+}
+
+impl Sort {
+    /// All of them, with their names.
+    pub const NAMES: [(&'static str, Sort); 5] =
+        [("nats", Sort::Nats), ("spread", Sort::Spread), ("tokens", Sort::Tokens), ("per-token", Sort::PerToken), ("name", Sort::Name)];
 }
 
 /// The credit of one contributor, document, target or window.

@@ -117,7 +117,7 @@ fn there_is_no_proof_of_a_claim_that_is_not_there() {
 }
 
 #[test]
-fn a_million_claims_take_seconds() {
+fn proofs_of_a_million_claims_verify() {
     let claims = claims(1_000_000);
     let begun = Instant::now();
     let tree = Tree::new(&DROP, &claims).unwrap();

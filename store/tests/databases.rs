@@ -24,7 +24,7 @@ fn on_both<F: AsyncFn(Catalog)>(name: &str, test: F) {
         sqlx::any::install_default_drivers();
         match sqlx::any::AnyPoolOptions::new().max_connections(1).acquire_timeout(std::time::Duration::from_secs(3)).connect(POSTGRES).await
         {
-            Err(e) => eprintln!("SKIPPED on Postgres: {POSTGRES} does not answer: {e}"),
+            Err(e) => skips::skip(skips::Need::Postgres, &format!("{name} on Postgres"), format!("{POSTGRES} does not answer: {e}")),
             Ok(admin) => {
                 sqlx::query(sqlx::AssertSqlSafe(format!("create schema {schema}"))).execute(&admin).await.unwrap();
                 let catalog = Catalog::open(&CatalogPlace::Url(format!("{POSTGRES}?options=-c%20search_path%3D{schema}"))).await.unwrap();

@@ -98,7 +98,7 @@ fn check(home: &Path, acknowledged: Option<u64>, case: &str) {
 
 fn every_call_of_an_append_fails_or_kills_and_nothing_that_was_acknowledged_is_lost() {
     if Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("skipped: strace is not installed");
+        skips::skip(skips::Need::Strace, "faults at every call of an append", "it does not start");
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -85,7 +85,7 @@ fn three_hundred_histories_on_postgres() {
     run(async || {
         let connected = tokio::time::timeout(Duration::from_secs(3), sqlx::PgConnection::connect(POSTGRES)).await;
         let Ok(Ok(mut connection)) = connected else {
-            eprintln!("SKIPPED on Postgres: {POSTGRES} does not answer");
+            skips::skip(skips::Need::Postgres, "three hundred histories", format!("{POSTGRES} does not answer"));
             return;
         };
         let schema = format!("assay_money_{}", std::process::id());

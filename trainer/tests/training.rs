@@ -154,7 +154,7 @@ fn splitting_an_account_leaves_the_sum_and_an_empty_bucket_earns_zero() {
 }
 
 #[test]
-fn a_step_that_is_not_finite_changes_nothing_and_credits_nothing() {
+fn a_step_that_is_not_finite_changes_no_parameter() {
     let (mut config, corpus) = (config(true), corpus(40, 4, 3));
     config.schedule.steps = 2;
     let pricing = pricing();

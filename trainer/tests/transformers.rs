@@ -20,7 +20,7 @@ fn exported_parameters_have_the_same_logits_in_transformers() {
     let python = std::env::var("ASSAY_PYTHON").unwrap_or("python3".into());
     let there = Command::new(&python).args(["-c", "import torch, transformers"]).output().is_ok_and(|o| o.status.success());
     if !there {
-        eprintln!("skipped: {python} has no torch and transformers");
+        skips::skip(skips::Need::Transformers, "logits of exported parameters", format!("{python} cannot import torch and transformers"));
         return;
     }
     for tied in [true, false] {

@@ -1,7 +1,9 @@
 //! Credit of contributors and documents: `assay attribution show`, `explain`.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use corpus::RunNumber;
+use pipeline::attribution::{By, Sort};
 
 /// The tables of an attribution.
 #[derive(Debug, Subcommand)]
@@ -17,10 +19,10 @@ pub struct Show {
     #[arg(long, default_value_t = RunNumber(0))]
     pub run: RunNumber,
     /// The subject of a row.
-    #[arg(long, value_enum, default_value_t = By::Contributor)]
+    #[arg(long, value_parser = one_of(&By::NAMES), default_value = "contributor")]
     pub by: By,
     /// The order of the rows.
-    #[arg(long, value_enum, default_value_t = Sort::Nats)]
+    #[arg(long, value_parser = one_of(&Sort::NAMES), default_value = "nats")]
     pub sort: Sort,
     /// Most rows; 0 for all.
     #[arg(long, default_value_t = 50)]
@@ -54,53 +56,8 @@ pub struct Explain {
     pub run: RunNumber,
 }
 
-/// The subject of a row of `assay attribution show`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum By {
-    /// A contributor.
-    Contributor,
-    /// A document.
-    Document,
-    /// A contributor and a target.
-    Target,
-    /// A window.
-    Window,
-}
-
-/// The order of the rows, largest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Sort {
-    /// Credit.
-    Nats,
-    /// Half the difference of the halves.
-    Spread,
-    /// Tokens trained on.
-    Tokens,
-    /// Credit per token.
-    PerToken,
-    /// The name.
-    Name,
-}
-
-impl From<By> for pipeline::attribution::By {
-    fn from(given: By) -> pipeline::attribution::By {
-        match given {
-            By::Contributor => pipeline::attribution::By::Contributor,
-            By::Document => pipeline::attribution::By::Document,
-            By::Target => pipeline::attribution::By::Target,
-            By::Window => pipeline::attribution::By::Window,
-        }
-    }
-}
-
-impl From<Sort> for pipeline::attribution::Sort {
-    fn from(given: Sort) -> pipeline::attribution::Sort {
-        match given {
-            Sort::Nats => pipeline::attribution::Sort::Nats,
-            Sort::Spread => pipeline::attribution::Sort::Spread,
-            Sort::Tokens => pipeline::attribution::Sort::Tokens,
-            Sort::PerToken => pipeline::attribution::Sort::PerToken,
-            Sort::Name => pipeline::attribution::Sort::Name,
-        }
-    }
+/// A parser of one of these names.
+fn one_of<T: Copy + Send + Sync>(names: &'static [(&'static str, T)]) -> impl TypedValueParser<Value = T> {
+    let value = |given: String| names.iter().find(|(name, _)| *name == given).expect("clap takes these names alone").1;
+    PossibleValuesParser::new(names.iter().map(|(name, _)| *name)).map(value)
 }

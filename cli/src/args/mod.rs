@@ -17,6 +17,7 @@ pub mod train;
 pub mod witness;
 pub mod work;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -73,7 +74,14 @@ impl Args {
         Args::checked(Args::try_parse()?)
     }
 
+    /// The name of the command in arguments that are not understood; empty if there is none.
+    pub fn command_of(typed: impl IntoIterator<Item = OsString>) -> String {
+        let matches = Args::command().ignore_errors(true).try_get_matches_from(typed);
+        matches.ok().and_then(|m| m.subcommand_name().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// Refuses what contradicts `--home`: clap compares a flag with those beside it alone, and this one may stand before the command.
+    /// Refuses what says how to train beside a look at a run too.
     fn checked(self) -> Result<Args, clap::Error> {
         use ErrorKind::{ArgumentConflict, MissingRequiredArgument};
         let (kind, text) = match (&self.command, &self.home) {
@@ -85,6 +93,9 @@ impl Args {
                 (MissingRequiredArgument, "worker: expected --home, or --database and --storage")
             }
             (Command::Key(Key::Show(s)), None) if s.file.is_none() => (MissingRequiredArgument, "key show: expected a file, or --home"),
+            (Command::Train(t), _) if t.look.is_some() && t.says_how() => {
+                (ArgumentConflict, "train inspect and train sampled look at a run that there is: expected nothing that says how to train")
+            }
             _ => return Ok(self),
         };
         Err(Args::command().error(kind, text))
@@ -224,7 +235,15 @@ mod tests {
 
     #[test]
     fn home_stands_before_or_after_the_command() {
-        for line in ["assay --home h status", "assay status --home h", "assay epoch --home h close", "assay epoch close --home h"] {
+        for line in [
+            "assay --home h status",
+            "assay status --home h",
+            "assay epoch --home h close",
+            "assay epoch close --home h",
+            "assay --home h train inspect --step 1",
+            "assay train --home h inspect --step 1",
+            "assay train inspect --step 1 --home h",
+        ] {
             assert_eq!(read(line).unwrap().home(), Path::new("h"), "{line}");
         }
         assert_eq!(read("assay status").unwrap().home(), Path::new("assay-home"));
@@ -241,6 +260,36 @@ mod tests {
         ] {
             let parsed = |line| format!("{:?}", read(line).unwrap_or_else(|e| panic!("{line}: {e}")));
             assert_eq!(parsed(old), parsed(new));
+        }
+    }
+
+    #[test]
+    fn a_look_at_a_run_takes_nothing_that_says_how_to_train() {
+        for line in [
+            "assay train r.toml inspect --step 1",
+            "assay train --epoch 1 sampled",
+            "assay train --dry-run sampled",
+            "assay train --parameters d sampled",
+            "assay train --pilot sampled",
+            "assay train --shares-from-run 1 sampled",
+            "assay train --abort no sampled",
+        ] {
+            assert_eq!(read(line).unwrap_err().kind(), ErrorKind::ArgumentConflict, "{line}");
+        }
+    }
+
+    #[test]
+    fn arguments_that_are_not_understood_have_a_command() {
+        for (line, command) in [
+            ("assay train", "train"),
+            ("assay --home status audit --no-such-flag", "audit"),
+            ("assay --json epoch open --pool-minor many", "epoch"),
+            ("assay index no-such-command", "catalog"),
+            ("assay no-such-command", ""),
+            ("assay", ""),
+        ] {
+            assert!(read(line).is_err(), "{line}");
+            assert_eq!(Args::command_of(line.split(' ').map(OsString::from)), command, "{line}");
         }
     }
 

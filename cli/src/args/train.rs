@@ -7,7 +7,7 @@ use corpus::RunNumber;
 
 /// Train and attribute; the same command goes on after a crash.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(subcommand_negates_reqs = true)]
 pub struct Train {
     /// Look at a run instead.
     #[command(subcommand)]
@@ -33,6 +33,14 @@ pub struct Train {
     /// End an unfinished run with this reason.
     #[arg(long, value_name = "REASON")]
     pub abort: Option<String>,
+}
+
+impl Train {
+    /// Whether anything says how to train. Beside a look it contradicts it; `Args::checked` refuses that, since for clap a global flag would too.
+    pub fn says_how(&self) -> bool {
+        let Train { look: _, run, epoch, dry_run, parameters, pilot, shares_from_run, abort } = self;
+        *dry_run || *pilot || run.is_some() || epoch.is_some() || parameters.is_some() || shares_from_run.is_some() || abort.is_some()
+    }
 }
 
 /// Looks at a run.

@@ -2,19 +2,19 @@
 
 use anyhow::Result;
 use corpus::RunNumber;
-use pipeline::attribution::{StepPiece, Sum};
+use pipeline::attribution::{By, StepPiece, Sum};
 use pipeline::{Snapshot, attribution, explain};
 use polars::prelude::*;
 use rules::earned::Sampled;
 
-use crate::args::attribution::{By, Explain, Show};
+use crate::args::attribution::{Explain, Show};
 use crate::output::Output;
 use crate::place::Place;
 use crate::tables::render;
 
 /// Sums of the tables of a run.
 pub fn show(place: &Place, a: Show) -> Result<Output> {
-    let sums = attribution::sums(&place.look()?, a.run, a.by.into(), a.sort.into(), a.limit)?;
+    let sums = attribution::sums(&place.look()?, a.run, a.by, a.sort, a.limit)?;
     let column = |f: &dyn Fn(&Sum) -> String| sums.rows.iter().map(f).collect::<Vec<_>>();
     let title = match a.by {
         By::Contributor => "contributor",

@@ -147,9 +147,11 @@ mod tests {
 
     #[test]
     fn many_wildcards_take_linear_time() {
+        let begun = std::time::Instant::now();
         let path = Address::new(&format!("/{}", "a".repeat(100_000)));
         assert!(!Pattern::new(&"*a".repeat(50_000)).matches(&Address::new("/b")));
         assert!(!Pattern::new(&format!("/{}b", "*a".repeat(50_000))).matches(&path));
         assert!(!Pattern::new(&format!("/*{}b", "a".repeat(50_000))).matches(&path));
+        assert!(begun.elapsed().as_secs() < 1, "{:?}", begun.elapsed());
     }
 }

@@ -23,7 +23,7 @@ impl S3 {
     pub fn start(bucket: &str) -> Option<S3> {
         let path = std::env::var("ASSAY_MOTO").unwrap_or_default();
         if path.is_empty() {
-            eprintln!("SKIPPED on S3: ASSAY_MOTO names no server; store/tests/fetch-moto installs one");
+            skips::skip(skips::Need::Moto, &format!("objects in a bucket ({bucket})"), "ASSAY_MOTO names no server");
             return None;
         }
         // A port that is free now.
