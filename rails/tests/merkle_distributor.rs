@@ -7,6 +7,7 @@ use rails::claim_proof::ClaimProof;
 use rails::merkle_distributor::{Claim, Distribution, DistributorError, Tree, verify};
 use rails::{address, hex};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 const DROP: Distribution = Distribution { period: [9; 32], chain_id: 137, distributor: [0xdd; 20] };
 
@@ -144,5 +145,17 @@ impl std::io::Write for Count<'_> {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[test]
+fn the_compiled_contracts_belong_to_their_sources() {
+    for name in ["Distributor", "TestToken"] {
+        let path = |kind| format!("{}/contracts/{name}.{kind}", env!("CARGO_MANIFEST_DIR"));
+        let file: Value = serde_json::from_slice(&std::fs::read(path("json")).unwrap()).unwrap();
+        let digest: String = Sha256::digest(std::fs::read(path("sol")).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(file["source_sha256"], digest, "{name}.json is older than {name}.sol; contracts/build writes it anew");
+        assert_eq!(file["compiler"], "0.8.37+commit.f401782d.Emscripten.clang");
+        assert_eq!(file["settings"]["evmVersion"], "paris");
     }
 }

@@ -98,7 +98,7 @@ impl Chain {
 
 /// A file that `contracts/build` wrote.
 pub fn artifact(name: &str) -> Value {
-    let path = format!("{}/contracts/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
