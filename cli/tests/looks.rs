@@ -210,7 +210,7 @@ fn an_audit_without_a_terminal_says_how_far_it_got_in_plain_lines() {
     assert_eq!(silent.stderr, "", "a short audit says nothing on stderr");
     // As if it took so long that a line is due at every change.
     let told = world.run(&["audit", "--home", "h", "--progress-every", "0"]);
-    for what in ["entries", "objects", "documents added up", "documents judged", "shards cut again", "steps replayed"] {
+    for what in ["entries", "objects", "documents added up", "bundles judged", "shards cut again", "steps replayed"] {
         let last = told.stderr.lines().rfind(|line| line.starts_with(&format!("{what}: ")));
         assert!(last.is_some_and(|line| line.ends_with("(100 %)")), "{what}: {last:?} in {}", told.stderr);
     }

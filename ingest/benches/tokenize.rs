@@ -1,17 +1,12 @@
-//! Tokenization: bytes of text a second, all threads, on this repository's own sources.
+//! Tokenization: bytes of text a second, all threads, on sources of this repository as they once were.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rayon::prelude::*;
 
 fn sources() -> Vec<String> {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let mut texts = Vec::new();
-    for crate_name in ["cli", "corpus", "dedup", "ingest", "kernels", "ledger", "store", "trainer"] {
-        let folder = std::path::Path::new(root).join(crate_name).join("src");
-        let (records, ..) = ingest::read_all(&folder, &ingest::read::Options::default()).expect("this repository's sources");
-        texts.extend(records.into_iter().map(|r| r.text));
-    }
-    texts
+    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/tests/testdata/sources.tar.gz");
+    let (records, ..) = ingest::read_all(archive.as_ref(), &ingest::read::Options::default()).expect("an archive of sources");
+    records.into_iter().map(|r| r.text).collect()
 }
 
 fn bench(c: &mut Criterion) {

@@ -9,7 +9,7 @@ use ledger::{SecretKey, Verifier};
 
 use crate::error::{Context, Result, usage};
 use crate::home::Home;
-use crate::payees;
+use crate::{names, payees};
 
 /// What a contributor agrees to; its digest is in the registration.
 pub const TERMS: &str = "Assay terms, version 1: documents are used for the purposes that their licences permit, under the policy of the epoch that they are submitted in; credit says what they account for in a run; amounts follow from it by that policy.\n";
@@ -47,6 +47,8 @@ pub async fn add(home: &mut Home, new: New<'_>) -> Result<ContributorId> {
 pub async fn add_all(home: &mut Home, new: &[New<'_>]) -> Result<Vec<ContributorId>> {
     let mut parsed = Vec::new();
     for New { name, own, payee } in new {
+        // No key is written before all names can be taken.
+        names::check(name)?;
         if *name == COMMONS && (own.is_some() || payee.is_some()) {
             return Err(usage(format!(
                 "contributor {COMMONS}: stands for what belongs to everybody, and has neither a key of its own nor a payee"

@@ -10,13 +10,13 @@ use corpus::merkle::Tree;
 use ledger::State;
 use rules::accounting::Accounting;
 use serde::{Deserialize, Serialize};
-use store::LogFiles;
 use store::follow::follow;
+use store::{LogFiles, files};
 
 use crate::error::{PipelineError, Result};
 
 /// Begins the file. Another number means other bytes: a test over the bytes of a state says when to raise it.
-const FORM: &[u8] = concat!("assay ", env!("CARGO_PKG_VERSION"), " state and books, form 1\n").as_bytes();
+const FORM: &[u8] = concat!("assay ", env!("CARGO_PKG_VERSION"), " state and books, form 2\n").as_bytes();
 
 /// The file is written again when the log has grown by this part of what it had, so that writing costs no more than reading the entries did.
 const GROWTH: u64 = 64;
@@ -90,14 +90,7 @@ pub(crate) fn keep(dir: &Path, tree: &Tree, state: &State, books: &Accounting, k
     let written = Written { size, root: tree.root(size), state, books };
     let Ok(body) = postcard::to_stdvec(&written) else { return kept };
     let bytes = [FORM, &Digest::of(&body).0, &body].concat();
-    let (path, temporary) = (path(dir), path(dir).with_extension(format!("tmp.{}", std::process::id())));
-    match std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, &path)) {
-        Ok(()) => size,
-        Err(_) => {
-            let _ = std::fs::remove_file(&temporary);
-            kept
-        }
-    }
+    if files::write_copy(&path(dir), &bytes, 0o600).is_ok() { size } else { kept }
 }
 
 #[cfg(test)]

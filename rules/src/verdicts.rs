@@ -656,10 +656,10 @@ mod tests {
     fn clusters_that_are_counted_row_by_row_are_those_of_one_map() {
         let mut random = SplitMix64(7);
         let mut sizes = BTreeSet::new();
-        for turn in 0..400 {
+        for turn in 0..400u64 {
             let documents = random.below(200) as u32;
             // Few originals make large clusters, many make pairs; in every fourth table numbers are not the places of rows.
-            let (originals, odd) = (1 + random.below(300), turn % 4 == 0);
+            let (originals, odd) = (1 + random.below(1 << (turn % 9)), turn % 4 == 0);
             let mut rows = Vec::new();
             for place in 0..documents {
                 let number = if odd { random.below(300) as u32 } else { place };

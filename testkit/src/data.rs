@@ -8,7 +8,7 @@ use corpus::licence::Purpose;
 use corpus::objects::Class;
 use corpus::outline::Outlines;
 use corpus::verdict::VerdictTable;
-use corpus::{ContributorId, Digest, DocumentRef, EntryIndex};
+use corpus::{ContributorId, Digest, DocumentRef, EntryIndex, VerdictRows};
 use dedup::Judge;
 use filters::Filters;
 use ingest::{ShardOf, ShardingError, TextTokenizer, build_shard};
@@ -249,7 +249,14 @@ impl World {
                 let gone = withdrawn.before(s, self.state().next_index());
                 let table = verdicts(&self.objects, s).expect("verdicts");
                 let contributor = s.submission.entry.contributor;
-                let of = ShardOf { contributor, verdicts: &table, range: 0..table.rows.len() as u32, withdrawn: &gone, tokenizer };
+                let of = ShardOf {
+                    contributor,
+                    submission: table.submission,
+                    verdicts: &table.rows,
+                    range: 0..table.rows.len() as u32,
+                    withdrawn: &gone,
+                    tokenizer,
+                };
                 self.shard_of(&of, s, &text_tokenizer).into()
             })
             .collect()

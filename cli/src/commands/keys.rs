@@ -36,10 +36,10 @@ pub async fn add(place: &Place, a: Add) -> Result<Output> {
 
 /// Registers one contributor for each file of a folder.
 async fn add_each(home: &mut Home, folder: &Path) -> Result<Output> {
-    let entries = super::submit::named(folder, |path| path.extension().is_some_and(|e| e == "toml"))?;
     let mut found = Vec::new();
-    for (file, path) in entries {
-        found.push((file.trim_end_matches(".toml").to_string(), files::read_text(&path)?));
+    for (file, path) in super::submit::named(folder, |entry| entry.path().extension().is_some_and(|e| e == "toml"))? {
+        let name = file.strip_suffix(".toml").unwrap_or(&file).to_string();
+        found.push((name, files::read_text(&path)?));
     }
     if found.is_empty() {
         return Err(usage(format!("{}: expected one file NAME.toml per contributor, found none", folder.display())));

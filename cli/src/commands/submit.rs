@@ -1,5 +1,6 @@
 //! Submissions: files are read, committed to and submitted.
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -55,26 +56,36 @@ pub async fn import(place: &Place, a: Import) -> Result<Output> {
 }
 
 /// What is in a folder and is wanted, by name.
-pub fn named(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<(String, PathBuf)>> {
+pub fn named(folder: &Path, wanted: impl Fn(&DirEntry) -> bool) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry.with_context(|| folder.display().to_string())?.path();
+        let entry = entry.with_context(|| folder.display().to_string())?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") || !wanted(&entry) {
+            continue;
+        }
+        let path = entry.path();
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.with_context(|| format!("{}: expected a name in UTF-8, which becomes a contributor's", path.display()))?;
-        if !name.starts_with('.') && wanted(&path) {
-            found.push((name.to_string(), path));
-        }
+        found.push((name.to_string(), path));
     }
     found.sort();
     Ok(found)
 }
 
+/// The folders below `folder`, one per contributor. A link to a folder is none, as when a folder is read.
+pub fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let found = named(folder, |entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))?;
+    if found.is_empty() {
+        return Err(usage(format!("{}: expected one folder per contributor, found none", folder.display())));
+    }
+    // Nothing is written before all of them can be taken.
+    found.iter().try_for_each(|(name, _)| pipeline::names::check(name).map(drop))?;
+    Ok(found)
+}
+
 /// Submits each folder below the source's path for a contributor of its name.
 async fn import_each(place: &Place, source: &Source) -> Result<Output> {
-    let folders = named(&source.path, Path::is_dir)?;
-    if folders.is_empty() {
-        return Err(usage(format!("{}: expected one folder per contributor, found none", source.path.display())));
-    }
+    let folders = folders(&source.path)?;
     let mut home = place.open().await?;
     let each: Vec<(String, Source)> = folders.into_iter().map(|(name, path)| (name, Source { path, ..source.clone() })).collect();
     let submitted = submit::submit_each(&mut home, &each).await?;

@@ -15,7 +15,6 @@ use filters::Filters;
 use ledger::entry::ReplayOutcome;
 use pipeline::Home;
 use pipeline::gather::{Destination, Source, gather};
-use pipeline::names::check;
 use pipeline::status::{self, run_facts};
 use pipeline::witnesses::WitnessChoice;
 use pipeline::{epoch, held_out, ingest, replay, reward, submit, train};
@@ -27,7 +26,7 @@ use trainer::RunConfig;
 
 use super::money::page;
 use super::report;
-use super::submit::named;
+use super::submit::folders;
 use crate::args::quickstart::Quickstart;
 use crate::audited;
 use crate::failure::{Kind, failure, usage};
@@ -242,16 +241,6 @@ fn sources(options: &Options) -> Result<(Vec<Contribution>, Vec<Submitted>)> {
         }
     };
     Ok((contributors, targets))
-}
-
-fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let found = named(dir, Path::is_dir)?;
-    if found.is_empty() {
-        return Err(usage(format!("{}: expected one folder per contributor, found none", dir.display())));
-    }
-    // Nothing is written before all of them can be taken.
-    found.iter().try_for_each(|(name, _)| check(name).map(drop))?;
-    Ok(found)
 }
 
 fn crate_source(c: &registry::Crate) -> Contribution {
