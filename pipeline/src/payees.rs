@@ -119,7 +119,8 @@ pub fn parse(source: &str) -> Result<Payee> {
 /// The secret's label under which payees have a digest in the log.
 pub(crate) const PAYEES: &str = "payees";
 
-/// What the log has of a payee, under the home's secret for [`PAYEES`]: accounts of one payee have the same, and nobody without the operator's secret can try guesses.
+/// What the log has of a payee, under the home's secret for payees: accounts of one payee have the same, and nobody without the
+/// secret can try guesses.
 pub fn reference(secret: &[u8; 32], payee: &Payee) -> Digest {
     let normal = match payee {
         Payee::Bank { iban, .. } => format!("bank {iban}"),

@@ -107,12 +107,12 @@ fn put(path: &Path, bytes: &[u8], mode: u32, lasting: impl Fn(&File) -> Result<(
 /// stops may lose it. Without waiting for the disk a hundred thousand of them take seconds.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write`](fn@write).
 pub fn write_copy(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
     put(path, bytes, mode, |_| Ok(()))
 }
 
-/// Writes a file whose name is the digest of its bytes, which `write` gives piece by piece; whole or not at all, as [`write`](fn@write) does.
+/// Writes a file whose name is the digest of its bytes, which `write` gives piece by piece; whole or not at all, as [`write`](fn@write)(fn@write) does.
 ///
 /// A file of that name is there already: it stays, if its bytes are those. A crash leaves at most a temporary file beside it.
 ///
@@ -194,7 +194,7 @@ fn digest_of(path: &Path) -> Result<Digest, StoreError> {
 }
 
 /// Writes `bytes` where somebody asked for them, as `cp` would: into a device or a pipe, through a link, and into a file of several names. A
-/// plain file is replaced whole, as [`write`] does, where its folder lets it be.
+/// plain file is replaced whole, as [`write`](fn@write) does, where its folder lets it be.
 ///
 /// # Errors
 /// [`StoreError::Io`]; what is no plain file may have some of the bytes then.
